@@ -1,0 +1,253 @@
+"""The `fca` command: one thin subcommand for each step of the workflow, files in, files out.
+
+Modules that take long to import are imported by the subcommand that needs them.
+"""
+
+import argparse
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fca import __version__
+from fca.errors import FcaError
+
+if TYPE_CHECKING:
+    from fca.config import Config
+
+NO_SPACE = ("No space left on device", "Disk quota exceeded")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand. Exit status: 0 done, 1 a problem, 2 a wrong command line or configuration."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(argv)
+    if rest and arguments.command != "pocket":
+        parser.error(f"unrecognised arguments: {' '.join(rest)}")
+    arguments.argv, arguments.rest = argv, rest
+    try:
+        arguments.function(arguments)
+    except FcaError as error:
+        return _failed(arguments, str(error), error.exit_status)
+    except KeyboardInterrupt:
+        return _failed(arguments, "interrupted", 130)
+    except Exception as error:
+        if not _is_full_disk(error):
+            raise
+        return _failed(arguments, str(_full_disk(error, arguments)), 1)
+    return 0
+
+
+def _failed(arguments: argparse.Namespace, message: str, status: int) -> int:
+    if arguments.debug:
+        traceback.print_exc()
+    first, *rest = message.splitlines() or ["unknown problem"]
+    print(f"fca {arguments.command}: {first}", *(f"  {line}" for line in rest), sep="\n", file=sys.stderr)
+    return status
+
+
+def _is_full_disk(error: Exception) -> bool:
+    """Whether there is no room left; libraries report it as several kinds of error."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return any(words in str(error) for words in NO_SPACE)
+
+
+def _full_disk(error: Exception, arguments: argparse.Namespace) -> FcaError:
+    path = getattr(error, "filename", None)
+    if path is None and "config" in arguments:
+        from fca.config import Layout, load
+
+        layout = Layout(load(arguments.config))
+        path = f"{layout.root} or {layout.runs}"
+    return FcaError(
+        f"{path or 'the working directory'}: no space left on the disk",
+        remedy="make room, or set data_dir and run_dir to a larger disk; then run the same command again",
+    )
+
+
+def _config(arguments: argparse.Namespace) -> "Config":
+    """The configuration, once the names and numbers on the command line are known to be in it."""
+    from fca.config import Layout, load
+
+    config = load(arguments.config)
+    layout = Layout(config)
+    given = vars(arguments)
+    if "dataset" in given:
+        _require("dataset", given["dataset"], list(config.datasets))
+    if "variant" in given:
+        _require("variant", given["variant"], list(config.variants))
+    if "kind" in given:
+        _require("kind of samples", given["kind"], layout.sample_kinds(given["dataset"], given["variant"]))
+    if "shard" in given:
+        split = given.get("split", "validation")
+        shards = layout.shards(given["dataset"], split)
+        if given["shard"] not in shards:
+            raise FcaError(
+                f"{given['dataset']} {split} has no shard {given['shard']}",
+                f"a number from 0 to {shards.stop - 1}",
+            )
+    return config
+
+
+def _require(kind: str, name: str, known: Sequence[str]) -> None:
+    if name not in known:
+        raise FcaError(f"there is no {kind} {name!r} in the configuration", f"one of {', '.join(known)}")
+
+
+def _fetch(arguments: argparse.Namespace) -> None:
+    config = _config(arguments)
+    from fca.data.fetch import fetch
+
+    fetch(config, arguments.dataset)
+
+
+def _index(arguments: argparse.Namespace) -> None:
+    config = _config(arguments)
+    from fca.data.index import build_index
+
+    build_index(config, arguments.dataset)
+
+
+def _resample(arguments: argparse.Namespace) -> None:
+    config = _config(arguments)
+    from fca.data.resample import resample
+
+    resample(config, arguments.dataset, arguments.split, arguments.shard)
+
+
+def _encode(arguments: argparse.Namespace) -> None:
+    config = _config(arguments)
+    from fca.encode import encode
+
+    encode(config, arguments.dataset, arguments.split, arguments.shard)
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    config = _config(arguments)
+    trained = [name for name, variant in config.variants.items() if variant.trained]
+    if arguments.variant not in trained:
+        raise FcaError(
+            f"the variant {arguments.variant!r} has nothing to train", f"one of {', '.join(trained)}"
+        )
+    if config.train.processes > 1 and "WORLD_SIZE" not in os.environ:
+        launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        launch += [f"--nproc-per-node={config.train.processes}", "-m", "fca.cli"]
+        threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
+        os.environ["OMP_NUM_THREADS"] = str(max(1, threads // config.train.processes))
+        os.execv(sys.executable, [*launch, *arguments.argv])
+    from fca.train import train
+
+    train(config, arguments.dataset, arguments.variant)
+
+
+def _sample(arguments: argparse.Namespace) -> None:
+    config = _config(arguments)
+    from fca.sample import sample
+
+    sample(config, arguments.dataset, arguments.variant, arguments.kind, arguments.shard)
+
+
+def _score(arguments: argparse.Namespace) -> None:
+    config = _config(arguments)
+    from fca.score import score
+
+    score(config, arguments.dataset, arguments.variant)
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    config = _config(arguments)
+    from fca.report import report
+
+    report(config)
+
+
+def _pocket(arguments: argparse.Namespace) -> None:
+    from fca.pocket.build import main as build
+
+    build(arguments.rest)
+
+
+def _config_check(arguments: argparse.Namespace) -> None:
+    from fca.config import load
+
+    for path in arguments.files:
+        config = load(path)
+        names = f"datasets {', '.join(config.datasets)}; variants {', '.join(config.variants)}"
+        print(f"{path}: good; scale {config.scale}; {names}")
+
+
+def _config_table(arguments: argparse.Namespace) -> None:
+    from fca.config.table import table
+
+    print(table(), end="")
+
+
+def _config_schema(arguments: argparse.Namespace) -> None:
+    from fca.config.table import schema
+
+    print(schema(), end="")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fca",
+        description="Predict the rest of a video from its first frames and a sentence, step by step.",
+    )
+    parser.add_argument("--version", action="version", version=f"fca {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="STEP", title="steps, in order")
+    described: dict[str, dict[str, Any]] = {
+        "dataset": {"help": "a dataset of the configuration, such as ssv2"},
+        "split": {"choices": ["train", "validation"]},
+        "variant": {"help": "a variant of the configuration, such as fca"},
+        "--shard": {"type": int, "required": True, "metavar": "K", "help": "number of the shard, from 0"},
+    }
+
+    def step(name: str, function: Callable, help: str, *names: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+        command.set_defaults(function=function)
+        command.add_argument("-c", "--config", type=Path, metavar="FILE", default=Path("config/pocket.yaml"),
+                             help="configuration (default: %(default)s)")  # fmt: skip
+        command.add_argument("--debug", action="store_true", help="show a traceback with an error")
+        for positional_name in names:
+            command.add_argument(positional_name, **described[positional_name])
+        return command
+
+    step("fetch", _fetch, "generate the tabletop videos, or check and unpack your archives", "dataset")
+    step("index", _index, "list the clips of a dataset: split, caption, files", "dataset")
+    step(
+        "resample", _resample, "decode a shard of clips to one length and size", "dataset", "split", "--shard"
+    )
+    step("encode", _encode, "run the frozen networks over a shard of clips", "dataset", "split", "--shard")
+    step("train", _train, "train a variant; to resume, run the same command again", "dataset", "variant")
+    sample = step("sample", _sample, "predict a shard of validation clips", "dataset", "variant", "--shard")
+    sample.add_argument("--kind", choices=["validation", "opposite"], default="validation",
+                        help="the captions as they are (default), or opposite ones")  # fmt: skip
+    step("score", _score, "compare a variant's predictions with the truth", "dataset", "variant")
+    step("report", _report, "write the HTML report")
+
+    pocket = commands.add_parser(
+        "pocket", help="make the pocket scale's networks again (hours)", add_help=False
+    )
+    pocket.set_defaults(function=_pocket, debug=False)
+
+    config = commands.add_parser(
+        "config", help="check configuration files; print their schema or table of settings"
+    )
+    config.set_defaults(debug=False)
+    actions = config.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser("check", help="check configuration files")
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    check.set_defaults(function=_config_check)
+    actions.add_parser("table", help="print config/README.md").set_defaults(function=_config_table)
+    schema = actions.add_parser("schema", help="print workflow/schemas/config.schema.json")
+    schema.set_defaults(function=_config_schema)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

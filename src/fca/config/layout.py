@@ -1,0 +1,83 @@
+"""Where every file of a scale lies: the only place that knows file names.
+
+Paths are relative to the working directory unless the configuration's own folders are absolute. Names may be
+wildcards such as `{dataset}`, so the workflow's rules are written with the same methods.
+"""
+
+from pathlib import Path
+
+from fca.config.models import Config
+
+
+def _number(shard: int | str) -> str:
+    """A shard's number as four digits; a string (a wildcard) is left as it is."""
+    return shard if isinstance(shard, str) else f"{shard:04d}"
+
+
+class Layout:
+    """File names of one configuration."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.root = Path(config.data_dir) / config.scale
+        self.runs = Path(config.run_dir) / config.scale
+        self.report = Path(config.report_dir) / "index.html"
+        self.report_assets = Path(config.report_dir) / "assets"
+
+    @staticmethod
+    def manifest(path: Path) -> Path:
+        """The small JSON file beside a shard, an index, a raw folder or an exported model."""
+        return path.with_suffix(".json")
+
+    def raw(self, dataset: str) -> Path:
+        return self.root / dataset / "raw"
+
+    def raw_manifest(self, dataset: str) -> Path:
+        return self.manifest(self.raw(dataset))
+
+    def index(self, dataset: str) -> Path:
+        return self.root / dataset / "index.jsonl"
+
+    def index_manifest(self, dataset: str) -> Path:
+        return self.manifest(self.index(dataset))
+
+    def clips(self, dataset: str, split: str, shard: int | str) -> Path:
+        return self.root / dataset / "clips" / f"{split}-{_number(shard)}.h5"
+
+    def latents(self, dataset: str, split: str, shard: int | str) -> Path:
+        return self.root / dataset / "latents" / f"{split}-{_number(shard)}.h5"
+
+    def run(self, dataset: str, variant: str) -> Path:
+        """Checkpoints and log of a training run; no rule's output, so that a killed run can be resumed."""
+        return self.runs / dataset / variant
+
+    def model(self, dataset: str, variant: str) -> Path:
+        return self.root / dataset / "models" / variant
+
+    def model_manifest(self, dataset: str, variant: str) -> Path:
+        return self.manifest(self.model(dataset, variant))
+
+    def samples(self, dataset: str, variant: str, kind: str, shard: int | str) -> Path:
+        return self.root / dataset / "samples" / variant / f"{kind}-{_number(shard)}.h5"
+
+    def scores(self, dataset: str, variant: str) -> Path:
+        return self.root / dataset / "scores" / f"{variant}.json"
+
+    def shards(self, dataset: str, split: str) -> range:
+        """Numbers of the shards of a split, known from the configuration alone."""
+        return range(self.config.datasets[dataset].split(split).shards)
+
+    def shard_rows(self, dataset: str, split: str, shard: int) -> range:
+        """Positions, within the split's index, of the clips of a shard."""
+        settings = self.config.datasets[dataset].split(split)
+        first = shard * settings.shard_clips
+        return range(first, min(first + settings.shard_clips, settings.clips))
+
+    def sample_kinds(self, dataset: str, variant: str) -> tuple[str, ...]:
+        """What is predicted: from the captions as they are and, where asked and possible, opposite ones."""
+        tabletop = self.config.datasets[dataset].source == "tabletop"
+        return (
+            ("validation", "opposite")
+            if tabletop and self.config.variants[variant].opposite
+            else ("validation",)
+        )

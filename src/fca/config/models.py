@@ -1,0 +1,306 @@
+"""Every setting with its type, range and meaning: the only source of the schema and of the table of settings.
+
+Units are in a name or its description (the text below each field). Unknown keys are refused, values aren't
+converted between types, and a loaded configuration can't be changed. Quick to import: no torch, no numpy.
+"""
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Positive = Annotated[int, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Split = Literal["train", "validation"]
+SampleKind = Literal["validation", "opposite"]
+
+
+class Settings(BaseModel):
+    """A group of settings."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class Clip(Settings):
+    """The shape of every clip, whatever dataset it comes from."""
+
+    frames: Positive = Field(multiple_of=4)
+    """Frames of a clip, the given ones included"""
+    width: Positive = Field(multiple_of=16)
+    """Width in pixels"""
+    height: Positive = Field(multiple_of=16)
+    """Height in pixels"""
+    resize: Literal["stretch", "crop"] = "stretch"
+    """stretch: to the clip's size, changing proportions; crop: cover that size and cut the centre out"""
+
+
+class Base(Settings):
+    """The frozen networks: a CogVideoX checkpoint and a BLIP-2 vision encoder."""
+
+    model: str
+    """CogVideoX checkpoint in diffusers' layout: a folder, or a name on the Hugging Face hub"""
+    revision: str | None = None
+    """Commit of `model` on the hub; null for a folder"""
+    vision_model: str
+    """BLIP-2 checkpoint that gives image features and caption embeddings: a folder, or a name on the hub"""
+    vision_revision: str | None = None
+    """Commit of `vision_model` on the hub; null for a folder"""
+    sha256: dict[str, Sha256] = {}
+    """Expected sha256 of weight files, by their path inside the checkpoint; checked before use"""
+    text_tokens: Positive
+    """T5 tokens of a prompt, padding included (CogVideoX uses no mask)"""
+    caption_tokens: Positive = 32
+    """BERT tokens of a caption in frame-wise text conditioning, at most; padding is masked"""
+    t_ref: int = Field(default=1, ge=0, lt=1000)
+    """Diffusion timestep of the initial frames' pass through the frozen model"""
+
+
+class Adapter(Settings):
+    """Sizes of the adapter, which follow the base model's; what it does is a variant's to say."""
+
+    queries_per_frame: Positive
+    """Learned text queries for one latent frame (paper: 226, which makes 904)"""
+    ftc_width: Positive
+    """Width of a frame-wise text conditioning layer; a multiple of ftc_heads"""
+    ftc_heads: Positive
+    """Attention heads of a frame-wise text conditioning layer"""
+
+    @model_validator(mode="after")
+    def check(self) -> "Adapter":
+        if self.ftc_width % self.ftc_heads:
+            raise ValueError(
+                f"ftc_width ({self.ftc_width}) must be a multiple of ftc_heads ({self.ftc_heads})"
+            )
+        return self
+
+
+class Features(Settings):
+    """The network that FVD and KVD are measured with; its name is part of every score's name."""
+
+    network: str
+    """Folder or file of the feature network"""
+
+
+class SplitSettings(Settings):
+    """How many clips of a split are used, and in what portions."""
+
+    clips: Positive
+    """Clips used: the first ones in the dataset's own order"""
+    shard_clips: Positive
+    """Clips of one shard; a shard is one job of the workflow"""
+
+    @property
+    def shards(self) -> int:
+        return math.ceil(self.clips / self.shard_clips)
+
+
+class Tabletop(Settings):
+    """How much tabletop data to generate, in the dataset's own format."""
+
+    train: Positive
+    """Index entries for training"""
+    validation: Positive
+    """Index entries for validation"""
+    cameras: int = Field(default=1, ge=1, le=5)
+    """Views of each scene, each an index entry (bridge format only)"""
+
+
+class Dataset(Settings):
+    """One dataset: where its videos come from and how they are used."""
+
+    format: Literal["ssv2", "bridge", "epic"]
+    """Format on disk: Something-Something V2, BridgeData V1 or Epic-Kitchens-100"""
+    source: Literal["tabletop", "archive"]
+    """tabletop: generated on this machine; archive: licensed files that you put into `root`"""
+    root: str | None = None
+    """Folder with the archives or the unpacked dataset (source: archive)"""
+    tabletop: Tabletop | None = None
+    """Amount of generated data (source: tabletop)"""
+    initial_frames: int = Field(ge=1, le=4)
+    """Given frames at the start of a clip (paper: 2, 1, 1)"""
+    train: SplitSettings
+    """Clips for training"""
+    validation: SplitSettings
+    """Clips for prediction and scores"""
+    train_steps: Positive
+    """Optimizer steps, counted after `train.init_from` where that is given"""
+
+    def split(self, name: str) -> SplitSettings:
+        """The settings of the split called `train` or `validation`."""
+        return {"train": self.train, "validation": self.validation}[name]
+
+    @model_validator(mode="after")
+    def check(self) -> "Dataset":
+        if self.source == "archive":
+            if self.root is None or self.tabletop is not None:
+                raise ValueError(
+                    "source is archive: root must name the dataset's folder, tabletop must be left out"
+                )
+            return self
+        if self.root is not None or self.tabletop is None:
+            raise ValueError("source is tabletop: tabletop must say how much to make, root must be left out")
+        for name in ("train", "validation"):
+            made, used = getattr(self.tabletop, name), self.split(name).clips
+            if made < used:
+                raise ValueError(f"{name}.clips is {used}, but tabletop.{name} makes only {made}")
+        entries, cameras = self.tabletop.train + self.tabletop.validation, self.tabletop.cameras
+        if self.format != "bridge" and cameras != 1:
+            raise ValueError(
+                f"tabletop.cameras is {cameras}, but the {self.format} format has one view of a scene"
+            )
+        if self.format == "bridge" and (entries % cameras or int(0.8 * entries) != self.tabletop.train):
+            raise ValueError(
+                f"the bridge format splits its list of views 80/20: tabletop.train + tabletop.validation is"
+                f" {entries}, must be a multiple of cameras ({cameras}), tabletop.train {int(0.8 * entries)}"
+            )
+        return self
+
+
+class Encode(Settings):
+    """The frozen networks' single run over the data."""
+
+    batch_size: Positive
+    """Clips encoded at once"""
+    precision: Literal["fp32", "bf16", "fp16"]
+    """Arithmetic of the frozen networks"""
+
+
+class Train(Settings):
+    """Optimizer and schedule. An optimizer step sees batch_size x processes x gradient_accumulation clips."""
+
+    learning_rate: float = Field(gt=0)
+    """Peak learning rate"""
+    schedule: Literal["cosine_with_restarts", "constant_with_warmup"] = "cosine_with_restarts"
+    """Learning rate over the optimizer steps"""
+    cycles: Positive = 1
+    """Cycles of the cosine schedule"""
+    warmup_steps: int = Field(ge=0)
+    """Optimizer steps of linear warm-up"""
+    betas: tuple[Fraction, Fraction] = Field(default=(0.9, 0.95), strict=False)
+    """AdamW's decay rates"""
+    eps: float = Field(default=1e-8, gt=0)
+    """AdamW's epsilon"""
+    weight_decay: float = Field(default=1e-4, ge=0)
+    """AdamW's weight decay"""
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    """Gradients are clipped to this norm"""
+    batch_size: Positive
+    """Clips in one forward pass of one process"""
+    processes: Positive = 1
+    """Processes (GPUs) that train together"""
+    gradient_accumulation: Positive = 1
+    """Forward passes in one optimizer step"""
+    precision: Literal["fp32", "bf16"]
+    """Arithmetic of the forward pass (autocast); trained weights stay fp32"""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass, to save memory"""
+    checkpoint_every: Positive
+    """Optimizer steps between checkpoints"""
+    log_every: Positive = 10
+    """Optimizer steps between log lines"""
+    init_from: str | None = None
+    """Folder of an exported adapter to continue from; null: from scratch"""
+
+    @property
+    def clips_per_step(self) -> int:
+        """Clips that one optimizer step sees."""
+        return self.batch_size * self.processes * self.gradient_accumulation
+
+
+class Sample(Settings):
+    """Prediction: DDIM, classifier-free guidance. The scheduler's settings come with the checkpoint."""
+
+    steps: int = Field(default=50, gt=0, le=1000)
+    """DDIM steps"""
+    guidance_scale: float = Field(default=6.0, ge=1)
+    """Weight of classifier-free guidance; 1 turns it off"""
+    batch_size: Positive
+    """Clips predicted at once; a clip's noise doesn't depend on it"""
+    precision: Literal["fp32", "bf16", "fp16"]
+    """Arithmetic of the networks"""
+
+
+class Score(Settings):
+    """Scores of predicted clips. What a score is, is fixed in code and in its name."""
+
+    batch_size: Positive
+    """Clips through the feature network at once"""
+    bootstrap: Positive = 200
+    """Resamplings of the clips behind each interval"""
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+    """Coverage of the intervals"""
+
+
+class Report(Settings):
+    """The HTML report."""
+
+    clips: Positive
+    """Clips shown beside the truth, for each dataset"""
+
+
+class Variant(Settings):
+    """One row of the results."""
+
+    name: Name
+    """The file's name without .yaml; part of every path"""
+    title: str = Field(min_length=1)
+    """Name in tables and figures"""
+    prediction: Literal["model", "repeat"] = "model"
+    """model: sample the diffusion model; repeat: show the last given frame for ever"""
+    adapter: Literal["fca", "none"]
+    """fca: the paper's adapter, trained; none: nothing is trained"""
+    init_scale: float = Field(default=0.1, ge=0)
+    """First value of each layer's learned scale of the adapter's output"""
+    opposite: bool = False
+    """Also predict from opposite captions, to see whether the text is obeyed (tabletop only)"""
+
+    @property
+    def trained(self) -> bool:
+        return self.adapter != "none"
+
+    @model_validator(mode="after")
+    def check(self) -> "Variant":
+        if self.prediction == "repeat" and (self.trained or self.opposite):
+            raise ValueError("prediction is repeat: adapter must be none and opposite must be false")
+        return self
+
+
+class Config(Settings):
+    """A whole scale."""
+
+    scale: Name
+    """Name of the scale; part of every path"""
+    data_dir: str = "data"
+    """Everything made goes to data_dir/scale"""
+    run_dir: str = "runs"
+    """Checkpoints and logs of training go to run_dir/scale"""
+    report_dir: str = "reports"
+    """The report goes to report_dir/index.html"""
+    seed: int = Field(ge=0, lt=2**32)
+    """Root of every random choice"""
+    clip: Clip
+    """Shape of a clip"""
+    base: Base
+    """Frozen networks"""
+    adapter: Adapter
+    """Sizes of the adapter"""
+    features: Features
+    """Feature network of FVD and KVD"""
+    datasets: dict[Name, Dataset] = Field(min_length=1)
+    """Datasets by name"""
+    variants: dict[Name, Variant] = Field(min_length=1)
+    """Variants by name; in a file, a list of names of files in variants/"""
+    encode: Encode
+    """Encoding with the frozen networks"""
+    train: Train
+    """Training of the adapter"""
+    sample: Sample
+    """Prediction"""
+    score: Score
+    """Scores"""
+    report: Report
+    """Report"""

@@ -1,0 +1,76 @@
+"""Which settings each step depends on; a rule's `settings` parameter and a manifest's config hash are these.
+
+What only changes how fast a step runs (batch sizes, logging, folders) is left out, except for the batch sizes
+of training, which change what is learned. Earlier steps' settings reach a step through their manifests.
+"""
+
+from typing import Any
+
+from fca.config.models import Config
+
+STEPS = ("fetch", "index", "resample", "encode", "train", "sample", "score", "report")
+
+
+def part(config: Config, step: str, dataset: str | None = None, variant: str | None = None) -> dict[str, Any]:
+    """The settings that decide what a step makes, for one dataset and variant or for all, as plain values."""
+
+    def datasets(*fields: str) -> dict[str, Any]:
+        chosen = config.datasets if dataset is None else {dataset: config.datasets[dataset]}
+        return {
+            name: settings.model_dump(mode="json", include=set(fields)) for name, settings in chosen.items()
+        }
+
+    def variants(*fields: str) -> dict[str, Any]:
+        chosen = config.variants if variant is None else {variant: config.variants[variant]}
+        return {
+            name: settings.model_dump(mode="json", include=set(fields)) for name, settings in chosen.items()
+        }
+
+    def group(name: str, *without: str) -> dict[str, Any]:
+        return getattr(config, name).model_dump(mode="json", exclude=set(without))
+
+    match step:
+        case "fetch":
+            return {"seed": config.seed, "datasets": datasets("format", "source", "root", "tabletop")}
+        case "index":
+            return {"datasets": datasets("format", "source", "root", "train", "validation")}
+        case "resample":
+            return {"clip": group("clip"), "datasets": datasets("format", "train", "validation")}
+        case "encode":
+            return {
+                "base": group("base"),
+                "encode": group("encode", "batch_size"),
+                "datasets": datasets("initial_frames"),
+            }
+        case "train":
+            return {
+                "seed": config.seed,
+                "base": group("base"),
+                "adapter": group("adapter"),
+                "train": group("train", "checkpoint_every", "log_every", "gradient_checkpointing"),
+                "datasets": datasets("train_steps"),
+                "variants": variants("adapter", "init_scale"),
+            }
+        case "sample":
+            return {
+                "seed": config.seed,
+                "base": group("base"),
+                "adapter": group("adapter"),
+                "sample": group("sample", "batch_size"),
+                "datasets": datasets("initial_frames"),
+                "variants": variants("prediction", "adapter"),
+            }
+        case "score":
+            return {
+                "seed": config.seed,
+                "features": group("features"),
+                "score": group("score", "batch_size"),
+                "datasets": datasets("format", "source", "initial_frames"),
+            }
+        case "report":
+            return {
+                "report": group("report"),
+                "datasets": datasets("format", "source", "initial_frames"),
+                "variants": variants("title"),
+            }
+    raise ValueError(f"no such step: {step!r}; steps are {', '.join(STEPS)}")

@@ -1,0 +1,117 @@
+"""Generate what follows from the models: the JSON schema and the table of settings.
+
+`python -m fca.config.table --fix` writes both files; a test fails while they differ from the models.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from fca.config.models import Config, Variant
+
+SCHEMA_FILE = Path("workflow/schemas/config.schema.json")
+TABLE_FILE = Path("config/README.md")
+
+HEAD = """\
+# Settings
+
+Generated from `src/fca/config/models.py` by `python -m fca.config.table --fix`.
+
+A scale is one file, `pocket.yaml` (the default) or `paper.yaml`; choose it with `snakemake --configfile`.
+Values can be changed on the command line: `snakemake --config "sample={'guidance_scale': 4.0}"`. A variant is
+one file in `variants/`. Unknown keys are refused. Changing a value runs again what depends on it, and nothing
+else.
+"""
+COLUMNS = ["| key | value | default | meaning |", "|---|---|---|---|"]
+
+
+def schema() -> str:
+    """The JSON schema of a configuration file."""
+    found = Config.model_json_schema()
+    whole = found["properties"]["variants"]
+    names = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+    found["properties"]["variants"] = {"description": whole.pop("description"), "anyOf": [names, whole]}
+    found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+    return json.dumps(found, indent=2) + "\n"
+
+
+def table() -> str:
+    """The settings of every group, as Markdown tables."""
+    whole = Config.model_json_schema()
+    parts = [HEAD]
+    groups = [("Top level", "", whole)]
+    while groups:
+        title, path, group = groups.pop(0)
+        rows, below = _rows(path, group, whole["$defs"])
+        text = " ".join(group["description"].split())
+        parts.append("\n".join([f"## {title}", "", text, "", *COLUMNS, *rows]) + "\n")
+        groups = below + groups
+    rows, _ = _rows("", Variant.model_json_schema(), {})
+    parts.append(
+        "\n".join(["## `variants/*.yaml`", "", "One row of the results.", "", *COLUMNS, *rows]) + "\n"
+    )
+    return "\n".join(parts)
+
+
+def _rows(path: str, group: dict, definitions: dict) -> tuple[list[str], list[tuple[str, str, dict]]]:
+    """The rows of a group's table, and the groups below it."""
+    rows, below = [], []
+    for key, setting in group["properties"].items():
+        name, inner = _group(f"{path}.{key}" if path else key, setting, definitions)
+        if inner is None:
+            kind = _kind(setting)
+        elif inner["title"] == "Variant":
+            kind = "list of names"
+        else:
+            kind = f"see `{name}`"
+            below.append((f"`{name}`", name, inner))
+        default = "required" if key in group["required"] else f"`{json.dumps(setting.get('default'))}`"
+        rows.append(f"| `{key}` | {kind} | {default} | {setting['description']} |")
+    return rows, below
+
+
+def _group(name: str, setting: dict, definitions: dict) -> tuple[str, dict | None]:
+    """The group of settings that a key holds and the path to it, or None for a single value."""
+    for option in [setting, *setting.get("anyOf", [])]:
+        if "$ref" in option:
+            return name, definitions[option["$ref"].rpartition("/")[2]]
+        for values in option.get("patternProperties", {}).values():
+            if "$ref" in values:
+                return f"{name}.NAME", definitions[values["$ref"].rpartition("/")[2]]
+    return name, None
+
+
+def _kind(setting: dict[str, Any]) -> str:
+    if "anyOf" in setting:
+        return " or ".join(_kind(option) for option in setting["anyOf"])
+    if "enum" in setting:
+        return ", ".join(f"`{value}`" for value in setting["enum"])
+    if "prefixItems" in setting:
+        return "list: " + "; ".join(_kind(item) for item in setting["prefixItems"])
+    names = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true`, `false`"}
+    names |= {"null": "`null`", "object": "mapping", "array": "list"}
+    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    limits = [f"{sign} {setting[key]}" for key, sign in signs.items() if key in setting]
+    limits += [f"multiple of {setting['multipleOf']}"] if "multipleOf" in setting else []
+    return " ".join([names[setting["type"]], ", ".join(limits)]).strip()
+
+
+def main() -> int:
+    """Check the generated files, or write them with --fix."""
+    status = 0
+    for path, text in ((SCHEMA_FILE, schema()), (TABLE_FILE, table())):
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        if "--fix" in sys.argv[1:]:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            print(f"{path}: written")
+        else:
+            print(f"{path}: differs; run: python -m fca.config.table --fix", file=sys.stderr)
+            status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

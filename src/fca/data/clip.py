@@ -1,0 +1,94 @@
+"""What a clip is before anything was decoded: one line of an index."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from fca.data.files import write_aside
+from fca.data.quarantine import Quarantine
+from fca.errors import FcaError
+
+
+@dataclass(frozen=True)
+class ClipRecord:
+    """One captioned clip of one split; the index keeps them in the order of the dataset's own list."""
+
+    id: str
+    """The dataset's own name for the clip, unique within a dataset's split."""
+    dataset: str
+    split: str
+    """train or validation."""
+    caption: str
+    """Verbatim from the dataset, untrusted: whoever shows it escapes it."""
+    media: str
+    """A video file, or a folder of JPEG frames, relative to the dataset's raw folder."""
+    frames: list[int] | None
+    """Numbers (as in the file names) of the frames that make the clip, in order; None: the whole video."""
+    length: int
+    """Number of source frames, before the temporal cast; 0 where they could not be counted (quarantined)."""
+
+    def __post_init__(self) -> None:
+        for name in ("id", "caption"):
+            text = getattr(self, name)
+            if not isinstance(text, str) or not storable(text):
+                raise ValueError(f"the {name} of clip {self.id!r} is not a text that can be stored: {text!r}")
+
+    def to_line(self) -> str:
+        """This record as one line of JSON, without the line's end."""
+        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_line(cls, line: str) -> Self:
+        """The record of a line; ValueError or TypeError when the line is not one."""
+        return cls(**json.loads(line))
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a dataset's reader finds: the clips of both splits in the dataset's order, and what is wrong with
+    some.
+    """
+
+    records: list[ClipRecord]
+    quarantine: list[Quarantine]
+    notes: dict[str, Any] = field(default_factory=dict)
+    """Whatever else the report should say (JSON values)."""
+
+
+def storable(text: str) -> bool:
+    """Whether a text survives UTF-8 and HDF5: no NUL character, no half of a surrogate pair."""
+    try:
+        return b"\0" not in text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+
+
+def write_records(path: Path, records: Iterable[ClipRecord]) -> None:
+    """Write an index: one ClipRecord a line, UTF-8."""
+    with write_aside(path) as aside, open(aside, "w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{record.to_line()}\n" for record in records)
+
+
+def read_records(path: Path, split: str | None = None) -> list[ClipRecord]:
+    """The records of an index (of one split, where named), in order; `FcaError` names a missing file or bad
+    line.
+    """
+    records = []
+    try:
+        with open(path, encoding="utf-8", newline="\n") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    record = ClipRecord.from_line(line)
+                except (ValueError, TypeError) as error:
+                    raise FcaError(
+                        f"{path}, line {number} is not a clip record ({error})",
+                        "one JSON object a line, as `fca index` writes them",
+                        f"remove {path} and run `fca index` again",
+                    ) from error
+                if split in (None, record.split):
+                    records.append(record)
+    except FileNotFoundError:
+        raise FcaError(f"there is no index {path}", remedy="run `fca index` for this dataset first") from None
+    return records

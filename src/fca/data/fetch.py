@@ -1,0 +1,108 @@
+"""Put a dataset's raw files in place: generated tabletop clips, or the archives that the user has got and
+unpacked.
+
+Licensed data is never downloaded here. An archive stays where the user put it; the raw folder is a link to
+it, and what is checked is whether the files that a reader needs are there, with the remedy in words when they
+aren't.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from fca.config import Config, Dataset, Layout
+from fca.data import bridge, epic, ssv2
+from fca.data.files import sha256_file, sha256_tree, write_aside
+from fca.data.index import dataset_settings
+from fca.data.manifest import Manifest, made_by
+from fca.data.tabletop.write import write_bridge, write_epic, write_ssv2
+from fca.errors import FcaError
+
+READERS = {"ssv2": ssv2, "bridge": bridge, "epic": epic}
+PUBLISHED = {bridge.LIST_NAME: bridge.LIST_SHA256, "EPIC_100_validation.csv": epic.VALIDATION_SHA256}
+
+log = logging.getLogger(__name__)
+
+
+def fetch(config: Config, dataset: str) -> Manifest:
+    """Make or check the raw folder of a dataset; write and return its manifest (kind raw).
+
+    Tabletop: `sha256` is over the sorted relative names and the hashes of all files. Archive: over the
+    annotation files and the names of the media (`extra["hashed"]` says which); terabytes aren't read for a
+    name.
+    """
+    settings = dataset_settings(config, dataset)
+    layout = Layout(config)
+    raw = layout.raw(dataset)
+    if settings.source == "tabletop":
+        with write_aside(raw) as aside:
+            tabletop_writer(settings)(aside, config.seed)
+        count, sha256 = sha256_tree(raw)
+        extra = {"source": "tabletop", "hashed": "names and content"}
+    else:
+        root = Path(settings.root or "").expanduser().absolute()
+        count, sha256 = check_archive(settings, root)
+        with write_aside(raw) as aside:
+            os.symlink(root, aside)
+        licence = READERS[settings.format].LICENCE
+        extra = {"source": "archive", "hashed": "annotations and names of media", "licence": licence}
+        log.info("%s: %d media in %s, which you use under %s", dataset, count, root, licence)
+    manifest = Manifest(
+        kind="raw",
+        count=count,
+        ids=[],
+        sha256=sha256,
+        parents={},
+        made_by=made_by(config, "fetch", dataset),
+        quarantine=[],
+        extra=extra,
+    )
+    manifest.write(layout.raw_manifest(dataset))
+    return manifest
+
+
+def tabletop_writer(settings: Dataset) -> Callable[[Path, int], None]:
+    """The function of (folder, seed) that writes as many tabletop clips as the settings say, in their
+    format.
+    """
+    made = settings.tabletop
+    if made is None:
+        raise FcaError(
+            "the dataset's source is tabletop, but how much to make isn't said", "tabletop: in its settings"
+        )
+    match settings.format:
+        case "ssv2":
+            return lambda folder, seed: write_ssv2(folder, made.train, made.validation, seed)
+        case "bridge":
+            return lambda folder, seed: write_bridge(
+                folder, (made.train + made.validation) // made.cameras, seed
+            )
+        case "epic":
+            return lambda folder, seed: write_epic(folder, made.train, made.validation, seed)
+
+
+def check_archive(settings: Dataset, root: Path) -> tuple[int, str]:
+    """Number of media and fingerprint of the user's folder; `FcaError` says what is missing and where it is
+    published.
+    """
+    reader = READERS[settings.format]
+    advice = f"get {reader.WHERE}, under {reader.LICENCE}"
+    if not root.is_dir():
+        raise FcaError(
+            f"there is no folder {root}", f"the unpacked files of the {settings.format} format", advice
+        )
+    digest = hashlib.sha256()
+    for path in reader.annotation_files(root):
+        found, published = sha256_file(path), PUBLISHED.get(path.name)
+        if published not in (None, found):
+            raise FcaError(f"{path} is not the published file: sha256 {found}", f"sha256 {published}", advice)
+        digest.update(f"{path.relative_to(root).as_posix()}\0{found}\n".encode())
+    count = 0
+    for name in reader.media_names(root):
+        digest.update(f"{name}\n".encode())
+        count += 1
+    if count == 0:
+        raise FcaError(f"{root} has no media", f"the files of the {settings.format} format", advice)
+    return count, digest.hexdigest()

@@ -1,0 +1,181 @@
+"""Write files so that a reader sees the old one or the new one, never half of one.
+
+Everything a step makes goes through `write_aside`: a killed job, a full disk or a lost node leaves the target
+as it was, and running the same command again is the whole remedy.
+"""
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from fca.errors import FcaError
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# HDF5 hides the errno of a failed write in the text of its error, h5py sometimes under a RuntimeError.
+FULL_IN_TEXT = re.compile(rf"errno = ({'|'.join(str(code) for code in sorted(FULL))})\b")
+
+
+@contextmanager
+def write_aside(path: Path | str) -> Iterator[Path]:
+    """Give a temporary path beside `path`; make a file or a folder there, and it becomes `path` on success.
+
+    On success the file (or every file and folder below it) and then the parent folder are fsynced and the
+    temporary path renamed over `path`. On an error it is removed and `path` stays as it was. The temporary
+    path ends with the name of `path`, so that writers which look at the suffix work. A folder that is
+    replaced is moved away first: a kill in that instant leaves no folder, never a mixture.
+
+    Raises `FcaError` when the disk is full (or a quota or file size limit reached), or when nothing was
+    written.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left_overs(path)
+        aside = path.with_name(f"{_prefix()}{os.getpid()}-{path.name}")
+        remove(aside)
+        try:
+            yield aside
+            if not aside.exists():
+                raise FcaError(f"nothing was written for {path}", f"the step to make {aside}")
+            _sync_tree(aside)
+            _replace(aside, path)
+            _sync(path.parent)
+        finally:
+            remove(aside)
+    except Exception as error:
+        if is_full(error):
+            raise disk_full(path) from error
+        raise
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether `error`, as Python or HDF5 raises it, says that the disk, the quota or the file size limit is
+    used up.
+    """
+    if isinstance(error, OSError) and error.errno in FULL:
+        return True
+    return isinstance(error, OSError | RuntimeError) and FULL_IN_TEXT.search(str(error)) is not None
+
+
+def disk_full(path: Path, needed: int | None = None) -> FcaError:
+    """The error for a disk that has no room for `path` (`needed` bytes, where known)."""
+    folder = _existing_parent(path)
+    free = shutil.disk_usage(folder).free
+    return FcaError(
+        f"no room to write {path}: {free / 2**20:.0f} MiB free where {folder} lies",
+        expected=f"{needed / 2**20:.0f} MiB free"
+        if needed
+        else "room for the file, within quota and file size limit",
+        remedy=f"free space there, or point data_dir at a larger disk, then run the same command again "
+        f"({path.name} was not changed)",
+    )
+
+
+def require_space(path: Path, needed: int) -> None:
+    """Raise `FcaError` now, before the work, when `needed` bytes don't fit on the disk of `path`."""
+    if shutil.disk_usage(_existing_parent(Path(path))).free < needed:
+        raise disk_full(Path(path), needed)
+
+
+def reserve(file: IO[bytes], path: Path, size: int) -> None:
+    """Give an open scratch file for `path` its full size on the disk, so that writing through a map can't
+    fail later.
+    """
+    try:
+        os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        if is_full(error):
+            raise disk_full(path, size) from error
+        raise
+
+
+def sha256_file(path: Path | str) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_tree(folder: Path) -> tuple[int, str]:
+    """Number of files below `folder` and one hex SHA-256 over their sorted relative names and their
+    hashes.
+    """
+    files = sorted(
+        (path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file()
+    )
+    digest = hashlib.sha256()
+    for name, path in files:
+        digest.update(f"{name}\0{sha256_file(path)}\n".encode())
+    return len(files), digest.hexdigest()
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a whole folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _prefix() -> str:
+    """How the temporary names of this machine begin: `.aside-<host>-`, followed by the process id."""
+    return f".aside-{re.sub(r'[^A-Za-z0-9.]', '_', socket.gethostname())}-"
+
+
+def _remove_left_overs(path: Path) -> None:
+    """Remove what processes of this machine left beside `path` when they were killed."""
+    pattern = re.compile(rf"{re.escape(_prefix())}(\d+)-{re.escape(path.name)}(\.old)?")
+    for name in os.listdir(path.parent):
+        match = pattern.fullmatch(name)
+        if match and not _is_running(int(match[1])):
+            remove(path.with_name(name))
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _existing_parent(path: Path) -> Path:
+    """The nearest folder above `path` that exists."""
+    return next(parent for parent in path.absolute().parents if parent.is_dir())
+
+
+def _replace(aside: Path, path: Path) -> None:
+    """Rename `aside` to `path`, also where a folder is in the way."""
+    if path.is_dir() and not path.is_symlink():
+        old = aside.with_name(f"{aside.name}.old")
+        os.replace(path, old)
+        os.replace(aside, path)
+        shutil.rmtree(old)
+    else:
+        os.replace(aside, path)
+
+
+def _sync_tree(path: Path) -> None:
+    """Force a file, or a folder and all below it, to the disk."""
+    if path.is_symlink():
+        return
+    if path.is_dir():
+        for child in path.iterdir():
+            _sync_tree(child)
+    _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

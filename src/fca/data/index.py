@@ -1,0 +1,92 @@
+"""Raw files of a dataset -> the index: one ClipRecord a line, and which of them can't be used."""
+
+import logging
+from collections import Counter
+
+from fca.config import Config, Layout
+from fca.data import bridge, epic, ssv2
+from fca.data.clip import Listing, write_records
+from fca.data.files import sha256_file
+from fca.data.manifest import Manifest, made_by
+from fca.errors import FcaError
+
+READERS = {"ssv2": ssv2.index_ssv2, "bridge": bridge.index_bridge, "epic": epic.index_epic}
+FRAME_NAMES = {"ssv2": ssv2.FRAME_NAME, "bridge": bridge.FRAME_NAME, "epic": epic.FRAME_NAME}
+
+log = logging.getLogger(__name__)
+
+
+def build_index(config: Config, dataset: str) -> Manifest:
+    """Write the index of a dataset and its manifest (counts, quarantine, notes), and return the manifest.
+
+    Raises `FcaError` for a dataset that the config hasn't, annotations that can't be read or have fewer clips
+    than the config asks for, ids that repeat, or when not one clip of a split can be used.
+    """
+    settings = dataset_settings(config, dataset)
+    layout = Layout(config)
+    raw = Manifest.read(layout.raw_manifest(dataset))
+    listing = READERS[settings.format](
+        layout.raw(dataset), dataset, settings.train.clips, settings.validation.clips
+    )
+    counts = {name: settings.split(name).clips for name in ("train", "validation")}
+    for split, expected in counts.items():
+        _check_split(listing, dataset, split, expected)
+    for row in listing.quarantine[:5]:
+        log.warning("%s %s: %s can't be used: %s: %s", dataset, row.split, row.id, row.file, row.reason)
+    if listing.quarantine:
+        log.warning(
+            "%s: %d of %d clips are quarantined", dataset, len(listing.quarantine), len(listing.records)
+        )
+
+    path = layout.index(dataset)
+    write_records(path, listing.records)
+    manifest = Manifest(
+        kind="index",
+        count=len(listing.records),
+        ids=[],
+        sha256=sha256_file(path),
+        parents={layout.raw_manifest(dataset).relative_to(layout.root).as_posix(): raw.sha256},
+        made_by=made_by(config, "index", dataset),
+        quarantine=listing.quarantine,
+        extra={
+            "splits": counts,
+            "captions": len({record.caption for record in listing.records}),
+            **listing.notes,
+        },
+    )
+    manifest.write(layout.index_manifest(dataset))
+    return manifest
+
+
+def dataset_settings(config: Config, dataset: str):
+    """The settings of a dataset; `FcaError` lists the known ones."""
+    try:
+        return config.datasets[dataset]
+    except KeyError:
+        known = ", ".join(sorted(config.datasets))
+        raise FcaError(
+            f"there is no dataset {dataset!r}", f"one of {known}", "write its settings there first"
+        ) from None
+
+
+def _check_split(listing: Listing, dataset: str, split: str, expected: int) -> None:
+    records = [record for record in listing.records if record.split == split]
+    if len(records) != expected:
+        raise FcaError(
+            f"the annotations of {dataset} {split} have {len(records)} clips",
+            f"{expected} (datasets.{dataset}.{split}.clips)",
+            "get the complete annotations, or set the number of clips that there are",
+        )
+    identifier, times = Counter(record.id for record in records).most_common(1)[0]
+    if times > 1:
+        raise FcaError(
+            f"{dataset} {split}: the id {identifier} is there {times} times", "ids that are unique"
+        )
+    bad = [row for row in listing.quarantine if row.split == split]
+    if len(bad) == len(records):
+        raise FcaError(
+            f"no clip of {dataset} {split} can be used; "
+            f"the first, {bad[0].id}: {bad[0].file}: {bad[0].reason}",
+            f"the media of {expected} clips",
+            "complete the raw files, then run `fca fetch` and `fca index` again",
+        )

@@ -1,0 +1,165 @@
+"""A seeded tabletop corpus on disk in the format of EPIC-KITCHENS-100's RGB frames.
+
+Layout under the root::
+
+    EPIC-KITCHENS/<PXX>/rgb_frames/<video_id>/frame_%010d.jpg    456x256, numbered from 1, none missing
+    annotations/EPIC_100_train.csv, EPIC_100_validation.csv      one row a segment, the 15 columns of
+    ``COLUMNS``
+
+Videos ``PXX_YY`` run at 60 frames a second, ``PXX_1YY`` at 50. A segment spans ``start_frame`` to
+``stop_frame`` inclusive, each the floor of its time stamp times the rate. In the short gaps between segments
+the picture holds the pose that ended the segment before, then the one that begins the next. Verb and noun
+class numbers are this corpus' own.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from fca.data.tabletop.captions import caption
+from fca.data.tabletop.draw import render
+from fca.data.tabletop.files import even_motions, jpeg_bytes, whole_folder
+from fca.data.tabletop.sample import sample_scene
+from fca.data.tabletop.scene import SHAPES, Scene
+
+WIDTH, HEIGHT, QUALITY = 456, 256, 90
+COLUMNS: tuple[str, ...] = (
+    "narration_id",
+    "participant_id",
+    "video_id",
+    "narration_timestamp",
+    "start_timestamp",
+    "stop_timestamp",
+    "start_frame",
+    "stop_frame",
+    "narration",
+    "verb",
+    "verb_class",
+    "noun",
+    "noun_class",
+    "all_nouns",
+    "all_noun_classes",
+)
+VERBS: tuple[str, ...] = ("push", "slide", "lift", "lower", "look")
+NOUNS: tuple[str, ...] = (*SHAPES, "left", "right")
+SEGMENTS_PER_VIDEO = 4
+
+
+def _time(centiseconds: int, digits: int) -> str:
+    """``HH:MM:SS.`` and two or three decimals."""
+    seconds, rest = divmod(centiseconds, 100)
+    clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return f"{clock}.{rest:02d}" + "0" * (digits - 2)
+
+
+def _stamp(frame: int, rate: int) -> int:
+    """The first centisecond c with floor(c * rate / 100) == ``frame``; there is one for rates up to 100."""
+    return -(-frame * 100 // rate)
+
+
+def _row(video: str, index: int, rate: int, start: int, stop: int, scene: Scene) -> dict[str, object]:
+    """One line of the annotation table."""
+    words = caption(scene)
+    verb, noun = str(words["verb"]), str(words["noun"])
+    begin = _stamp(start, rate)
+    return {
+        "narration_id": f"{video}_{index}",
+        "participant_id": video.split("_")[0],
+        "video_id": video,
+        "narration_timestamp": _time(begin + 10, 3),
+        "start_timestamp": _time(begin, 2),
+        "stop_timestamp": _time(_stamp(stop, rate), 2),
+        "start_frame": start,
+        "stop_frame": stop,
+        "narration": words["narration"],
+        "verb": verb,
+        "verb_class": VERBS.index(verb),
+        "noun": noun,
+        "noun_class": NOUNS.index(noun),
+        "all_nouns": [noun],
+        "all_noun_classes": [NOUNS.index(noun)],
+    }
+
+
+def _write_video(
+    folder: Path, video: str, rate: int, scenes: list[Scene], spans: list[int], gaps: list[int]
+) -> list[dict[str, object]]:
+    """Write every frame of one video and return its rows; ``gaps`` are those before, between and after."""
+    folder.mkdir(parents=True)
+    number, held = 1, b""
+    rows = []
+
+    def put(data: bytes) -> None:
+        nonlocal number
+        (folder / f"frame_{number:010d}.jpg").write_bytes(data)
+        number += 1
+
+    for index, (scene, span) in enumerate(zip(scenes, spans, strict=True)):
+        first = jpeg_bytes(render(scene, 0.0, WIDTH, HEIGHT), QUALITY)
+        for step in range(gaps[index]):
+            put(held if held and step < gaps[index] // 2 else first)
+        rows.append(_row(video, index, rate, number, number + span - 1, scene))
+        for step in range(span):
+            held = jpeg_bytes(render(scene, step / (span - 1), WIDTH, HEIGHT), QUALITY)
+            put(held)
+    for _ in range(gaps[-1]):
+        put(held)
+    return rows
+
+
+def _spans(rng: np.random.Generator, count: int, with_extremes: bool) -> list[int]:
+    """Segment lengths, 40..130; with extremes, one of 12 (given two) and one of 205..240 (given four)."""
+    spans = [int(span) for span in rng.integers(40, 131, size=count)]
+    places = [int(index) for index in rng.permutation(count)]
+    if with_extremes and count >= 2:
+        spans[places[0]] = 12
+    if with_extremes and count >= 4:
+        spans[places[1]] = int(rng.integers(205, 241))
+    return spans
+
+
+def write_epic(root: Path, segments_train: int, segments_validation: int, seed: int) -> None:
+    """Write the segments of both splits under ``root`` (see the module's layout), motions evenly spread.
+
+    A video has up to four segments in one kitchen and by one arm; a participant has up to two videos in each
+    split, one at either rate. The same arguments give the same bytes.
+    """
+    rng = np.random.default_rng([seed, 3])
+    splits = (("train", segments_train), ("validation", segments_validation))
+    with whole_folder(root) as folder, tqdm(total=segments_train + segments_validation, desc="epic") as bar:
+        (folder / "annotations").mkdir()
+        for take, (split, count) in enumerate(splits, start=1):
+            motions = even_motions(rng, "epic", count)
+            spans = _spans(rng, count, with_extremes=split == "train")
+            rows: list[dict[str, object]] = []
+            for index, begin in enumerate(range(0, count, SEGMENTS_PER_VIDEO)):
+                person, fast = index // 2 + 1, index % 2 == 0
+                video = f"P{person:02d}_{take:02d}" if fast else f"P{person:02d}_1{take:02d}"
+                scenes = [
+                    sample_scene(rng, "epic", motion)
+                    for motion in motions[begin : begin + SEGMENTS_PER_VIDEO]
+                ]
+                kitchen, arm = scenes[0].backdrop, scenes[0].effector
+                scenes = [
+                    dataclasses.replace(
+                        scene,
+                        backdrop=kitchen,
+                        effector=dataclasses.replace(scene.effector, skin=arm.skin, sleeve=arm.sleeve),
+                    )
+                    for scene in scenes
+                ]
+                gaps = [int(gap) for gap in rng.integers(6, 16, size=len(scenes) + 1)]
+                place = folder / "EPIC-KITCHENS" / f"P{person:02d}" / "rgb_frames" / video
+                rate = 60 if fast else 50
+                rows += _write_video(place, video, rate, scenes, spans[begin : begin + len(scenes)], gaps)
+                bar.update(len(scenes))
+            rows.sort(key=lambda row: str(row["narration_id"]))
+            with (folder / "annotations" / f"EPIC_100_{split}.csv").open("w", newline="") as file:
+                table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+                table.writeheader()
+                table.writerows(rows)

@@ -1,0 +1,83 @@
+"""A seeded tabletop corpus on disk in the format of Something-Something V2.
+
+Layout under the root::
+
+    videos/<id>.webm            VP9, 12 frames a second, 240 high, 320 or 426 wide
+    annotations/train.json      list of {"id": "<id>", "label", "template", "placeholders": [name]}
+    annotations/validation.json the same
+    annotations/labels.json     {template without brackets: "<class index>"}
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+from av.codec.context import Flags
+from tqdm import tqdm
+
+from fca.data.tabletop.captions import SSV2_TEMPLATES, caption
+from fca.data.tabletop.draw import render
+from fca.data.tabletop.files import even_motions, whole_folder
+from fca.data.tabletop.sample import sample_scene
+from fca.data.tabletop.scene import Scene
+
+FRAME_RATE = 12
+HEIGHT = 240
+WIDTHS: tuple[int, ...] = (320, 426)
+
+
+def _write_webm(path: Path, scene: Scene, frames: int, width: int) -> None:
+    """Encode a scene with one thread and no time stamps or versions in the file: same scene, same bytes."""
+    with av.open(str(path), "w", format="webm", options={"fflags": "+bitexact"}) as container:
+        stream = container.add_stream("libvpx-vp9", rate=FRAME_RATE)
+        stream.width, stream.height, stream.pix_fmt = width, HEIGHT, "yuv420p"
+        stream.options = {"deadline": "realtime", "cpu-used": "8", "crf": "18", "b": "0", "row-mt": "0"}
+        stream.codec_context.thread_count = 1
+        stream.codec_context.flags |= Flags.bitexact
+        for index in range(frames):
+            pixels = render(scene, index / (frames - 1), width, HEIGHT)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def _lengths(rng: np.random.Generator, count: int, with_long: bool) -> list[int]:
+    """Frame counts in 24..72; one of 12 if there are two clips or more; one in 104..120 if asked for."""
+    lengths = [int(length) for length in rng.integers(24, 73, size=count)]
+    places = [int(index) for index in rng.permutation(count)]
+    if count >= 2:
+        lengths[places[0]] = 12
+    if with_long:
+        lengths[places[1]] = int(rng.integers(104, 121))
+    return lengths
+
+
+def write_ssv2(root: Path, train: int, validation: int, seed: int) -> None:
+    """Write ``train`` + ``validation`` clips under ``root`` (see the module's layout), motions evenly spread.
+
+    At least one clip of each split has fewer than 16 frames (given two clips), and one training clip more
+    than 100 (given eight). The same arguments give the same bytes.
+    """
+    rng = np.random.default_rng([seed, 1])
+    identifiers = [str(number + 1) for number in rng.choice(220847, size=train + validation, replace=False)]
+    with whole_folder(root) as folder, tqdm(total=train + validation, desc="ssv2", unit="clip") as bar:
+        (folder / "videos").mkdir()
+        (folder / "annotations").mkdir()
+        for split, count in (("train", train), ("validation", validation)):
+            entries = []
+            motions = even_motions(rng, "ssv2", count)
+            lengths = _lengths(rng, count, with_long=split == "train" and count >= 8)
+            for motion, frames in zip(motions, lengths, strict=True):
+                identifier = identifiers.pop()
+                scene = sample_scene(rng, "ssv2", motion)
+                width = WIDTHS[int(rng.integers(len(WIDTHS)))]
+                _write_webm(folder / "videos" / f"{identifier}.webm", scene, frames, width)
+                entries.append({"id": identifier, **caption(scene)})
+                bar.update()
+            (folder / "annotations" / f"{split}.json").write_text(json.dumps(entries, indent=1) + "\n")
+        names = sorted(template.replace("[", "").replace("]", "") for template in SSV2_TEMPLATES.values())
+        labels = {name: str(index) for index, name in enumerate(names)}
+        (folder / "annotations" / "labels.json").write_text(json.dumps(labels, indent=1) + "\n")

@@ -1,0 +1,24 @@
+"""The one exception that users are meant to read."""
+
+
+class FcaError(Exception):
+    """A problem that a user can mend: what happened, what was expected instead, and what to do about it.
+
+    The `fca` command prints `str(error)` without a traceback and exits with `exit_status`.
+    """
+
+    exit_status = 1
+
+    def __init__(self, problem: str, expected: str = "", remedy: str = "") -> None:
+        super().__init__(problem, expected, remedy)
+        self.problem = problem
+        self.expected = expected
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        lines = [self.problem]
+        if self.expected:
+            lines.append(f"expected: {self.expected}")
+        if self.remedy:
+            lines.append(f"remedy: {self.remedy}")
+        return "\n".join(lines)

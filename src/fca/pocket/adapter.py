@@ -1,0 +1,113 @@
+"""Train the shipped pocket adapter: FCA on the frozen pocket base, on tabletop clips of all three styles at once.
+
+The demo continues this adapter for its last few hundred steps on each dataset's own clips (`train.init_from`). The
+model, the objective and the conditioning are the workflow's own (`fca.train.loop.TrainingModel`).
+"""
+
+import copy
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import CogVideoXDDIMScheduler, CogVideoXTransformer3DModel
+from torch import Tensor
+from tqdm import tqdm
+from transformers import AutoTokenizer, T5EncoderModel
+
+from fca.data.tabletop import STYLES
+from fca.encode.blip2 import FrozenBlip2
+from fca.model import FCAAdapter
+from fca.pocket.corpus import Corpus
+from fca.pocket.text import TEXT_TOKENS, TEXT_WIDTH
+from fca.train.loop import TrainingModel
+
+BATCH = 16
+
+
+@torch.no_grad()
+def conditions(corpus: Corpus, root: Path, cache: Path) -> dict[str, Tensor]:
+    """Frozen features of every clip: `prompt` (n,) into `prompt_embeds`, `text_embeds`, `text_mask`; `vision` float16."""
+    captions = sorted(set(corpus.captions))
+    tokenizer = AutoTokenizer.from_pretrained(root / "tokenizer")
+    text_encoder = T5EncoderModel.from_pretrained(root / "text_encoder", dtype=torch.float32).eval()
+    tokens = tokenizer(
+        captions, padding="max_length", max_length=TEXT_TOKENS, truncation=True, return_tensors="pt"
+    )
+    blip2 = FrozenBlip2(root / "vision")
+    if not cache.exists():
+        starts = tqdm(range(0, len(corpus), 64), desc="image features")
+        first = (torch.from_numpy(np.ascontiguousarray(corpus.pixels[start : start + 64, 0])) for start in starts)
+        torch.save(torch.cat([blip2.image_features(pixels).half() for pixels in first]), cache)
+    text_embeds, text_mask = blip2.text_embeddings(captions, tokens=32)
+    rows = {caption: row for row, caption in enumerate(captions)}
+    return {
+        "prompt": torch.tensor([rows[caption] for caption in corpus.captions]),
+        "prompt_embeds": text_encoder(tokens.input_ids)[0],
+        "text_embeds": text_embeds,
+        "text_mask": text_mask,
+        "vision": torch.load(cache, weights_only=True),
+    }
+
+
+def train(corpus: Corpus, latents: dict[str, Tensor], root: Path, cache: Path, steps: int, seed: int) -> None:
+    """Train for `steps` steps of 16 clips and save a moving average of the adapter to `root`/adapter.
+
+    `latents` come from `fca.pocket.base.encode_corpus`. Clips in the ssv2 style are given two initial frames, the
+    others one, as in the datasets they stand for.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    frozen = conditions(corpus, root, cache)
+    transformer = CogVideoXTransformer3DModel.from_pretrained(root / "transformer", torch_dtype=torch.float32)
+    scheduler = CogVideoXDDIMScheduler.from_pretrained(root / "scheduler")
+    adapter = FCAAdapter.for_transformer(
+        transformer,
+        latent_frames=4,
+        queries_per_frame=TEXT_TOKENS,
+        text_width=TEXT_WIDTH,
+        vision_width=frozen["vision"].shape[-1],
+        conditioning_heads=4,
+    )
+    average = copy.deepcopy(adapter).requires_grad_(False)
+    model = TrainingModel(transformer, adapter, scheduler.alphas_cumprod.float(), t_ref=1)
+    two_frames = torch.from_numpy(corpus.styles == STYLES.index("ssv2"))
+    initial = torch.where(two_frames.view(-1, 1, 1, 1, 1), latents["two"], latents["first"])
+    optimizer = torch.optim.AdamW(adapter.parameters(), lr=2e-3, betas=(0.9, 0.95), weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.04)
+    curve, losses, started = [], [], time.time()
+    for step in (bar := tqdm(range(steps), desc="pocket adapter")):
+        rows = torch.from_numpy(rng.integers(len(corpus), size=BATCH))
+        captions = frozen["prompt"][rows]
+        clean = latents["video"][rows].float()
+        batch = {
+            "clean": clean,
+            "initial": initial[rows].float(),
+            "noise": torch.randn_like(clean),
+            "initial_noise": torch.randn_like(clean[:, :1]),
+            "timestep": torch.from_numpy(rng.integers(1000, size=BATCH)),
+            "prompt_embeds": frozen["prompt_embeds"][captions],
+            "text_embeds": frozen["text_embeds"][captions],
+            "text_mask": frozen["text_mask"][captions],
+            "vision": frozen["vision"][rows].float(),
+        }
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = model(batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(adapter.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad(set_to_none=True)
+        decay = min(0.999, (step + 1) / (step + 10))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(average.parameters()), list(adapter.parameters()), 1 - decay)
+        losses.append(loss.item())
+        if step % 100 == 99:
+            mean = float(np.mean(losses[-100:]))
+            curve.append({"step": step + 1, "loss": mean, "seconds": round(time.time() - started, 1)})
+            bar.set_postfix(loss=f"{mean:.4f}")
+        if step % 1000 == 999 or step == steps - 1:
+            copy.deepcopy(average).half().save_pretrained(root / "adapter")
+            figures = {"steps": steps, "seed": seed, "batch": BATCH, "curve": curve}
+            (root / "adapter" / "training.json").write_text(json.dumps(figures, indent=1) + "\n")

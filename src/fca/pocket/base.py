@@ -1,0 +1,136 @@
+"""Train the pocket text-to-video transformer and its T5 encoder: diffusers' CogVideoX classes at a small width.
+
+The base learns what CogVideoX-2B knows before FCA: video from text, and single images from text (so that one latent
+frame is a familiar input). It never sees initial frames. One caption in ten is dropped for classifier-free guidance.
+"""
+
+import copy
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLCogVideoX, CogVideoXDDIMScheduler, CogVideoXTransformer3DModel
+from torch import Tensor
+from tqdm import tqdm
+
+from fca.pocket.corpus import Corpus
+from fca.pocket.text import TEXT_TOKENS, TEXT_WIDTH, build_text_encoder, load_tokenizer
+from fca.pocket.vae import LATENT_CHANNELS, to_video
+from fca.train.objective import diffuse, v_loss
+
+BATCH = 16
+IMAGE_BATCHES = 8  # every eighth batch holds single frames
+
+
+def build_transformer() -> CogVideoXTransformer3DModel:
+    """Six layers of width 160 (2.8 M parameters); fixed sine-cosine positions and biases as in the 2B."""
+    return CogVideoXTransformer3DModel(
+        num_attention_heads=5,
+        attention_head_dim=32,
+        in_channels=LATENT_CHANNELS,
+        out_channels=LATENT_CHANNELS,
+        time_embed_dim=64,
+        text_embed_dim=TEXT_WIDTH,
+        num_layers=6,
+        attention_bias=True,
+        sample_width=12,
+        sample_height=8,
+        sample_frames=13,
+        patch_size=2,
+        max_text_seq_length=TEXT_TOKENS,
+        spatial_interpolation_scale=1.0,
+        temporal_interpolation_scale=1.0,
+    )
+
+
+def build_scheduler() -> CogVideoXDDIMScheduler:
+    """The scheduler configuration of the CogVideoX-2B checkpoint."""
+    return CogVideoXDDIMScheduler(
+        num_train_timesteps=1000,
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=True,
+        steps_offset=0,
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        snr_shift_scale=3.0,
+        timestep_spacing="trailing",
+    )
+
+
+@torch.no_grad()
+def encode_corpus(root: Path, corpus: Corpus, cache: Path) -> dict[str, Tensor]:
+    """Scaled latents of all clips, kept in `cache`: `video` (n, 4, C, h, w), `first`, `two` (n, 1, C, h, w), float16.
+
+    `first` is the first frame encoded as a short video of its own, `two` the first two frames.
+    """
+    if not cache.exists():
+        vae = AutoencoderKLCogVideoX.from_pretrained(root / "vae", torch_dtype=torch.float32).eval()
+        parts: dict[str, list[Tensor]] = {"video": [], "first": [], "two": []}
+        for start in tqdm(range(0, len(corpus), 16), desc="encode"):
+            video = to_video(corpus.pixels[start : start + 16])
+            for name, frames in (("video", video), ("first", video[:, :, :1]), ("two", video[:, :, :2])):
+                with torch.autocast("cpu", torch.bfloat16):
+                    latent = vae.encode(frames).latent_dist.mode().float()
+                parts[name].append((latent * vae.config.scaling_factor).permute(0, 2, 1, 3, 4).half())
+        torch.save({name: torch.cat(tensors) for name, tensors in parts.items()}, cache)
+    return torch.load(cache, weights_only=True)
+
+
+def train(corpus: Corpus, root: Path, cache: Path, steps: int, seed: int) -> None:
+    """Train transformer and text encoder for `steps` steps and save them with the scheduler.
+
+    An exponential moving average of the weights is what is saved, in float16.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    latents = encode_corpus(root, corpus, cache)
+    tokenizer = load_tokenizer(root, corpus.captions)
+    tokens = tokenizer(
+        [*corpus.captions, ""], padding="max_length", max_length=TEXT_TOKENS, truncation=True, return_tensors="pt"
+    ).input_ids
+    scheduler = build_scheduler()
+    modules = torch.nn.ModuleList([build_transformer(), build_text_encoder(len(tokenizer))])
+    average = copy.deepcopy(modules).requires_grad_(False)
+    transformer, text_encoder = modules
+    optimizer = torch.optim.AdamW(modules.parameters(), lr=2e-3, betas=(0.9, 0.95), weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.04)
+    curve, losses, started = [], [], time.time()
+    bar = tqdm(range(steps), desc="pocket base")
+    for step in bar:
+        rows = torch.from_numpy(rng.integers(len(corpus), size=BATCH))
+        if step % IMAGE_BATCHES == 0:
+            clean = latents["first" if step % 16 else "two"][rows].float()
+        else:
+            clean = latents["video"][rows].float()
+        dropped = torch.from_numpy(rng.random(BATCH) < 0.1)
+        ids = tokens[torch.where(dropped, len(corpus), rows)]
+        timestep = torch.from_numpy(rng.integers(1000, size=BATCH))
+        noisy, velocity = diffuse(scheduler.alphas_cumprod, clean, torch.randn_like(clean), timestep)
+        with torch.autocast("cpu", torch.bfloat16):
+            embeds = text_encoder(ids)[0]
+            prediction = transformer(noisy, embeds, timestep, return_dict=False)[0]
+        loss = v_loss(prediction, velocity)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            decay = min(0.999, (step + 1) / (step + 10))
+            torch._foreach_lerp_(list(average.parameters()), list(modules.parameters()), 1 - decay)
+        if step % IMAGE_BATCHES:
+            losses.append(loss.item())
+        if step % 100 == 99:
+            mean = float(np.mean(losses[-100:]))
+            curve.append({"step": step + 1, "loss": mean, "seconds": round(time.time() - started, 1)})
+            bar.set_postfix(loss=f"{mean:.4f}")
+    average[0].half().save_pretrained(root / "transformer")
+    average[1].half().save_pretrained(root / "text_encoder")
+    scheduler.save_pretrained(root / "scheduler")
+    figures = {"steps": steps, "seed": seed, "batch": BATCH, "final_loss": curve[-1]["loss"], "curve": curve}
+    (root / "transformer" / "training.json").write_text(json.dumps(figures, indent=1) + "\n")

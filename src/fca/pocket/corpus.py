@@ -1,0 +1,72 @@
+"""Tabletop clips in memory: what the pocket base is trained on.
+
+The clips look as the workflow's own clips look after resampling (fca.data.resample): 16 frames, stretched to 96x64,
+at the phases that Seer's temporal cast picks from a clip of random length. They are drawn directly at that size, so
+thousands of them cost minutes. No clip of the demo's corpus is among them: the seeds differ.
+"""
+
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from fca.data.cast import cast_positions
+from fca.data.tabletop import MOTIONS, STYLES, caption_text, render, sample_scene
+
+FRAMES, HEIGHT, WIDTH = 16, 64, 96
+ASPECTS = {"ssv2": (320 / 240, 426 / 240), "bridge": (640 / 480,), "epic": (456 / 256,)}
+GREY = 127  # Seer pads clips shorter than 16 frames with 0 in [-1, 1] (PROTOCOL: short clips)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """`pixels` (clips, 16, 64, 96, 3) uint8; `captions`, `motions` (index into MOTIONS) and `styles`, one per clip."""
+
+    pixels: np.ndarray
+    captions: list[str]
+    motions: np.ndarray
+    styles: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+
+def draw(seed: int) -> tuple[np.ndarray, str, int, int]:
+    """One clip as a pure function of its seed: pixels (16, 64, 96, 3) uint8, caption, motion index, style index."""
+    rng = np.random.default_rng(seed)
+    style = STYLES[int(rng.integers(len(STYLES)))]
+    scene = sample_scene(rng, style)
+    aspect = ASPECTS[style][int(rng.integers(len(ASPECTS[style])))]
+    length = int(rng.integers(10, 16)) if rng.random() < 0.02 else int(rng.integers(16, 120))
+    phases = np.asarray(cast_positions(length, FRAMES)) / (length - 1)
+    pixels = np.full((FRAMES, HEIGHT, WIDTH, 3), GREY, dtype=np.uint8)
+    for index, phase in enumerate(phases):
+        pixels[index] = render(scene, float(phase), WIDTH, HEIGHT, aspect)
+    return pixels, caption_text(scene), MOTIONS.index(scene.motion), STYLES.index(style)
+
+
+def make(clips: int, first_seed: int, folder: Path, workers: int = 2) -> Corpus:
+    """Draw `clips` clips (or read them back, where `folder` has them already) and return them memory-mapped."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{first_seed}-{clips}"
+    pixel_file, label_file = folder / f"{name}.npy", folder / f"{name}.labels.npz"
+    if not label_file.exists():
+        pixels = np.lib.format.open_memmap(
+            pixel_file, mode="w+", dtype=np.uint8, shape=(clips, FRAMES, HEIGHT, WIDTH, 3)
+        )
+        captions, motions, styles = [], [], []
+        with ProcessPoolExecutor(workers) as pool:
+            drawn = pool.map(draw, range(first_seed, first_seed + clips), chunksize=32)
+            for index, (frames, caption, motion, style) in enumerate(tqdm(drawn, total=clips, desc="draw")):
+                pixels[index] = frames
+                captions.append(caption)
+                motions.append(motion)
+                styles.append(style)
+        pixels.flush()
+        np.savez(label_file, captions=np.array(captions), motions=np.array(motions), styles=np.array(styles))
+    labels = np.load(label_file)
+    return Corpus(
+        np.load(pixel_file, mmap_mode="r"), labels["captions"].tolist(), labels["motions"], labels["styles"]
+    )

@@ -1,0 +1,112 @@
+"""Train the pocket VAE: diffusers' AutoencoderKLCogVideoX at a small width, on tabletop clips.
+
+The VAE sees what the pipeline will give it: whole clips of 16 frames, and short videos of one or two frames, because
+the initial frames are encoded on their own (paper section 3.2).
+"""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLCogVideoX
+from tqdm import tqdm
+
+from fca.pocket.corpus import Corpus
+
+LATENT_CHANNELS = 16
+
+
+def build() -> AutoencoderKLCogVideoX:
+    """2.6 M parameters, compression 8x8x4 and 16 latent channels as in CogVideoX-2B."""
+    return AutoencoderKLCogVideoX(
+        block_out_channels=(16, 32, 64, 64),
+        down_block_types=("CogVideoXDownBlock3D",) * 4,
+        up_block_types=("CogVideoXUpBlock3D",) * 4,
+        latent_channels=LATENT_CHANNELS,
+        layers_per_block=1,
+        norm_num_groups=8,
+        sample_height=64,
+        sample_width=96,
+        temporal_compression_ratio=4,
+    )
+
+
+def to_video(pixels: np.ndarray) -> torch.Tensor:
+    """(B, F, H, W, 3) uint8 -> (B, 3, F, H, W) float32 in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+
+
+def psnr(prediction: torch.Tensor, truth: torch.Tensor) -> float:
+    """PSNR in dB of videos in [-1, 1] (peak to peak 2), over all elements of the batch."""
+    error = (prediction.clamp(-1, 1) - truth).square().mean()
+    return float(10 * torch.log10(4 / error))
+
+
+def train(corpus: Corpus, held_out: Corpus, output: Path, steps: int, seed: int) -> None:
+    """Train for `steps` steps of two clips (half their width; every fourth: eight short videos) and save to `output`, with its curve."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    vae = build()
+    with torch.no_grad():  # a narrow posterior to begin with: reconstruction is learned before its noise
+        vae.encoder.conv_out.conv.bias[LATENT_CHANNELS:] = -6
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=2e-3, betas=(0.9, 0.95), weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.05)
+    curve, started = [], time.time()
+    bar = tqdm(range(steps), desc="pocket VAE")
+    for step in bar:
+        if step % 4 == 3:  # short videos of one or two frames
+            frames = 1 + int(rng.integers(2))
+            rows = np.sort(rng.integers(len(corpus), size=8))
+            first = int(rng.integers(15))
+            pixels = np.stack([corpus.pixels[row, first : first + frames] for row in rows])
+            video = to_video(pixels)
+        else:
+            rows = np.sort(rng.integers(len(corpus), size=2))
+            left = 8 * int(rng.integers(7))  # a crop of half the width: cheaper steps, more of them
+            video = to_video(np.stack([corpus.pixels[row, :, :, left : left + 48] for row in rows]))
+        with torch.autocast("cpu", torch.bfloat16):
+            posterior = vae.encode(video).latent_dist
+            decoded = vae.decode(posterior.sample()).sample
+        decoded = decoded.float()
+        target = video if decoded.shape == video.shape else video.mean(2, keepdim=True)  # two frames -> one latent
+        reconstruction = (decoded - target).abs().mean() + 2 * (decoded - target).square().mean()
+        divergence = posterior.kl().float().mean() / posterior.mean[0].numel()
+        loss = reconstruction + 1e-4 * divergence
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad(set_to_none=True)
+        if step % 50 == 0 or step == steps - 1:
+            curve.append({"step": step, "loss": float(loss), "seconds": round(time.time() - started, 1)})
+            bar.set_postfix(loss=f"{float(loss):.4f}", psnr=f"{psnr(decoded.detach(), target):.1f}")
+        if step % 500 == 499:
+            save(vae, held_out, output, curve)
+    save(vae, held_out, output, curve)
+
+
+@torch.no_grad()
+def save(vae: AutoencoderKLCogVideoX, held_out: Corpus, output: Path, curve: list[dict]) -> None:
+    """Measure the held-out PSNR and the latents' scale, and write the folder in float16."""
+    vae.eval()
+    scores, latents = [], []
+    for start in range(0, min(len(held_out), 64), 4):
+        video = to_video(held_out.pixels[start : start + 4])
+        with torch.autocast("cpu", torch.bfloat16):
+            mode = vae.encode(video).latent_dist.mode()
+            scores.append(psnr(vae.decode(mode).sample.float(), video))
+        latents.append(mode.float())
+    scale = 1 / float(torch.cat(latents).std())
+    vae.register_to_config(scaling_factor=scale)
+    output.mkdir(parents=True, exist_ok=True)
+    state = {key: value.half() for key, value in vae.state_dict().items()}
+    half = build()
+    half.register_to_config(scaling_factor=scale)
+    half.half().load_state_dict(state)
+    half.save_pretrained(output)
+    figures = {"held_out_psnr_db": round(float(np.mean(scores)), 2), "scaling_factor": scale, "curve": curve}
+    (output / "training.json").write_text(json.dumps(figures, indent=1) + "\n")
+    print(f"held-out PSNR {figures['held_out_psnr_db']} dB, scaling factor {scale:.3f}", flush=True)
+    vae.train()

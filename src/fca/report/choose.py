@@ -1,0 +1,50 @@
+"""Which clips are shown: chosen by rank, never by hand, so that failures are seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One clip to show, and why."""
+
+    id: str
+    rank: int | None
+    """1 is the best of `of`; None where there are no per-clip scores."""
+    of: int
+    label: str
+    """best, median, worst, or empty."""
+
+
+def choose(scores: Sequence[tuple[str, float | None]], limit: int) -> list[Choice]:
+    """At most `limit` clips, evenly spaced from the best to the worst score, with the best, median and worst among them.
+
+    `scores` holds (id, PSNR) of every clip. Clips without a score come last; equal scores keep the dataset's order.
+    With room for fewer than three clips the median gives way first, then the worst.
+    """
+    if all(value is None for _, value in scores):
+        return [Choice(clip_id, None, len(scores), "") for clip_id, _ in scores[:limit]]
+    ranked = sorted(
+        ((clip_id, value) for clip_id, value in scores if value is not None), key=lambda item: -item[1]
+    )
+    last = len(ranked) - 1
+    middle = last // 2
+    labels = {middle: "median", last: "worst", 0: "best"}
+    return [
+        Choice(ranked[position][0], position + 1, len(ranked), labels.get(position, ""))
+        for position in spread(last, middle, limit)
+    ]
+
+
+def spread(last: int, middle: int, limit: int) -> list[int]:
+    """At most `limit` positions in 0..last, evenly spaced, with 0, `middle` and `last` among them where they fit."""
+    if limit > last:
+        return list(range(last + 1))
+    if limit == 1:
+        return [0]
+    positions = [round(step * last / (limit - 1)) for step in range(limit)]
+    if limit >= 3 and middle not in positions:
+        inner = range(1, limit - 1)
+        nearest = min(inner, key=lambda index: (abs(positions[index] - middle), index))
+        positions[nearest] = middle
+    return sorted(set(positions))

@@ -1,0 +1,179 @@
+"""Small line charts: the geometry is computed here, the template draws it as SVG with a title and a description."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WIDTH, HEIGHT = 310, 200
+LEFT, RIGHT, TOP, BOTTOM = 48, 10, 10, 36
+
+Points = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A mark on an axis."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One drawn line; `style` is its number in the stylesheet (colour and dashes)."""
+
+    label: str
+    style: int
+    path: str
+    faint: bool = False
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Everything that the template needs to draw one chart."""
+
+    key: str
+    title: str
+    description: str
+    x_label: str
+    x_ticks: Sequence[Tick]
+    y_ticks: Sequence[Tick]
+    lines: Sequence[Line]
+    shade: tuple[float, float] | None
+    """Left end and width of a shaded band, or None."""
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    top: int = TOP
+    bottom: int = HEIGHT - BOTTOM
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line before it is drawn; `points` may have gaps (NaN)."""
+
+    label: str
+    style: int
+    points: Points
+    faint: bool = False
+
+
+def line_chart(
+    key: str,
+    title: str,
+    x_label: str,
+    y_label: str,
+    curves: Sequence[Curve],
+    shade: tuple[float, float] | None = None,
+    from_zero: bool = False,
+) -> Chart | None:
+    """A chart of `curves`, or None where there is nothing to draw; x are whole numbers.
+
+    The y axis is logarithmic where values span 30-fold, unless it begins `from_zero`. `shade` is a band of x.
+    """
+    points = [point for curve in curves for point in curve.points if math.isfinite(point[1])]
+    if not points:
+        return None
+    x_low, x_high = _widen(min(x for x, _ in points), max(x for x, _ in points))
+    y_low, y_high = min(y for _, y in points), max(y for _, y in points)
+    y_low = min(y_low, 0.0) if from_zero else y_low
+    logarithmic = y_low > 0 and y_high / y_low > 30
+    if shade:
+        x_low = min(x_low, shade[0])
+    y_values = log_ticks(y_low, y_high) if logarithmic else nice_ticks(*_widen(y_low, y_high), 5)
+    y_low, y_high = min(y_low, y_values[0]), max(y_high, y_values[-1])
+
+    def place_x(x: float) -> float:
+        return LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT)
+
+    def place_y(y: float) -> float:
+        share = math.log(y / y_low) / math.log(y_high / y_low) if logarithmic else (y - y_low) / (y_high - y_low)
+        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+
+    x_values = [x for x in nice_ticks(x_low, x_high, 5, whole=True) if x_low <= x <= x_high]
+    band = None
+    if shade:
+        start, end = place_x(max(shade[0], x_low)), place_x(min(shade[1], x_high))
+        band = (round(start, 1), round(end - start, 1))
+    return Chart(
+        key=key,
+        title=title + (" (log scale)" if logarithmic else ""),
+        description=" ".join(_describe(curve, x_label, y_label) for curve in curves if not curve.faint),
+        x_label=x_label,
+        x_ticks=[Tick(round(place_x(x), 1), _number(x)) for x in x_values],
+        y_ticks=[Tick(round(place_y(y), 1), _number(y)) for y in y_values],
+        lines=[
+            Line(curve.label, curve.style, _path([(place_x(x), place_y(y)) if math.isfinite(y) else None
+                                                  for x, y in curve.points]), curve.faint)
+            for curve in curves
+        ],
+        shade=band,
+    )
+
+
+def smooth(points: Points, share: float = 0.08) -> list[tuple[float, float]]:
+    """A centred moving average over `share` of the points (at least three)."""
+    half = max(1, round(len(points) * share / 2))
+    result = []
+    for position, (x, _) in enumerate(points):
+        reach = min(half, position, len(points) - 1 - position)
+        window = [y for _, y in points[position - reach : position + reach + 1] if math.isfinite(y)]
+        result.append((x, sum(window) / len(window) if window else math.nan))
+    return result
+
+
+def nice_ticks(low: float, high: float, count: int, whole: bool = False) -> list[float]:
+    """About `count` round numbers that cover low..high."""
+    rough = (high - low) / max(count - 1, 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    if whole:
+        step = max(1.0, round(step))
+    first = math.floor(low / step + 1e-9)
+    last = math.ceil(high / step - 1e-9)
+    return [round(index * step, 12) for index in range(first, last + 1)]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Powers of ten that cover low..high."""
+    return [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
+
+
+def _widen(low: float, high: float) -> tuple[float, float]:
+    """An interval of some length, also around a single value."""
+    if high > low:
+        return low, high
+    margin = abs(low) * 0.1 or 1.0
+    return low - margin, high + margin
+
+
+def _path(places: Sequence[tuple[float, float] | None]) -> str:
+    """SVG path data; None lifts the pen. A lone point becomes a short stroke, drawn as a dot by its round cap."""
+    commands, down = [], False
+    for index, place in enumerate(places):
+        if place is None:
+            down = False
+            continue
+        commands.append(f"{'L' if down else 'M'}{place[0]:.1f} {place[1]:.1f}")
+        alone = not down and (index + 1 == len(places) or places[index + 1] is None)
+        if alone:
+            commands.append("h0.01")
+        down = True
+    return "".join(commands)
+
+
+def _describe(curve: Curve, x_label: str, y_label: str) -> str:
+    known = [(x, y) for x, y in curve.points if math.isfinite(y)]
+    if not known:
+        return f"{curve.label}: no values."
+    (first_x, first_y), (last_x, last_y) = known[0], known[-1]
+    return (
+        f"{curve.label}: {y_label} {_number(first_y)} at {x_label} {_number(first_x)},"
+        f" {_number(last_y)} at {x_label} {_number(last_x)}."
+    )
+
+
+def _number(value: float) -> str:
+    """A short number for an axis: 1200, 0.05, 2e-05."""
+    return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,109 @@
+"""Assemble the page: collect, draw, write the media and the HTML aside, and swap them in at the end.
+
+Captions, ids, paths and whatever a manifest says are untrusted: jinja2 escapes everything, and a content security
+policy lets the page run its own style and script (by hash), show files beside it, and nothing else.
+"""
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from fca import __version__
+from fca.config import Config, Layout
+from fca.data.files import write_aside
+from fca.report import provenance, table
+from fca.report.cards import gallery
+from fca.report.collect import DatasetResult, collect
+from fca.report.curves import curves
+from fca.report.media import FRAMES_PER_SECOND, still_positions
+from fca.report.overview import write_overview
+
+TEMPLATES = Path(__file__).parent / "templates"
+CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+
+
+def report(config: Config) -> Path:
+    """Write `reports/index.html` and `reports/assets/` from whatever the scale's folders hold; return the page's path.
+
+    What was not made yet is named on the page. The same inputs give the same bytes. Raises `FcaError` for a damaged
+    input or a full disk; the report of before then stays as it was.
+    """
+    layout = Layout(config)
+    datasets = collect(config)
+    with write_aside(layout.report_assets) as assets:
+        assets.mkdir()
+        galleries = [gallery(dataset, config.report.clips, assets) for dataset in datasets]
+        has_overview = write_overview(datasets, assets / "overview.png")
+        text = render(context(config, datasets) | {"galleries": galleries, "has_overview": has_overview})
+    with write_aside(layout.report) as page:
+        page.write_text(text, encoding="utf-8", newline="\n")
+    return layout.report
+
+
+def context(config: Config, datasets: list[DatasetResult]) -> dict[str, Any]:
+    """What the templates say, apart from the clips."""
+    return {
+        "config": config,
+        "datasets": datasets,
+        "assets": Layout(config).report_assets.name,
+        "sentences": [(dataset.name, table.sentence(dataset)) for dataset in datasets],
+        "metrics": table.METRICS,
+        "groups": [table.group(dataset) for dataset in datasets],
+        "charts": [(dataset.name, curves(dataset, config.clip.frames)) for dataset in datasets],
+        "still_frames": [position + 1 for position in still_positions(config.clip.frames)],
+        "frames_per_second": FRAMES_PER_SECOND,
+        "runs": provenance.runs(datasets),
+        "versions": provenance.versions(datasets),
+        "continued": provenance.continued(datasets, config),
+        "commands": provenance.commands(config, datasets),
+        "config_file": provenance.config_file(config),
+        "configuration": provenance.configuration(config),
+        "sources": [source for dataset in datasets for source in dataset.sources],
+        "quarantine": [row for dataset in datasets for row in dataset.quarantine],
+        "fca_version": __version__,
+    }
+
+
+def render(values: dict[str, Any]) -> str:
+    """The page as text, every value escaped, nothing undefined."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=plain,
+    )
+    environment.filters["breakable"] = breakable
+    environment.filters["signed"] = table.signed
+    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    return environment.get_template("page.html.j2").render(
+        values,
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_source_hash(style),
+        script_hash=_source_hash(script),
+    )
+
+
+def plain(value: Any) -> Any:
+    """Text without control characters and half surrogates; everything else as it is."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return value.translate(CONTROLS).encode("utf-8", "replace").decode("utf-8")
+
+
+def breakable(text: str) -> Markup:
+    """A long identifier that may be broken after its underscores and slashes."""
+    escaped = str(Markup.escape(plain(text)))
+    return Markup(escaped.replace("_", "_<wbr>").replace("/", "/<wbr>"))
+
+
+def _source_hash(text: str) -> str:
+    """The hash by which a content security policy knows an inline style or script."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,131 @@
+"""What was run: the configuration, the cost of training, versions, content hashes, and the command behind each number."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import yaml
+
+from fca.config import Config, Layout
+from fca.report.collect import DatasetResult, VariantResult
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run, every value as it is printed; a dash where the manifest does not say."""
+
+    dataset: str
+    variant: str
+    steps: str
+    start: str
+    trainable: str
+    seconds_per_step: str
+    hours: str
+    memory: str
+    commit: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """How one row of numbers is made again."""
+
+    what: str
+    workflow: str
+    step: str
+
+
+DASH = "\N{EN DASH}"
+
+
+def configuration(config: Config) -> str:
+    """The resolved configuration as YAML."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+
+
+def config_file(config: Config) -> str:
+    """Where the scale's configuration lies by the project's convention."""
+    return f"config/{config.scale}.yaml"
+
+
+def runs(datasets: Sequence[DatasetResult]) -> list[Run]:
+    """Every training run that left a model manifest."""
+    return [
+        _run(dataset.name, result)
+        for dataset in datasets
+        for result in dataset.variants
+        if result.model is not None
+    ]
+
+
+def _run(dataset: str, result: VariantResult) -> Run:
+    extra = result.model.extra if result.model else {}
+
+    def number(key: str, write: str, unit: str = "", scale: float = 1.0) -> str:
+        value = extra.get(key)
+        return DASH if value is None else f"{float(value) * scale:{write}}{unit}"
+
+    return Run(
+        dataset=dataset,
+        variant=result.variant.title,
+        steps=number("steps", ",.0f"),
+        start=str(extra["init_from"]) if extra.get("init_from") else "from scratch",
+        trainable=number("trainable_parameters", ".2f", " M", 1e-6),
+        seconds_per_step=number("seconds_per_step", ".3g", " s"),
+        hours=_duration(extra.get("seconds")),
+        memory=number("peak_memory_gib", ".2f", " GiB"),
+        commit=_commit(str(extra.get("git_commit") or DASH)),
+    )
+
+
+def _commit(described: str) -> str:
+    """A commit in twelve digits; it stays visible that files differed from it."""
+    commit, dirty, _ = described.partition("-dirty")
+    return commit[:12] + (", with changes" if dirty else "")
+
+
+def _duration(seconds: object) -> str:
+    """A length of time a person can read."""
+    if not isinstance(seconds, int | float):
+        return DASH
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def versions(datasets: Sequence[DatasetResult]) -> list[tuple[str, str]]:
+    """Name and version of what trained the models; several versions of one thing are all named."""
+    found: dict[str, dict[str, None]] = {}
+    for dataset in datasets:
+        for result in dataset.variants:
+            recorded = result.model.extra.get("versions") if result.model else None
+            for name, version in (recorded or {}).items():
+                found.setdefault(str(name), {})[str(version)] = None
+    return [(name, ", ".join(several)) for name, several in sorted(found.items())]
+
+
+def continued(datasets: Sequence[DatasetResult], config: Config) -> list[str]:
+    """The adapters that training continued from, as the manifests say (or, before any training, the config)."""
+    models = [result.model for dataset in datasets for result in dataset.variants if result.model]
+    starts = [str(model.extra["init_from"]) for model in models if model.extra.get("init_from")]
+    if not models and config.train.init_from:
+        starts = [config.train.init_from]
+    return sorted(set(starts))
+
+
+def commands(config: Config, datasets: Sequence[DatasetResult]) -> list[Command]:
+    """For each scored variant the workflow's command, which makes what is missing, and the bare step."""
+    layout, file = Layout(config), shlex.quote(config_file(config))
+    found = []
+    for dataset in datasets:
+        for result in dataset.variants:
+            if result.scores is None:
+                continue
+            target = shlex.quote(layout.scores(dataset.name, result.variant.name).as_posix())
+            found.append(
+                Command(
+                    what=f"{dataset.name}, {result.variant.title}",
+                    workflow=f"snakemake {target} --configfile {file} --forcerun score_variant",
+                    step=f"fca score --config {file} {dataset.name} {result.variant.name}",
+                )
+            )
+    return found

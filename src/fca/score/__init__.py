@@ -1,0 +1,1 @@
+"""Scores of predicted clips: Fréchet and kernel distance, PSNR, SSIM and motion, each with its protocol."""

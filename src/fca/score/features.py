@@ -1,0 +1,195 @@
+"""The feature network behind FVD, KVD and motion accuracy: loading it, and giving it clips as VideoGPT does.
+
+Either a folder with `config.json` and `model.safetensors` (what `fca.pocket.features` writes), or the file
+`i3d_pretrained_400.pt` of VideoGPT and Seer: Kinetics-400 I3D, 400 logits, short side 224, centre crop.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from fca.data.files import sha256_file
+from fca.errors import FcaError
+from fca.score.i3d import InceptionI3d
+
+REMEDY = (
+    "set features.network to the folder config/pocket-base/features, or to the file i3d_pretrained_400.pt "
+    "that load_i3d_pretrained in VideoGPT's videogpt/download.py fetches"
+)
+
+
+class NetworkConfig(BaseModel):
+    """`config.json` of a feature network: what it is and what it must be given."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+    """Part of the name of every score measured with it."""
+    width: Annotated[float, Field(gt=0, le=1)]
+    """Share of I3D's channels."""
+    classes: list[str] | Annotated[int, Field(gt=0)]
+    """The classes' names, or how many there are where the names are of no use here."""
+    short_side: Annotated[int, Field(ge=16)]
+    """Pixels that the shorter side of a frame is resized to."""
+    crop: Literal["center"] | None
+    """center: only the middle short_side x short_side pixels are seen."""
+    frames: int | None
+    """The number of frames it was trained on; null: any."""
+    features: Literal["logits", "pooled"]
+    """What is compared between clips: the logits, or what they are a linear function of."""
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        return tuple(self.classes) if isinstance(self.classes, list) else None
+
+    @property
+    def class_count(self) -> int:
+        return len(self.classes) if isinstance(self.classes, list) else self.classes
+
+
+KINETICS = NetworkConfig(
+    name="i3d", width=1.0, classes=400, short_side=224, crop="center", frames=None, features="logits"
+)
+"""How VideoGPT and Seer use `i3d_pretrained_400.pt`; its 400 class names are not needed."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the network says of n clips: `features` (n, d) and `logits` (n, classes), both float64."""
+
+    features: NDArray[np.float64]
+    logits: NDArray[np.float64]
+
+
+class FeatureNetwork:
+    """A loaded network with frozen weights, on a GPU where there is one, always in float32."""
+
+    def __init__(self, config: NetworkConfig, module: InceptionI3d, sha256: str) -> None:
+        self.config = config
+        self.sha256 = sha256
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        module = module.eval().requires_grad_(False)
+        self.module = module.to(self.device, memory_format=torch.channels_last_3d)
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        return self.config.class_names
+
+    @property
+    def feature_width(self) -> int:
+        return self.config.class_count if self.config.features == "logits" else self.module.feature_width
+
+    @torch.inference_mode()
+    def read(self, frames: NDArray[np.uint8], batch_size: int = 16) -> Reading:
+        """One pass over clips (n, F, H, W, 3) uint8, `batch_size` at a time."""
+        features, logits = [], []
+        with torch.backends.cudnn.flags(allow_tf32=False):
+            for batch in batches(frames, batch_size):
+                video = preprocess(batch, self.config.short_side, self.config.crop == "center")
+                video = video.to(self.device).contiguous(memory_format=torch.channels_last_3d)
+                pooled = self.module.features(video)
+                features.append(pooled.double().cpu().numpy())
+                logits.append(self.module.classify(pooled).double().cpu().numpy())
+        reading = Reading(np.concatenate(features), np.concatenate(logits))
+        return Reading(reading.logits, reading.logits) if self.config.features == "logits" else reading
+
+    def features(self, frames: NDArray[np.uint8], batch_size: int = 16) -> NDArray[np.float64]:
+        """Clips (n, F, H, W, 3) uint8 -> (n, d) float64."""
+        return self.read(frames, batch_size).features
+
+
+def batches(frames: NDArray[np.uint8], size: int) -> Iterator[NDArray[np.uint8]]:
+    """The clips, at most `size` at a time."""
+    for start in range(0, len(frames), size):
+        yield frames[start : start + size]
+
+
+def preprocess(frames: NDArray[np.uint8], short_side: int, crop: bool) -> Tensor:
+    """Clips (n, F, H, W, 3) uint8 -> (n, 3, F, h, w) float32 in [-1, 1], as VideoGPT's `preprocess` does.
+
+    The short side is resized to `short_side`, bilinear without antialiasing; the long side is rounded up.
+    With `crop` only the middle square is kept: of 720x480 a third of the width is never seen.
+    """
+    if frames.dtype != np.uint8 or frames.ndim != 5 or frames.shape[4] != 3:
+        raise ValueError(f"clips must be uint8 (n, F, H, W, 3), not {frames.dtype} {frames.shape}")
+    clips, count, height, width = frames.shape[:4]
+    scale = short_side / min(height, width)
+    # VideoGPT's own float arithmetic: rounding may make the long side one more than the exact product
+    size = (short_side, math.ceil(width * scale))
+    if height >= width:
+        size = (math.ceil(height * scale), short_side)
+    planes = torch.from_numpy(np.ascontiguousarray(frames)).flatten(0, 1).permute(0, 3, 1, 2).float() / 255
+    if size != (height, width):
+        planes = F.interpolate(planes, size=size, mode="bilinear", align_corners=False)
+    if crop:
+        top, left = (size[0] - short_side) // 2, (size[1] - short_side) // 2
+        planes = planes[:, :, top : top + short_side, left : left + short_side]
+    return ((planes - 0.5) * 2).unflatten(0, (clips, count)).transpose(1, 2)
+
+
+def load_network(path: Path | str) -> FeatureNetwork:
+    """A feature network from a folder or from `i3d_pretrained_400.pt`; `FcaError` says what is wrong with it.
+
+    Pickles are read with `weights_only=True`: such a file can't run code.
+    """
+    path = Path(path)
+    if path.is_dir():
+        weights, config = path / "model.safetensors", _read_config(path / "config.json")
+    else:
+        weights, config = path, KINETICS
+    if not weights.is_file():
+        raise FcaError(f"there is no feature network {weights}", "a file with the weights", REMEDY)
+    state = _read_weights(weights)
+    module = InceptionI3d(config.class_count, config.width)
+    try:
+        module.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    except RuntimeError as error:
+        problem = " ".join(str(error).split())[:400]
+        raise FcaError(
+            f"{weights} does not hold the weights of {config.name}: {problem}",
+            f"the state dict of I3D at width {config.width} with {config.class_count} classes",
+            REMEDY,
+        ) from error
+    return FeatureNetwork(config, module, sha256_file(weights))
+
+
+def _read_config(path: Path) -> NetworkConfig:
+    try:
+        return NetworkConfig.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise FcaError(f"there is no {path}", "the description of the feature network", REMEDY) from None
+    except (ValidationError, ValueError) as error:
+        raise FcaError(f"{path} does not describe a feature network: {error}", remedy=REMEDY) from error
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    """The state dict in a safetensors file or in a pickle of tensors."""
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        problem = (
+            f"{path} can't be read as weights ({next(iter(str(error).splitlines()), type(error).__name__)})"
+        )
+        raise FcaError(problem, "a safetensors file or a pickled state dict", REMEDY) from error
+    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+        raise FcaError(f"{path} is not a state dict", "names and tensors of I3D", REMEDY)
+    return state

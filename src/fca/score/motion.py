@@ -1,0 +1,42 @@
+"""Is the caption obeyed? The motion that a feature network sees in a clip, against the motion asked for.
+
+Only for tabletop data and a feature network whose classes are the tabletop motions: elsewhere there is no
+answer.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fca.data.tabletop import MOTIONS, motion_of_caption
+from fca.errors import FcaError
+from fca.score.interval import Interval, wilson_interval
+
+
+def knows_motions(classes: Sequence[str] | None, source: str) -> bool:
+    """Whether motion can be scored: `classes` of the feature network, `source` of the dataset."""
+    return source == "tabletop" and classes is not None and set(classes) == set(MOTIONS)
+
+
+def asked_motion(caption: str) -> str:
+    """The motion that a tabletop caption names, one of MOTIONS."""
+    try:
+        return motion_of_caption(caption)
+    except ValueError as error:
+        raise FcaError(
+            f"the caption {caption!r} names no motion",
+            "a caption as the tabletop data have them",
+            "make the dataset's clips and samples again, or set its source to archive",
+        ) from error
+
+
+def found_motions(logits: NDArray[np.float64], classes: Sequence[str]) -> list[str]:
+    """The likeliest class of every clip: `logits` (n, classes) -> n names."""
+    return [classes[index] for index in logits.argmax(1)]
+
+
+def motion_accuracy(asked: Sequence[str], found: Sequence[str], confidence: float) -> Interval:
+    """The share of clips that show the motion asked for, with Wilson's interval."""
+    right = sum(one == other for one, other in zip(asked, found, strict=True))
+    return wilson_interval(right, len(asked), confidence)

@@ -1,0 +1,130 @@
+"""Predictions beside their truths: clip and sample shards of one variant, matched by id."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fca.config import Config, Layout, SampleKind
+from fca.data.shards import Shard
+from fca.errors import FcaError
+
+Clips = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some clips: ids, the captions that were asked for, and pixels (b, F, H, W, 3) uint8."""
+
+    ids: list[str]
+    captions: list[str]
+    truth: Clips
+    prediction: Clips
+    """As the model made it, given frames included."""
+
+
+class Pairs:
+    """All predictions of a kind with their truths. Opening checks that they belong together, before any work.
+
+    Where the variant's prediction is `repeat`, there are no samples: the prediction is made from the truth.
+    """
+
+    def __init__(self, config: Config, dataset: str, variant: str, kind: SampleKind) -> None:
+        layout = Layout(config)
+        self.initial_frames = config.datasets[dataset].initial_frames
+        self.frame_shape = (config.clip.frames, config.clip.height, config.clip.width, 3)
+        self.parents: dict[str, str] = {}
+        self.quarantine: list[Any] = []
+        self._parts: list[tuple[Shard, Shard | None, list[tuple[int, int]]]] = []
+        repeats = config.variants[variant].prediction == "repeat"
+        for number in layout.shards(dataset, "validation"):
+            truth = Shard(layout.clips(dataset, "validation", number), kind="clips")
+            made = layout.samples(dataset, variant, kind, number)
+            samples = None if repeats else Shard(made, kind="samples")
+            for shard in (truth, samples) if samples else (truth,):
+                self._check_frames(shard)
+                self.parents[shard.path.relative_to(layout.root).as_posix()] = shard.manifest.sha256
+            self._parts.append((truth, samples, _matches(truth, samples, kind)))
+            self.quarantine += (samples or truth).manifest.quarantine
+        if len(self) < 2:
+            remedy = f"raise datasets.{dataset}.validation.clips"
+            raise FcaError(f"{dataset} has {len(self)} clips to score", "at least 2", remedy)
+
+    def __len__(self) -> int:
+        return sum(len(matches) for _, _, matches in self._parts)
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        """All pairs in the order of the dataset's list, at most `size` clips in memory at once."""
+        for truth, samples, matches in self._parts:
+            with truth:
+                for start in range(0, len(matches), size):
+                    chosen = matches[start : start + size]
+                    pixels = np.stack([truth.frames[row] for row, _ in chosen])
+                    if samples is None:
+                        prediction = repeat_last_given(pixels, self.initial_frames)
+                    else:
+                        prediction = np.stack([samples.frames[row] for _, row in chosen])
+                    captions = (samples or truth).captions
+                    yield Batch(
+                        [truth.ids[row] for row, _ in chosen],
+                        [captions[row] for _, row in chosen],
+                        pixels,
+                        prediction,
+                    )
+            if samples is not None:
+                samples.close()
+
+    def _check_frames(self, shard: Shard) -> None:
+        frames = shard.frames
+        if frames.shape[1:] != self.frame_shape or frames.dtype != np.uint8:
+            raise FcaError(
+                f"{shard.path} holds clips {frames.shape[1:]} of {frames.dtype}",
+                f"{self.frame_shape} of uint8, as clip.frames, clip.height and clip.width say",
+                "run the workflow again: it makes again what an edit of `clip` has outdated",
+            )
+
+
+def _matches(truth: Shard, samples: Shard | None, kind: SampleKind) -> list[tuple[int, int]]:
+    """Rows (in truth, in samples) of every clip that is in both, in the truth's order.
+
+    Raises `FcaError` when a clip has no prediction and no quarantine row says why, when a prediction has no
+    clip, or when the captions differ (for opposite samples: when they don't).
+    """
+    if samples is None:
+        return [(row, row) for row in range(len(truth))]
+    remedy = f"remove {samples.path} and its manifest and run `fca sample` for this shard again"
+    rows = {name: row for row, name in enumerate(samples.ids)}
+    excused = {row.id for row in samples.manifest.quarantine}
+    missing = [name for name in truth.ids if name not in rows and name not in excused]
+    strange = sorted(set(rows) - set(truth.ids))
+    if missing or strange or len(rows) != len(samples.ids):
+        raise FcaError(
+            f"{samples.path} does not belong to {truth.path}: "
+            f"{len(missing)} clips without a prediction ({', '.join(missing[:3])}), "
+            f"{len(strange)} predictions without a clip ({', '.join(strange[:3])})",
+            "one prediction for each clip",
+            remedy,
+        )
+    matches = [(row, rows[name]) for row, name in enumerate(truth.ids) if name in rows]
+    for row, other in matches:
+        same = truth.captions[row] == samples.captions[other]
+        if same != (kind == "validation"):
+            raise FcaError(
+                f"{samples.path}: clip {truth.ids[row]} was predicted from {samples.captions[other]!r}",
+                f"{'the caption' if kind == 'validation' else 'the opposite of'} {truth.captions[row]!r}",
+                remedy,
+            )
+    return matches
+
+
+def with_given_frames(prediction: Clips, truth: Clips, initial_frames: int) -> Clips:
+    """The prediction (b, F, H, W, 3) with its first frames replaced by the truth's, as in Seer's eval.py."""
+    return np.concatenate([truth[:, :initial_frames], prediction[:, initial_frames:]], axis=1)
+
+
+def repeat_last_given(truth: Clips, initial_frames: int) -> Clips:
+    """The baseline that knows no motion: the given frames, and then the last of them for ever."""
+    still = np.repeat(truth[:, initial_frames - 1 : initial_frames], truth.shape[1] - initial_frames, axis=1)
+    return np.concatenate([truth[:, :initial_frames], still], axis=1)

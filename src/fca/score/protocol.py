@@ -1,0 +1,52 @@
+"""What a score is: the settings that make two scores comparable, and the names that carry them."""
+
+from typing import Any
+
+from fca.config import Config
+from fca.errors import FcaError
+from fca.score.features import FeatureNetwork
+from fca.score.pixels import K1, K2, MOST_PSNR, SIGMA, WINDOW
+
+
+def score_name(metric: str, network: str, clips: int, frames: int, raw: bool = False) -> str:
+    """E.g. `fvd_i3d_2048x16f`; `raw`: of the clips as the model made them, given frames included."""
+    return f"{metric}_{network}_{clips}x{frames}f{'_raw' if raw else ''}"
+
+
+def check(config: Config, network: FeatureNetwork) -> None:
+    """Refuse to score clips that the feature network was not made for, before any of them is read."""
+    trained_on = network.config.frames
+    if trained_on is not None and trained_on != config.clip.frames:
+        raise FcaError(
+            f"clips of {config.clip.frames} frames can't be scored with {network.name}",
+            f"clips of {trained_on} frames, as it was trained on",
+            "set clip.frames to that, or features.network to another network",
+        )
+
+
+def protocol(config: Config, dataset: str, network: FeatureNetwork, clips: int) -> dict[str, Any]:
+    """Everything a reader must know to compare the scores of this file with others; plain JSON values."""
+    return {
+        "clips": clips,
+        "frames": config.clip.frames,
+        "height": config.clip.height,
+        "width": config.clip.width,
+        "initial_frames": config.datasets[dataset].initial_frames,
+        "scored": "all frames, given ones replaced by the truth (Seer); _raw: as the model made them",
+        "truth": "clips after temporal cast and resize, never through the VAE",
+        "feature_network": {**network.config.model_dump(), "dimensions": network.feature_width},
+        "preprocess": "uint8; short side resized bilinear without antialias, long side rounded up; [-1, 1]",
+        "fvd": "Frechet distance, unbiased covariances, whole set, float64",
+        "kvd": "unbiased squared MMD, kernel (x.y/d + 1)^3, whole set, float64",
+        "kvd_seer": "kvd of features centred set by set, as Seer computes it: blind to a shift of the mean",
+        "psnr": f"mean over predicted frames of each frame's dB on uint8, at most {MOST_PSNR:g}",
+        "ssim": f"gaussian {WINDOW}x{WINDOW}, sigma {SIGMA}, K1 {K1}, K2 {K2}, mean over channels",
+        "interval": {
+            "confidence": config.score.confidence,
+            "resamplings": config.score.bootstrap,
+            "seed": config.seed,
+            "method": "bootstrap over clips, percentiles centred at the value; shares: Wilson",
+            "caution": "FVD of few clips is biased upwards and its interval does not show that; "
+            "reference.fvd_truth_halves is the FVD between random halves of the truth",
+        },
+    }

@@ -1,0 +1,216 @@
+"""Score a variant's predictions of a dataset: a JSON file of numbers with intervals and protocol."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from fca.config import Config, Layout
+from fca.data.files import write_aside
+from fca.data.manifest import made_by
+from fca.score import motion
+from fca.score.features import FeatureNetwork, load_network
+from fca.score.frechet import Features, frechet_distance
+from fca.score.interval import Interval, bootstrap_interval, mean_interval, resampling_counts
+from fca.score.kernel import centred, kernel_distance, resampled_kernel_distances
+from fca.score.pairs import Pairs, with_given_frames
+from fca.score.pixels import psnr, ssim
+from fca.score.protocol import check, protocol, score_name
+
+HALVINGS = 20
+"""Random halvings of the truth behind `reference.fvd_truth_halves`."""
+
+
+def score(config: Config, dataset: str, variant: str) -> Path:
+    """Compare the samples of `variant` with the validation clips of `dataset`; return the score file's path.
+
+    The same shards, configuration and feature network give the same bytes. Raises `FcaError` when shards are
+    missing or don't belong together, or when the feature network is not what it should be.
+    """
+    layout = Layout(config)
+    kinds = layout.sample_kinds(dataset, variant)
+    pairs = Pairs(config, dataset, variant, "validation")
+    opposite = Pairs(config, dataset, variant, "opposite") if "opposite" in kinds else None
+    network = load_network(config.features.network)
+    check(config, network)
+    scores_motion = motion.knows_motions(network.classes, config.datasets[dataset].source)
+
+    measured = measure(pairs, network, config.score.batch_size, scores_motion)
+    asked = read_motions(opposite, network, config.score.batch_size) if opposite and scores_motion else []
+    counts = resampling_counts(len(pairs), config.score.bootstrap, config.seed)
+    results = {
+        "dataset": dataset,
+        "variant": variant,
+        "count": len(pairs),
+        "protocol": protocol(config, dataset, network, len(pairs)),
+        "feature_network": {"name": network.name, "sha256": network.sha256},
+        "scores": {
+            **distances(measured, network.name, config, counts),
+            "psnr": mean_interval(measured.psnr.mean(1), counts, config.score.confidence),
+            "ssim": mean_interval(measured.ssim.mean(1), counts, config.score.confidence),
+            "motion_accuracy": obeyed(measured.clips, config.score.confidence),
+            "opposite_motion_accuracy": obeyed(asked, config.score.confidence),
+        },
+        "reference": reference(measured, network, config),
+        "psnr_per_frame": measured.psnr.mean(0),
+        "ssim_per_frame": measured.ssim.mean(0),
+        "clips": measured.clips,
+        "opposite": asked,
+        "quarantine": [asdict(row) for row in pairs.quarantine],
+        "parents": pairs.parents | (opposite.parents if opposite else {}),
+        "made_by": made_by(config, "score", dataset),
+    }
+    path = layout.scores(dataset, variant)
+    with write_aside(path) as aside:
+        text = json.dumps(rounded(results), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        aside.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+@dataclass
+class Measured:
+    """What one pass over n clips with p predicted frames gives; motions are empty where none can be read."""
+
+    truth: Features
+    """(n, d)"""
+    prediction: Features
+    """(n, d), the given frames replaced by the truth."""
+    raw: Features
+    """(n, d), as the model made them."""
+    psnr: NDArray[np.float64]
+    """(n, p)"""
+    ssim: NDArray[np.float64]
+    """(n, p)"""
+    clips: list[dict[str, Any]] = field(default_factory=list)
+    truth_motions: list[str] = field(default_factory=list)
+
+
+def measure(pairs: Pairs, network: FeatureNetwork, batch_size: int, scores_motion: bool) -> Measured:
+    """Read every pair once: features of truth and prediction, PSNR and SSIM of predicted frames, motion."""
+    given = pairs.initial_frames
+    truth, prediction, raw, signal, similarity = [], [], [], [], []
+    clips: list[dict[str, Any]] = []
+    truth_motions: list[str] = []
+    with tqdm(total=len(pairs), desc="score", unit="clip", disable=None) as bar:
+        for batch in pairs.batches(batch_size):
+            of_truth = network.read(batch.truth, batch_size)
+            scored = network.read(with_given_frames(batch.prediction, batch.truth, given), batch_size)
+            truth.append(of_truth.features)
+            prediction.append(scored.features)
+            raw.append(network.read(batch.prediction, batch_size).features)
+            found: list[str | None] = [None] * len(batch.ids)
+            if scores_motion and network.classes:
+                found = [*motion.found_motions(scored.logits, network.classes)]
+                truth_motions += motion.found_motions(of_truth.logits, network.classes)
+            for row, name in enumerate(batch.ids):
+                signal.append(psnr(batch.prediction[row, given:], batch.truth[row, given:]))
+                similarity.append(ssim(batch.prediction[row, given:], batch.truth[row, given:]))
+                clips.append(
+                    {
+                        "id": name,
+                        "caption": batch.captions[row],
+                        "psnr": signal[-1].mean(),
+                        "ssim": similarity[-1].mean(),
+                        "motion_asked": motion.asked_motion(batch.captions[row]) if scores_motion else None,
+                        "motion_found": found[row],
+                    }
+                )
+            bar.update(len(batch.ids))
+    stacked = (np.concatenate(truth), np.concatenate(prediction), np.concatenate(raw))
+    return Measured(*stacked, np.stack(signal), np.stack(similarity), clips, truth_motions)
+
+
+def read_motions(pairs: Pairs, network: FeatureNetwork, batch_size: int) -> list[dict[str, Any]]:
+    """Asked and found motion of every prediction; the given frames are the truth's."""
+    rows = []
+    for batch in pairs.batches(batch_size):
+        frames = with_given_frames(batch.prediction, batch.truth, pairs.initial_frames)
+        found = motion.found_motions(network.read(frames, batch_size).logits, network.classes or ())
+        for name, caption, motion_found in zip(batch.ids, batch.captions, found, strict=True):
+            asked = motion.asked_motion(caption)
+            rows.append({"id": name, "caption": caption, "motion_asked": asked, "motion_found": motion_found})
+    return rows
+
+
+def distances(
+    measured: Measured, network: str, config: Config, counts: NDArray[np.int64]
+) -> dict[str, Interval]:
+    """FVD, KVD and Seer's KVD, with the given frames replaced by the truth and as the model made them."""
+
+    def fvd_resampled(truth: Features, prediction: Features) -> NDArray[np.float64]:
+        draws = (np.repeat(np.arange(len(truth)), times) for times in counts)
+        return np.array([frechet_distance(truth[rows], prediction[rows]) for rows in draws])
+
+    def kvd_resampled(truth: Features, prediction: Features) -> NDArray[np.float64]:
+        return resampled_kernel_distances(truth, prediction, counts)
+
+    def interval(
+        distance: Callable[[Features, Features], float],
+        resampled: Callable[[Features, Features], NDArray[np.float64]],
+        truth: Features,
+        prediction: Features,
+        least: float = -np.inf,
+    ) -> Interval:
+        value = distance(truth, prediction)
+        return bootstrap_interval(value, resampled(truth, prediction), config.score.confidence, least)
+
+    scores: dict[str, Interval] = {}
+    truth = measured.truth
+    for prediction, raw in ((measured.prediction, False), (measured.raw, True)):
+
+        def name(metric: str, raw: bool = raw) -> str:
+            return score_name(metric, network, len(truth), config.clip.frames, raw)
+
+        scores[name("fvd")] = interval(frechet_distance, fvd_resampled, truth, prediction, least=0.0)
+        scores[name("kvd")] = interval(kernel_distance, kvd_resampled, truth, prediction)
+        scores[name("kvd_seer")] = interval(
+            kernel_distance, kvd_resampled, centred(truth), centred(prediction)
+        )
+    return scores
+
+
+def obeyed(rows: list[dict[str, Any]], confidence: float) -> Interval | None:
+    """Motion accuracy of the rows; None where no motion was read."""
+    asked = [row["motion_asked"] for row in rows]
+    if not rows or None in asked:
+        return None
+    return motion.motion_accuracy(asked, [row["motion_found"] for row in rows], confidence)
+
+
+def reference(measured: Measured, network: FeatureNetwork, config: Config) -> dict[str, Any]:
+    """What the scores can be at best with so few clips and this network: the truth scored against itself."""
+    half = len(measured.truth) // 2
+    rng = np.random.default_rng(config.seed)
+    orders = [rng.permutation(len(measured.truth)) for _ in range(HALVINGS)] if half >= 2 else []
+    halves = [
+        frechet_distance(measured.truth[order[:half]], measured.truth[order[half : 2 * half]])
+        for order in orders
+    ]
+    accuracy = None
+    if measured.truth_motions:
+        asked = [row["motion_asked"] for row in measured.clips]
+        accuracy = motion.motion_accuracy(asked, measured.truth_motions, config.score.confidence)
+    return {
+        "fvd_truth_halves": {
+            "name": score_name("fvd", network.name, half, config.clip.frames),
+            "value": float(np.mean(halves)) if halves else None,
+            "halvings": len(halves),
+        },
+        "motion_accuracy_of_truth": accuracy,
+    }
+
+
+def rounded(value: Any) -> Any:
+    """Plain JSON values with floats to six significant digits, which is more than any score is known to."""
+    if isinstance(value, Interval):
+        return rounded(asdict(value))
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [rounded(item) for item in value]
+    return float(f"{value:.6g}") if isinstance(value, float | np.floating) else value

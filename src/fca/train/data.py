@@ -1,0 +1,102 @@
+"""What training reads: cached latents, with every random draw fixed by (seed, optimizer step, clip)."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from fca.data.shards import Shard
+from fca.seeds import generator, seed_of
+
+Place = tuple[int, int]  # optimizer step, row of the dataset
+
+
+def draw_posterior(mean: np.ndarray, logvar: np.ndarray, random: torch.Generator, scale: float) -> Tensor:
+    """A sample of the VAE posterior, scaled and with time first: (C, f, H, W) arrays -> (f, C, H, W) float32."""
+    mean_tensor = torch.from_numpy(mean).float()
+    deviation = torch.exp(0.5 * torch.from_numpy(logvar).float().clamp(-30, 20))
+    sample = mean_tensor + deviation * torch.randn(mean_tensor.shape, generator=random)
+    return (sample * scale).transpose(0, 1)
+
+
+class LatentClips(Dataset):
+    """All clips of several latent shards.
+
+    An item is asked for by (step, row) and is a dict of `clean` (f, C, h, w) and `initial` (1, C, h, w), samples of
+    the two posteriors; `noise` and `initial_noise`, shaped like them; `timestep` (); `prompt_embeds` (l_t, width);
+    `text_embeds` (m, width), `text_mask` (m,); `vision` (v, width). All float32 but the timestep and the mask.
+    """
+
+    def __init__(self, paths: Sequence[Path], seed: int):
+        self.shards = [Shard(path, kind="latents") for path in paths]
+        self.seed = seed
+        self.rows = [(shard, row) for shard in range(len(self.shards)) for row in range(len(self.shards[shard]))]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, place: Place) -> dict[str, Tensor]:
+        step, index = place
+        number, row = self.rows[index]
+        shard = self.shards[number]
+        random = generator(self.seed, "train", step, shard.ids[row])
+        scale = shard.meta["scaling_factor"]
+        clean = draw_posterior(shard["mean"][row], shard["logvar"][row], random, scale)
+        initial = draw_posterior(shard["init_mean"][row], shard["init_logvar"][row], random, scale)
+        caption = int(shard["prompt"][row])
+        return {
+            "clean": clean,
+            "initial": initial,
+            "noise": torch.randn(clean.shape, generator=random),
+            "initial_noise": torch.randn(initial.shape, generator=random),
+            "timestep": torch.randint(1000, (), generator=random),
+            "prompt_embeds": torch.from_numpy(shard["prompt_embeds"][caption]).float(),
+            "text_embeds": torch.from_numpy(shard["text_embeds"][caption]).float(),
+            "text_mask": torch.from_numpy(shard["text_mask"][caption]),
+            "vision": torch.from_numpy(shard["vision"][row]).float(),
+        }
+
+
+class StepOrder(Sampler[list[Place]]):
+    """The forward passes of one process from one optimizer step to another, as lists of (step, row).
+
+    Epochs are permutations drawn from (seed, epoch); an optimizer step takes the next clips of that endless list,
+    and its forward passes are dealt to the processes in turn. So a step sees the same clips whatever the number of
+    processes, and a resumed run goes on where it was.
+    """
+
+    def __init__(
+        self,
+        clips: int,
+        seed: int,
+        batch_size: int,
+        accumulation: int,
+        steps: range,
+        process: int = 0,
+        processes: int = 1,
+    ):
+        self.clips, self.seed, self.steps = clips, seed, steps
+        self.batch_size, self.accumulation = batch_size, accumulation
+        self.process, self.processes = process, processes
+        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.steps) * self.accumulation
+
+    def __iter__(self) -> Iterator[list[Place]]:
+        per_pass = self.batch_size * self.processes
+        for step in self.steps:
+            for number in range(self.accumulation):
+                first = (step * self.accumulation + number) * per_pass + self.process * self.batch_size
+                yield [(step, self._row(place)) for place in range(first, first + self.batch_size)]
+
+    def _row(self, place: int) -> int:
+        """The clip at a place of the endless list of epochs."""
+        epoch, offset = divmod(place, self.clips)
+        if self._order[0] != epoch:
+            order = np.random.default_rng(seed_of(self.seed, "epoch", epoch)).permutation(self.clips)
+            self._order = (epoch, order)
+        return int(self._order[1][offset])

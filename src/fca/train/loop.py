@@ -1,0 +1,193 @@
+"""The step `train`: optimise the adapter on cached latents; to resume, run the same command again."""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from diffusers import CogVideoXDDIMScheduler, CogVideoXTransformer3DModel
+from diffusers.optimization import get_scheduler
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from fca.config import Config, Layout
+from fca.data.shards import Shard
+from fca.encode.networks import base_folder
+from fca.model import FCAAdapter, denoise, embed_initial_frames
+from fca.train.checkpoint import load_newest, save_checkpoint
+from fca.train.data import LatentClips, StepOrder
+from fca.train.export import export, run_folder
+from fca.train.objective import diffuse, v_loss
+
+Batch = dict[str, Tensor]
+
+
+class TrainingModel(nn.Module):
+    """Frozen base and adapter as one module: a batch of cached latents in, the loss out."""
+
+    def __init__(
+        self, transformer: CogVideoXTransformer3DModel, adapter: FCAAdapter, alphas_cumprod: Tensor, t_ref: int
+    ):
+        super().__init__()
+        self.transformer = transformer
+        self.adapter = adapter
+        self.alphas_cumprod = alphas_cumprod
+        self.t_ref = t_ref
+        adapter.attach(transformer)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """L of Eq. 4 as v-prediction MSE, for a batch from `LatentClips`."""
+        alphas = self.alphas_cumprod.to(batch["clean"].device)
+        reference = torch.full_like(batch["timestep"], self.t_ref)
+        noisy_initial, _ = diffuse(alphas, batch["initial"], batch["initial_noise"], reference)
+        features = embed_initial_frames(self.transformer, noisy_initial, batch["prompt_embeds"], self.t_ref)
+        condition = self.adapter.condition(features, batch["text_embeds"], batch["text_mask"], batch["vision"])
+        noisy, velocity = diffuse(alphas, batch["clean"], batch["noise"], batch["timestep"])
+        prediction = denoise(self.transformer, noisy, batch["prompt_embeds"], batch["timestep"], condition)
+        return v_loss(prediction, velocity)
+
+
+def new_adapter(config: Config, variant: str, transformer: CogVideoXTransformer3DModel, vision_width: int) -> FCAAdapter:
+    """The adapter of a variant, freshly initialised from `config.seed` or continued from `train.init_from`."""
+    torch.manual_seed(config.seed)
+    if config.train.init_from is not None:
+        return FCAAdapter.from_pretrained(config.train.init_from, torch_dtype=torch.float32)
+    return FCAAdapter.for_transformer(
+        transformer,
+        latent_frames=config.clip.frames // 4,
+        queries_per_frame=config.adapter.queries_per_frame,
+        text_width=config.adapter.ftc_width,
+        vision_width=vision_width,
+        conditioning_heads=config.adapter.ftc_heads,
+        initial_scale=config.variants[variant].init_scale,
+    )
+
+
+def train(config: Config, dataset: str, variant: str) -> None:
+    """Train to `train_steps` and export the adapter; a run that was interrupted goes on from its newest checkpoint."""
+    layout, settings = Layout(config), config.train
+    steps = config.datasets[dataset].train_steps
+    accelerator = Accelerator(mixed_precision="no" if settings.precision == "fp32" else settings.precision)
+    latents = [layout.latents(dataset, "train", shard) for shard in layout.shards(dataset, "train")]
+    clips = LatentClips(latents, config.seed)
+    run = run_folder(config, dataset, variant)
+
+    folder = base_folder(config.base, "transformer", "scheduler")
+    frozen = torch.float32 if settings.precision == "fp32" else torch.bfloat16
+    transformer = CogVideoXTransformer3DModel.from_pretrained(folder / "transformer", torch_dtype=frozen)
+    if settings.gradient_checkpointing:
+        transformer.enable_gradient_checkpointing()
+    scheduler = CogVideoXDDIMScheduler.from_pretrained(folder / "scheduler")
+    adapter = new_adapter(config, variant, transformer, vision_width=clips.shards[0]["vision"].shape[-1])
+    model = TrainingModel(transformer, adapter, scheduler.alphas_cumprod.float(), config.base.t_ref)
+    optimizer = torch.optim.AdamW(
+        adapter.parameters(),
+        lr=settings.learning_rate,
+        betas=settings.betas,
+        eps=settings.eps,
+        weight_decay=settings.weight_decay,
+    )
+    schedule = get_scheduler(settings.schedule, optimizer, settings.warmup_steps, steps, num_cycles=settings.cycles)
+    state = load_newest(run) or {"step": 0, "log": [], "seconds": 0.0}
+    if state["step"]:
+        adapter.load_state_dict(state["adapter"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        accelerator.print(f"resuming {run} at step {state['step']} of {steps}")
+    model, optimizer = accelerator.prepare(model, optimizer)
+
+    order = StepOrder(
+        len(clips),
+        config.seed,
+        settings.batch_size,
+        settings.gradient_accumulation,
+        range(state["step"], steps),
+        accelerator.process_index,
+        accelerator.num_processes,
+    )
+    loader = DataLoader(clips, batch_sampler=order, pin_memory=accelerator.device.type == "cuda")
+    log: list[dict[str, Any]] = list(state["log"])
+    started = time.monotonic() - state["seconds"]
+    passes = _batches(loader, accelerator)
+    bar = tqdm(
+        range(state["step"], steps),
+        desc=f"train {dataset} {variant}",
+        initial=state["step"],
+        total=steps,
+        unit="step",
+        disable=not accelerator.is_main_process,
+        mininterval=0.5 if sys.stderr.isatty() else 30,
+    )
+    tick, ticked = time.monotonic(), state["step"]
+    for step in bar:
+        loss = torch.zeros((), device=accelerator.device)
+        for number in range(settings.gradient_accumulation):
+            last = number == settings.gradient_accumulation - 1
+            with nullcontext() if last else accelerator.no_sync(model):  # gradients meet once a step
+                with accelerator.autocast():
+                    part = model(next(passes)) / settings.gradient_accumulation
+                accelerator.backward(part)
+            loss += part.detach()
+        norm = accelerator.clip_grad_norm_(adapter.parameters(), settings.max_grad_norm)
+        rate = schedule.get_last_lr()[0]
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad(set_to_none=True)
+        done = step + 1
+        if done % settings.log_every == 0 or done == steps:
+            seconds = (time.monotonic() - tick) / (done - ticked)
+            tick, ticked = time.monotonic(), done
+            entry = {
+                "step": done,
+                "loss": accelerator.reduce(loss, "mean").item(),
+                "learning_rate": rate,
+                "grad_norm": float(norm),
+                "seconds_per_step": round(seconds, 4),
+                "samples_per_second": round(settings.clips_per_step / seconds, 3),
+                "peak_memory_gib": _peak_memory_gib(accelerator.device),
+                "time": round(time.time(), 1),
+            }
+            log.append(entry)
+            bar.set_postfix(loss=f"{entry['loss']:.4f}", lr=f"{rate:.2e}")
+        if accelerator.is_main_process and (done % settings.checkpoint_every == 0 or done == steps):
+            _write_log(run, log)
+            save_checkpoint(
+                run,
+                done,
+                {
+                    "adapter": adapter.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "schedule": schedule.state_dict(),
+                    "log": log,
+                    "seconds": time.monotonic() - started,
+                },
+            )
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        parents = {str(path.relative_to(layout.root)): Shard(path).manifest.sha256 for path in latents}
+        export(config, dataset, variant, adapter, parents, log, time.monotonic() - started)
+    accelerator.end_training()
+
+
+def _batches(loader: DataLoader, accelerator: Accelerator) -> Iterator[Batch]:
+    for batch in loader:
+        yield {name: tensor.to(accelerator.device, non_blocking=True) for name, tensor in batch.items()}
+
+
+def _write_log(run: Path, log: list[dict[str, Any]]) -> None:
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "log.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in log))
+
+
+def _peak_memory_gib(device: torch.device) -> float:
+    """Peak memory: of the GPU's allocator, or of this process on a CPU."""
+    if device.type == "cuda":
+        return round(torch.cuda.max_memory_allocated(device) / 2**30, 3)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 3)

@@ -1,0 +1,139 @@
+"""The adapter on CogVideoX's own transformer: what it must leave alone, and what may reach it."""
+
+import pytest
+import torch
+from diffusers import CogVideoXTransformer3DModel
+
+from fca.model import FCAAdapter, denoise
+from tests.model.conftest import small_adapter, small_transformer
+from tests.model.reference import slow_conditioning
+
+
+def run(world, condition):
+    return denoise(world.transformer, world.noisy, world.prompt, world.timestep, condition)
+
+
+def test_without_a_condition_the_base_runs_bit_for_bit(world):
+    untouched = small_transformer()
+    expected = untouched(world.noisy, world.prompt, world.timestep, return_dict=False)[0]
+    assert torch.equal(run(world, None), expected)
+
+
+def test_scale_zero_equals_the_base_bit_for_bit_and_another_scale_does_not(world):
+    expected = run(world, None)
+    assert not torch.equal(run(world, world.condition()), expected)
+    with torch.no_grad():
+        for layer in world.adapter.layers:
+            layer.attention.scale.zero_()
+    assert torch.equal(run(world, world.condition()), expected)
+
+
+def test_gradients_reach_every_trainable_weight_and_no_frozen_one(world):
+    run(world, world.condition()).square().sum().backward()
+    assert all(parameter.grad is None for parameter in world.transformer.parameters())
+    silent = [
+        name
+        for name, parameter in world.adapter.named_parameters()
+        if parameter.grad is None or not parameter.grad.abs().sum() > 0
+    ]
+    # a bias on keys shifts every score of a query alike, which softmax ignores, unless a norm follows
+    assert [name for name in silent if not name.endswith("key.bias")] == []
+
+
+def test_attaching_leaves_the_transformers_weights_and_their_names_as_they_were(world):
+    expected = small_transformer().state_dict()
+    found = world.transformer.state_dict()
+    assert list(found) == list(expected)
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_conditioning_equals_the_slow_reference(world):
+    module = world.adapter.layers[0].conditioning
+    fast = module(world.text, world.text_mask, world.vision)
+    for row in range(len(fast)):
+        slow = slow_conditioning(module, world.text[row], world.text_mask[row], world.vision[row])
+        torch.testing.assert_close(fast[row], slow, rtol=1e-5, atol=1e-5)
+
+
+def test_padding_of_the_caption_changes_nothing(world):
+    module = world.adapter.layers[0].conditioning
+    text = torch.where(world.text_mask[..., None], world.text, 1000.0)
+    torch.testing.assert_close(
+        module(text, world.text_mask, world.vision), module(world.text, world.text_mask, world.vision)
+    )
+
+
+def test_the_initial_features_are_what_each_blocks_attention_receives(world):
+    expected = []
+    hooks = [
+        block.attn1.register_forward_pre_hook(
+            lambda module, args, kwargs: expected.append(kwargs["hidden_states"]), with_kwargs=True
+        )
+        for block in world.transformer.transformer_blocks
+    ]
+    features = world.features()
+    for hook in hooks:
+        hook.remove()
+    assert len(features) == len(expected) == 2
+    assert all(torch.equal(mine, theirs) for mine, theirs in zip(features, expected, strict=True))
+    assert features[0].shape == (2, 6, 32)  # one latent frame: 2 x 3 patches
+
+
+def test_the_time_embedding_reaches_the_pre_norm_and_not_the_condition(world):
+    condition = world.condition()
+    assert condition.time_embedding is None
+    early, late = (
+        denoise(world.transformer, world.noisy, world.prompt, torch.full((2,), time), condition)
+        for time in (10, 900)
+    )
+    assert not torch.equal(early, late)
+    assert condition.time_embedding is None  # the same condition serves every step
+
+
+def test_a_saved_adapter_loads_with_the_same_weights_and_settings(world, tmp_path):
+    world.adapter.save_pretrained(tmp_path)
+    loaded = FCAAdapter.from_pretrained(tmp_path)
+    assert loaded.config.queries_per_frame == 3
+    assert (tmp_path / "diffusion_pytorch_model.safetensors").is_file()
+    for name, value in world.adapter.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value)
+
+
+def test_an_adapter_for_another_transformer_is_refused():
+    with pytest.raises(ValueError, match="the transformer has"):
+        small_adapter(small_transformer(layers=2)).attach(small_transformer(layers=3))
+
+
+def test_without_frame_wise_text_there_are_no_such_weights(world):
+    adapter = small_adapter(world.transformer, frame_wise_text=False)
+    assert not any("conditioning" in name or "pre_norm" in name for name, _ in adapter.named_parameters())
+    adapter.attach(world.transformer)
+    condition = adapter.condition(world.features(), world.text, world.text_mask, world.vision)
+    assert condition.frames is None
+    assert run(world, condition).shape == world.noisy.shape
+
+
+def test_parameter_counts_at_the_papers_size():
+    """14.75 M attention, 1.97 M pre-norm and 12.6 M frame-wise text conditioning in each of 30 layers: 880 M."""
+    with torch.device("meta"):
+        transformer = CogVideoXTransformer3DModel(
+            num_attention_heads=30, attention_head_dim=64, num_layers=30, attention_bias=True
+        )
+        adapter = FCAAdapter.for_transformer(
+            transformer,
+            latent_frames=4,
+            queries_per_frame=226,
+            text_width=768,
+            vision_width=1408,
+            conditioning_heads=12,
+        )
+
+    def count(module: torch.nn.Module) -> int:
+        return sum(parameter.numel() for parameter in module.parameters())
+
+    assert count(transformer) == 1_693_783_872
+    layer = adapter.layers[0]
+    assert count(layer.attention) == 14_753_536 + 1  # the base block's attention, and the scale
+    assert count(layer.pre_norm) == 2 * 1920 + 512 * 3840 + 3840
+    assert count(layer.conditioning) == pytest.approx(12.6e6, rel=0.005)
+    assert count(adapter) == pytest.approx(880e6, rel=0.002)

@@ -1,0 +1,54 @@
+"""A tiny feature network with random weights, written as the real ones are."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fca.data.tabletop import MOTIONS
+from fca.score.i3d import InceptionI3d
+
+WIDTH = 1 / 16
+
+
+def tiny_i3d() -> InceptionI3d:
+    """Random weights with batch statistics that keep the activations alive."""
+    torch.manual_seed(0)
+    network = InceptionI3d(len(MOTIONS), WIDTH)
+    network.train()
+    with torch.no_grad():
+        for _ in range(20):
+            network(torch.rand(4, 3, 8, 32, 48) * 2 - 1)
+    return network.eval()
+
+
+@pytest.fixture(scope="session")
+def tiny_weights() -> dict[str, torch.Tensor]:
+    return tiny_i3d().state_dict()
+
+
+@pytest.fixture
+def write_network(tmp_path: Path, tiny_weights: dict[str, torch.Tensor]) -> Callable[..., Path]:
+    """`write_network(**changes of config.json)` -> the folder of the network."""
+
+    def write(**changes: Any) -> Path:
+        folder = tmp_path / "network"
+        folder.mkdir(exist_ok=True)
+        config = {
+            "name": "tiny-i3d",
+            "width": WIDTH,
+            "classes": list(MOTIONS),
+            "short_side": 32,
+            "crop": None,
+            "frames": 8,
+            "features": "pooled",
+        }
+        (folder / "config.json").write_text(json.dumps(config | changes))
+        save_file(tiny_weights, folder / "model.safetensors")
+        return folder
+
+    return write

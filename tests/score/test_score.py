@@ -1,0 +1,243 @@
+"""`score()` from shards to score file, on tiny clips and a tiny random network, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fca.config import Config, Layout, load
+from fca.data.manifest import Manifest
+from fca.data.quarantine import Quarantine
+from fca.data.shards import manifest_path, write_shard
+from fca.data.tabletop import MOTIONS
+from fca.errors import FcaError
+from fca.score.motion import asked_motion, found_motions, knows_motions, motion_accuracy
+from fca.score.pairs import Pairs, repeat_last_given, with_given_frames
+from fca.score.score import score
+
+REPOSITORY = Path(__file__).parents[2]
+CLIPS, SHARD, FRAMES, HEIGHT, WIDTH, GIVEN = 7, 4, 8, 32, 48, 2
+CAPTIONS = [
+    "Pushing red block from left to right",
+    "Moving blue cup up",
+    "Turning the camera left while filming green ball",
+]
+FLIPPED = [
+    "Pushing red block from right to left",
+    "Moving blue cup down",
+    "Turning the camera right while filming green ball",
+]
+
+
+@pytest.fixture
+def config(tmp_path: Path, write_network) -> Config:
+    overrides = {
+        "data_dir": str(tmp_path / "data"),
+        "clip": {"frames": FRAMES, "width": WIDTH, "height": HEIGHT},
+        "features": {"network": str(write_network())},
+        "datasets": {"ssv2": {"validation": {"clips": CLIPS, "shard_clips": SHARD}, "initial_frames": GIVEN}},
+        "score": {"bootstrap": 20, "batch_size": 3},
+    }
+    return load(REPOSITORY / "config" / "pocket.yaml", overrides)
+
+
+def truth(row: int) -> np.ndarray:
+    """Smooth noise that moves sideways: (F, H, W, 3) uint8."""
+    rng = np.random.default_rng(row)
+    picture = rng.integers(40, 216, (HEIGHT // 8, WIDTH // 8, 3)).repeat(8, 0).repeat(8, 1).astype(np.uint8)
+    return np.stack([np.roll(picture, frame * (1 + row % 3), axis=1) for frame in range(FRAMES)])
+
+
+def write_clips(config: Config, shape: tuple[int, ...] | None = None) -> None:
+    layout = Layout(config)
+    for number in layout.shards("ssv2", "validation"):
+        rows = layout.shard_rows("ssv2", "validation", number)
+        frames = np.stack([truth(row) for row in rows])
+        arrays = {"frames": frames, "caption": [CAPTIONS[row % 3] for row in rows]}
+        ids = [f"clip-{row}" for row in rows]
+        write_shard(layout.clips("ssv2", "validation", number), "clips", arrays, ids, {}, {}, [])
+
+
+def write_samples(
+    config: Config,
+    kind: str = "validation",
+    noise: float = 20.0,
+    captions: list[str] | None = None,
+    without: tuple[int, ...] = (),
+    quarantine: tuple[Quarantine, ...] = (),
+) -> None:
+    """Predictions of `fca`: the truth with noise, in the opposite order within each shard."""
+    layout = Layout(config)
+    words = captions or (CAPTIONS if kind == "validation" else FLIPPED)
+    for number in layout.shards("ssv2", "validation"):
+        rows = [
+            row for row in reversed(layout.shard_rows("ssv2", "validation", number)) if row not in without
+        ]
+        rng = np.random.default_rng(100)
+        frames = np.stack([truth(row) for row in rows]) + rng.normal(
+            0, noise, (len(rows), FRAMES, HEIGHT, WIDTH, 3)
+        )
+        arrays = {
+            "frames": frames.clip(0, 255).astype(np.uint8),
+            "caption": [words[row % 3] for row in rows],
+            "seed": np.zeros(len(rows), np.int64),
+        }
+        ids = [f"clip-{row}" for row in rows]
+        path = layout.samples("ssv2", "fca", kind, number)
+        write_shard(path, "samples", arrays, ids, {}, {}, [row for row in quarantine if row.id not in ids])
+
+
+def scored(config: Config, variant: str) -> dict:
+    return json.loads(score(config, "ssv2", variant).read_text(encoding="utf-8"))
+
+
+def test_from_shards_to_score_file(config: Config) -> None:
+    write_clips(config)
+    write_samples(config)
+    write_samples(config, "opposite")
+    path = score(config, "ssv2", "fca")
+    assert path == Layout(config).scores("ssv2", "fca")
+    first = path.read_bytes()
+    assert score(config, "ssv2", "fca").read_bytes() == first, "the same inputs make the same bytes"
+    found = json.loads(first)
+    assert (found["dataset"], found["variant"], found["count"]) == ("ssv2", "fca", CLIPS)
+    stem = f"tiny-i3d_{CLIPS}x{FRAMES}f"
+    names = {f"{metric}_{stem}{end}" for metric in ("fvd", "kvd", "kvd_seer") for end in ("", "_raw")}
+    others = {"psnr", "ssim", "motion_accuracy", "opposite_motion_accuracy"}
+    assert set(found["scores"]) == names | others
+    for name, interval in found["scores"].items():
+        assert set(interval) == {"value", "low", "high"}, name
+        assert interval["low"] <= interval["value"] <= interval["high"], name
+    assert found["scores"][f"fvd_{stem}"]["value"] > 0
+    assert found["scores"][f"fvd_{stem}_raw"]["value"] > found["scores"][f"fvd_{stem}"]["value"]
+    assert len(found["psnr_per_frame"]) == len(found["ssim_per_frame"]) == FRAMES - GIVEN
+    assert 20 < found["scores"]["psnr"]["value"] < 25  # noise of 20 levels, a little of it clipped
+    assert np.mean(found["psnr_per_frame"]) == pytest.approx(found["scores"]["psnr"]["value"], rel=1e-4)
+    assert [clip["id"] for clip in found["clips"]] == [f"clip-{row}" for row in range(CLIPS)]
+    assert [clip["caption"] for clip in found["clips"]] == [CAPTIONS[row % 3] for row in range(CLIPS)]
+    assert [clip["motion_asked"] for clip in found["clips"]][:3] == ["right", "up", "pan_left"]
+    assert [clip["motion_asked"] for clip in found["opposite"]][:3] == ["left", "down", "pan_right"]
+    right = np.mean([clip["motion_asked"] == clip["motion_found"] for clip in found["clips"]])
+    assert found["scores"]["motion_accuracy"]["value"] == pytest.approx(right, rel=1e-5)
+    assert found["feature_network"]["name"] == "tiny-i3d"
+    assert found["protocol"]["initial_frames"] == GIVEN
+    assert found["protocol"]["interval"]["resamplings"] == 20
+    assert found["reference"]["fvd_truth_halves"]["name"] == f"fvd_tiny-i3d_3x{FRAMES}f"
+    assert set(found["parents"]) == {
+        f"ssv2/{folder}-{number:04d}.h5"
+        for folder in ("clips/validation", "samples/fca/validation", "samples/fca/opposite")
+        for number in range(2)
+    }
+
+
+def test_a_perfect_prediction(config: Config) -> None:
+    write_clips(config)
+    write_samples(config, noise=0.0)
+    write_samples(config, "opposite")
+    found = scored(config, "fca")["scores"]
+    stem = f"tiny-i3d_{CLIPS}x{FRAMES}f"
+    assert found[f"fvd_{stem}"]["value"] == pytest.approx(0, abs=1e-9)
+    assert found["psnr"]["value"] == 100
+    assert found["ssim"]["value"] == 1
+
+
+def test_repeat_needs_no_samples(config: Config) -> None:
+    write_clips(config)
+    found = scored(config, "repeat")
+    stem = f"tiny-i3d_{CLIPS}x{FRAMES}f"
+    assert found["scores"][f"fvd_{stem}"] == found["scores"][f"fvd_{stem}_raw"]
+    assert found["scores"]["opposite_motion_accuracy"] is None
+    assert found["opposite"] == []
+    pixels = truth(0)[None]
+    repeated = repeat_last_given(pixels, GIVEN)
+    np.testing.assert_array_equal(repeated[:, :GIVEN], pixels[:, :GIVEN])
+    np.testing.assert_array_equal(repeated[0, GIVEN:], np.stack([pixels[0, GIVEN - 1]] * (FRAMES - GIVEN)))
+    assert found["clips"][0]["psnr"] < 30
+
+
+def test_given_frames_are_the_truth() -> None:
+    prediction = np.zeros((1, FRAMES, HEIGHT, WIDTH, 3), np.uint8)
+    put_in = with_given_frames(prediction, truth(0)[None], GIVEN)
+    np.testing.assert_array_equal(put_in[0, :GIVEN], truth(0)[:GIVEN])
+    assert not put_in[0, GIVEN:].any()
+    assert not prediction.any()
+
+
+def test_batches_do_not_change_what_is_paired(config: Config) -> None:
+    write_clips(config)
+    write_samples(config, noise=0.0)
+    for size in (1, 3, 100):
+        batches = list(Pairs(config, "ssv2", "fca", "validation").batches(size))
+        assert max(len(batch.ids) for batch in batches) <= size
+        for batch in batches:
+            np.testing.assert_array_equal(batch.truth, batch.prediction)
+
+
+def test_a_network_without_motion_classes(config: Config, write_network) -> None:
+    write_clips(config)
+    write_network(classes=len(MOTIONS))
+    found = scored(config, "repeat")
+    assert found["scores"]["motion_accuracy"] is None
+    assert found["clips"][0]["motion_asked"] is None
+
+
+def refused(config: Config, variant: str = "fca") -> str:
+    with pytest.raises(FcaError) as caught:
+        score(config, "ssv2", variant)
+    assert "remedy: " in str(caught.value)
+    assert not Layout(config).scores("ssv2", variant).exists()
+    return str(caught.value)
+
+
+def test_what_does_not_belong_together_is_refused(config: Config, write_network) -> None:
+    assert "validation-0000" in refused(config, "repeat")  # no clips yet
+    write_clips(config)
+    assert "samples" in refused(config)  # no samples yet
+    write_samples(config, without=(5,))
+    assert "clip-5" in refused(config)
+    write_samples(config, captions=FLIPPED)
+    assert "Pushing red block from left to right" in refused(config)
+    write_samples(config)
+    write_samples(config, "opposite", captions=CAPTIONS)
+    assert "opposite of" in refused(config)
+
+
+def test_another_protocol_is_refused(config: Config, write_network) -> None:
+    write_clips(config)
+    write_network(frames=16)
+    assert "clips of 8 frames can't be scored" in refused(config, "repeat")
+    write_network()
+    larger = config.model_copy(update={"clip": config.clip.model_copy(update={"height": 64})})
+    assert "(8, 64, 48, 3)" in refused(larger, "repeat")
+
+
+def test_a_quarantined_clip_is_named_not_hidden(config: Config) -> None:
+    write_clips(config)
+    row = Quarantine("ssv2", "validation", "clip-5", "encode", "videos/5.webm", "latents are not finite")
+    write_samples(config, without=(5,), quarantine=(row,))
+    write_samples(config, "opposite", without=(5,), quarantine=(row,))
+    found = scored(config, "fca")
+    assert found["count"] == CLIPS - 1
+    assert f"fvd_tiny-i3d_{CLIPS - 1}x{FRAMES}f" in found["scores"]
+    assert {row["id"] for row in found["quarantine"]} == {"clip-5"}
+
+
+def test_damaged_pixels_are_an_error_not_a_number(config: Config) -> None:
+    write_clips(config)
+    path = Layout(config).clips("ssv2", "validation", 0)
+    path.write_bytes(path.read_bytes()[:-5000])
+    assert str(path) in refused(config, "repeat")
+    assert Manifest.read(manifest_path(path)).count == SHARD
+
+
+def test_motion_from_logits_and_captions() -> None:
+    logits = np.eye(len(MOTIONS))
+    assert found_motions(logits, MOTIONS) == list(MOTIONS)
+    assert [asked_motion(caption) for caption in CAPTIONS] == ["right", "up", "pan_left"]
+    assert motion_accuracy(["up", "up"], ["up", "down"], 0.95).value == 0.5
+    assert knows_motions(MOTIONS[::-1], "tabletop")
+    assert not knows_motions(MOTIONS, "archive")
+    assert not knows_motions(None, "tabletop")
+    with pytest.raises(FcaError, match="names no motion"):
+        asked_motion("Something else entirely")

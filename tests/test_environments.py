@@ -1,0 +1,50 @@
+"""pyproject.toml, constraints.txt and environment.yml pin the same versions."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+
+
+def pins(lines: list[str]) -> dict[str, str]:
+    """Version by normalised name; every line must be an exact pin."""
+    found = {}
+    for line in lines:
+        match = re.fullmatch(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.]+)", line.strip())
+        assert match, f"not an exact pin: {line!r}"
+        found[re.sub(r"[-_.]+", "-", match[1]).lower()] = match[2]
+    return found
+
+
+def project() -> dict[str, str]:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return pins(settings["dependencies"] + settings["optional-dependencies"]["dev"])
+
+
+def constraints() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return pins([line for line in lines if line and not line.startswith("#")])
+
+
+def conda() -> tuple[str, dict[str, str]]:
+    python, _, below = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    return python, pins(below["pip"])
+
+
+def test_constraints_hold_every_direct_dependency() -> None:
+    every = constraints()
+    assert {name: every.get(name) for name in project()} == project()
+
+
+def test_conda_has_the_same_direct_dependencies() -> None:
+    python, packages = conda()
+    assert packages == project()
+    lowest = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    assert python == f"python={lowest.removeprefix('>=')}"
+
+
+def test_torch_is_pinned_without_a_build() -> None:
+    assert project()["torch"] == constraints()["torch"] == "2.13.0"

@@ -1,0 +1,86 @@
+"""A copy of the project with its results made by a stand-in for `fca`: for real calls of Snakemake in seconds."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+# Takes the place of src/fca/cli.py, which is no part of any step's code: writes the manifest that a step would.
+STAND_IN = '''
+import sys
+from pathlib import Path
+
+
+def main():
+    arguments = [item for item in sys.argv[1:] if not item.startswith("-")]
+    step, config, *names = arguments
+    root = Path("data/pocket")
+    if step == "report":
+        path = Path("reports/index.html")
+    else:
+        dataset, *names = names
+        folder = root / dataset
+        path = {
+            "fetch": lambda: folder / "raw.json",
+            "index": lambda: folder / "index.json",
+            "resample": lambda: folder / "clips" / f"{names[0]}-{names[1]}.json",
+            "encode": lambda: folder / "latents" / f"{names[0]}-{names[1]}.json",
+            "train": lambda: folder / "models" / f"{names[0]}.json",
+            "sample": lambda: folder / "samples" / names[0] / f"{names[1]}-{names[2]}.json",
+            "score": lambda: folder / "scores" / f"{names[0]}.json",
+        }[step]()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{step} {names}\\n")
+'''
+
+
+class Project:
+    """A folder with the project's workflow, configuration and code."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def new(cls, folder: Path) -> "Project":
+        """A copy of this project, without results and with stand-ins for the networks."""
+        unwanted = shutil.ignore_patterns("__pycache__", ".*_cache", "pocket-base")
+        for name in ("workflow", "config", "src", "profiles"):
+            shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
+        shutil.copy(ROOT / "Snakefile", folder)
+        for network in ("vae", "transformer", "features"):
+            weights = folder / "config" / "pocket-base" / network / "weights.safetensors"
+            weights.parent.mkdir(parents=True)
+            weights.write_bytes(b"as shipped")
+        (folder / "src" / "fca" / "cli.py").write_text(STAND_IN)
+        return cls(folder)
+
+    def copy(self, folder: Path) -> "Project":
+        """The same with its results, times of files included."""
+        shutil.copytree(self.folder, folder)
+        return Project(folder)
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake here, with the code that is here."""
+        environment = os.environ | {"PYTHONPATH": str(self.folder / "src")}
+        command = [sys.executable, "-m", "snakemake", *arguments]
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=120)
+
+    def jobs(self, *arguments: str) -> dict[str, int]:
+        """How many jobs of each rule Snakemake would run."""
+        run = self.snakemake("--dry-run", "--quiet", "rules", *arguments)
+        output = run.stdout + run.stderr
+        assert run.returncode == 0, output
+        table = re.search(r"^-+  -+\n(.*?)^total ", output, re.MULTILINE | re.DOTALL)
+        assert table or "Nothing to be done" in output, output
+        counts = dict(line.split() for line in table[1].splitlines()) if table else {}
+        return {rule: int(count) for rule, count in counts.items() if rule not in ("all", "default")}
+
+    def replace(self, path: str, old: str, new: str) -> None:
+        """Edit a file; `old` must be in it exactly once."""
+        text = (self.folder / path).read_text()
+        assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {path}"
+        (self.folder / path).write_text(text.replace(old, new))

@@ -1,0 +1,102 @@
+# The configuration, and the functions that rules share. No rule is here.
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+from fca.code_hash import code_hash
+from fca.config import ConfigError, Layout, load, part
+from fca.weights_hash import weights_hash
+
+REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
+
+# `fca` is found beside the Python that runs Snakemake, whether or not its environment is activated.
+shell.prefix(f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; ")
+
+
+def read_configuration():
+    """The validated configuration and the file that `fca` commands read it from.
+
+    That is the file named by --configfile (or config/pocket.yaml). Where --config changes values, the whole
+    configuration is written to config.resolved.yaml in the scale's data folder, and commands read that.
+    """
+    files = [os.path.relpath(file) for file in workflow.overwrite_configfiles]
+    if len(files) > 1:
+        raise WorkflowError(f"one --configfile at a time: {', '.join(files)}")
+    path = files[0] if files else os.path.relpath(REPOSITORY / "config/pocket.yaml")
+    overrides = dict(workflow.config_settings.config)
+    try:
+        configuration = load(path, overrides)
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
+    if overrides:
+        path = Layout(configuration).root / "config.resolved.yaml"
+        write_if_changed(path, yaml.safe_dump(configuration.model_dump(mode="json"), sort_keys=False))
+    return configuration, path
+
+
+def write_if_changed(path, text):
+    if path.exists() and path.read_text() == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".aside-{os.getpid()}-{path.name}")
+    aside.write_text(text)
+    aside.replace(path)
+
+
+CONFIG, CONFIG_FILE = read_configuration()
+LAYOUT = Layout(CONFIG)
+
+
+def settings(step):
+    """For `params:`: the settings that a step depends on, for the job's own dataset and variant."""
+
+    def of_job(wildcards):
+        return part(CONFIG, step, wildcards.get("dataset"), wildcards.get("variant"))
+
+    return of_job
+
+
+def log_of(step, *names):
+    """Where a job's log goes."""
+    return str(LAYOUT.root / "logs" / step / ("-".join(names) + ".log"))
+
+
+def clips(dataset, split):
+    """Manifests of all clip shards of a split."""
+    return [LAYOUT.manifest(LAYOUT.clips(dataset, split, k)) for k in LAYOUT.shards(dataset, split)]
+
+
+def latents(dataset, split):
+    """Manifests of all latent shards of a split."""
+    return [LAYOUT.manifest(LAYOUT.latents(dataset, split, k)) for k in LAYOUT.shards(dataset, split)]
+
+
+def samples(dataset, variant):
+    """Manifests of all that is predicted with a variant."""
+    return [
+        LAYOUT.manifest(LAYOUT.samples(dataset, variant, kind, k))
+        for kind in LAYOUT.sample_kinds(dataset, variant)
+        for k in LAYOUT.shards(dataset, "validation")
+    ]
+
+
+def model_of(wildcards):
+    """Manifest of the job's trained model, for variants that have one."""
+    trained = CONFIG.variants[wildcards.variant].trained
+    return LAYOUT.model_manifest(wildcards.dataset, wildcards.variant) if trained else []
+
+
+def models(dataset):
+    """Manifests of all trained variants."""
+    return [
+        LAYOUT.model_manifest(dataset, name) for name, variant in CONFIG.variants.items() if variant.trained
+    ]
+
+
+def scores(dataset):
+    """Scores of all variants."""
+    return [LAYOUT.scores(dataset, variant) for variant in CONFIG.variants]

@@ -1,0 +1,17 @@
+# Run the frozen networks over a shard of clips, once.
+
+
+rule encode_latents:
+    input:
+        LAYOUT.manifest(LAYOUT.clips("{dataset}", "{split}", "{shard}")),
+    output:
+        LAYOUT.manifest(LAYOUT.latents("{dataset}", "{split}", "{shard}")),
+    log:
+        log_of("encode", "{dataset}", "{split}", "{shard}"),
+    params:
+        code=code_hash("encode"),
+        settings=settings("encode"),
+        weights=weights_hash(CONFIG, "encode"),
+    shell:
+        "fca encode -c {CONFIG_FILE} {wildcards.dataset} {wildcards.split} --shard {wildcards.shard}"
+        " 2>&1 | tee {log}"

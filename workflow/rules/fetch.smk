@@ -1,0 +1,13 @@
+# Generate the tabletop videos, or check and unpack the user's archives.
+
+
+rule fetch:
+    output:
+        LAYOUT.raw_manifest("{dataset}"),
+    log:
+        log_of("fetch", "{dataset}"),
+    params:
+        code=code_hash("fetch"),
+        settings=settings("fetch"),
+    shell:
+        "fca fetch -c {CONFIG_FILE} {wildcards.dataset} 2>&1 | tee {log}"

@@ -1,0 +1,15 @@
+# One line for each clip: split, caption, files.
+
+
+rule index_clips:
+    input:
+        LAYOUT.raw_manifest("{dataset}"),
+    output:
+        LAYOUT.index_manifest("{dataset}"),
+    log:
+        log_of("index", "{dataset}"),
+    params:
+        code=code_hash("index"),
+        settings=settings("index"),
+    shell:
+        "fca index -c {CONFIG_FILE} {wildcards.dataset} 2>&1 | tee {log}"

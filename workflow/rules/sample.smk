@@ -1,0 +1,18 @@
+# Predict a shard of validation clips, from their own captions or from opposite ones.
+
+
+rule sample_clips:
+    input:
+        latents=LAYOUT.manifest(LAYOUT.latents("{dataset}", "validation", "{shard}")),
+        model=model_of,
+    output:
+        LAYOUT.manifest(LAYOUT.samples("{dataset}", "{variant}", "{kind}", "{shard}")),
+    log:
+        log_of("sample", "{dataset}", "{variant}", "{kind}", "{shard}"),
+    params:
+        code=code_hash("sample"),
+        settings=settings("sample"),
+        weights=weights_hash(CONFIG, "sample"),
+    shell:
+        "fca sample -c {CONFIG_FILE} {wildcards.dataset} {wildcards.variant} --kind {wildcards.kind}"
+        " --shard {wildcards.shard} 2>&1 | tee {log}"

@@ -1,0 +1,17 @@
+# Compare a variant's predictions with the truth.
+
+
+rule score_variant:
+    input:
+        clips=lambda wildcards: clips(wildcards.dataset, "validation"),
+        samples=lambda wildcards: samples(wildcards.dataset, wildcards.variant),
+    output:
+        LAYOUT.scores("{dataset}", "{variant}"),
+    log:
+        log_of("score", "{dataset}", "{variant}"),
+    params:
+        code=code_hash("score"),
+        settings=settings("score"),
+        weights=weights_hash(CONFIG, "score"),
+    shell:
+        "fca score -c {CONFIG_FILE} {wildcards.dataset} {wildcards.variant} 2>&1 | tee {log}"

@@ -1,0 +1,20 @@
+# Train a variant. Checkpoints stay in runs/, which is no output, because Snakemake deletes the outputs of a failed job:
+# the same command goes on from the last checkpoint. TERM (Slurm, five minutes before the end) is the trainer's to
+# handle, so the shell and tee outlive it.
+
+
+rule train_adapter:
+    input:
+        lambda wildcards: latents(wildcards.dataset, "train"),
+    output:
+        LAYOUT.model_manifest("{dataset}", "{variant}"),
+    log:
+        log_of("train", "{dataset}", "{variant}"),
+    threads: 2
+    params:
+        code=code_hash("train"),
+        settings=settings("train"),
+        weights=weights_hash(CONFIG, "train"),
+    shell:
+        "trap : TERM; "
+        "fca train -c {CONFIG_FILE} {wildcards.dataset} {wildcards.variant} 2>&1 | (trap '' TERM; tee -a {log})"
