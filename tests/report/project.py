@@ -1,4 +1,4 @@
-"""A small finished project for the report to read: shards, manifests and score files as the steps write them."""
+"""A small finished project for the report to read: shards, manifests and scores as the steps write them."""
 
 import json
 from pathlib import Path
@@ -56,7 +56,13 @@ def make_clips(config: Config, seed: int, captions: list[str] | None = None) -> 
         good = (truth + noise).clip(0, 255).astype(np.uint8)
         bad = (np.roll(truth, 7, 2) * 0.6 + 50 + noise).clip(0, 255).astype(np.uint8)
         caption = captions[number % len(captions)] if captions else f"push red block {number} right"
-        clips[f"clip_{number}"] = (caption, f"push red block {number} left", truth.astype(np.uint8), good, bad)
+        clips[f"clip_{number}"] = (
+            caption,
+            f"push red block {number} left",
+            truth.astype(np.uint8),
+            good,
+            bad,
+        )
     return clips
 
 
@@ -69,15 +75,38 @@ def make_dataset(config: Config, name: str, clips: Clips, quarantine: list[Quara
         rows = [ids[row] for row in layout.shard_rows(name, "validation", shard) if row < len(ids)]
         shard_of(layout.clips(name, "validation", shard), "clips", rows, clips, 2, quarantine)
         for variant, column in (("fca", 3), ("base", 4)):
-            shard_of(layout.samples(name, variant, "validation", shard), "samples", rows, clips, column, quarantine)
-        shard_of(layout.samples(name, "fca", "opposite", shard), "samples", rows, clips, 3, quarantine, opposite=True)
+            shard_of(
+                layout.samples(name, variant, "validation", shard), "samples", rows, clips, column, quarantine
+            )
+        shard_of(
+            layout.samples(name, "fca", "opposite", shard),
+            "samples",
+            rows,
+            clips,
+            3,
+            quarantine,
+            opposite=True,
+        )
     log = [
-        {"step": step, "loss": 0.2 + 1 / (step + 1), "learning_rate": 1e-3 * min(1, step / 20), "grad_norm": 1.0}
+        {
+            "step": step,
+            "loss": 0.2 + 1 / (step + 1),
+            "learning_rate": 1e-3 * min(1, step / 20),
+            "grad_norm": 1.0,
+        }
         for step in range(10, 160, 10)
     ]
-    extra = {"steps": 150, "seconds": 321.5, "seconds_per_step": 2.143, "peak_memory_gib": 1.25,
-             "trainable_parameters": 1234567, "log": log, "init_from": config.train.init_from,
-             "versions": {"python": "3.12.1", "torch": "2.13.0"}, "git_commit": "0123456789abcdef" * 2 + "-dirty"}  # fmt: skip
+    extra = {
+        "steps": 150,
+        "seconds": 321.5,
+        "seconds_per_step": 2.143,
+        "peak_memory_gib": 1.25,
+        "trainable_parameters": 1234567,
+        "log": log,
+        "init_from": config.train.init_from,
+        "versions": {"python": "3.12.1", "torch": "2.13.0"},
+        "git_commit": "0123456789abcdef" * 2 + "-dirty",
+    }
     Manifest("model", 1, [], "3" * 64, {}, MADE_BY, [], extra).write(layout.model_manifest(name, "fca"))
     for variant, fvd, level in (("fca", 12.34, 24.0), ("base", 45.6, 14.0), ("repeat", 80.1, 19.0)):
         write_json(layout.scores(name, variant), score_values(config, name, variant, clips, fvd, level))
@@ -94,13 +123,18 @@ def shard_of(
 ) -> None:
     """A shard of clips or samples."""
     frames = np.stack([np.asarray(clips[clip_id][column]) for clip_id in ids])
-    arrays: dict[str, Any] = {"frames": frames, "caption": [clips[clip_id][1 if opposite else 0] for clip_id in ids]}
+    arrays: dict[str, Any] = {
+        "frames": frames,
+        "caption": [clips[clip_id][1 if opposite else 0] for clip_id in ids],
+    }
     if kind == "samples":
         arrays["seed"] = np.arange(len(ids))
     write_shard(path, kind, arrays, ids, {}, MADE_BY, quarantine)
 
 
-def score_values(config: Config, dataset: str, variant: str, clips: Clips, fvd: float, level: float) -> dict[str, Any]:
+def score_values(
+    config: Config, dataset: str, variant: str, clips: Clips, fvd: float, level: float
+) -> dict[str, Any]:
     """A score file's values; the good variant finds most motions."""
     found = ["right", "left"] if variant == "fca" else ["left", "up"]
     rows = [

@@ -1,4 +1,4 @@
-"""A copy of the project with its results made by a stand-in for `fca`: for real calls of Snakemake in seconds."""
+"""A copy of the project, its results made by a stand-in for `fca`: for real calls of Snakemake in seconds."""
 
 import os
 import re
@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parents[2]
 
-# Takes the place of src/fca/cli.py, which is no part of any step's code: writes the manifest that a step would.
-STAND_IN = '''
+# Takes the place of src/fca/cli.py, which is part of no code hash, and writes what a step would.
+STAND_IN = """
 import sys
 from pathlib import Path
 
@@ -35,7 +37,7 @@ def main():
         }[step]()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{step} {names}\\n")
-'''
+"""
 
 
 class Project:
@@ -50,7 +52,9 @@ class Project:
         unwanted = shutil.ignore_patterns("__pycache__", ".*_cache", "pocket-base")
         for name in ("workflow", "config", "src", "profiles"):
             shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
-        shutil.copy(ROOT / "Snakefile", folder)
+        shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache"))
+        for name in ("Snakefile", "dvc.yaml"):
+            shutil.copy(ROOT / name, folder)
         for network in ("vae", "transformer", "features"):
             weights = folder / "config" / "pocket-base" / network / "weights.safetensors"
             weights.parent.mkdir(parents=True)
@@ -67,17 +71,26 @@ class Project:
         """Run Snakemake here, with the code that is here."""
         environment = os.environ | {"PYTHONPATH": str(self.folder / "src")}
         command = [sys.executable, "-m", "snakemake", *arguments]
-        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=120)
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=120
+        )
 
     def jobs(self, *arguments: str) -> dict[str, int]:
         """How many jobs of each rule Snakemake would run."""
-        run = self.snakemake("--dry-run", "--quiet", "rules", *arguments)
+        run = self.snakemake(*arguments, "--dry-run", "--quiet", "rules")
         output = run.stdout + run.stderr
         assert run.returncode == 0, output
         table = re.search(r"^-+  -+\n(.*?)^total ", output, re.MULTILINE | re.DOTALL)
         assert table or "Nothing to be done" in output, output
         counts = dict(line.split() for line in table[1].splitlines()) if table else {}
         return {rule: int(count) for rule, count in counts.items() if rule not in ("all", "default")}
+
+    def keep_dataset(self, name: str) -> None:
+        """Take the other datasets out of the pocket scale."""
+        path = self.folder / "config" / "pocket.yaml"
+        values = yaml.safe_load(path.read_text())
+        values["datasets"] = {name: values["datasets"][name]}
+        path.write_text(yaml.safe_dump(values, sort_keys=False))
 
     def replace(self, path: str, old: str, new: str) -> None:
         """Edit a file; `old` must be in it exactly once."""

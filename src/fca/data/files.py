@@ -153,12 +153,12 @@ def _existing_parent(path: Path) -> Path:
 
 
 def _replace(aside: Path, path: Path) -> None:
-    """Rename `aside` to `path`, also where a folder is in the way."""
-    if path.is_dir() and not path.is_symlink():
+    """Rename `aside` to `path`, also where a folder must go or come."""
+    if os.path.lexists(path) and (path.is_dir() or aside.is_dir()):
         old = aside.with_name(f"{aside.name}.old")
         os.replace(path, old)
         os.replace(aside, path)
-        shutil.rmtree(old)
+        remove(old)
     else:
         os.replace(aside, path)
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -99,7 +100,7 @@ def write_shard(
         quarantine=list(quarantine),
         extra=dict(extra or {}),
     )
-    with write_aside(path) as aside, h5py.File(aside, "w", libver=FORMAT) as file:
+    with write_aside(path) as aside, _Output(aside) as output, h5py.File(output, "w", libver=FORMAT) as file:
         file.attrs["kind"] = kind
         file.attrs["meta"] = _json(meta)
         for name in sorted(columns):
@@ -132,9 +133,8 @@ class Shard:
                 f"{self.path} holds {self.manifest.kind}", f"a shard of {kind}", "give the right file"
             )
         try:
-            self._read_headings()
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
-            raise self._damaged(f"it can't be opened ({_short(error)})") from error
+            with self._reading("it can't be opened"):
+                self._read_headings()
         finally:
             self.close()
 
@@ -203,6 +203,14 @@ class Shard:
             self._process = os.getpid()
         return self._file
 
+    @contextmanager
+    def _reading(self, problem: str) -> Iterator[None]:
+        """What HDF5 and h5py raise for a damaged file, and our own checks, become one error that names the file."""
+        try:
+            yield
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError, OverflowError) as error:
+            raise self._damaged(f"{problem} ({_short(error)})") from error
+
     def _damaged(self, problem: str) -> FcaError:
         maker = MADE_BY.get(self.manifest.kind, "the workflow")
         return FcaError(
@@ -217,24 +225,70 @@ class Rows:
 
     def __init__(self, shard: Shard, name: str) -> None:
         self._shard, self._name = shard, name
-        dataset = shard._open()[name]
-        self.shape: tuple[int, ...] = dataset.shape
-        self.is_text = h5py.check_string_dtype(dataset.dtype) is not None
-        self.dtype: np.dtype = dataset.dtype
+        with shard._reading(f"{name} can't be read"):
+            dataset = shard._open()[name]
+            self.shape: tuple[int, ...] = dataset.shape
+            self.is_text = h5py.check_string_dtype(dataset.dtype) is not None
+            self.dtype: np.dtype = dataset.dtype
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, rows: Any) -> Any:
         """Rows by index, slice or increasing list of indices; `FcaError` when their checksum is wrong."""
-        try:
+        with self._shard._reading(f"{self._name}[{rows}] can't be read"):
             dataset = self._shard._open()[self._name]
             return (dataset.asstr() if self.is_text else dataset)[rows]
-        except (OSError, RuntimeError) as error:
-            raise self._shard._damaged(f"{self._name}[{rows}] can't be read ({_short(error)})") from error
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self[:], dtype=dtype)
+
+
+class _Output:
+    """The file that HDF5 writes to: it keeps the first error to itself and raises it at the end.
+
+    HDF5, told of a full disk, crashes the process while it closes the file; so it isn't told.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = open(path, "w+b", buffering=0)
+        self._error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        view, done = memoryview(data), 0
+        while self._error is None and done < len(view):
+            try:
+                done += self._file.write(view[done:])
+            except OSError as error:
+                self._error = error
+        return len(view)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size)
+
+    def readinto(self, buffer: Any) -> int:
+        return self._file.readinto(buffer) or 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def truncate(self, size: int) -> int:
+        return size if self._error else self._file.truncate(size)
+
+    def flush(self) -> None:
+        """Nothing is buffered here."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close; an error of writing goes before whatever HDF5 made of the missing bytes."""
+        self._file.close()
+        if self._error is not None:
+            raise self._error
 
 
 def _check_columns(path: Path, columns: Mapping[str, Column]) -> None:

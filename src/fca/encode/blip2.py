@@ -7,8 +7,9 @@ those are what is read here (docs/deviations.md). Everything else in the file is
 
 from pathlib import Path
 
+import numpy as np
 import torch
-import torch.nn.functional as F
+from PIL import Image
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from transformers import AutoTokenizer, Blip2Config, Blip2VisionModel
@@ -22,13 +23,15 @@ PARTS = ("vision_model.", "embeddings.", "qformer.layernorm.")
 
 
 def preprocess(pixels: Tensor, size: int) -> Tensor:
-    """BLIP-2's image processor: bicubic (antialiased) to size x size without crop, /255, CLIP mean and deviation.
+    """BLIP-2's image processor: Pillow's bicubic resize to size x size without crop, /255, CLIP mean and deviation.
 
     pixels (n, H, W, 3) uint8 -> (n, 3, size, size) float32.
     """
-    pictures = pixels.permute(0, 3, 1, 2).float()
-    pictures = F.interpolate(pictures, size=(size, size), mode="bicubic", antialias=True, align_corners=False)
-    pictures = pictures.round().clamp(0, 255) / 255
+    resized = [
+        np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC))
+        for picture in pixels.numpy()
+    ]
+    pictures = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).float() / 255
     return (pictures - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(DEVIATION).view(1, 3, 1, 1)
 
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import nn
 from tqdm import tqdm
-from transformers import Blip2Config, Blip2QFormerConfig, Blip2VisionConfig, Blip2VisionModel
+from transformers import Blip2Config, Blip2QFormerConfig, Blip2VisionConfig, Blip2VisionModel, PreTrainedTokenizerFast
 from transformers.models.blip_2.modeling_blip_2 import Blip2TextEmbeddings
 
 from fca.encode.blip2 import preprocess
@@ -76,15 +76,18 @@ def train(corpus: Corpus, root: Path, steps: int, seed: int) -> None:
         if step % 50 == 49:
             curve.append({"step": step + 1, "loss": loss.item()})
             bar.set_postfix(loss=f"{loss.item():.3f}")
+    save(config, vision, tokenizer, output)
+    (output / "training.json").write_text(json.dumps({"steps": steps, "seed": seed, "curve": curve}, indent=1) + "\n")
+
+
+def save(config: Blip2Config, vision: Blip2VisionModel, tokenizer: PreTrainedTokenizerFast, output: Path) -> None:
+    """Write the ViT, text embeddings drawn from torch's generator, and the tokenizer, under BLIP-2's key names."""
     text = Blip2TextEmbeddings(config.qformer_config)
     for table in (text.word_embeddings, text.position_embeddings):
         nn.init.normal_(table.weight, std=0.02)
-    state = {f"vision_model.{key}": value for key, value in vision.state_dict().items()}
-    state |= {f"embeddings.{key}": value for key, value in text.state_dict().items()}
-    norm = nn.LayerNorm(WIDTH)
-    state |= {f"qformer.layernorm.{key}": value for key, value in norm.state_dict().items()}
+    parts = {"vision_model": vision, "embeddings": text, "qformer.layernorm": nn.LayerNorm(WIDTH)}
+    state = {f"{part}.{key}": value for part, module in parts.items() for key, value in module.state_dict().items()}
     output.mkdir(parents=True, exist_ok=True)
     config.save_pretrained(output)
     tokenizer.save_pretrained(output)
     save_file({key: value.half().contiguous() for key, value in state.items()}, output / "model.safetensors")
-    (output / "training.json").write_text(json.dumps({"steps": steps, "seed": seed, "curve": curve}, indent=1) + "\n")

@@ -86,9 +86,8 @@ def gallery(dataset: DatasetResult, limit: int, assets: Path) -> Gallery:
     ranked_by = lead.variant.title if lead and any(choice.rank for choice in choices) else ""
     frames, height, width = shape
     kind = media_kind(frames, width) if cards else ""
-    return Gallery(
-        dataset.name, dataset.settings.initial_frames, kind, width, height, frames, len(rows), ranked_by, cards
-    )
+    given = dataset.settings.initial_frames
+    return Gallery(dataset.name, given, kind, width, height, frames, len(rows), ranked_by, cards)
 
 
 def _card(

@@ -17,10 +17,10 @@ class Choice:
 
 
 def choose(scores: Sequence[tuple[str, float | None]], limit: int) -> list[Choice]:
-    """At most `limit` clips, evenly spaced from the best to the worst score, with the best, median and worst among them.
+    """At most `limit` clips, evenly spaced in rank, with the best, the median and the worst among them.
 
-    `scores` holds (id, PSNR) of every clip. Clips without a score come last; equal scores keep the dataset's order.
-    With room for fewer than three clips the median gives way first, then the worst.
+    `scores` holds (id, PSNR) of every clip. Clips without one are left out; equal scores keep their order.
+    With room for fewer than three the median gives way first, then the worst. Without any scores: the first.
     """
     if all(value is None for _, value in scores):
         return [Choice(clip_id, None, len(scores), "") for clip_id, _ in scores[:limit]]
@@ -37,7 +37,7 @@ def choose(scores: Sequence[tuple[str, float | None]], limit: int) -> list[Choic
 
 
 def spread(last: int, middle: int, limit: int) -> list[int]:
-    """At most `limit` positions in 0..last, evenly spaced, with 0, `middle` and `last` among them where they fit."""
+    """At most `limit` positions in 0..last, evenly spaced, with 0, `middle` and `last` where they fit."""
     if limit > last:
         return list(range(last + 1))
     if limit == 1:

@@ -1,15 +1,14 @@
-"""Gather what the report shows: scores, manifests and quarantine rows at once, frames only when they are asked for."""
+"""Gather what the report shows: scores, manifests and quarantine rows now, frames when they are asked for."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fca.config import Config, Layout
-from fca.config.models import Dataset, Variant
+from fca.config import Config, Dataset, Layout, SampleKind, Split, Variant
 from fca.data.manifest import Manifest
 from fca.data.quarantine import Quarantine
 from fca.data.shards import Shard
@@ -18,7 +17,7 @@ from fca.report.score_file import ScoreFile, read_scores
 
 @dataclass(frozen=True)
 class Frames:
-    """Where the frames and captions of many clips lie: id -> (shard, row). Nothing is read before it is asked for."""
+    """Where the frames and captions of many clips lie: id -> (shard, row)."""
 
     rows: Mapping[str, tuple[Path, int]]
 
@@ -78,7 +77,7 @@ class DatasetResult:
 
     @property
     def lead(self) -> VariantResult | None:
-        """The variant that the report is about: the first trained one with scores, else the first with scores."""
+        """The variant that the report is about: the first trained one with scores, or any first one."""
         scored = [result for result in self.variants if result.scores]
         return next((result for result in scored if result.variant.trained), scored[0] if scored else None)
 
@@ -90,67 +89,71 @@ def collect(config: Config) -> list[DatasetResult]:
 
 
 def _dataset(config: Config, layout: Layout, name: str) -> DatasetResult:
-    clip_shards = list(_manifests(layout, _clip_paths(layout, name, "validation")))
-    index = _manifest(layout.index_manifest(name))
-    found: list[Manifest] = [index] if index else []
-    found += [manifest for _, manifest in _manifests(layout, _clip_paths(layout, name, "train"))]
-    found += [manifest for _, manifest in clip_shards]
-    sources = [_source(f"{name}: index", layout.index(name), [index])] if index else []
-    sources += [_source(f"{name}: clips, {split}", layout.root / name / "clips", shards)
-                for split in ("train", "validation")
-                if (shards := [manifest for _, manifest in _manifests(layout, _clip_paths(layout, name, split))])]
+    """One dataset: every manifest once, as a source and for its quarantine rows."""
+    clips = {split: _shards(_clip_paths(layout, name, split)) for split in ("train", "validation")}
+    parts: list[tuple[str, Path, list[Manifest]]] = [
+        ("index", layout.index(name), _existing(layout.index_manifest(name))),
+        *((f"clips, {split}", layout.root / name / "clips", list(clips[split].values())) for split in clips),
+    ]
     variants = []
     for variant in config.variants.values():
-        shards_by_kind = {
-            kind: list(_manifests(layout, _sample_paths(layout, name, variant.name, kind)))
-            for kind in ("validation", "opposite")
-        }
-        model = _manifest(layout.model_manifest(name, variant.name)) if variant.trained else None
-        if model:
-            found.append(model)
-            sources.append(_source(f"{name}: model, {variant.name}", layout.model(name, variant.name), [model]))
-        for kind, shards in shards_by_kind.items():
-            found += [manifest for _, manifest in shards]
-            if shards:
-                label = f"{name}: predictions, {variant.name}" + (", opposite captions" * (kind == "opposite"))
-                sources.append(_source(label, shards[0][0].parent, [manifest for _, manifest in shards]))
+        model = _existing(layout.model_manifest(name, variant.name)) if variant.trained else []
+        samples = _shards(_sample_paths(layout, name, variant.name, "validation"))
+        opposite = _shards(_sample_paths(layout, name, variant.name, "opposite"))
+        folder = layout.samples(name, variant.name, "validation", 0).parent
+        parts += [
+            (f"model, {variant.name}", layout.model(name, variant.name), model),
+            (f"predictions, {variant.name}", folder, list(samples.values())),
+            (f"predictions, {variant.name}, opposite captions", folder, list(opposite.values())),
+        ]
         variants.append(
             VariantResult(
                 variant=variant,
                 scores=read_scores(layout.scores(name, variant.name)),
-                model=model,
-                samples=_frames(shards_by_kind["validation"]),
-                opposite=_frames(shards_by_kind["opposite"]),
+                model=model[0] if model else None,
+                samples=_frames(samples),
+                opposite=_frames(opposite),
             )
         )
-    rows = {row for manifest in found for row in manifest.quarantine}
+    rows = {row for _, _, manifests in parts for manifest in manifests for row in manifest.quarantine}
     rows |= {row for result in variants if result.scores for row in result.scores.quarantine}
-    order = sorted(rows, key=lambda row: (row.dataset, row.split, row.id, row.step, row.file, row.reason))
-    return DatasetResult(name, config.datasets[name], variants, _frames(clip_shards), order, sources)
+    return DatasetResult(
+        name=name,
+        settings=config.datasets[name],
+        variants=variants,
+        truth=_frames(clips["validation"]),
+        quarantine=sorted(
+            rows, key=lambda row: (row.dataset, row.split, row.id, row.step, row.file, row.reason)
+        ),
+        sources=[
+            _source(f"{name}: {label}", path, manifests) for label, path, manifests in parts if manifests
+        ],
+    )
 
 
-def _clip_paths(layout: Layout, dataset: str, split: str) -> list[Path]:
+def _clip_paths(layout: Layout, dataset: str, split: Split) -> list[Path]:
     return [layout.clips(dataset, split, shard) for shard in layout.shards(dataset, split)]
 
 
-def _sample_paths(layout: Layout, dataset: str, variant: str, kind: str) -> list[Path]:
+def _sample_paths(layout: Layout, dataset: str, variant: str, kind: SampleKind) -> list[Path]:
     return [layout.samples(dataset, variant, kind, shard) for shard in layout.shards(dataset, "validation")]
 
 
-def _manifest(path: Path) -> Manifest | None:
-    """The manifest at `path`, or None where that step has not run."""
-    return Manifest.read(path) if path.exists() else None
+def _existing(path: Path) -> list[Manifest]:
+    """The manifest at `path`, or nothing where that step has not run."""
+    return [Manifest.read(path)] if path.exists() else []
 
 
-def _manifests(layout: Layout, paths: Iterable[Path]) -> Iterator[tuple[Path, Manifest]]:
+def _shards(paths: Iterable[Path]) -> dict[Path, Manifest]:
     """Shards that exist (their manifest is written last) with their manifests."""
-    for path in paths:
-        if manifest := _manifest(layout.manifest(path)):
-            yield path, manifest
+    return {path: manifest for path in paths for manifest in _existing(Layout.manifest(path))}
 
 
-def _frames(shards: Iterable[tuple[Path, Manifest]]) -> Frames:
-    return Frames({clip_id: (path, row) for path, manifest in shards for row, clip_id in enumerate(manifest.ids)})
+def _frames(shards: Mapping[Path, Manifest]) -> Frames:
+    rows: dict[str, tuple[Path, int]] = {}
+    for path, manifest in shards.items():
+        rows |= {clip_id: (path, row) for row, clip_id in enumerate(manifest.ids)}
+    return Frames(rows)
 
 
 def _source(label: str, path: Path, manifests: list[Manifest]) -> Source:

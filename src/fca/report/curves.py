@@ -1,4 +1,4 @@
-"""The curves of one dataset: loss and learning rate over training, PSNR and SSIM over the frames of a clip."""
+"""The curves of one dataset: loss and learning rate over training, PSNR and SSIM over a clip."""
 
 import math
 from collections.abc import Mapping, Sequence

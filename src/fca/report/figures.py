@@ -1,4 +1,4 @@
-"""Small line charts: the geometry is computed here, the template draws it as SVG with a title and a description."""
+"""Small line charts: the geometry is computed here, the template draws it as SVG."""
 
 import math
 from collections.abc import Sequence
@@ -88,8 +88,14 @@ def line_chart(
         return LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT)
 
     def place_y(y: float) -> float:
-        share = math.log(y / y_low) / math.log(y_high / y_low) if logarithmic else (y - y_low) / (y_high - y_low)
+        if logarithmic:
+            share = math.log(y / y_low) / math.log(y_high / y_low)
+        else:
+            share = (y - y_low) / (y_high - y_low)
         return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+
+    def place(point: tuple[float, float]) -> tuple[float, float] | None:
+        return (place_x(point[0]), place_y(point[1])) if math.isfinite(point[1]) else None
 
     x_values = [x for x in nice_ticks(x_low, x_high, 5, whole=True) if x_low <= x <= x_high]
     band = None
@@ -104,8 +110,7 @@ def line_chart(
         x_ticks=[Tick(round(place_x(x), 1), _number(x)) for x in x_values],
         y_ticks=[Tick(round(place_y(y), 1), _number(y)) for y in y_values],
         lines=[
-            Line(curve.label, curve.style, _path([(place_x(x), place_y(y)) if math.isfinite(y) else None
-                                                  for x, y in curve.points]), curve.faint)
+            Line(curve.label, curve.style, _path([place(point) for point in curve.points]), curve.faint)
             for curve in curves
         ],
         shade=band,
@@ -149,7 +154,7 @@ def _widen(low: float, high: float) -> tuple[float, float]:
 
 
 def _path(places: Sequence[tuple[float, float] | None]) -> str:
-    """SVG path data; None lifts the pen. A lone point becomes a short stroke, drawn as a dot by its round cap."""
+    """SVG path data; None lifts the pen. A lone point becomes a short stroke, a dot by its round cap."""
     commands, down = [], False
     for index, place in enumerate(places):
         if place is None:

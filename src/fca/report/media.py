@@ -1,8 +1,8 @@
 """Clips as files that a browser plays from disk, frame by frame, the same bytes for the same frames.
 
-A small clip becomes a filmstrip: one lossless WebP with all frames in a row, drawn on a canvas. There is no codec and
-no clock in it, so what is seen are the very pixels that were scored. A large one becomes VP9 in WebM, for looking at
-only. Both come with stills (a few frames side by side) for paper and for browsers without scripts.
+A small clip becomes a filmstrip: one lossless WebP with all frames in a row, drawn on a canvas. No codec
+comes between: what is seen are the model's very pixels. A large one becomes VP9 in WebM, for looking at only.
+Both come with stills (a few frames side by side) for paper and for browsers without scripts.
 """
 
 from collections.abc import Sequence
@@ -53,8 +53,8 @@ def write_media(pixels: np.ndarray, path: Path, kind: MediaKind) -> None:
 def write_strip(pictures: Sequence[np.ndarray], path: Path, gap: int = 0, axis: int = 1) -> None:
     """Pictures (H, W, 3) uint8 side by side (axis 1) or below each other (axis 0), as one lossless WebP.
 
-    `gap` white pixels lie between them. The encoder's least effort is chosen: more makes the files 4 % smaller in
-    twenty times the time.
+    `gap` white pixels lie between them. The encoder makes its least effort: more makes the files 4 % smaller
+    and takes twenty times as long.
     """
     shape = list(pictures[0].shape)
     shape[axis] = gap

@@ -1,4 +1,4 @@
-"""The picture for the README: a contact sheet of truth, prediction and base for a few clips of each dataset."""
+"""The picture for the README: truth, prediction and base of a few clips of each dataset on one sheet."""
 
 import textwrap
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ Row = tuple[str, np.ndarray]
 def write_overview(datasets: Sequence[DatasetResult], path: Path) -> bool:
     """Write the contact sheet to `path`; False, and no file, where no clip can be shown.
 
-    The clips are those at one and two thirds of the ranking by the report's variant: neither the best nor the worst.
+    The clips are those at one and two thirds of the ranking by PSNR: neither the best nor the worst.
     """
     blocks = [
         [_block(dataset, clip_id) for clip_id in middling(dataset)]
@@ -81,7 +81,8 @@ def _block(dataset: DatasetResult, clip_id: str) -> Image.Image:
         label = f"frame {position + 1}" + (", given" if given else "")
         draw.text((left, 22), label, fill=GIVEN if given else FAINT, font=ImageFont.load_default(13))
         for number, (_, frames) in enumerate(rows):
-            picture = Image.fromarray(frames[position]).resize((CELL_WIDTH, cell_height), Image.Resampling.BICUBIC)
+            picture = Image.fromarray(frames[position])
+            picture = picture.resize((CELL_WIDTH, cell_height), Image.Resampling.BICUBIC)
             block.paste(picture, (left, heading + number * (cell_height + GAP)))
     for number, (title, _) in enumerate(rows):
         label = textwrap.shorten(title, 11, placeholder="...") if len(title.split()) > 1 else title[:11]

@@ -1,7 +1,7 @@
 """Assemble the page: collect, draw, write the media and the HTML aside, and swap them in at the end.
 
-Captions, ids, paths and whatever a manifest says are untrusted: jinja2 escapes everything, and a content security
-policy lets the page run its own style and script (by hash), show files beside it, and nothing else.
+Captions, ids, paths and whatever a manifest says are untrusted: jinja2 escapes everything, and a content
+security policy lets the page use its own style and script (by hash), show files beside it, and nothing else.
 """
 
 import base64
@@ -15,22 +15,25 @@ from markupsafe import Markup
 from fca import __version__
 from fca.config import Config, Layout
 from fca.data.files import write_aside
-from fca.report import provenance, table
+from fca.report import provenance
 from fca.report.cards import gallery
 from fca.report.collect import DatasetResult, collect
 from fca.report.curves import curves
-from fca.report.media import FRAMES_PER_SECOND, still_positions
+from fca.report.findings import sentence
+from fca.report.media import still_positions
+from fca.report.metrics import METRICS, signed
 from fca.report.overview import write_overview
+from fca.report.table import group
 
 TEMPLATES = Path(__file__).parent / "templates"
-CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+CONTROLS = dict.fromkeys({*range(32), *range(127, 160)} - {9, 10}, "\N{REPLACEMENT CHARACTER}")
 
 
 def report(config: Config) -> Path:
-    """Write `reports/index.html` and `reports/assets/` from whatever the scale's folders hold; return the page's path.
+    """Write `reports/index.html` and `reports/assets/` from what the scale's folders hold; return the page.
 
-    What was not made yet is named on the page. The same inputs give the same bytes. Raises `FcaError` for a damaged
-    input or a full disk; the report of before then stays as it was.
+    What was not made yet is named on the page. The same inputs give the same bytes. Raises `FcaError` for a
+    damaged input or a full disk; the report of before then stays as it was.
     """
     layout = Layout(config)
     datasets = collect(config)
@@ -50,12 +53,11 @@ def context(config: Config, datasets: list[DatasetResult]) -> dict[str, Any]:
         "config": config,
         "datasets": datasets,
         "assets": Layout(config).report_assets.name,
-        "sentences": [(dataset.name, table.sentence(dataset)) for dataset in datasets],
-        "metrics": table.METRICS,
-        "groups": [table.group(dataset) for dataset in datasets],
+        "sentences": [sentence(dataset) for dataset in datasets],
+        "metrics": METRICS,
+        "groups": [group(dataset) for dataset in datasets],
         "charts": [(dataset.name, curves(dataset, config.clip.frames)) for dataset in datasets],
         "still_frames": [position + 1 for position in still_positions(config.clip.frames)],
-        "frames_per_second": FRAMES_PER_SECOND,
         "runs": provenance.runs(datasets),
         "versions": provenance.versions(datasets),
         "continued": provenance.continued(datasets, config),
@@ -80,7 +82,7 @@ def render(values: dict[str, Any]) -> str:
         finalize=plain,
     )
     environment.filters["breakable"] = breakable
-    environment.filters["signed"] = table.signed
+    environment.filters["signed"] = signed
     style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     return environment.get_template("page.html.j2").render(
         values,

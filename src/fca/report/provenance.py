@@ -1,4 +1,4 @@
-"""What was run: the configuration, the cost of training, versions, content hashes, and the command behind each number."""
+"""What was run: configuration, cost of training, versions, and the command behind each number."""
 
 import shlex
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ DASH = "\N{EN DASH}"
 
 def configuration(config: Config) -> str:
     """The resolved configuration as YAML."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+    return str(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100))
 
 
 def config_file(config: Config) -> str:
@@ -104,7 +104,7 @@ def versions(datasets: Sequence[DatasetResult]) -> list[tuple[str, str]]:
 
 
 def continued(datasets: Sequence[DatasetResult], config: Config) -> list[str]:
-    """The adapters that training continued from, as the manifests say (or, before any training, the config)."""
+    """The adapters that training continued from, as manifests say (before any training: the config)."""
     models = [result.model for dataset in datasets for result in dataset.variants if result.model]
     starts = [str(model.extra["init_from"]) for model in models if model.extra.get("init_from")]
     if not models and config.train.init_from:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from fca.config.models import Base
 from fca.data.resize import resize
-from fca.encode.networks import DTYPES, Encoders, base_folder
+from fca.encode.networks import DTYPES, Encoders, base_folder, device
 from fca.errors import FcaError
 from fca.model import FCAAdapter
 from fca.sample.predict import Given, Prompt, decode, predict_latents
@@ -37,9 +37,7 @@ class FCAPipeline:
         t_ref: int = 1,
     ):
         self.encoders, self.transformer, self.scheduler = encoders, transformer, scheduler
-        self.adapter, self.t_ref = adapter, t_ref
-        if adapter is not None:
-            adapter.attach(transformer)
+        self.adapter, self.t_ref = adapter, t_ref  # attached to the transformer, see `load_adapter`
 
     @classmethod
     def from_pretrained(
@@ -102,13 +100,13 @@ class FCAPipeline:
         mean, logvar = self.encoders.posterior(pixels)
         initial = draw_posterior(mean[0].numpy(), logvar[0].numpy(), random, scale)[None]
         latent_frames = self.adapter.config.latent_frames if self.adapter is not None else 4
-        device = self.transformer.device
+        place = self.transformer.device
         given = Given(
-            initial.to(device),
-            torch.randn(initial.shape, generator=random).to(device),
-            self.encoders.blip2.image_features(pixels[:, 0]).float().to(device),
+            initial.to(place),
+            torch.randn(initial.shape, generator=random).to(place),
+            self.encoders.blip2.image_features(pixels[:, 0]).float().to(place),
         )
-        noise = torch.randn((1, latent_frames, *initial.shape[2:]), generator=random).to(device)
+        noise = torch.randn((1, latent_frames, *initial.shape[2:]), generator=random).to(place)
         latents = predict_latents(
             self.transformer,
             self.adapter,
@@ -145,16 +143,14 @@ class FCAPipeline:
         return encode_prompt(self.encoders, [caption], self.transformer.device)
 
 
-def encode_prompt(encoders: Encoders, captions: list[str], device: torch.device) -> Prompt:
+def encode_prompt(encoders: Encoders, captions: list[str], place: torch.device) -> Prompt:
     """Captions through both text sides."""
     text_embeds, text_mask = encoders.blip2.text_embeddings(captions, encoders.caption_tokens)
-    return Prompt(encoders.prompt(captions).to(device), text_embeds.to(device), text_mask.to(device))
+    return Prompt(encoders.prompt(captions).to(place), text_embeds.to(place), text_mask.to(place))
 
 
 def load_denoiser(base: Base, precision: str) -> tuple[CogVideoXTransformer3DModel, CogVideoXDDIMScheduler]:
     """The frozen transformer on the device, and the checkpoint's DDIM scheduler."""
-    from fca.encode.networks import device
-
     folder = base_folder(base, "transformer", "scheduler")
     transformer = CogVideoXTransformer3DModel.from_pretrained(folder / "transformer", torch_dtype=DTYPES[precision])
     scheduler = CogVideoXDDIMScheduler.from_pretrained(folder / "scheduler")
@@ -164,7 +160,7 @@ def load_denoiser(base: Base, precision: str) -> tuple[CogVideoXTransformer3DMod
 def load_adapter(
     folder: str | Path | None, transformer: CogVideoXTransformer3DModel, precision: str
 ) -> FCAAdapter | None:
-    """An exported adapter in the transformer's precision, for prediction."""
+    """An exported adapter in the transformer's precision, attached to it, for prediction."""
     if folder is None:
         return None
     if not (Path(folder) / "config.json").is_file():
@@ -172,4 +168,5 @@ def load_adapter(
             f"{folder} holds no adapter", "a folder written by `fca train`", "train first, or give another folder"
         )
     adapter = FCAAdapter.from_pretrained(folder, torch_dtype=DTYPES[precision])
-    return adapter.requires_grad_(False).eval().to(transformer.device)
+    adapter.requires_grad_(False).eval().to(transformer.device).attach(transformer)
+    return adapter

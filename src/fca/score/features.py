@@ -135,7 +135,7 @@ def preprocess(frames: NDArray[np.uint8], short_side: int, crop: bool) -> Tensor
     size = (short_side, math.ceil(width * scale))
     if height >= width:
         size = (math.ceil(height * scale), short_side)
-    planes = torch.from_numpy(np.ascontiguousarray(frames)).flatten(0, 1).permute(0, 3, 1, 2).float() / 255
+    planes = torch.tensor(frames).flatten(0, 1).permute(0, 3, 1, 2).float() / 255
     if size != (height, width):
         planes = F.interpolate(planes, size=size, mode="bilinear", align_corners=False)
     if crop:

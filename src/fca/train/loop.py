@@ -94,7 +94,13 @@ def train(config: Config, dataset: str, variant: str) -> None:
         eps=settings.eps,
         weight_decay=settings.weight_decay,
     )
-    schedule = get_scheduler(settings.schedule, optimizer, settings.warmup_steps, steps, num_cycles=settings.cycles)
+    schedule = get_scheduler(
+        settings.schedule,
+        optimizer,
+        num_warmup_steps=settings.warmup_steps,
+        num_training_steps=steps,
+        num_cycles=settings.cycles,
+    )
     state = load_newest(run) or {"step": 0, "log": [], "seconds": 0.0}
     if state["step"]:
         adapter.load_state_dict(state["adapter"])

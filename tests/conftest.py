@@ -1,0 +1,84 @@
+"""A small project for the steps after resampling: real networks with random weights, and a few random clips."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fca.config import Config, Layout, load
+from fca.data.shards import write_shard
+
+CONFIG = Path(__file__).resolve().parents[1] / "config/pocket.yaml"
+CAPTIONS = ["push red block left", "lift blue cup", "lower blue cup", "look left", "push red block right"]
+CLIPS = len(CAPTIONS)
+
+
+@pytest.fixture(scope="session")
+def random_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint in the layout of CogVideoX-2B beside BLIP-2's, at the pocket's size, with random weights."""
+    from transformers import Blip2VisionModel
+
+    from fca.pocket import base, text, vae, vision
+
+    folder = tmp_path_factory.mktemp("base")
+    torch.manual_seed(0)
+    tokenizer = text.load_tokenizer(folder, CAPTIONS)
+    vae.build().save_pretrained(folder / "vae")
+    transformer = base.build_transformer()
+    with torch.no_grad():
+        for parameter in transformer.parameters():  # gates and output begin near zero: make every path count
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    transformer.save_pretrained(folder / "transformer")
+    text.build_text_encoder(len(tokenizer)).save_pretrained(folder / "text_encoder")
+    base.build_scheduler().save_pretrained(folder / "scheduler")
+    blip2 = vision.build_config(len(tokenizer))
+    vision.save(blip2, Blip2VisionModel(blip2.vision_config), tokenizer, folder / "vision")
+    return folder
+
+
+def small_config(folder: Path, base: Path, **train: object) -> Config:
+    """The pocket configuration with its files below `folder`, networks from `base`, and four training steps."""
+    overrides = {
+        "data_dir": str(folder / "data"),
+        "run_dir": str(folder / "runs"),
+        "report_dir": str(folder / "reports"),
+        "base": {"model": str(base), "vision_model": str(base / "vision")},
+        "train": {"init_from": None, "batch_size": 2, "warmup_steps": 1, "checkpoint_every": 2, "log_every": 1} | train,
+        "sample": {"steps": 3, "batch_size": 2, "guidance_scale": 2.0},
+    }
+    for dataset in ("ssv2", "bridge", "epic"):
+        shard = {"clips": CLIPS, "shard_clips": 3}
+        overrides.setdefault("datasets", {})[dataset] = {"train": shard, "validation": shard, "train_steps": 4}
+    return load(CONFIG, overrides)
+
+
+@pytest.fixture
+def project(tmp_path: Path, random_base: Path) -> Config:
+    """A configuration whose clip shards of ssv2 exist: five clips a split, in shards of three and two."""
+    config = small_config(tmp_path, random_base)
+    write_clips(config)
+    return config
+
+
+def write_clips(config: Config, change: int = 0) -> None:
+    """Random clips of ssv2; `change` alters every frame after the initial ones."""
+    layout, clip = Layout(config), config.clip
+    for split in ("train", "validation"):
+        random = np.random.default_rng(7)
+        frames = random.integers(0, 256, (CLIPS, clip.frames, clip.height, clip.width, 3), dtype=np.uint8)
+        frames[:, config.datasets["ssv2"].initial_frames :] += np.uint8(change)
+        for shard in layout.shards("ssv2", split):
+            rows = layout.shard_rows("ssv2", split, shard)
+            write_shard(
+                layout.clips("ssv2", split, shard),
+                "clips",
+                {
+                    "frames": frames[rows.start : rows.stop],
+                    "caption": CAPTIONS[rows.start : rows.stop],
+                    "padded": np.zeros(len(rows), dtype=np.int32),
+                },
+                ids=[f"clip{row}" for row in rows],
+                parents={},
+                made_by={},
+            )

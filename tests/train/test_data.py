@@ -1,0 +1,67 @@
+"""What training reads: order and draws that depend on nothing but their names."""
+
+import numpy as np
+import torch
+
+from fca.config import Layout
+from fca.encode import encode
+from fca.train.data import LatentClips, StepOrder, draw_posterior
+
+
+def places(steps: range, process: int = 0, processes: int = 1, batch_size: int = 4, accumulation: int = 1):
+    order = StepOrder(10, 5, batch_size, accumulation, steps, process, processes)
+    return list(order)
+
+
+def clips_of_steps(passes) -> dict[int, list[int]]:
+    by_step: dict[int, list[int]] = {}
+    for batch in passes:
+        for step, row in batch:
+            by_step.setdefault(step, []).append(row)
+    return {step: sorted(rows) for step, rows in by_step.items()}
+
+
+def test_a_resumed_order_is_the_rest_of_the_whole_one():
+    assert places(range(0, 20))[7:] == places(range(7, 20))
+
+
+def test_every_epoch_shows_every_clip_once():
+    rows = [row for batch in places(range(0, 5)) for _, row in batch]
+    assert sorted(rows[:10]) == list(range(10))
+    assert sorted(rows[10:20]) == list(range(10))
+    assert rows[:10] != rows[10:20]
+
+
+def test_a_step_sees_the_same_clips_however_its_batch_is_divided():
+    whole = clips_of_steps(places(range(6), batch_size=8))
+    for batch_size, processes, accumulation in [(1, 4, 2), (2, 2, 2), (4, 1, 2), (1, 8, 1)]:
+        divided = [
+            batch
+            for process in range(processes)
+            for batch in places(range(6), process, processes, batch_size, accumulation)
+        ]
+        assert clips_of_steps(divided) == whole
+
+
+def test_an_item_depends_on_seed_step_and_clip_only(project):
+    for split in ("train",):
+        for shard in (0, 1):
+            encode(project, "ssv2", split, shard)
+    layout = Layout(project)
+    paths = [layout.latents("ssv2", "train", shard) for shard in (0, 1)]
+    clips, backwards = LatentClips(paths, seed=3), LatentClips(paths[::-1], seed=3)
+    first, again = clips[(9, 4)], backwards[(9, 1)]  # the same clip, found at another row
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["noise"], clips[(10, 4)]["noise"])
+    assert not torch.equal(first["noise"], LatentClips(paths, seed=4)[(9, 4)]["noise"])
+    assert first["clean"].shape == (4, 16, 8, 12)
+    assert first["initial"].shape == (1, 16, 8, 12)
+
+
+def test_posterior_draws_have_the_stored_mean_and_deviation():
+    mean = np.full((2, 3, 40, 40), 1.5, dtype=np.float16)
+    logvar = np.full_like(mean, np.log(0.25))
+    drawn = draw_posterior(mean, logvar, torch.Generator().manual_seed(0), scale=2.0)
+    assert drawn.shape == (3, 2, 40, 40)
+    assert abs(drawn.mean().item() - 3.0) < 0.05
+    assert abs(drawn.std().item() - 1.0) < 0.05

@@ -1,0 +1,139 @@
+"""The training loop on real small networks: resume, determinism, corruption, export."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+import yaml
+
+from fca.config import Layout
+from fca.data.manifest import Manifest
+from fca.encode import encode
+from fca.errors import FcaError
+from fca.model import FCAAdapter
+from fca.train import train
+from fca.train.checkpoint import checkpoint_path, load_newest, save_checkpoint
+from fca.train.export import run_folder
+from tests.conftest import small_config, write_clips
+
+
+@pytest.fixture
+def encoded(project):
+    for shard in (0, 1):
+        encode(project, "ssv2", "train", shard)
+    return project
+
+
+def model_hash(config) -> str:
+    return Manifest.read(Layout(config).model_manifest("ssv2", "fca")).sha256
+
+
+def test_stopping_and_resuming_gives_the_same_bytes_as_not_stopping(encoded):
+    train(encoded, "ssv2", "fca")
+    expected, run = model_hash(encoded), run_folder(encoded, "ssv2", "fca")
+    whole_log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    checkpoint_path(run, 4).unlink()  # as if it had been killed after step 2
+    shutil.rmtree(Layout(encoded).model("ssv2", "fca"))
+    train(encoded, "ssv2", "fca")
+    assert model_hash(encoded) == expected
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [(entry["step"], entry["loss"]) for entry in log] == [(entry["step"], entry["loss"]) for entry in whole_log]
+
+
+def test_a_killed_run_resumes_to_the_same_bytes(encoded, tmp_path):
+    config = encoded.model_copy(
+        update={"datasets": {"ssv2": encoded.datasets["ssv2"].model_copy(update={"train_steps": 12})}}
+    )
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    command = [sys.executable, "-m", "fca.cli", "train", "-c", str(file), "ssv2", "fca"]
+    run = run_folder(config, "ssv2", "fca")
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    deadline = time.time() + 120
+    while not list(run.glob("checkpoint-*.pt")) and time.time() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert process.returncode == -signal.SIGKILL, "the run was over before it could be killed"
+    resumed = subprocess.run(command, capture_output=True, text=True)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "resuming" in resumed.stdout
+    found = model_hash(config)
+    shutil.rmtree(run)
+    train(config, "ssv2", "fca")
+    assert model_hash(config) == found
+
+
+def test_the_exported_adapter_is_what_was_trained(encoded):
+    train(encoded, "ssv2", "fca")
+    layout = Layout(encoded)
+    adapter = FCAAdapter.from_pretrained(layout.model("ssv2", "fca"))
+    trained = load_newest(run_folder(encoded, "ssv2", "fca"))["adapter"]
+    assert all(torch.equal(value, trained[name]) for name, value in adapter.state_dict().items())
+    extra = Manifest.read(layout.model_manifest("ssv2", "fca")).extra
+    assert extra["steps"] == 4
+    assert len(extra["log"]) == 4
+    assert extra["trainable_parameters"] == sum(parameter.numel() for parameter in adapter.parameters())
+
+
+def test_another_setting_starts_another_run_and_never_resumes_the_old(encoded, tmp_path, random_base):
+    train(encoded, "ssv2", "fca")
+    other = small_config(tmp_path, random_base, learning_rate=5e-4)
+    assert run_folder(other, "ssv2", "fca") != run_folder(encoded, "ssv2", "fca")
+    train(other, "ssv2", "fca")
+    assert load_newest(run_folder(encoded, "ssv2", "fca"))["step"] == 4
+
+
+def test_other_latents_start_another_run(encoded):
+    before = run_folder(encoded, "ssv2", "fca")
+    write_clips(encoded, change=3)
+    for shard in (0, 1):
+        encode(encoded, "ssv2", "train", shard)
+    assert run_folder(encoded, "ssv2", "fca") != before
+
+
+def test_training_continues_an_exported_adapter(encoded, tmp_path, random_base):
+    train(encoded, "ssv2", "fca")
+    model = Layout(encoded).model("ssv2", "fca")
+    kept = tmp_path / "kept"
+    shutil.copytree(model, kept)
+    config = small_config(tmp_path, random_base, init_from=str(kept), learning_rate=1e-12, weight_decay=0.0)
+    train(config, "ssv2", "fca")
+    before, after = (FCAAdapter.from_pretrained(folder).state_dict() for folder in (kept, model))
+    for name, value in after.items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=1e-9)
+
+
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(tmp_path, capsys):
+    for step in (1, 2):
+        save_checkpoint(tmp_path, step, {"value": torch.tensor([step])})
+    path = checkpoint_path(tmp_path, 2)
+    path.write_bytes(path.read_bytes()[:100])
+    assert load_newest(tmp_path)["step"] == 1
+    assert str(path) in capsys.readouterr().out
+    checkpoint_path(tmp_path, 1).write_bytes(b"not a checkpoint")
+    with pytest.raises(FcaError, match="none of the 2 checkpoints"):
+        load_newest(tmp_path)
+
+
+def test_a_checkpoint_that_would_run_code_is_not_loaded(tmp_path, capsys):
+    class Harmful:
+        def __reduce__(self):
+            return (print, ("code was run",))
+
+    tmp_path.mkdir(exist_ok=True)
+    torch.save({"step": 1, "harm": Harmful()}, checkpoint_path(tmp_path, 1))
+    with pytest.raises(FcaError):
+        load_newest(tmp_path)
+    assert "code was run\n" not in capsys.readouterr().out
+
+
+def test_only_the_newest_checkpoints_are_kept(tmp_path):
+    for step in range(1, 6):
+        save_checkpoint(tmp_path, step, {})
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["checkpoint-0000004.pt", "checkpoint-0000005.pt"]

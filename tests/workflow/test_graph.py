@@ -1,0 +1,127 @@
+"""The whole graph of both scales, wrong configurations, and the linter's findings."""
+
+import json
+import re
+import resource
+import subprocess
+import sys
+
+import pytest
+from project import ROOT
+
+from fca.config import Layout, load
+
+
+def cpu_seconds() -> float:
+    """Processor time of finished child processes: unlike elapsed time, the same on a busy machine."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def test_pocket_is_the_default_and_complete(fresh) -> None:
+    config = load(ROOT / "config" / "pocket.yaml")
+    layout = Layout(config)
+    shards = [
+        len(layout.shards(name, split)) for name in config.datasets for split in ("train", "validation")
+    ]
+    predicted = sum(
+        len(layout.sample_kinds(name, variant)) * len(layout.shards(name, "validation"))
+        for name in config.datasets
+        for variant in config.variants
+    )
+    assert fresh.jobs() == {
+        "fetch": 3,
+        "index_clips": 3,
+        "resample_clips": sum(shards),
+        "encode_latents": sum(shards),
+        "train_adapter": 3,
+        "sample_clips": predicted,
+        "score_variant": 9,
+        "report": 1,
+    }
+
+
+def test_paper_is_complete_quick_and_without_torch(fresh) -> None:
+    before = cpu_seconds()
+    jobs = fresh.jobs("all", "--configfile", "config/paper.yaml")
+    assert cpu_seconds() - before < 10
+    assert jobs == {
+        "fetch": 3,
+        "index_clips": 3,
+        "resample_clips": 317,  # 165 + 8, 20 + 20, 66 + 38
+        "encode_latents": 317,
+        "train_adapter": 3,
+        "sample_clips": 198,  # 66 x 3 variants
+        "score_variant": 9,
+        "report": 1,
+    }
+
+
+def test_the_workflow_imports_no_torch() -> None:
+    code = """
+import sys
+from snakemake.cli import main
+sys.argv = ["snakemake", "--dry-run", "--quiet", "all", "--configfile", "config/paper.yaml"]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+assert "fca.config" in sys.modules
+assert "torch" not in sys.modules
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("profile", ["slurm"])
+def test_the_slurm_profile_gives_training_its_gpus(fresh, profile) -> None:
+    text = (ROOT / "workflow" / "profiles" / profile / "config.yaml").read_text()
+    assert "slurm-status-command: squeue" in text
+    target = "data/paper/bridge/models/fca.json"
+    link = fresh.folder / profile
+    if not link.exists():
+        link.symlink_to(f"workflow/profiles/{profile}")
+    run = fresh.snakemake("-n", "--profile", profile, "--configfile", "config/paper.yaml", target)
+    assert run.returncode == 0, run.stdout + run.stderr
+    job = (run.stdout + run.stderr).partition("rule train_adapter:")[2].partition("\n\n")[0]
+    assert "gres=gpu:a100:4" in job
+    assert "--signal=TERM@300" in job
+
+
+def test_the_slurm_profile_is_found_at_the_top() -> None:
+    assert (ROOT / "slurm").resolve() == ROOT / "workflow" / "profiles" / "slurm"
+
+
+def test_wrong_configuration_file_is_refused_at_once(fresh) -> None:
+    text = (ROOT / "config" / "pocket.yaml").read_text()
+    (fresh.folder / "config" / "wrong.yaml").write_text(text.replace("initial_frames: 2", "initial_frame: 2"))
+    before = cpu_seconds()
+    run = fresh.snakemake("-n", "all", "--configfile", "config/wrong.yaml")
+    assert cpu_seconds() - before < 3
+    assert run.returncode != 0
+    message = run.stdout + run.stderr
+    assert re.search(r"config/wrong\.yaml, line \d+: datasets\.ssv2\.initial_frame: unknown key", message)
+    assert "did you mean 'initial_frames'?" in message
+
+
+def test_wrong_value_on_the_command_line_is_refused_at_once(fresh) -> None:
+    before = cpu_seconds()
+    run = fresh.snakemake("-n", "all", "--config", "train={'precision': 'fp8'}")
+    assert cpu_seconds() - before < 3
+    assert run.returncode != 0
+    message = run.stdout + run.stderr
+    assert "overrides (--config): train.precision: 'fp8' isn't allowed" in message
+    assert "allowed: fp32, bf16" in message
+
+
+def test_the_linter_finds_only_what_we_decided(fresh) -> None:
+    run = fresh.snakemake("--lint", "json")
+    found = json.loads(run.stdout)
+    titles = {
+        lint["title"] for place in found["rules"] + found.get("snakefiles", []) for lint in place["lints"]
+    }
+    # One environment for all steps, and the configuration's file name, which must not make jobs run again.
+    assert titles <= {
+        "Specify a conda environment or container for each rule.",
+        "Shell command directly uses variable CONFIG_FILE from outside of the rule",
+    }

@@ -1,0 +1,71 @@
+"""What runs again after a change, as Snakemake itself sees it."""
+
+import os
+
+import pytest
+
+ALL_FROM_SAMPLING = {"sample_clips": 8, "score_variant": 3, "report": 1}
+FROM_TRAINING = {"train_adapter": 1, "sample_clips": 4, "score_variant": 1, "report": 1}
+
+
+def test_finished_means_nothing_to_do(finished) -> None:
+    assert finished.jobs() == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "expected"),
+    [
+        ("config/variants/fca.yaml", "init_scale: 0.1", "init_scale: 0.2", FROM_TRAINING),
+        ("config/variants/fca.yaml", "title: FCA", "title: Ours", {"report": 1}),
+        ("config/variants/fca.yaml", "# The paper's method", "# The method", {}),
+        ("config/pocket.yaml", "steps: 50", "steps: 25", ALL_FROM_SAMPLING),
+        ("config/pocket.yaml", "checkpoint_every:", "checkpoint_every: 1", {}),
+    ],
+    ids=["training", "title", "comment", "sampling", "speed"],
+)
+def test_settings(project, path, old, new, expected) -> None:
+    project.replace(path, old, new)
+    assert project.jobs() == expected
+
+
+def test_code_of_a_step(project) -> None:
+    module = project.folder / "src" / "fca" / "sample" / "__init__.py"
+    module.write_text(module.read_text() + "\n# a comment\n")
+    assert project.jobs() == {}
+    module.write_text(module.read_text() + "\nEDITED = True\n")
+    assert project.jobs() == ALL_FROM_SAMPLING
+
+
+def test_code_of_the_report(project) -> None:
+    module = project.folder / "src" / "fca" / "report" / "__init__.py"
+    module.write_text(module.read_text() + "\nEDITED = True\n")
+    assert project.jobs() == {"report": 1}
+
+
+def test_frozen_networks(project) -> None:
+    (project.folder / "config/pocket-base/features/weights.safetensors").write_bytes(b"trained again")
+    assert project.jobs() == {"score_variant": 3, "report": 1}
+
+
+def test_times_of_files_do_not_matter(project) -> None:
+    os.utime(project.folder / "data/pocket/ssv2/index.json")
+    assert project.jobs() == {}
+
+
+def test_one_rule_on_purpose(finished) -> None:
+    assert finished.jobs("--forcerun", "sample_clips") == ALL_FROM_SAMPLING
+
+
+def test_a_removed_manifest_is_made_again(project) -> None:
+    (project.folder / "data/pocket/ssv2/samples/base/validation-0001.json").unlink()
+    (project.folder / "data/pocket/ssv2/scores/base.json").unlink()
+    assert project.jobs() == {"sample_clips": 1, "score_variant": 1, "report": 1}
+
+
+def test_values_on_the_command_line(project) -> None:
+    """They are compared by value, and the command gets a file that holds them."""
+    assert project.jobs("--config", "sample={'steps': 50}") == {}
+    resolved = project.folder / "data/pocket/config.resolved.yaml"
+    assert "steps: 50" in resolved.read_text()
+    assert project.jobs("--config", "sample={'steps': 25}") == ALL_FROM_SAMPLING
+    assert "steps: 25" in resolved.read_text()
