@@ -82,6 +82,10 @@ def _config(arguments: argparse.Namespace) -> "Config":
     if "variant" in given:
         _require("variant", given["variant"], list(config.variants))
     if "kind" in given:
+        if config.variants[given["variant"]].prediction == "repeat":
+            raise FcaError(
+                f"the variant {given['variant']!r} has nothing to sample: it repeats the last given frame"
+            )
         _require("kind of samples", given["kind"], layout.sample_kinds(given["dataset"], given["variant"]))
     if "shard" in given:
         split = given.get("split", "validation")

@@ -30,6 +30,20 @@ def code_hash(step: str) -> str:
     Comments, docstrings and formatting don't count, since a step can be ten days of training. Modules
     imported by a computed name aren't seen. Files beside modules (templates, word lists) count as bytes.
     """
+    modules = _modules(step)
+    digest = hashlib.sha256()
+    for name in sorted(modules):
+        digest.update(f"{name}\0{_normalised(modules[name])}\0".encode())
+    for folder in sorted({path.parent for path in modules.values() if path.name == "__init__.py"}):
+        for path in _data_files(folder):
+            digest.update(f"{path.relative_to(SOURCE)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _modules(step: str) -> dict[str, Path]:
+    """Name and file of every module that counts for a step."""
+    if _file_of(ENTRY_MODULES[step]) is None:
+        raise ModuleNotFoundError(f"the step {step} has no module {ENTRY_MODULES[step]}")
     modules: dict[str, Path] = {}
     waiting = [ENTRY_MODULES[step]]
     while waiting:
@@ -40,13 +54,7 @@ def code_hash(step: str) -> str:
         modules[name] = path
         waiting += _imports(name, path)
         waiting.append(name.rpartition(".")[0])
-    digest = hashlib.sha256()
-    for name in sorted(modules):
-        digest.update(f"{name}\0{_normalised(modules[name])}\0".encode())
-    for folder in sorted({path.parent for path in modules.values() if path.name == "__init__.py"}):
-        for path in _data_files(folder):
-            digest.update(f"{path.relative_to(SOURCE)}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+    return modules
 
 
 def _excluded(name: str) -> bool:

@@ -11,11 +11,12 @@ LARGE = 50 * 2**20  # bytes; a larger file stands with its name and size, so tha
 def weights_hash(config: Config, step: str) -> dict[str, str]:
     """Path -> hash of each local folder or file that the step reads; networks on the hub have revisions."""
     base = Path(config.base.model)
+    encoders = [base / "vae", base / "text_encoder", base / "tokenizer", Path(config.base.vision_model)]
+    denoiser = [base / "transformer", base / "scheduler"]
     read = {
-        "encode": [base / "vae", base / "text_encoder", base / "tokenizer", Path(config.base.vision_model)],
-        "train": [base / "transformer", base / "scheduler", Path(config.base.vision_model)]
-        + ([Path(config.train.init_from)] if config.train.init_from else []),
-        "sample": [base / "transformer", base / "scheduler", base / "vae", Path(config.base.vision_model)],
+        "encode": encoders,
+        "train": [*denoiser, *([Path(config.train.init_from)] if config.train.init_from else [])],
+        "sample": [*denoiser, *encoders],  # the decoder, and opposite captions, which have no latents
         "score": [Path(config.features.network)],
     }
     return {str(path): _hash(path) for path in read.get(step, []) if path.exists()}

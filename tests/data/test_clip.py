@@ -14,7 +14,8 @@ from fca.errors import FcaError
 def test_a_record_survives_its_line(caption: str, frames: list[int] | None) -> None:
     record = ClipRecord("task/1", "bridge", "train", caption, "folder", frames, 3)
     line = record.to_line()
-    assert "\n" not in line and "\r" not in line
+    assert "\n" not in line
+    assert "\r" not in line
     assert ClipRecord.from_line(line) == record
 
 
@@ -32,7 +33,7 @@ def test_an_index_survives_its_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["half a surrogate \ud800", "a NUL \0"])
 def test_a_text_that_cannot_be_stored_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="can't|not a text"):
+    with pytest.raises(ValueError, match="not a text"):
         ClipRecord("1", "ssv2", "train", text, "videos/1.webm", None, 3)
 
 

@@ -14,14 +14,17 @@ from fca.errors import FcaError
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment)
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment
+    )
 
 
 def test_a_file_appears_only_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "file.txt"
     with write_aside(path) as aside:
         aside.write_text("new")
-        assert aside.parent == path.parent and aside.suffix == path.suffix
+        assert aside.parent == path.parent
+        assert aside.suffix == path.suffix
         assert not path.exists()
     assert path.read_text() == "new"
     assert os.listdir(path.parent) == ["file.txt"]
@@ -30,9 +33,13 @@ def test_a_file_appears_only_at_the_end(tmp_path: Path) -> None:
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with pytest.raises(ZeroDivisionError), write_aside(path) as aside:
+
+    def fail(aside: Path) -> None:
         aside.write_text("half")
         raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), write_aside(path) as aside:
+        fail(aside)
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["file.txt"]
 
@@ -58,6 +65,13 @@ def test_a_link_is_replaced_by_a_folder_and_its_target_kept(tmp_path: Path) -> N
     assert (tmp_path / "theirs" / "precious").exists()
 
 
+def test_a_writers_own_left_overs_go_too(tmp_path: Path) -> None:
+    """The tabletop writers work in <folder>.partial."""
+    with pytest.raises(FcaError, match="nothing was written"), write_aside(tmp_path / "raw") as aside:
+        aside.with_name(f"{aside.name}.partial").mkdir()
+    assert os.listdir(tmp_path) == []
+
+
 def test_writing_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FcaError, match="nothing was written"), write_aside(tmp_path / "file"):
         pass
@@ -66,7 +80,9 @@ def test_writing_nothing_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_a_kill_leaves_no_half_file_and_the_next_run_cleans_up(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "target"
-    make = "aside.mkdir(); (aside / 'x').write_text('half')" if kind == "folder" else "aside.write_text('half')"
+    make = (
+        "aside.mkdir(); (aside / 'x').write_text('half')" if kind == "folder" else "aside.write_text('half')"
+    )
     code = f"""
 import time
 from pathlib import Path
@@ -77,11 +93,13 @@ with write_aside(Path({str(path)!r})) as aside:
     time.sleep(60)
 """
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    assert not path.exists() and len(os.listdir(tmp_path)) == 1
+    assert not path.exists()
+    assert len(os.listdir(tmp_path)) == 1
     with write_aside(path) as aside:
         aside.write_text("whole")
     assert os.listdir(tmp_path) == ["target"]
@@ -97,7 +115,8 @@ with write_aside(Path({str(tmp_path / "target")!r})) as aside:
     input()
 """
     process = subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1, text=True)
-    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
     with write_aside(tmp_path / "target") as aside:
         aside.write_text("ours")
     process.communicate("\n")
@@ -110,7 +129,8 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
     path = tmp_path / "file.bin"
     with pytest.raises(FcaError) as caught, write_aside(path), open("/dev/full", "wb", buffering=0) as file:
         file.write(b"x")
-    assert str(path) in caught.value.problem and "MiB free" in caught.value.problem
+    assert str(path) in caught.value.problem
+    assert "MiB free" in caught.value.problem
     assert "same command again" in caught.value.remedy
     assert os.listdir(tmp_path) == []
 

@@ -13,7 +13,9 @@ from fca.errors import FcaError
 from .corpora import ROOT
 
 ROW = Quarantine("ssv2", "train", "17", "index", "videos/17.webm", "the file is empty: <b>é</b>")
-MANIFEST = Manifest("clips", 2, ["1", "2"], "ab" * 32, {"ssv2/index.jsonl": "cd" * 32}, {"fca": "0"}, [ROW], {"x": 1})
+MANIFEST = Manifest(
+    "clips", 2, ["1", "2"], "ab" * 32, {"ssv2/index.jsonl": "cd" * 32}, {"fca": "0"}, [ROW], {"x": 1}
+)
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -48,6 +50,10 @@ def test_made_by_changes_with_what_matters_only() -> None:
     file = ROOT / "config" / "pocket.yaml"
     plain = made_by(load(file), "resample", "ssv2")
     assert set(plain) == {"config", "code", "fca"}
-    for same in ({"train": {"batch_size": 2}}, {"data_dir": "elsewhere"}, {"datasets": {"epic": {"train_steps": 7}}}):
+    for same in (
+        {"train": {"batch_size": 2}},
+        {"data_dir": "elsewhere"},
+        {"datasets": {"epic": {"train_steps": 7}}},
+    ):
         assert made_by(load(file, same), "resample", "ssv2") == plain
     assert made_by(load(file, {"clip": {"resize": "crop"}}), "resample", "ssv2")["config"] != plain["config"]

@@ -1,5 +1,6 @@
 """Shards: same content, same bytes; damage is found; workers and forks read safely."""
 
+import contextlib
 import multiprocessing
 import os
 import pickle
@@ -12,8 +13,9 @@ import h5py
 import numpy as np
 import pytest
 
+from fca.data.columns import content_hash
 from fca.data.manifest import Manifest
-from fca.data.shards import Shard, content_hash, manifest_path, write_shard
+from fca.data.shards import Shard, manifest_path, write_shard
 from fca.errors import FcaError
 
 CAPTIONS = ["push <b>it</b>", "é", ""]
@@ -40,15 +42,21 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     expected = arrays()
     with Shard(tmp_path / "s.h5", kind="clips") as shard:
         shard.verify()
-        assert len(shard) == 3 and shard.ids == IDS and shard.captions == CAPTIONS and shard.meta == {"fps": 12}
+        assert len(shard) == 3
+        assert shard.ids == IDS
+        assert shard.captions == CAPTIONS
+        assert shard.meta == {"fps": 12}
         assert shard.manifest == manifest
         for name in ("frames", "mean", "prompt", "prompt_embeds"):
-            assert shard[name].shape == expected[name].shape and shard[name].dtype == expected[name].dtype
+            assert shard[name].shape == expected[name].shape
+            assert shard[name].dtype == expected[name].dtype
             np.testing.assert_array_equal(np.asarray(shard[name]), expected[name])
         np.testing.assert_array_equal(shard.frames[1], expected["frames"][1])
         np.testing.assert_array_equal(shard.frames[[0, 2]], expected["frames"][[0, 2]])
-        assert shard["caption"][1] == "é" and list(shard["caption"][:]) == CAPTIONS
-        assert "frames" in shard and "vision" not in shard
+        assert shard["caption"][1] == "é"
+        assert list(shard["caption"][:]) == CAPTIONS
+        assert "frames" in shard
+        assert "vision" not in shard
     assert sorted(os.listdir(tmp_path)) == ["s.h5", "s.json"]
 
 
@@ -121,20 +129,18 @@ def test_changed_content_with_good_checksums_is_found_by_verify(tmp_path: Path) 
 
 
 def test_a_flipped_bit_anywhere_is_found_or_harmless(tmp_path: Path) -> None:
-    """No flip crashes, hangs, or gets other content past opening and verify."""
+    """No flip crashes, hangs (as one in HDF5's heap of strings would), or gets past opening and verify."""
     write(tmp_path / "s.h5")
     good = (tmp_path / "s.h5").read_bytes()
-    found = 0
     for position in np.random.default_rng(0).integers(0, len(good), 150):
         data = bytearray(good)
         data[position] ^= 1 << int(position) % 8
         (tmp_path / "s.h5").write_bytes(data)
-        try:
-            with Shard(tmp_path / "s.h5") as shard:
-                shard.verify()
-        except FcaError:
-            found += 1
-    assert found > 0
+        with contextlib.suppress(FcaError), Shard(tmp_path / "s.h5") as shard:
+            shard.verify()
+            np.testing.assert_array_equal(
+                np.asarray(shard.frames), arrays()["frames"]
+            )  # it hit an unused byte
 
 
 def test_a_manifest_of_another_shard_is_found(tmp_path: Path) -> None:
@@ -151,6 +157,14 @@ def test_the_wrong_kind_and_a_missing_array_are_named(tmp_path: Path) -> None:
         Shard(tmp_path / "s.h5", kind="latents")
     with pytest.raises(FcaError, match="no array 'vision'"):
         Shard(tmp_path / "s.h5")["vision"]
+
+
+def test_a_wrong_index_is_the_callers_mistake(tmp_path: Path) -> None:
+    write(tmp_path / "s.h5")
+    shard = Shard(tmp_path / "s.h5")
+    with pytest.raises(IndexError):
+        shard.frames[3]
+    assert len(list(shard["caption"])) == 3
 
 
 @pytest.mark.parametrize(
@@ -192,6 +206,7 @@ def test_workers_read_a_shard_that_the_parent_has_read(tmp_path: Path, method: s
         assert shard.frames[1].sum() == frames[1].sum()
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
 def test_data_loader_workers_that_inherit_the_shard(tmp_path: Path) -> None:
     """torch's DataLoader forks while the parent's handle is open."""
     torch = pytest.importorskip("torch")
@@ -220,7 +235,8 @@ def test_a_closed_shard_opens_again_and_pickles_without_its_handle(tmp_path: Pat
     assert shard.frames[0].any()
     copy = pickle.loads(pickle.dumps(shard))
     shard.close()
-    assert copy.frames[0].any() and shard.frames[0].any()
+    assert copy.frames[0].any()
+    assert shard.frames[0].any()
 
 
 def test_a_disk_that_fills_while_writing_is_named(tmp_path: Path) -> None:
@@ -232,11 +248,14 @@ from fca.errors import FcaError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 try:
-    write_shard({str(tmp_path / "s.h5")!r}, "clips", {{"x": np.ones((100, 10_000), np.uint8)}}, list(map(str, range(100))), {{}}, {{}})
+    ids = list(map(str, range(100)))
+    arrays = {{"x": np.ones((100, 10_000), np.uint8)}}
+    write_shard({str(tmp_path / "s.h5")!r}, "clips", arrays, ids, {{}}, {{}})
 except FcaError as error:
     print(error)
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert "no room to write" in result.stdout and "s.h5" in result.stdout
+    assert "no room to write" in result.stdout
+    assert "s.h5" in result.stdout
     assert os.listdir(tmp_path) == []

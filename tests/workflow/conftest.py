@@ -1,11 +1,6 @@
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from project import Project
+from tests.workflow.project import Project
 
 
 @pytest.fixture(scope="session")

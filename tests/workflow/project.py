@@ -23,6 +23,8 @@ def main():
     root = Path("data/pocket")
     if step == "report":
         path = Path("reports/index.html")
+        (path.parent / "assets").mkdir(parents=True, exist_ok=True)
+        (path.parent / "assets" / "style.css").touch()
     else:
         dataset, *names = names
         folder = root / dataset
@@ -52,8 +54,9 @@ class Project:
         unwanted = shutil.ignore_patterns("__pycache__", ".*_cache", "pocket-base")
         for name in ("workflow", "config", "src", "profiles"):
             shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
+        (folder / "slurm").symlink_to(os.readlink(ROOT / "slurm"))
         shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache"))
-        for name in ("Snakefile", "dvc.yaml"):
+        for name in ("Snakefile", "dvc.yaml", ".gitignore"):
             shutil.copy(ROOT / name, folder)
         for network in ("vae", "transformer", "features"):
             weights = folder / "config" / "pocket-base" / network / "weights.safetensors"
@@ -66,6 +69,15 @@ class Project:
         """The same with its results, times of files included."""
         shutil.copytree(self.folder, folder)
         return Project(folder)
+
+    def dvc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run DVC here, and let it find the `snakemake` of this environment."""
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        environment = os.environ | {"PYTHONPATH": str(self.folder / "src"), "PATH": path}
+        command = [sys.executable, "-m", "dvc", *arguments]
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600
+        )
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake here, with the code that is here."""

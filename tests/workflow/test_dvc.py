@@ -1,13 +1,13 @@
 """dvc.yaml: its stages parse, and what it names exists in the workflow and in the configuration."""
 
+import shutil
 import subprocess
-import sys
 
 import pytest
 import yaml
-from project import ROOT
 
 from fca.config import load
+from tests.workflow.project import ROOT, Project
 
 
 def stages() -> dict[str, dict]:
@@ -25,8 +25,7 @@ def stages() -> dict[str, dict]:
 
 def test_dvc_reads_the_stages(fresh) -> None:
     subprocess.run(["git", "init", "-q", fresh.folder], check=True)
-    command = [sys.executable, "-m", "dvc", "stage", "list", "--name-only"]
-    run = subprocess.run(command, cwd=fresh.folder, capture_output=True, text=True, timeout=120)
+    run = fresh.dvc("stage", "list", "--name-only")
     assert run.returncode == 0, run.stderr
     assert set(run.stdout.split()) == set(stages())
 
@@ -70,3 +69,27 @@ def test_snakemake_keeps_what_it_finds() -> None:
     for stage in stages().values():
         for kind in ("outs", "metrics"):
             assert all(options["persist"] for out in stage.get(kind, []) for options in out.values())
+
+
+@pytest.mark.slow
+def test_reproduce_then_check_out_elsewhere(tmp_path) -> None:
+    """`dvc repro` runs the pipeline once; results that DVC brings back are good for Snakemake, too."""
+    project = Project.new(tmp_path / "project")
+    subprocess.run(["git", "init", "-q", project.folder], check=True)
+    run = project.dvc("repro")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "Data and pipelines are up to date" in project.dvc("repro").stdout
+    assert project.jobs() == {}
+
+    for name in ("data", "reports", ".snakemake"):
+        shutil.rmtree(project.folder / name)
+    run = project.dvc("checkout")
+    assert run.returncode == 0, run.stdout + run.stderr
+    run = project.snakemake("--cores", "2", "--touch", "all")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert project.jobs() == {}
+    assert "Data and pipelines are up to date" in project.dvc("repro").stdout
+
+    project.replace("config/variants/fca.yaml", "title: FCA", "title: Ours")
+    run = project.dvc("status")
+    assert "report" in run.stdout

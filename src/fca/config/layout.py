@@ -6,7 +6,7 @@ wildcards such as `{dataset}`, so the workflow's rules are written with the same
 
 from pathlib import Path
 
-from fca.config.models import Config
+from fca.config.models import Config, SampleKind
 
 
 def _number(shard: int | str) -> str:
@@ -73,11 +73,14 @@ class Layout:
         first = shard * settings.shard_clips
         return range(first, min(first + settings.shard_clips, settings.clips))
 
-    def sample_kinds(self, dataset: str, variant: str) -> tuple[str, ...]:
-        """What is predicted: from the captions as they are and, where asked and possible, opposite ones."""
-        tabletop = self.config.datasets[dataset].source == "tabletop"
-        return (
-            ("validation", "opposite")
-            if tabletop and self.config.variants[variant].opposite
-            else ("validation",)
-        )
+    def sample_kinds(self, dataset: str, variant: str) -> tuple[SampleKind, ...]:
+        """What is predicted with a variant, from the captions as they are and from opposite ones.
+
+        Nothing for `prediction: repeat`, which needs no model; opposite captions only exist on the tabletop.
+        """
+        settings = self.config.variants[variant]
+        if settings.prediction == "repeat":
+            return ()
+        if settings.opposite and self.config.datasets[dataset].source == "tabletop":
+            return ("validation", "opposite")
+        return ("validation",)

@@ -66,6 +66,7 @@ def part(config: Config, step: str, dataset: str | None = None, variant: str | N
                 "features": group("features"),
                 "score": group("score", "batch_size"),
                 "datasets": datasets("format", "source", "initial_frames"),
+                "variants": variants("prediction"),
             }
         case "report":
             return {

@@ -17,6 +17,12 @@ from typing import IO
 
 from fca.errors import FcaError
 
+MANY_FILES = 100
+SUFFIXES = (
+    "",
+    ".old",
+    ".partial",
+)  # of temporary names: ours, a folder on its way out, a careful writer's own
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # HDF5 hides the errno of a failed write in the text of its error, h5py sometimes under a RuntimeError.
 FULL_IN_TEXT = re.compile(rf"errno = ({'|'.join(str(code) for code in sorted(FULL))})\b")
@@ -39,7 +45,6 @@ def write_aside(path: Path | str) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_left_overs(path)
         aside = path.with_name(f"{_prefix()}{os.getpid()}-{path.name}")
-        remove(aside)
         try:
             yield aside
             if not aside.exists():
@@ -48,7 +53,8 @@ def write_aside(path: Path | str) -> Iterator[Path]:
             _replace(aside, path)
             _sync(path.parent)
         finally:
-            remove(aside)
+            for suffix in SUFFIXES:
+                remove(aside.with_name(aside.name + suffix))
     except Exception as error:
         if is_full(error):
             raise disk_full(path) from error
@@ -130,7 +136,9 @@ def _prefix() -> str:
 
 def _remove_left_overs(path: Path) -> None:
     """Remove what processes of this machine left beside `path` when they were killed."""
-    pattern = re.compile(rf"{re.escape(_prefix())}(\d+)-{re.escape(path.name)}(\.old)?")
+    pattern = re.compile(
+        rf"{re.escape(_prefix())}(\d+)-{re.escape(path.name)}({'|'.join(map(re.escape, SUFFIXES))})"
+    )
     for name in os.listdir(path.parent):
         match = pattern.fullmatch(name)
         if match and not _is_running(int(match[1])):
@@ -157,7 +165,11 @@ def _replace(aside: Path, path: Path) -> None:
     if os.path.lexists(path) and (path.is_dir() or aside.is_dir()):
         old = aside.with_name(f"{aside.name}.old")
         os.replace(path, old)
-        os.replace(aside, path)
+        try:
+            os.replace(aside, path)
+        except OSError:
+            os.replace(old, path)
+            raise
         remove(old)
     else:
         os.replace(aside, path)
@@ -167,10 +179,13 @@ def _sync_tree(path: Path) -> None:
     """Force a file, or a folder and all below it, to the disk."""
     if path.is_symlink():
         return
-    if path.is_dir():
-        for child in path.iterdir():
-            _sync_tree(child)
-    _sync(path)
+    below = list(path.rglob("*")) if path.is_dir() else []
+    if len(below) > MANY_FILES:
+        os.sync()  # fsync costs 5 ms a file: more than a minute for the frames of a tabletop corpus
+        return
+    for item in (*below, path):
+        if not item.is_symlink():
+            _sync(item)
 
 
 def _sync(path: Path) -> None:

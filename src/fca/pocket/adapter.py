@@ -109,5 +109,6 @@ def train(corpus: Corpus, latents: dict[str, Tensor], root: Path, cache: Path, s
             bar.set_postfix(loss=f"{mean:.4f}")
         if step % 1000 == 999 or step == steps - 1:
             copy.deepcopy(average).half().save_pretrained(root / "adapter")
-            figures = {"steps": steps, "seed": seed, "batch": BATCH, "curve": curve}
+            parameters = sum(parameter.numel() for parameter in adapter.parameters())
+            figures = {"parameters": parameters, "steps": steps, "seed": seed, "batch": BATCH, "curve": curve}
             (root / "adapter" / "training.json").write_text(json.dumps(figures, indent=1) + "\n")

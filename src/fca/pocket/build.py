@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-PARTS = ("features", "vae", "base", "vision", "adapter")
+PARTS = ("features", "vae", "refine", "base", "vision", "adapter")
 CORPUS = {"train": (9000, 1_000_000), "held-out": (600, 9_000_000)}  # clips, first seed
 
 
@@ -15,7 +15,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--cache", type=Path, default=Path("data/pocket-corpus"), help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
-    for part, steps in (("features", 1900), ("vae", 2800), ("base", 6000), ("vision", 1500), ("adapter", 6000)):
+    for part, steps in (("features", 1900), ("vae", 2800), ("refine", 5000), ("base", 5000), ("vision", 1500), ("adapter", 4000)):
         parser.add_argument(f"--{part}-steps", type=int, default=steps, help="default: %(default)s")
     arguments = parser.parse_args(argv)
     unknown = set(arguments.parts) - set(PARTS)
@@ -26,6 +26,7 @@ def main(argv: list[str]) -> None:
     import torch
 
     from fca.pocket import adapter, base, corpus, features, vae, vision
+    from fca.pocket.card import write_card
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
@@ -37,6 +38,8 @@ def main(argv: list[str]) -> None:
     if "vae" in chosen:
         latent_cache.unlink(missing_ok=True)
         vae.train(clips["train"], clips["held-out"], root / "vae", arguments.vae_steps, seed)
+    if "refine" in chosen:
+        vae.refine(clips["train"], clips["held-out"], root / "vae", arguments.refine_steps, seed)
     if "base" in chosen:
         base.train(clips["train"], root, latent_cache, arguments.base_steps, seed)
     if "vision" in chosen:
@@ -45,3 +48,4 @@ def main(argv: list[str]) -> None:
     if "adapter" in chosen:
         latents = base.encode_corpus(root, clips["train"], latent_cache)
         adapter.train(clips["train"], latents, root, cache / "vision.pt", arguments.adapter_steps, seed)
+    write_card(root, len(clips["train"]), len(clips["held-out"]), seed)

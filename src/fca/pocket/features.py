@@ -178,7 +178,7 @@ def save(network: InceptionI3d, held_out: Corpus, output: Path, curve: list[dict
         "held_out_top1_by_style": by_group(found == held_out.motions, held_out.styles, STYLES),
         "confusions": confusions(held_out.motions, found),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "command": "snakemake pocket_base",
+        "command": f"fca pocket features --seed {run['seed']} --features-steps {run['steps']}",
         **run,
         "curve": curve,
     }

@@ -77,7 +77,9 @@ def train(corpus: Corpus, root: Path, steps: int, seed: int) -> None:
             curve.append({"step": step + 1, "loss": loss.item()})
             bar.set_postfix(loss=f"{loss.item():.3f}")
     save(config, vision, tokenizer, output)
-    (output / "training.json").write_text(json.dumps({"steps": steps, "seed": seed, "curve": curve}, indent=1) + "\n")
+    parameters = sum(parameter.numel() for parameter in vision.parameters())
+    figures = {"parameters": parameters, "steps": steps, "seed": seed, "curve": curve}
+    (output / "training.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 
 def save(config: Blip2Config, vision: Blip2VisionModel, tokenizer: PreTrainedTokenizerFast, output: Path) -> None:

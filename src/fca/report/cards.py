@@ -8,7 +8,7 @@ import numpy as np
 
 from fca.report.choose import Choice, choose
 from fca.report.collect import DatasetResult, VariantResult
-from fca.report.media import GAP, media_kind, suffix, write_media, write_stills, write_strip
+from fca.report.media import media_kind, suffix, write_given, write_media, write_stills
 from fca.report.score_file import ClipScore
 
 
@@ -101,7 +101,8 @@ def _card(
 ) -> Card:
     truth = _tile("truth", "Truth", 0, pixels, f"{key}-truth", assets)
     given = f"{key}-given.webp"
-    write_strip(list(pixels[: dataset.settings.initial_frames]), assets / given, GAP, axis=0)
+    kind = media_kind(len(pixels), pixels.shape[2])
+    write_given(pixels[: dataset.settings.initial_frames], assets / given, kind)
     predictions: list[Tile] = []
     below: list[Tile | None] = []
     missing: list[str] = []
@@ -158,7 +159,7 @@ def _tile(
     kind = media_kind(len(pixels), pixels.shape[2])
     media, stills = name + suffix(kind), f"{name}-stills.webp"
     write_media(pixels, assets / media, kind)
-    write_stills(pixels, assets / stills)
+    write_stills(pixels, assets / stills, kind)
     if score is None:
         return Tile(role, title, style, media, stills)
     return Tile(role, title, style, media, stills, score.psnr, score.motion_found, score.obeyed)

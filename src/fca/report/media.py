@@ -50,22 +50,34 @@ def write_media(pixels: np.ndarray, path: Path, kind: MediaKind) -> None:
         write_webm(pixels, path)
 
 
-def write_strip(pictures: Sequence[np.ndarray], path: Path, gap: int = 0, axis: int = 1) -> None:
-    """Pictures (H, W, 3) uint8 side by side (axis 1) or below each other (axis 0), as one lossless WebP.
+def write_strip(
+    pictures: Sequence[np.ndarray], path: Path, gap: int = 0, axis: int = 1, lossless: bool = True
+) -> None:
+    """Pictures (H, W, 3) uint8 side by side (axis 1) or below each other (axis 0), as one WebP.
 
-    `gap` white pixels lie between them. The encoder makes its least effort: more makes the files 4 % smaller
-    and takes twenty times as long.
+    `gap` white pixels lie between them. Without loss the encoder makes its least effort: more would
+    make the files 4 % smaller and take twenty times as long.
     """
     shape = list(pictures[0].shape)
     shape[axis] = gap
     space = np.full(shape, 255, dtype=np.uint8)
     parts = [part for picture in pictures for part in (space, picture)][1:]
-    Image.fromarray(np.concatenate(parts, axis=axis)).save(path, "WEBP", lossless=True, quality=0, method=0)
+    picture = Image.fromarray(np.concatenate(parts, axis=axis))
+    if lossless:
+        picture.save(path, "WEBP", lossless=True, quality=0, method=0)
+    else:
+        picture.save(path, "WEBP", quality=90, method=4)
 
 
-def write_stills(pixels: np.ndarray, path: Path) -> None:
+def write_stills(pixels: np.ndarray, path: Path, kind: MediaKind) -> None:
     """A few frames of a clip side by side; frames taller than `STILL_HEIGHT` are shrunk to it."""
-    write_strip([shrink(pixels[position]) for position in still_positions(len(pixels))], path, GAP)
+    pictures = [shrink(pixels[position]) for position in still_positions(len(pixels))]
+    write_strip(pictures, path, GAP, lossless=kind == "filmstrip")
+
+
+def write_given(pixels: np.ndarray, path: Path, kind: MediaKind) -> None:
+    """The given frames (k, H, W, 3) below each other."""
+    write_strip(list(pixels), path, GAP, axis=0, lossless=kind == "filmstrip")
 
 
 def shrink(picture: np.ndarray, height: int = STILL_HEIGHT) -> np.ndarray:
@@ -86,7 +98,14 @@ def write_webm(pixels: np.ndarray, path: Path) -> None:
         stream.time_base = Fraction(1, FRAMES_PER_SECOND)
         stream.codec_context.thread_count = 1
         stream.codec_context.gop_size = 4
-        stream.options = {"crf": "18", "b": "0", "cpu-used": "4", "flags": "+bitexact", "row-mt": "0"}
+        stream.options = {
+            "crf": "18",
+            "b": "0",
+            "deadline": "realtime",
+            "cpu-used": "6",
+            "flags": "+bitexact",
+            "row-mt": "0",
+        }
         for position, picture in enumerate(pixels):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
             frame.pts = position

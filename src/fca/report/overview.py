@@ -43,7 +43,7 @@ def write_overview(datasets: Sequence[DatasetResult], path: Path) -> bool:
             sheet.paste(block, (left, top))
             left += block.width + MARGIN
         top += max(block.height for block in row) + MARGIN
-    sheet.save(path, "PNG", optimize=True)
+    sheet.save(path, "PNG")
     return True
 
 

@@ -63,6 +63,7 @@ def context(config: Config, datasets: list[DatasetResult]) -> dict[str, Any]:
         "continued": provenance.continued(datasets, config),
         "commands": provenance.commands(config, datasets),
         "config_file": provenance.config_file(config),
+        "scratch_file": provenance.scratch_file(config),
         "configuration": provenance.configuration(config),
         "sources": [source for dataset in datasets for source in dataset.sources],
         "quarantine": [row for dataset in datasets for row in dataset.quarantine],

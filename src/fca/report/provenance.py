@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import yaml
 
@@ -44,7 +45,16 @@ def configuration(config: Config) -> str:
 
 def config_file(config: Config) -> str:
     """Where the scale's configuration lies by the project's convention."""
-    return f"config/{config.scale}.yaml"
+    return _existing(f"config/{config.scale.replace('_', '-')}.yaml") or f"config/{config.scale}.yaml"
+
+
+def scratch_file(config: Config) -> str:
+    """The configuration that trains the same scale from scratch, or nothing where there is none."""
+    return _existing(f"config/{config.scale.replace('_', '-')}-scratch.yaml")
+
+
+def _existing(path: str) -> str:
+    return path if Path(path).is_file() else ""
 
 
 def runs(datasets: Sequence[DatasetResult]) -> list[Run]:
@@ -124,7 +134,7 @@ def commands(config: Config, datasets: Sequence[DatasetResult]) -> list[Command]
             found.append(
                 Command(
                     what=f"{dataset.name}, {result.variant.title}",
-                    workflow=f"snakemake {target} --configfile {file} --forcerun score_variant",
+                    workflow=f"snakemake {target} --cores 2 --configfile {file} --forcerun score_variant",
                     step=f"fca score --config {file} {dataset.name} {result.variant.name}",
                 )
             )

@@ -1,1 +1,5 @@
 """Scores of predicted clips: Fréchet and kernel distance, PSNR, SSIM and motion, each with its protocol."""
+
+from fca.score.score import score
+
+__all__ = ["score"]

@@ -63,7 +63,7 @@ def score(config: Config, dataset: str, variant: str) -> Path:
         "opposite": asked,
         "quarantine": [asdict(row) for row in pairs.quarantine],
         "parents": pairs.parents | (opposite.parents if opposite else {}),
-        "made_by": made_by(config, "score", dataset),
+        "made_by": made_by(config, "score", dataset, variant),
     }
     path = layout.scores(dataset, variant)
     with write_aside(path) as aside:

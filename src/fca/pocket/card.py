@@ -1,0 +1,93 @@
+"""The pocket base's model card, written from what its trainings measured."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fca.data.files import write_aside
+
+TEXT = """# The pocket base
+
+Small networks of CogVideoX's, BLIP-2's and I3D's own classes, trained on generated tabletop videos, so that the whole
+workflow runs on a laptop. They stand in for nothing: numbers measured with them say nothing about CogVideoX-2B or the
+paper. Weights are float16 in safetensors; {megabytes:.1f} MB in all. Licence: Apache-2.0.
+
+Made by `snakemake pocket_base` (`fca pocket --help` has the parts and their settings) on two CPU cores; seed
+{seed}; {clips:,} clips of 96x64 pixels and 16 frames, drawn by `fca.pocket.corpus` from seeds that the demo doesn't use.
+Figures are on {held_out} clips that no training saw.
+
+| folder | what | parameters | steps | measured |
+|---|---|---|---|---|
+{rows}
+
+`scheduler/` is CogVideoX-2B's configuration. `tokenizer/` is a unigram tokenizer made from the captions, with letters for
+everything else. `vision/` has BLIP-2's key names for the parts that are read.
+
+## Limits
+
+The networks know six motions, six colours, four shapes and three styles of picture, and little else: other pictures
+come back as blurred tables. Predictions are soft, small parts of hands and objects smear, and text that asks for
+anything else is answered with one of the six motions. Half of the loss is averaged over noise levels at which nothing
+can be known, so it is no measure of quality by itself.
+
+## Curves
+
+The loss at a share of each training's steps (mean of the logged values around it):
+
+| training | 2 % | 10 % | 25 % | 50 % | 75 % | 100 % |
+|---|---|---|---|---|---|---|
+{curves}
+
+Every logged value is in `training.json` beside the weights.
+"""
+
+
+def write_card(root: Path, clips: int, held_out: int, seed: int) -> None:
+    """Write `root`/README.md from the `training.json` files below `root`."""
+    training = {path.parent.name: json.loads(path.read_text()) for path in sorted(root.glob("*/training.json"))}
+    rows, curves = [], []
+    for name, (what, measured) in PARTS.items():
+        if name in training:
+            found = training[name]
+            rows.append(f"| `{name}/` | {what} | {found['parameters']:,} | {_steps(found):,} | {measured(found)} |")
+            curves.append(f"| {name} | " + " | ".join(_at(found["curve"], share) for share in SHARES) + " |")
+    size = sum(path.stat().st_size for path in root.rglob("*.safetensors"))
+    text = TEXT.format(
+        megabytes=size / 1e6, seed=seed, clips=clips, held_out=held_out, rows="\n".join(rows), curves="\n".join(curves)
+    )
+    with write_aside(root / "README.md") as aside:
+        aside.write_text(text)
+
+
+SHARES = (0.02, 0.1, 0.25, 0.5, 0.75, 1.0)
+PARTS = {
+    "vae": (
+        "AutoencoderKLCogVideoX, 16 latent channels",
+        lambda found: f"reconstruction {found['held_out_psnr_db']:.1f} dB PSNR",
+    ),
+    "transformer": (
+        "CogVideoXTransformer3DModel, 6 layers of width 160, trained with `text_encoder/` (T5, width 64)",
+        lambda found: f"v-prediction loss {found['final_loss']:.3f}",
+    ),
+    "vision": ("Blip2VisionModel, 2 layers of width 64, and text embeddings", lambda found: "(masked patches)"),
+    "features": (
+        "I3D of a quarter of the width, trained on motions",
+        lambda found: f"top-1 {100 * found['held_out_top1']:.1f} % on six motions",
+    ),
+    "adapter": (
+        "FCA adapter for all three styles, which the demo continues",
+        lambda found: f"v-prediction loss {found['curve'][-1]['loss']:.3f}",
+    ),
+}
+
+
+def _steps(found: dict[str, Any]) -> int:
+    return int(found["curve"][-1]["step"])
+
+
+def _at(curve: list[dict[str, Any]], share: float) -> str:
+    """The mean of the five logged losses nearest to a share of the way; a later phase has its own loss and is left out."""
+    losses = [tick["loss"] for tick in curve if "loss" in tick]
+    place = min(len(losses) - 1, int(share * len(losses)))
+    around = losses[max(0, place - 2) : place + 3]
+    return f"{sum(around) / len(around):.3f}"

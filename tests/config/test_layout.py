@@ -1,0 +1,64 @@
+"""File names, shards, and what each step depends on."""
+
+from pathlib import Path
+
+import pytest
+
+from fca.config import STEPS, Config, Layout, load, part
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return load(
+        ROOT / "config" / "pocket.yaml", {"datasets": {"ssv2": {"train": {"clips": 50, "shard_clips": 20}}}}
+    )
+
+
+def test_names(config) -> None:
+    layout = Layout(config)
+    root = Path("data/pocket")
+    assert layout.raw_manifest("ssv2") == root / "ssv2/raw.json"
+    assert layout.index("ssv2") == root / "ssv2/index.jsonl"
+    assert layout.index_manifest("ssv2") == root / "ssv2/index.json"
+    assert layout.clips("ssv2", "train", 3) == root / "ssv2/clips/train-0003.h5"
+    assert layout.manifest(layout.latents("ssv2", "train", 3)) == root / "ssv2/latents/train-0003.json"
+    assert layout.samples("ssv2", "fca", "opposite", 0) == root / "ssv2/samples/fca/opposite-0000.h5"
+    assert layout.run("ssv2", "fca") == Path("runs/pocket/ssv2/fca")
+    assert layout.model_manifest("ssv2", "fca") == root / "ssv2/models/fca.json"
+    assert layout.scores("ssv2", "fca") == root / "ssv2/scores/fca.json"
+    assert layout.report == Path("reports/index.html")
+
+
+def test_names_with_wildcards(config) -> None:
+    path = Layout(config).clips("{dataset}", "{split}", "{shard}")
+    assert path == Path("data/pocket/{dataset}/clips/{split}-{shard}.h5")
+
+
+def test_shards_cover_the_clips_once(config) -> None:
+    layout = Layout(config)
+    assert layout.shards("ssv2", "train") == range(3)
+    rows = [
+        row for shard in layout.shards("ssv2", "train") for row in layout.shard_rows("ssv2", "train", shard)
+    ]
+    assert rows == list(range(50))
+    assert len(layout.shard_rows("ssv2", "train", 2)) == 10
+
+
+def test_opposite_captions_only_where_asked_and_possible(config) -> None:
+    assert Layout(config).sample_kinds("ssv2", "fca") == ("validation", "opposite")
+    assert Layout(config).sample_kinds("ssv2", "base") == ("validation",)
+    assert Layout(config).sample_kinds("ssv2", "repeat") == ()
+    assert Layout(load(ROOT / "config" / "paper.yaml")).sample_kinds("ssv2", "fca") == ("validation",)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_parts_are_plain_values(config, step) -> None:
+    assert part(config, step) == part(config.model_copy(), step)
+    assert "ssv2" not in str(part(config, step, "epic", "fca"))
+
+
+def test_an_unknown_step(config) -> None:
+    with pytest.raises(ValueError, match="no such step: 'trian'"):
+        part(config, "trian")

@@ -1,0 +1,38 @@
+"""What is generated from the models is up to date. To mend it: python -m fca.config.table --fix"""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from fca.config.models import Settings
+from fca.config.table import SCHEMA_FILE, TABLE_FILE, schema, table
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_schema_file() -> None:
+    assert (ROOT / SCHEMA_FILE).read_text() == schema()
+
+
+def test_table_file() -> None:
+    assert (ROOT / TABLE_FILE).read_text() == table()
+
+
+@pytest.mark.parametrize("scale", ["pocket", "paper"])
+def test_the_schema_accepts_the_scales(scale) -> None:
+    validator = Draft202012Validator(json.loads(schema()))
+    values = yaml.safe_load((ROOT / "config" / f"{scale}.yaml").read_text())
+    assert list(validator.iter_errors(values)) == []
+    values["datasets"]["ssv2"]["initial_frame"] = 2
+    assert [error.validator for error in validator.iter_errors(values)] == ["additionalProperties"]
+
+
+@pytest.mark.parametrize("model", Settings.__subclasses__(), ids=lambda model: model.__name__)
+def test_every_setting_is_described_and_in_the_table(model) -> None:
+    assert model.__doc__
+    for name, field in model.model_fields.items():
+        assert field.description, f"{model.__name__}.{name}"
+        assert f"| `{name}` |" in table()

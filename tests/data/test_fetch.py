@@ -1,0 +1,108 @@
+"""Raw data: tabletop clips from the writers, archives checked and linked, never downloaded."""
+
+from pathlib import Path
+
+import pytest
+
+from fca.config import Config, Layout
+from fca.data import fetch as module
+from fca.data.fetch import fetch
+from fca.data.index import build_index
+from fca.data.manifest import Manifest
+from fca.data.resample import resample
+from fca.errors import FcaError
+
+from .corpora import config_for, files_below, write_bridge, write_epic, write_ssv2
+
+TABLETOP = {
+    "ssv2": {"train": 2, "validation": 1},
+    "bridge": {"train": 4, "validation": 2, "cameras": 3},
+    "epic": {"train": 2, "validation": 1},
+}
+
+
+def tabletop(folder: Path, form: str) -> Config:
+    made = TABLETOP[form]
+    return config_for(
+        folder, form, made["train"], made["validation"], source="tabletop", root=None, tabletop=made
+    )
+
+
+@pytest.mark.parametrize("form", sorted(TABLETOP))
+def test_tabletop_data_goes_through_the_readers_of_the_real_formats(tmp_path: Path, form: str) -> None:
+    config = tabletop(tmp_path / "one", form)
+    layout = Layout(config)
+    manifest = fetch(config, form)
+    assert manifest == Manifest.read(layout.raw_manifest(form))
+    assert manifest.count == len(list(files_below(layout.raw(form)))) > 0
+    index = build_index(config, form)
+    assert index.quarantine == []
+    assert index.extra["splits"] == {split: TABLETOP[form][split] for split in ("train", "validation")}
+    assert resample(config, form, "train", 0).count == TABLETOP[form]["train"]
+
+
+def test_the_same_seed_makes_the_same_data_and_replaces_what_is_there(tmp_path: Path) -> None:
+    config = tabletop(tmp_path / "one", "ssv2")
+    first = fetch(config, "ssv2")
+    (Layout(config).raw("ssv2") / "rubbish").touch()
+    assert fetch(config, "ssv2") == first
+    assert not (Layout(config).raw("ssv2") / "rubbish").exists()
+    assert fetch(config.model_copy(update={"seed": 7}), "ssv2").sha256 != first.sha256
+
+
+def archive(folder: Path, form: str) -> Path:
+    """A user's folder in the format; the annotations are not the published ones."""
+    root = folder / "theirs"
+    if form == "ssv2":
+        write_ssv2(root, [("1", "a", 2)], [("2", "b", 2)])
+    elif form == "bridge":
+        view = "toykitchen1/flip_pot/2021-06-02_16-36-21/raw/traj_group0/traj0/images0"
+        write_bridge(root, {view: 2}, ["flip_pot/0"])
+    else:
+        segments = {"train": [("P01_01", 1, 3, "take")], "validation": [("P01_01", 4, 6, "put")]}
+        write_epic(root, segments, {"P01_01": 6})
+    return root
+
+
+def test_an_archive_is_linked_and_stays_where_it_is(tmp_path: Path) -> None:
+    root = archive(tmp_path, "ssv2")
+    before = list(files_below(root))
+    config = config_for(tmp_path, "ssv2", 1, 1, root=str(root))
+    manifest = fetch(config, "ssv2")
+    raw = Layout(config).raw("ssv2")
+    assert raw.is_symlink()
+    assert raw.resolve() == root
+    assert list(files_below(root)) == before
+    assert manifest.count == 2
+    assert "licence" in manifest.extra
+    assert fetch(config, "ssv2") == manifest
+    assert build_index(config, "ssv2").quarantine == []
+    (root / "videos/1.webm").write_bytes(b"changed")
+    assert fetch(config, "ssv2").sha256 != manifest.sha256
+
+
+@pytest.mark.parametrize("form", ["bridge", "epic"])
+def test_annotations_that_are_not_the_published_ones_are_refused(tmp_path: Path, form: str) -> None:
+    root = archive(tmp_path, form)
+    with pytest.raises(FcaError, match="is not the published file") as caught:
+        fetch(config_for(tmp_path, form, 1, 1, root=str(root)), form)
+    assert "https://" in caught.value.remedy
+
+
+@pytest.mark.parametrize("form", sorted(module.READERS))
+def test_a_missing_archive_says_what_to_get_and_where(tmp_path: Path, form: str) -> None:
+    config = config_for(tmp_path, form, 1, 1, root=str(tmp_path / "nowhere"))
+    with pytest.raises(FcaError, match="there is no folder") as caught:
+        fetch(config, form)
+    assert "https://" in caught.value.remedy
+    assert "under" in caught.value.remedy
+    (tmp_path / "nowhere").mkdir()
+    with pytest.raises(FcaError) as caught:
+        fetch(config, form)
+    assert "https://" in caught.value.remedy
+    assert not Layout(config).raw_manifest(form).exists()
+
+
+def test_an_unknown_dataset(tmp_path: Path) -> None:
+    with pytest.raises(FcaError, match="no dataset 'x'"):
+        fetch(config_for(tmp_path, "ssv2", 1, 1), "x")

@@ -1,0 +1,48 @@
+"""The networks shipped in config/pocket-base: their size, their format, and what they can do on clips never seen."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKLCogVideoX
+
+from fca.data.tabletop import MOTIONS
+from fca.pocket.corpus import draw
+from fca.pocket.vae import psnr, to_video
+from fca.score.features import load_network
+
+BASE = Path(__file__).resolve().parents[2] / "config/pocket-base"
+FRESH = 77_000_000  # far from the seeds of training, of the held-out clips and of the demo
+
+
+@pytest.fixture(scope="module")
+def fresh() -> tuple[np.ndarray, list[int]]:
+    drawn = [draw(FRESH + number) for number in range(48)]
+    return np.stack([pixels for pixels, *_ in drawn]), [motion for _, _, motion, _ in drawn]
+
+
+def test_the_shipped_networks_are_small_and_hold_no_code():
+    files = [path for path in BASE.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 15 * 10**6
+    weights = {path.suffix for path in files if path.stat().st_size > 100_000}
+    assert weights == {".safetensors"}
+    assert (BASE / "README.md").is_file()
+
+
+def test_the_vae_rebuilds_clips_it_never_saw(fresh):
+    vae = AutoencoderKLCogVideoX.from_pretrained(BASE / "vae", torch_dtype=torch.float32).eval()
+    scores = []
+    with torch.no_grad():
+        for start in range(0, 16, 4):
+            video = to_video(fresh[0][start : start + 4])
+            scores.append(psnr(vae.decode(vae.encode(video).latent_dist.mode()).sample, video))
+    assert np.mean(scores) >= 30
+
+
+def test_the_feature_network_names_the_motions_of_clips_it_never_saw(fresh):
+    pixels, motions = fresh
+    network = load_network(BASE / "features")
+    assert list(network.classes) == list(MOTIONS)
+    found = network.read(pixels, 16).logits.argmax(axis=1)
+    assert np.mean(found == np.array(motions)) >= 0.9

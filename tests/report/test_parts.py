@@ -1,0 +1,131 @@
+"""The parts behind the page: which clips, which words, which geometry."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from fca.config import Config, Layout
+from fca.report.choose import choose
+from fca.report.collect import collect
+from fca.report.figures import Curve, line_chart, nice_ticks, smooth
+from fca.report.findings import sentence
+from fca.report.metrics import METRICS, find, percent, significant
+from fca.report.score_file import read_scores
+from fca.report.table import group
+from tests.report.project import make_clips, make_config, make_dataset, score_values, write_json
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    made = make_config(tmp_path)
+    make_dataset(made, "ssv2", make_clips(made, 0))
+    return made
+
+
+def change(config: Config, variant: str, fvd: float, level: float = 20.0, **values: object) -> None:
+    """Write another score file for ssv2."""
+    scores = score_values(config, "ssv2", variant, make_clips(config, 0), fvd, level) | values
+    write_json(Layout(config).scores("ssv2", variant), scores)
+
+
+@pytest.mark.parametrize("count, limit", [(1, 1), (2, 6), (6, 6), (48, 6), (48, 7), (7, 3), (5, 4), (48, 2)])
+def test_best_median_and_worst_are_chosen(count: int, limit: int) -> None:
+    choices = choose([(f"clip{number}", float(number % 11 - number)) for number in range(count)], limit)
+    ranks = [choice.rank for choice in choices]
+    assert len(choices) == min(count, limit)
+    assert ranks == sorted(ranks)  # type: ignore[type-var]
+    assert ranks[0] == 1
+    assert len(set(ranks)) == len(ranks)
+    if limit >= 2:
+        assert ranks[-1] == count
+    if limit >= 3:
+        assert (count - 1) // 2 + 1 in ranks
+
+
+def test_without_scores_the_first_clips_are_chosen() -> None:
+    choices = choose([("b", None), ("a", None), ("c", None)], 2)
+    assert [(choice.id, choice.rank, choice.label) for choice in choices] == [
+        ("b", None, ""),
+        ("a", None, ""),
+    ]
+
+
+def test_the_sentence_admits_defeat(config: Config) -> None:
+    change(config, "fca", 50.0)
+    change(config, "base", 49.0)
+    change(config, "repeat", 20.0)
+    text = sentence(collect(config)[0])
+    assert "FCA reaches FVD 50.0 against 49.0 for the unadapted base and 20.0 for repeating" in text
+    assert "worse than repeating the last given frame" in text
+    assert "not told apart from the unadapted base (the intervals overlap)" in text
+
+
+def test_other_protocols_are_not_compared(config: Config) -> None:
+    change(config, "base", 3.0, feature_network={"name": "other", "sha256": "cd" * 32})
+    result = collect(config)[0]
+    assert "base" not in sentence(result)
+    rows = group(result)
+    assert "different feature networks" in rows.warnings[0]
+    assert not any(cell.best for row in rows.rows for cell in row.cells if cell)
+    values = score_values(config, "ssv2", "base", make_clips(config, 0), 3.0, 20.0)
+    values["scores"]["fvd_pocket_i3d_4x16f"] = values["scores"].pop("fvd_pocket_i3d_6x16f")
+    write_json(Layout(config).scores("ssv2", "base"), values)
+    warnings = group(collect(config)[0]).warnings
+    assert warnings == [
+        "FVD was measured by different protocols (fvd_pocket_i3d_6x16f, fvd_pocket_i3d_4x16f); not compared."
+    ]
+
+
+def test_columns_take_their_own_scores(config: Config) -> None:
+    scores = read_scores(Layout(config).scores("ssv2", "fca"))
+    assert scores is not None
+    names = [score.name if (score := find(scores, metric)) else None for metric in METRICS]
+    assert names == [
+        "fvd_pocket_i3d_6x16f",
+        "fvd_pocket_i3d_6x16f_raw",
+        "kvd_pocket_i3d_6x16f",
+        "kvd_seer_pocket_i3d_6x16f",
+        "psnr",
+        "ssim",
+        "motion_accuracy",
+        "opposite_motion_accuracy",
+    ]
+    best = [[bool(cell and cell.best) for cell in row.cells] for row in group(collect(config)[0]).rows]
+    assert best[0] == [True, True, True, False, True, False, True, False]
+    assert not any(best[1] + best[2])
+
+
+def test_numbers_are_written_for_people() -> None:
+    assert [significant(value) for value in (0, 1234.5, 12.345, 0.012345, -0.00854, 1e-9)] == [
+        "0",
+        "1234",
+        "12.3",
+        "0.0123",
+        "−0.00854",
+        "1.00e−09",
+    ]
+    assert percent(0.705) == "70\N{NARROW NO-BREAK SPACE}%"
+
+
+def test_ticks_cover_the_values() -> None:
+    for low, high in ((0.0, 1.0), (0.213, 0.219), (-3.0, 1200.0), (5.0, 6.0)):
+        ticks = nice_ticks(low, high, 5)
+        assert ticks[0] <= low
+        assert ticks[-1] >= high
+        assert 3 <= len(ticks) <= 12
+
+
+def test_charts_have_gaps_single_points_and_logarithms() -> None:
+    gap = line_chart(
+        "k", "t", "frame", "dB", [Curve("a", 0, [(1, 2.0), (2, math.nan), (3, 4.0)])], (0.5, 1.5)
+    )
+    assert gap is not None
+    assert gap.lines[0].path.count("M") == 2
+    assert gap.shade is not None
+    assert "a: dB 2 at frame 1, 4 at frame 3." in gap.description
+    wide = line_chart("k", "loss", "step", "loss", [Curve("a", 0, [(1, 0.01), (2, 100.0)])])
+    assert wide is not None
+    assert wide.title == "loss (log scale)"
+    assert line_chart("k", "t", "x", "y", [Curve("a", 0, [(1, math.nan)])]) is None
+    assert smooth([(float(x), 1.0) for x in range(50)]) == [(float(x), 1.0) for x in range(50)]
