@@ -37,9 +37,7 @@ def test_help(step, capsys) -> None:
 
 def test_help_lists_the_steps_in_order_and_quickly() -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    run = subprocess.run(
-        [sys.executable, "-m", "fca.cli", "--help"], capture_output=True, text=True, check=True
-    )
+    run = subprocess.run([sys.executable, "-m", "fca.cli", "--help"], capture_output=True, text=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
     places = [run.stdout.index(f"\n    {step} ") for step in STEPS]
@@ -134,10 +132,7 @@ def test_debug_shows_where(stand_in, capsys) -> None:
 
     stand_in("fca.report", "report", fail)
     assert main(["report", "-c", POCKET]) == 1
-    assert (
-        capsys.readouterr().err
-        == "fca report: the problem\n  expected: the expectation\n  remedy: the remedy\n"
-    )
+    assert capsys.readouterr().err == "fca report: the problem\n  expected: the expectation\n  remedy: the remedy\n"
     assert main(["report", "-c", POCKET, "--debug"]) == 1
     assert "Traceback" in capsys.readouterr().err
 
@@ -177,10 +172,7 @@ def test_unknown_option(capsys) -> None:
 
 def test_config_check(capsys) -> None:
     assert main(["config", "check", POCKET]) == 0
-    assert (
-        "good; scale pocket; datasets ssv2, bridge, epic; variants fca, base, repeat"
-        in capsys.readouterr().out
-    )
+    assert "good; scale pocket; datasets ssv2, bridge, epic; variants fca, base, repeat" in capsys.readouterr().out
 
 
 def test_several_processes_are_started_by_torchrun(monkeypatch) -> None:

@@ -48,9 +48,7 @@ def test_every_step_has_its_module() -> None:
 def test_every_import_that_happens_is_seen() -> None:
     """The modules that Python really loads for a step are among those that are hashed."""
     code = "import sys, fca.report; print(*(name for name in sys.modules if name.split('.')[0] == 'fca'))"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     hashed = module._modules("report")
     assert {name for name in loaded if not module._excluded(name)} <= set(hashed)
 

@@ -83,9 +83,7 @@ def _config(arguments: argparse.Namespace) -> "Config":
         _require("variant", given["variant"], list(config.variants))
     if "kind" in given:
         if config.variants[given["variant"]].prediction == "repeat":
-            raise FcaError(
-                f"the variant {given['variant']!r} has nothing to sample: it repeats the last given frame"
-            )
+            raise FcaError(f"the variant {given['variant']!r} has nothing to sample: it repeats the last given frame")
         _require("kind of samples", given["kind"], layout.sample_kinds(given["dataset"], given["variant"]))
     if "shard" in given:
         split = given.get("split", "validation")
@@ -135,9 +133,7 @@ def _train(arguments: argparse.Namespace) -> None:
     config = _config(arguments)
     trained = [name for name, variant in config.variants.items() if variant.trained]
     if arguments.variant not in trained:
-        raise FcaError(
-            f"the variant {arguments.variant!r} has nothing to train", f"one of {', '.join(trained)}"
-        )
+        raise FcaError(f"the variant {arguments.variant!r} has nothing to train", f"one of {', '.join(trained)}")
     if config.train.processes > 1 and "WORLD_SIZE" not in os.environ:
         launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
         launch += [f"--nproc-per-node={config.train.processes}", "-m", "fca.cli"]
@@ -223,9 +219,7 @@ def _parser() -> argparse.ArgumentParser:
 
     step("fetch", _fetch, "generate the tabletop videos, or check and unpack your archives", "dataset")
     step("index", _index, "list the clips of a dataset: split, caption, files", "dataset")
-    step(
-        "resample", _resample, "decode a shard of clips to one length and size", "dataset", "split", "--shard"
-    )
+    step("resample", _resample, "decode a shard of clips to one length and size", "dataset", "split", "--shard")
     step("encode", _encode, "run the frozen networks over a shard of clips", "dataset", "split", "--shard")
     step("train", _train, "train a variant; to resume, run the same command again", "dataset", "variant")
     sample = step("sample", _sample, "predict a shard of validation clips", "dataset", "variant", "--shard")
@@ -234,14 +228,10 @@ def _parser() -> argparse.ArgumentParser:
     step("score", _score, "compare a variant's predictions with the truth", "dataset", "variant")
     step("report", _report, "write the HTML report")
 
-    pocket = commands.add_parser(
-        "pocket", help="make the pocket scale's networks again (hours)", add_help=False
-    )
+    pocket = commands.add_parser("pocket", help="make the pocket scale's networks again (hours)", add_help=False)
     pocket.set_defaults(function=_pocket, debug=False)
 
-    config = commands.add_parser(
-        "config", help="check configuration files; print their schema or table of settings"
-    )
+    config = commands.add_parser("config", help="check configuration files; print their schema or table of settings")
     config.set_defaults(debug=False)
     actions = config.add_subparsers(dest="action", required=True, metavar="ACTION")
     check = actions.add_parser("check", help="check configuration files")

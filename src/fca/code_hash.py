@@ -108,11 +108,7 @@ def _data_files(folder: Path) -> list[Path]:
         if path.name.startswith((".", "__pycache__")):
             continue
         if path.is_dir() and not (path / "__init__.py").exists():
-            found += [
-                file
-                for file in sorted(path.rglob("*"))
-                if file.is_file() and file.suffix not in (".py", ".pyc")
-            ]
+            found += [file for file in sorted(path.rglob("*")) if file.is_file() and file.suffix not in (".py", ".pyc")]
         elif path.is_file() and path.suffix not in (".py", ".pyc"):
             found.append(path)
     return found

@@ -11,9 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def config() -> Config:
-    return load(
-        ROOT / "config" / "pocket.yaml", {"datasets": {"ssv2": {"train": {"clips": 50, "shard_clips": 20}}}}
-    )
+    return load(ROOT / "config" / "pocket.yaml", {"datasets": {"ssv2": {"train": {"clips": 50, "shard_clips": 20}}}})
 
 
 def test_names(config) -> None:
@@ -39,9 +37,7 @@ def test_names_with_wildcards(config) -> None:
 def test_shards_cover_the_clips_once(config) -> None:
     layout = Layout(config)
     assert layout.shards("ssv2", "train") == range(3)
-    rows = [
-        row for shard in layout.shards("ssv2", "train") for row in layout.shard_rows("ssv2", "train", shard)
-    ]
+    rows = [row for shard in layout.shards("ssv2", "train") for row in layout.shard_rows("ssv2", "train", shard)]
     assert rows == list(range(50))
     assert len(layout.shard_rows("ssv2", "train", 2)) == 10
 

@@ -42,15 +42,11 @@ def write_jpegs(folder: Path, frames: np.ndarray, name: str, numbers: Sequence[i
         Image.fromarray(frame).save(folder / name.format(number), quality=95)
 
 
-def write_ssv2(
-    raw: Path, train: Sequence[tuple[str, str, int]], validation: Sequence[tuple[str, str, int]]
-) -> None:
+def write_ssv2(raw: Path, train: Sequence[tuple[str, str, int]], validation: Sequence[tuple[str, str, int]]) -> None:
     """Clips as (id, label, frames)."""
     (raw / "annotations").mkdir(parents=True)
     for split, clips in (("train", train), ("validation", validation)):
-        entries = [
-            {"id": name, "label": label, "template": "", "placeholders": []} for name, label, _ in clips
-        ]
+        entries = [{"id": name, "label": label, "template": "", "placeholders": []} for name, label, _ in clips]
         (raw / "annotations" / f"{split}.json").write_text(json.dumps(entries))
         for name, _, count in clips:
             write_video(raw / "videos" / f"{name}.webm", ramp(count))
@@ -63,9 +59,7 @@ def write_bridge(raw: Path, views: dict[str, int], order: Sequence[str]) -> None
     (raw / "path_id_bridgedata.txt").write_text(json.dumps(list(order)))
 
 
-def write_epic(
-    raw: Path, segments: dict[str, Sequence[tuple[str, int, int, str]]], frames: dict[str, int]
-) -> None:
+def write_epic(raw: Path, segments: dict[str, Sequence[tuple[str, int, int, str]]], frames: dict[str, int]) -> None:
     """`segments`: split -> (video, start, stop, narration); `frames`: video -> number of frames, from number
     1.
     """
@@ -73,9 +67,7 @@ def write_epic(
     for split, rows in segments.items():
         with open(raw / "annotations" / f"EPIC_100_{split}.csv", "w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(
-                ["narration_id", "participant_id", "video_id", "start_frame", "stop_frame", "narration"]
-            )
+            writer.writerow(["narration_id", "participant_id", "video_id", "start_frame", "stop_frame", "narration"])
             for number, (video, start, stop, narration) in enumerate(rows):
                 writer.writerow([f"{video}_{split}{number}", video[:3], video, start, stop, narration])
     for video, count in frames.items():
@@ -92,9 +84,7 @@ def config_for(folder: Path, form: str, train: int, validation: int, **more) -> 
         "validation": {"clips": validation, "shard_clips": 4},
     }
     settings = {"source": "archive", "root": "unused", "tabletop": None, **split} | more
-    return load(
-        ROOT / "config" / "pocket.yaml", {"data_dir": str(folder / "data"), "datasets": {form: settings}}
-    )
+    return load(ROOT / "config" / "pocket.yaml", {"data_dir": str(folder / "data"), "datasets": {form: settings}})
 
 
 def pretend_fetched(config: Config, dataset: str) -> Path:

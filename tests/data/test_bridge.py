@@ -100,9 +100,7 @@ def test_views_that_are_missing_are_reported_and_quarantined(raw: Path) -> None:
 
 
 def test_views_beyond_the_list_are_reported(raw: Path) -> None:
-    place = (
-        f"raw/bridge_data_v1/upenn/toykitchen9/put_lid-on_pot_distractors/{SESSION}/traj_group0/traj0/images0"
-    )
+    place = f"raw/bridge_data_v1/upenn/toykitchen9/put_lid-on_pot_distractors/{SESSION}/traj_group0/traj0/images0"
     write_jpegs(raw / place, np.zeros((2, 8, 8, 3), np.uint8), "im_{}.jpg")
     listing = index_bridge(raw, "bridge", 5, 2)
     assert listing.notes["reconciliation"] == {"put_lid-on_pot_distractors": {"listed": 1, "found": 2}}
@@ -116,9 +114,7 @@ def test_other_roots(raw: Path, tree: str) -> None:
     assert not index_bridge(raw, "bridge", 5, 2).quarantine
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{}", '["flip_pot"]', '["flip_pot/x"]', "[3]", '["flip_pot/0", "flip_pot/2"]']
-)
+@pytest.mark.parametrize("text", ["", "{}", '["flip_pot"]', '["flip_pot/x"]', "[3]", '["flip_pot/0", "flip_pot/2"]'])
 def test_a_list_that_is_something_else(raw: Path, text: str) -> None:
     (raw / "path_id_bridgedata.txt").write_text(text)
     with pytest.raises(FcaError, match=r"path_id_bridgedata\.txt") as caught:

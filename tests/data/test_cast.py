@@ -20,9 +20,7 @@ def test_the_plan_is_torch_trilinear_for_all_lengths(frames: int) -> None:
         ours = source[list(plan.low)] * (1 - weight) + source[list(plan.high)] * weight
         volume = torch.from_numpy(source).double().permute(3, 0, 1, 2)[None]
         theirs = torch.nn.functional.interpolate(volume, size=(frames, 2, 3), mode="trilinear")[0]
-        np.testing.assert_allclose(
-            ours, theirs.permute(1, 2, 3, 0).numpy(), atol=1e-6, err_msg=f"length {length}"
-        )
+        np.testing.assert_allclose(ours, theirs.permute(1, 2, 3, 0).numpy(), atol=1e-6, err_msg=f"length {length}")
 
 
 @given(length=st.integers(1, 5000), frames=st.integers(1, 64))
@@ -31,9 +29,7 @@ def test_every_plan_is_valid_and_small(length: int, frames: int) -> None:
     assert len(plan.low) == len(plan.high) == len(plan.weight) == min(length, frames)
     assert plan.grey == max(0, frames - length)
     assert len({*plan.low, *plan.high}) <= 2 * frames
-    assert all(
-        0 <= low <= high < length and high - low <= 1 for low, high in zip(plan.low, plan.high, strict=True)
-    )
+    assert all(0 <= low <= high < length and high - low <= 1 for low, high in zip(plan.low, plan.high, strict=True))
     assert all(0 <= weight < 1 for weight in plan.weight)
     assert list(plan.low) == sorted(plan.low)
 

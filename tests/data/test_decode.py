@@ -37,9 +37,7 @@ def test_frames_of_a_video_by_index(video: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-@pytest.mark.parametrize(
-    ("codec", "suffix"), [("libvpx-vp9", "webm"), ("libvpx", "webm"), ("libx264", "mp4")]
-)
+@pytest.mark.parametrize(("codec", "suffix"), [("libvpx-vp9", "webm"), ("libvpx", "webm"), ("libx264", "mp4")])
 def test_very_short_videos(tmp_path: Path, codec: str, suffix: str, count: int) -> None:
     """decord can't open a webm of one frame."""
     path = tmp_path / f"v.{suffix}"
@@ -109,9 +107,7 @@ def test_decoding_in_forked_workers_after_decoding_here(video: Path) -> None:
 def test_a_folder_of_jpegs_in_numeric_order(tmp_path: Path) -> None:
     write_jpegs(tmp_path / "images0", ramp(12), "im_{}.jpg")
     (tmp_path / "images0" / "notes.txt").touch()
-    assert [path.name for path in list_frames(tmp_path / "images0")] == [
-        f"im_{index}.jpg" for index in range(12)
-    ]
+    assert [path.name for path in list_frames(tmp_path / "images0")] == [f"im_{index}.jpg" for index in range(12)]
     assert count_frames(tmp_path / "images0") == 12
     assert levels(read_frames(tmp_path / "images0", [10, 9, 2])) == [10, 9, 2]
     files = [tmp_path / "images0" / f"im_{number}.jpg" for number in (3, 5, 7)]
@@ -120,9 +116,7 @@ def test_a_folder_of_jpegs_in_numeric_order(tmp_path: Path) -> None:
 
 
 def test_bad_jpegs_are_named(tmp_path: Path) -> None:
-    write_jpegs(
-        tmp_path, np.random.default_rng(0).integers(0, 256, (6, 48, 64, 3), dtype=np.uint8), "im_{}.jpg"
-    )
+    write_jpegs(tmp_path, np.random.default_rng(0).integers(0, 256, (6, 48, 64, 3), dtype=np.uint8), "im_{}.jpg")
     data = (tmp_path / "im_1.jpg").read_bytes()
     (tmp_path / "im_1.jpg").write_bytes(data[: len(data) // 2])
     (tmp_path / "im_2.jpg").write_bytes(b"")

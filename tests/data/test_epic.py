@@ -70,9 +70,7 @@ def test_a_segment_that_stops_before_it_starts(raw: Path) -> None:
     assert "stops before" in index_epic(raw, "epic", 1, 1).quarantine[0].reason
 
 
-@pytest.mark.parametrize(
-    ("old", "new"), [("start_frame", "begin"), ("20,25", "20,x"), ("P01_01,20", "../../etc,20")]
-)
+@pytest.mark.parametrize(("old", "new"), [("start_frame", "begin"), ("20,25", "20,x"), ("P01_01,20", "../../etc,20")])
 def test_annotations_that_are_something_else(raw: Path, old: str, new: str) -> None:
     path = raw / "annotations/EPIC_100_validation.csv"
     path.write_text(path.read_text().replace(old, new))

@@ -23,9 +23,7 @@ TABLETOP = {
 
 def tabletop(folder: Path, form: str) -> Config:
     made = TABLETOP[form]
-    return config_for(
-        folder, form, made["train"], made["validation"], source="tabletop", root=None, tabletop=made
-    )
+    return config_for(folder, form, made["train"], made["validation"], source="tabletop", root=None, tabletop=made)
 
 
 @pytest.mark.parametrize("form", sorted(TABLETOP))

@@ -14,9 +14,7 @@ from fca.errors import FcaError
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment
-    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment)
 
 
 def test_a_file_appears_only_at_the_end(tmp_path: Path) -> None:
@@ -80,9 +78,7 @@ def test_writing_nothing_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_a_kill_leaves_no_half_file_and_the_next_run_cleans_up(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "target"
-    make = (
-        "aside.mkdir(); (aside / 'x').write_text('half')" if kind == "folder" else "aside.write_text('half')"
-    )
+    make = "aside.mkdir(); (aside / 'x').write_text('half')" if kind == "folder" else "aside.write_text('half')"
     code = f"""
 import time
 from pathlib import Path

@@ -13,9 +13,7 @@ from fca.errors import FcaError
 from .corpora import ROOT
 
 ROW = Quarantine("ssv2", "train", "17", "index", "videos/17.webm", "the file is empty: <b>é</b>")
-MANIFEST = Manifest(
-    "clips", 2, ["1", "2"], "ab" * 32, {"ssv2/index.jsonl": "cd" * 32}, {"fca": "0"}, [ROW], {"x": 1}
-)
+MANIFEST = Manifest("clips", 2, ["1", "2"], "ab" * 32, {"ssv2/index.jsonl": "cd" * 32}, {"fca": "0"}, [ROW], {"x": 1})
 
 
 def test_round_trip(tmp_path: Path) -> None:

@@ -64,9 +64,7 @@ def test_folders_of_frames(tmp_path: Path) -> None:
     build_index(config, "bridge")
     resample(config, "bridge", "validation", 0)
     with Shard(Layout(config).clips("bridge", "validation", 0)) as shard:
-        np.testing.assert_allclose(
-            brightness(shard.frames[0]), (np.arange(16) + 0.5) * 20 / 16 - 0.5, atol=0.5
-        )
+        np.testing.assert_allclose(brightness(shard.frames[0]), (np.arange(16) + 0.5) * 20 / 16 - 0.5, atol=0.5)
 
     config = config_for(tmp_path, "epic", 1, 1)
     segments = {"train": [("P01_01", 31, 55, "take")], "validation": [("P01_01", 1, 20, "put")]}

@@ -138,9 +138,7 @@ def test_a_flipped_bit_anywhere_is_found_or_harmless(tmp_path: Path) -> None:
         (tmp_path / "s.h5").write_bytes(data)
         with contextlib.suppress(FcaError), Shard(tmp_path / "s.h5") as shard:
             shard.verify()
-            np.testing.assert_array_equal(
-                np.asarray(shard.frames), arrays()["frames"]
-            )  # it hit an unused byte
+            np.testing.assert_array_equal(np.asarray(shard.frames), arrays()["frames"])  # it hit an unused byte
 
 
 def test_a_manifest_of_another_shard_is_found(tmp_path: Path) -> None:

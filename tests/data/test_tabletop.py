@@ -103,16 +103,12 @@ def test_scenes_keep_the_contract() -> None:
             assert len({item.colour for item in scene.items}) == len(scene.items)
             assert all(14.0 <= item.size * 64 <= 18.0 for item in scene.items)
             assert scene.camera in CAMERAS
-    assert {sample_scene(np.random.default_rng(seed), "bridge").motion for seed in range(40)} == set(
-        MOTIONS[:4]
-    )
+    assert {sample_scene(np.random.default_rng(seed), "bridge").motion for seed in range(40)} == set(MOTIONS[:4])
     with pytest.raises(ValueError, match="no motion"):
         sample_scene(np.random.default_rng(0), "bridge", "pan_left")
 
 
-@pytest.mark.parametrize(
-    ("size", "style"), [((320, 240), "ssv2"), ((640, 480), "bridge"), ((456, 256), "epic")]
-)
+@pytest.mark.parametrize(("size", "style"), [((320, 240), "ssv2"), ((640, 480), "bridge"), ((456, 256), "epic")])
 def test_small_render_equals_resized_native_one(size: tuple[int, int], style: str) -> None:
     scene = sample_scene(np.random.default_rng(11), style, "left")
     native = Image.fromarray(render(scene, 0.7, *size)).resize((96, 64), Image.Resampling.BOX)

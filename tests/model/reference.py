@@ -35,9 +35,7 @@ def slow_fca_attention(
     source = torch.cat(sources)
     mask = None
     if frames is not None:
-        mask = dense_mask(
-            len(text), latent_frames, len(video) // latent_frames, len(initial), frames.shape[1]
-        )
+        mask = dense_mask(len(text), latent_frames, len(video) // latent_frames, len(initial), frames.shape[1])
     width = text.shape[-1] // layer.heads
     outputs = []
     for head in range(layer.heads):

@@ -83,8 +83,7 @@ def test_the_time_embedding_reaches_the_pre_norm_and_not_the_condition(world):
     condition = world.condition()
     assert condition.time_embedding is None
     early, late = (
-        denoise(world.transformer, world.noisy, world.prompt, torch.full((2,), time), condition)
-        for time in (10, 900)
+        denoise(world.transformer, world.noisy, world.prompt, torch.full((2,), time), condition) for time in (10, 900)
     )
     assert not torch.equal(early, late)
     assert condition.time_embedding is None  # the same condition serves every step

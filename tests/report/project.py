@@ -75,9 +75,7 @@ def make_dataset(config: Config, name: str, clips: Clips, quarantine: list[Quara
         rows = [ids[row] for row in layout.shard_rows(name, "validation", shard) if row < len(ids)]
         shard_of(layout.clips(name, "validation", shard), "clips", rows, clips, 2, quarantine)
         for variant, column in (("fca", 3), ("base", 4)):
-            shard_of(
-                layout.samples(name, variant, "validation", shard), "samples", rows, clips, column, quarantine
-            )
+            shard_of(layout.samples(name, variant, "validation", shard), "samples", rows, clips, column, quarantine)
         shard_of(
             layout.samples(name, "fca", "opposite", shard),
             "samples",
@@ -132,9 +130,7 @@ def shard_of(
     write_shard(path, kind, arrays, ids, {}, MADE_BY, quarantine)
 
 
-def score_values(
-    config: Config, dataset: str, variant: str, clips: Clips, fvd: float, level: float
-) -> dict[str, Any]:
+def score_values(config: Config, dataset: str, variant: str, clips: Clips, fvd: float, level: float) -> dict[str, Any]:
     """A score file's values; the good variant finds most motions."""
     found = ["right", "left"] if variant == "fca" else ["left", "up"]
     rows = [

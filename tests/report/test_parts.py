@@ -117,9 +117,7 @@ def test_ticks_cover_the_values() -> None:
 
 
 def test_charts_have_gaps_single_points_and_logarithms() -> None:
-    gap = line_chart(
-        "k", "t", "frame", "dB", [Curve("a", 0, [(1, 2.0), (2, math.nan), (3, 4.0)])], (0.5, 1.5)
-    )
+    gap = line_chart("k", "t", "frame", "dB", [Curve("a", 0, [(1, 2.0), (2, math.nan), (3, 4.0)])], (0.5, 1.5))
     assert gap is not None
     assert gap.lines[0].path.count("M") == 2
     assert gap.shade is not None

@@ -97,9 +97,7 @@ def test_nothing_leaves_the_page(finished: Finished) -> None:
     assert "@import" not in finished[2]
     assert "url(" not in finished[2]
     assert all(not attributes.get("style") for _, attributes in page.elements)
-    [policy] = [
-        meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"
-    ]
+    [policy] = [meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
     assert policy
     assert policy.startswith("default-src 'none'")
     assert "unsafe" not in policy
@@ -133,11 +131,7 @@ def test_same_inputs_same_bytes(tmp_path: Path) -> None:
 
     def contents() -> dict[str, bytes]:
         folder = report(config).parent
-        return {
-            file.relative_to(folder).as_posix(): file.read_bytes()
-            for file in folder.rglob("*")
-            if file.is_file()
-        }
+        return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
     first = contents()
     assert contents() == first
@@ -170,9 +164,7 @@ def test_a_missing_variant_is_named(tmp_path: Path) -> None:
 
 def test_quarantine_is_shown_once_and_escaped(tmp_path: Path) -> None:
     config = make_config(tmp_path, report={"clips": 1})
-    row = Quarantine(
-        "ssv2", "train", "<b>7</b>", "resample", "videos/7_a.webm", "empty file & <i>no</i> video"
-    )
+    row = Quarantine("ssv2", "train", "<b>7</b>", "resample", "videos/7_a.webm", "empty file & <i>no</i> video")
     make_dataset(config, "ssv2", make_clips(config, 0), [row])
     text = report(config).read_text(encoding="utf-8")
     assert text.count("empty file &amp; &lt;i&gt;no&lt;/i&gt; video") == 1
@@ -192,9 +184,7 @@ def test_a_damaged_score_file_is_named_and_the_old_report_stays(tmp_path: Path) 
 
 
 def test_large_clips_are_videos(tmp_path: Path) -> None:
-    config = make_config(
-        tmp_path, clip={"width": 272, "height": 64}, report={"clips": 1}, train={"init_from": None}
-    )
+    config = make_config(tmp_path, clip={"width": 272, "height": 64}, report={"clips": 1}, train={"init_from": None})
     make_dataset(config, "ssv2", make_clips(config, 0))
     page = Page(report(config).read_text(encoding="utf-8"))
     assert next(video["src"] for video in page.all("video")) == "assets/ssv2-000-truth.webm"

@@ -71,13 +71,9 @@ def write_samples(
     layout = Layout(config)
     words = captions or (CAPTIONS if kind == "validation" else FLIPPED)
     for number in layout.shards("ssv2", "validation"):
-        rows = [
-            row for row in reversed(layout.shard_rows("ssv2", "validation", number)) if row not in without
-        ]
+        rows = [row for row in reversed(layout.shard_rows("ssv2", "validation", number)) if row not in without]
         rng = np.random.default_rng(100)
-        frames = np.stack([truth(row) for row in rows]) + rng.normal(
-            0, noise, (len(rows), FRAMES, HEIGHT, WIDTH, 3)
-        )
+        frames = np.stack([truth(row) for row in rows]) + rng.normal(0, noise, (len(rows), FRAMES, HEIGHT, WIDTH, 3))
         arrays = {
             "frames": frames.clip(0, 255).astype(np.uint8),
             "caption": [words[row % 3] for row in rows],

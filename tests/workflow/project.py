@@ -70,22 +70,19 @@ class Project:
         shutil.copytree(self.folder, folder)
         return Project(folder)
 
-    def dvc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run DVC here, and let it find the `snakemake` of this environment."""
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        environment = os.environ | {"PYTHONPATH": str(self.folder / "src"), "PATH": path}
-        command = [sys.executable, "-m", "dvc", *arguments]
-        return subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600
-        )
-
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake here, with the code that is here."""
-        environment = os.environ | {"PYTHONPATH": str(self.folder / "src")}
-        command = [sys.executable, "-m", "snakemake", *arguments]
-        return subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=120
-        )
+        return self._run("snakemake", *arguments)
+
+    def dvc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run DVC here; its stages find this environment's `snakemake`."""
+        return self._run("dvc", *arguments)
+
+    def _run(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        environment = os.environ | {"PYTHONPATH": str(self.folder / "src"), "PATH": path}
+        command = [sys.executable, "-m", module, *arguments]
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600)
 
     def jobs(self, *arguments: str) -> dict[str, int]:
         """How many jobs of each rule Snakemake would run."""

@@ -58,11 +58,7 @@ def test_parameters_and_sources_exist(name) -> None:
         for path in out
     }
     for path in stage["deps"]:
-        assert (
-            (ROOT / path).exists()
-            or path == "config/pocket-base"
-            or any(out.startswith(path) for out in made)
-        ), path
+        assert (ROOT / path).exists() or path == "config/pocket-base" or any(out.startswith(path) for out in made), path
 
 
 def test_snakemake_keeps_what_it_finds() -> None:

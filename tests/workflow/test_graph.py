@@ -18,9 +18,7 @@ def cpu_seconds() -> float:
 def test_pocket_is_the_default_and_complete(fresh) -> None:
     config = load(ROOT / "config" / "pocket.yaml")
     layout = Layout(config)
-    shards = [
-        len(layout.shards(name, split)) for name in config.datasets for split in ("train", "validation")
-    ]
+    shards = [len(layout.shards(name, split)) for name in config.datasets for split in ("train", "validation")]
     predicted = sum(
         len(layout.sample_kinds(name, variant)) * len(layout.shards(name, "validation"))
         for name in config.datasets

@@ -87,9 +87,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(values, dict):
-        raise ConfigError(
-            f"{path}: holds {_kind(values)}", "a mapping of settings; config/README.md lists them"
-        )
+        raise ConfigError(f"{path}: holds {_kind(values)}", "a mapping of settings; config/README.md lists them")
     return values, dict(_lines(node))
 
 
@@ -132,9 +130,7 @@ def _merged(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str
     result = dict(values)
     for key, value in overrides.items():
         below = result.get(key)
-        result[key] = (
-            _merged(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
-        )
+        result[key] = _merged(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
     return result
 
 
@@ -179,9 +175,7 @@ def _where(dotted: str, files: Mapping[str, Any], overrides: Mapping[str, Any]) 
         value = value[item]
     else:
         return "overrides (--config)", dotted
-    prefix = max(
-        (name for name in files if dotted == name or dotted.startswith(f"{name}.") or not name), key=len
-    )
+    prefix = max((name for name in files if dotted == name or dotted.startswith(f"{name}.") or not name), key=len)
     path, lines = files[prefix]
     inside = dotted[len(prefix) :].lstrip(".") if prefix else dotted
     known = inside
@@ -230,11 +224,7 @@ def _literals(annotation: Any) -> list[str]:
 
 def _meaning(location: list[str]) -> str:
     model = _type_at(location[:-1])
-    field = (
-        model.model_fields.get(location[-1])
-        if isinstance(model, type) and issubclass(model, BaseModel)
-        else None
-    )
+    field = model.model_fields.get(location[-1]) if isinstance(model, type) and issubclass(model, BaseModel) else None
     return f" [{field.description}]" if field is not None and field.description else ""
 
 
@@ -245,8 +235,4 @@ def _did_you_mean(word: str, known: list[str]) -> str:
 
 def _kind(value: Any) -> str:
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list"}
-    return (
-        "nothing"
-        if value is None
-        else names.get(type(value), "a mapping" if isinstance(value, Mapping) else "")
-    )
+    return "nothing" if value is None else names.get(type(value), "a mapping" if isinstance(value, Mapping) else "")

@@ -72,9 +72,7 @@ class Adapter(Settings):
     @model_validator(mode="after")
     def check(self) -> "Adapter":
         if self.ftc_width % self.ftc_heads:
-            raise ValueError(
-                f"ftc_width ({self.ftc_width}) must be a multiple of ftc_heads ({self.ftc_heads})"
-            )
+            raise ValueError(f"ftc_width ({self.ftc_width}) must be a multiple of ftc_heads ({self.ftc_heads})")
         return self
 
 
@@ -137,9 +135,7 @@ class Dataset(Settings):
     def check(self) -> "Dataset":
         if self.source == "archive":
             if self.root is None or self.tabletop is not None:
-                raise ValueError(
-                    "source is archive: root must name the dataset's folder, tabletop must be left out"
-                )
+                raise ValueError("source is archive: root must name the dataset's folder, tabletop must be left out")
             return self
         if self.root is not None or self.tabletop is None:
             raise ValueError("source is tabletop: tabletop must say how much to make, root must be left out")
@@ -149,9 +145,7 @@ class Dataset(Settings):
                 raise ValueError(f"{name}.clips is {used}, but tabletop.{name} makes only {made}")
         entries, cameras = self.tabletop.train + self.tabletop.validation, self.tabletop.cameras
         if self.format != "bridge" and cameras != 1:
-            raise ValueError(
-                f"tabletop.cameras is {cameras}, but the {self.format} format has one view of a scene"
-            )
+            raise ValueError(f"tabletop.cameras is {cameras}, but the {self.format} format has one view of a scene")
         if self.format == "bridge" and (entries % cameras or int(0.8 * entries) != self.tabletop.train):
             raise ValueError(
                 f"the bridge format splits its list of views 80/20: tabletop.train + tabletop.validation is"

@@ -16,15 +16,11 @@ def part(config: Config, step: str, dataset: str | None = None, variant: str | N
 
     def datasets(*fields: str) -> dict[str, Any]:
         chosen = config.datasets if dataset is None else {dataset: config.datasets[dataset]}
-        return {
-            name: settings.model_dump(mode="json", include=set(fields)) for name, settings in chosen.items()
-        }
+        return {name: settings.model_dump(mode="json", include=set(fields)) for name, settings in chosen.items()}
 
     def variants(*fields: str) -> dict[str, Any]:
         chosen = config.variants if variant is None else {variant: config.variants[variant]}
-        return {
-            name: settings.model_dump(mode="json", include=set(fields)) for name, settings in chosen.items()
-        }
+        return {name: settings.model_dump(mode="json", include=set(fields)) for name, settings in chosen.items()}
 
     def group(name: str, *without: str) -> dict[str, Any]:
         return getattr(config, name).model_dump(mode="json", exclude=set(without))

@@ -48,9 +48,7 @@ def table() -> str:
         parts.append("\n".join([f"## {title}", "", text, "", *COLUMNS, *rows]) + "\n")
         groups = below + groups
     rows, _ = _rows("", Variant.model_json_schema(), {})
-    parts.append(
-        "\n".join(["## `variants/*.yaml`", "", "One row of the results.", "", *COLUMNS, *rows]) + "\n"
-    )
+    parts.append("\n".join(["## `variants/*.yaml`", "", "One row of the results.", "", *COLUMNS, *rows]) + "\n")
     return "\n".join(parts)
 
 

@@ -71,18 +71,14 @@ def index_bridge(raw: Path, dataset: str, train: int, validation: int) -> Listin
             frames = frame_numbers(found[number])
         except ClipError as error:
             quarantine.append(Quarantine(dataset, split, identifier, "index", media or task, str(error)))
-        records.append(
-            ClipRecord(identifier, dataset, split, caption(task), media, frames, len(frames or []))
-        )
+        records.append(ClipRecord(identifier, dataset, split, caption(task), media, frames, len(frames or [])))
     differing = {
         task: {"listed": count, "found": len(views.get(task, []))}
         for task, count in sorted(listed.items())
         if count != len(views.get(task, []))
     }
     if differing:
-        log.warning(
-            "%s: %d of %d tasks have not as many views as the list", dataset, len(differing), len(listed)
-        )
+        log.warning("%s: %d of %d tasks have not as many views as the list", dataset, len(differing), len(listed))
     return Listing(records, quarantine, {"entries_listed": len(entries), "reconciliation": differing})
 
 
@@ -145,9 +141,7 @@ def frame_numbers(folder: Path) -> list[int]:
     """Numbers of a view's frames in numeric order; ClipError when one between the first and the last is
     missing.
     """
-    numbers = [
-        int(match[1]) for path in list_frames(folder) if (match := re.fullmatch(r"im_(\d+)\.jpg", path.name))
-    ]
+    numbers = [int(match[1]) for path in list_frames(folder) if (match := re.fullmatch(r"im_(\d+)\.jpg", path.name))]
     if not numbers:
         raise ClipError("there is no im_<number>.jpg")
     for expected, number in enumerate(numbers):
@@ -172,9 +166,7 @@ def _find_tree(raw: Path) -> Path:
     for name in TREES:
         if any((raw / name / institution).is_dir() for institution in INSTITUTIONS):
             return raw / name
-    raise FcaError(
-        f"{raw} has no BridgeData V1 in it", f"{TREES[0]}/berkeley/<env>/<task>/...", f"get {WHERE}"
-    )
+    raise FcaError(f"{raw} has no BridgeData V1 in it", f"{TREES[0]}/berkeley/<env>/<task>/...", f"get {WHERE}")
 
 
 def _folders(parent: Path, names: Iterable[str] | None = None) -> list[Path]:

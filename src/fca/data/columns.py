@@ -47,9 +47,7 @@ def content_hash(columns: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
                 encoded = text.encode("utf-8")
                 digest.update(f"{len(encoded)}:".encode() + encoded)
         else:
-            digest.update(
-                f"{name}|{np.dtype(column.dtype).newbyteorder('<').str}|{tuple(column.shape)}\n".encode()
-            )
+            digest.update(f"{name}|{np.dtype(column.dtype).newbyteorder('<').str}|{tuple(column.shape)}\n".encode())
             for block in _blocks(column):
                 digest.update(np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<")).data)
     return digest.hexdigest()

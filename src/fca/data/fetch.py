@@ -69,16 +69,12 @@ def tabletop_writer(settings: Dataset) -> Callable[[Path, int], None]:
     """
     made = settings.tabletop
     if made is None:
-        raise FcaError(
-            "the dataset's source is tabletop, but how much to make isn't said", "tabletop: in its settings"
-        )
+        raise FcaError("the dataset's source is tabletop, but how much to make isn't said", "tabletop: in its settings")
     match settings.format:
         case "ssv2":
             return lambda folder, seed: write_ssv2(folder, made.train, made.validation, seed)
         case "bridge":
-            return lambda folder, seed: write_bridge(
-                folder, (made.train + made.validation) // made.cameras, seed
-            )
+            return lambda folder, seed: write_bridge(folder, (made.train + made.validation) // made.cameras, seed)
         case "epic":
             return lambda folder, seed: write_epic(folder, made.train, made.validation, seed)
 
@@ -90,9 +86,7 @@ def check_archive(settings: Dataset, root: Path) -> tuple[int, str]:
     reader = READERS[settings.format]
     advice = f"get {reader.WHERE}, under {reader.LICENCE}"
     if not root.is_dir():
-        raise FcaError(
-            f"there is no folder {root}", f"the unpacked files of the {settings.format} format", advice
-        )
+        raise FcaError(f"there is no folder {root}", f"the unpacked files of the {settings.format} format", advice)
     digest = hashlib.sha256()
     for path in reader.annotation_files(root):
         found, published = sha256_file(path), PUBLISHED.get(path.name)

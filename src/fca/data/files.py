@@ -76,9 +76,7 @@ def disk_full(path: Path, needed: int | None = None) -> FcaError:
     free = shutil.disk_usage(folder).free
     return FcaError(
         f"no room to write {path}: {free / 2**20:.0f} MiB free where {folder} lies",
-        expected=f"{needed / 2**20:.0f} MiB free"
-        if needed
-        else "room for the file, within quota and file size limit",
+        expected=f"{needed / 2**20:.0f} MiB free" if needed else "room for the file, within quota and file size limit",
         remedy=f"free space there, or point data_dir at a larger disk, then run the same command again "
         f"({path.name} was not changed)",
     )
@@ -112,9 +110,7 @@ def sha256_tree(folder: Path) -> tuple[int, str]:
     """Number of files below `folder` and one hex SHA-256 over their sorted relative names and their
     hashes.
     """
-    files = sorted(
-        (path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file()
-    )
+    files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file())
     digest = hashlib.sha256()
     for name, path in files:
         digest.update(f"{name}\0{sha256_file(path)}\n".encode())
@@ -136,9 +132,7 @@ def _prefix() -> str:
 
 def _remove_left_overs(path: Path) -> None:
     """Remove what processes of this machine left beside `path` when they were killed."""
-    pattern = re.compile(
-        rf"{re.escape(_prefix())}(\d+)-{re.escape(path.name)}({'|'.join(map(re.escape, SUFFIXES))})"
-    )
+    pattern = re.compile(rf"{re.escape(_prefix())}(\d+)-{re.escape(path.name)}({'|'.join(map(re.escape, SUFFIXES))})")
     for name in os.listdir(path.parent):
         match = pattern.fullmatch(name)
         if match and not _is_running(int(match[1])):

@@ -25,18 +25,14 @@ def build_index(config: Config, dataset: str) -> Manifest:
     settings = dataset_settings(config, dataset)
     layout = Layout(config)
     raw = Manifest.read(layout.raw_manifest(dataset))
-    listing = READERS[settings.format](
-        layout.raw(dataset), dataset, settings.train.clips, settings.validation.clips
-    )
+    listing = READERS[settings.format](layout.raw(dataset), dataset, settings.train.clips, settings.validation.clips)
     counts = {name: settings.split(name).clips for name in ("train", "validation")}
     for split, expected in counts.items():
         _check_split(listing, dataset, split, expected)
     for row in listing.quarantine[:5]:
         log.warning("%s %s: %s can't be used: %s: %s", dataset, row.split, row.id, row.file, row.reason)
     if listing.quarantine:
-        log.warning(
-            "%s: %d of %d clips are quarantined", dataset, len(listing.quarantine), len(listing.records)
-        )
+        log.warning("%s: %d of %d clips are quarantined", dataset, len(listing.quarantine), len(listing.records))
 
     path = layout.index(dataset)
     write_records(path, listing.records)
@@ -79,14 +75,11 @@ def _check_split(listing: Listing, dataset: str, split: str, expected: int) -> N
         )
     identifier, times = Counter(record.id for record in records).most_common(1)[0]
     if times > 1:
-        raise FcaError(
-            f"{dataset} {split}: the id {identifier} is there {times} times", "ids that are unique"
-        )
+        raise FcaError(f"{dataset} {split}: the id {identifier} is there {times} times", "ids that are unique")
     bad = [row for row in listing.quarantine if row.split == split]
     if len(bad) == len(records):
         raise FcaError(
-            f"no clip of {dataset} {split} can be used; "
-            f"the first, {bad[0].id}: {bad[0].file}: {bad[0].reason}",
+            f"no clip of {dataset} {split} can be used; the first, {bad[0].id}: {bad[0].file}: {bad[0].reason}",
             f"the media of {expected} clips",
             "complete the raw files, then run `fca fetch` and `fca index` again",
         )

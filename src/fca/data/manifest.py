@@ -48,9 +48,7 @@ class Manifest:
             "quarantine": [asdict(row) for row in self.quarantine],
         }
         with write_aside(path) as aside:
-            aside.write_text(
-                json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
+            aside.write_text(json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path | str) -> Self:
@@ -73,9 +71,7 @@ class Manifest:
             raise FcaError(f"{path} is not a manifest ({error})", expected, remedy) from error
 
 
-def made_by(
-    config: Config, step: str, dataset: str | None = None, variant: str | None = None
-) -> dict[str, str]:
+def made_by(config: Config, step: str, dataset: str | None = None, variant: str | None = None) -> dict[str, str]:
     """What made a result: `config` (sha256 of the settings that matter to `step`), `code` and `fca` (the
     version).
 

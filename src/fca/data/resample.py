@@ -22,9 +22,7 @@ from fca.data.resize import resize
 from fca.data.shards import write_shard
 from fca.errors import FcaError
 
-GREY = (
-    127  # Seer appends zeros in [-1, 1], which is 127.5; of the two neighbours, the one the pocket base knows
-)
+GREY = 127  # Seer appends zeros in [-1, 1], which is 127.5; of the two neighbours, the one the pocket base knows
 
 
 def resample(config: Config, dataset: str, split: str, shard: int) -> Manifest:
@@ -62,8 +60,7 @@ def resample(config: Config, dataset: str, split: str, shard: int) -> Manifest:
         if not kept:
             first = quarantine[0]
             raise FcaError(
-                f"no clip of {dataset} {split} shard {shard} can be used; "
-                f"the first, {first.id}: {first.reason}",
+                f"no clip of {dataset} {split} shard {shard} can be used; the first, {first.id}: {first.reason}",
                 f"media under {layout.raw(dataset)}",
                 f"mend {first.file}, then run `fca fetch` and `fca index` again",
             )
@@ -98,9 +95,7 @@ def _scratch(path: Path, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
         yield np.memmap(file, np.uint8, "r+", shape=shape)
 
 
-def resample_clip(
-    raw: Path, record: ClipRecord, frame_name: str | None, config: Config
-) -> tuple[np.ndarray, int]:
+def resample_clip(raw: Path, record: ClipRecord, frame_name: str | None, config: Config) -> tuple[np.ndarray, int]:
     """(frames, H, W, 3) uint8 of one clip and how many of them, at the end, are grey padding.
 
     `frame_name`: how a frame's number becomes its file's name in the dataset's folders, such as `im_{}.jpg`.

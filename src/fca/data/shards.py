@@ -97,9 +97,7 @@ class Shard:
         if not self.path.is_file():
             raise self._damaged("the file is missing")
         if kind not in (None, self.manifest.kind):
-            raise FcaError(
-                f"{self.path} holds {self.manifest.kind}", f"a shard of {kind}", "give the right file"
-            )
+            raise FcaError(f"{self.path} holds {self.manifest.kind}", f"a shard of {kind}", "give the right file")
         try:
             with self._reading("it can't be opened"):
                 self._read_headings()

@@ -45,16 +45,12 @@ def index_ssv2(raw: Path, dataset: str, train: int, validation: int) -> Listing:
     ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         media = [videos / f"{identifier}.webm" for _, identifier, _ in found]
-        lengths = list(
-            tqdm(pool.map(_length, media), total=len(found), desc=f"{dataset}: count frames", unit="clip")
-        )
+        lengths = list(tqdm(pool.map(_length, media), total=len(found), desc=f"{dataset}: count frames", unit="clip"))
     records, quarantine = [], []
     for (split, identifier, label), path, length in zip(found, media, lengths, strict=True):
         name = path.relative_to(raw).as_posix()
         records.append(
-            ClipRecord(
-                identifier, dataset, split, label, name, None, 0 if isinstance(length, ClipError) else length
-            )
+            ClipRecord(identifier, dataset, split, label, name, None, 0 if isinstance(length, ClipError) else length)
         )
         if isinstance(length, ClipError):
             quarantine.append(Quarantine(dataset, split, identifier, "index", name, str(length)))
@@ -89,9 +85,7 @@ def _find_videos(raw: Path) -> Path:
     for name in VIDEOS:
         if (raw / name).is_dir():
             return raw / name
-    raise FcaError(
-        f"{raw} has no folder of videos", f"{' or '.join(VIDEOS)} with <id>.webm in it", f"get {WHERE}"
-    )
+    raise FcaError(f"{raw} has no folder of videos", f"{' or '.join(VIDEOS)} with <id>.webm in it", f"get {WHERE}")
 
 
 def _read_annotations(path: Path, limit: int) -> Iterator[tuple[str, str]]:

@@ -43,9 +43,7 @@ class FrozenBlip2(nn.Module):
         config = Blip2Config.from_pretrained(folder)
         self.vision_model = Blip2VisionModel(config.vision_config)
         self.embeddings = Blip2TextEmbeddings(config.qformer_config)
-        self.layernorm = nn.LayerNorm(
-            config.qformer_config.hidden_size, eps=config.qformer_config.layer_norm_eps
-        )
+        self.layernorm = nn.LayerNorm(config.qformer_config.hidden_size, eps=config.qformer_config.layer_norm_eps)
         self.image_size = config.vision_config.image_size
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.load_state_dict(_read(folder / "model.safetensors", set(self.state_dict())))
@@ -61,7 +59,7 @@ class FrozenBlip2(nn.Module):
 
     @torch.no_grad()
     def text_embeddings(self, captions: list[str], tokens: int) -> tuple[Tensor, Tensor]:
-        """Captions -> word + position embeddings after the layer norm (n, tokens, text width), and the mask (n, tokens).
+        """Captions -> word + position embeddings after the layer norm (n, tokens, text width), and mask (n, tokens).
 
         The caption is truncated to `tokens`; its mask is true on real tokens (the empty caption keeps its specials).
         """
@@ -75,7 +73,9 @@ class FrozenBlip2(nn.Module):
 def _read(path: Path, wanted: set[str]) -> dict[str, Tensor]:
     """The tensors of `PARTS` from a safetensors file, under the names that FrozenBlip2 has, in float32."""
     if not path.is_file():
-        raise FcaError(f"{path} is missing", "a BLIP-2 checkpoint in safetensors", "set base.vision_model to its folder")
+        raise FcaError(
+            f"{path} is missing", "a BLIP-2 checkpoint in safetensors", "set base.vision_model to its folder"
+        )
     try:
         with safe_open(path, framework="pt") as file:
             state = {

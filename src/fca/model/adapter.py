@@ -36,7 +36,12 @@ class Condition:
 class FCALayer(nn.Module):
     """What FCA adds to one transformer block: the attention block, gamma^i and the pre-norm of its output."""
 
-    def __init__(self, attention: FCAAttention, conditioning: nn.Module | None, pre_norm: nn.Module | None):
+    def __init__(
+        self,
+        attention: FCAAttention,
+        conditioning: FrameWiseTextConditioning | None,
+        pre_norm: FramePreNorm | None,
+    ):
         super().__init__()
         self.attention = attention
         self.conditioning = conditioning
@@ -71,7 +76,7 @@ class FCAProcessor:
         if condition is None:
             return video, text
         frames = None
-        if condition.frames is not None:
+        if condition.frames is not None and self.layer.pre_norm is not None:
             frames = self.layer.pre_norm(condition.frames[self.index], condition.time_embedding)
         text_addition, video_addition = self.layer.attention(
             encoder_hidden_states,

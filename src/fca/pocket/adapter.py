@@ -28,13 +28,11 @@ BATCH = 16
 
 @torch.no_grad()
 def conditions(corpus: Corpus, root: Path, cache: Path) -> dict[str, Tensor]:
-    """Frozen features of every clip: `prompt` (n,) into `prompt_embeds`, `text_embeds`, `text_mask`; `vision` float16."""
+    """Frozen features of every clip: `prompt` (n,) into `prompt_embeds`, `text_embeds`, `text_mask`; and `vision`."""
     captions = sorted(set(corpus.captions))
     tokenizer = AutoTokenizer.from_pretrained(root / "tokenizer")
     text_encoder = T5EncoderModel.from_pretrained(root / "text_encoder", dtype=torch.float32).eval()
-    tokens = tokenizer(
-        captions, padding="max_length", max_length=TEXT_TOKENS, truncation=True, return_tensors="pt"
-    )
+    tokens = tokenizer(captions, padding="max_length", max_length=TEXT_TOKENS, truncation=True, return_tensors="pt")
     blip2 = FrozenBlip2(root / "vision")
     if not cache.exists():
         starts = tqdm(range(0, len(corpus), 64), desc="image features")

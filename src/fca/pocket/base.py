@@ -133,5 +133,12 @@ def train(corpus: Corpus, root: Path, cache: Path, steps: int, seed: int) -> Non
     average[1].half().save_pretrained(root / "text_encoder")
     scheduler.save_pretrained(root / "scheduler")
     parameters = sum(parameter.numel() for parameter in transformer.parameters())
-    figures = {"parameters": parameters, "steps": steps, "seed": seed, "batch": BATCH, "final_loss": curve[-1]["loss"], "curve": curve}
+    figures = {
+        "parameters": parameters,
+        "steps": steps,
+        "seed": seed,
+        "batch": BATCH,
+        "final_loss": curve[-1]["loss"],
+        "curve": curve,
+    }
     (root / "transformer" / "training.json").write_text(json.dumps(figures, indent=1) + "\n")

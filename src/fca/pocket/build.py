@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-PARTS = ("features", "vae", "refine", "base", "vision", "adapter")
+STEPS = {"features": 1900, "vae": 2800, "refine": 5000, "base": 4600, "vision": 1500, "adapter": 4400}
+PARTS = tuple(STEPS)
 CORPUS = {"train": (9000, 1_000_000), "held-out": (600, 9_000_000)}  # clips, first seed
 
 
@@ -15,7 +16,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--cache", type=Path, default=Path("data/pocket-corpus"), help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
-    for part, steps in (("features", 1900), ("vae", 2800), ("refine", 5000), ("base", 5000), ("vision", 1500), ("adapter", 4000)):
+    for part, steps in STEPS.items():
         parser.add_argument(f"--{part}-steps", type=int, default=steps, help="default: %(default)s")
     arguments = parser.parse_args(argv)
     unknown = set(arguments.parts) - set(PARTS)

@@ -13,15 +13,15 @@ workflow runs on a laptop. They stand in for nothing: numbers measured with them
 paper. Weights are float16 in safetensors; {megabytes:.1f} MB in all. Licence: Apache-2.0.
 
 Made by `snakemake pocket_base` (`fca pocket --help` has the parts and their settings) on two CPU cores; seed
-{seed}; {clips:,} clips of 96x64 pixels and 16 frames, drawn by `fca.pocket.corpus` from seeds that the demo doesn't use.
-Figures are on {held_out} clips that no training saw.
+{seed}; {clips:,} clips of 96x64 pixels and 16 frames, drawn by `fca.pocket.corpus` from seeds that the demo doesn't
+use. Figures are on {held_out} clips that no training saw.
 
 | folder | what | parameters | steps | measured |
 |---|---|---|---|---|
 {rows}
 
-`scheduler/` is CogVideoX-2B's configuration. `tokenizer/` is a unigram tokenizer made from the captions, with letters for
-everything else. `vision/` has BLIP-2's key names for the parts that are read.
+`scheduler/` is CogVideoX-2B's configuration. `tokenizer/` is a unigram tokenizer made from the captions, with letters
+for everything else. `vision/` has BLIP-2's key names for the parts that are read.
 
 ## Limits
 
@@ -86,7 +86,7 @@ def _steps(found: dict[str, Any]) -> int:
 
 
 def _at(curve: list[dict[str, Any]], share: float) -> str:
-    """The mean of the five logged losses nearest to a share of the way; a later phase has its own loss and is left out."""
+    """The mean of the five logged losses nearest to a share of the way, of the first phase that logged `loss`."""
     losses = [tick["loss"] for tick in curve if "loss" in tick]
     place = min(len(losses) - 1, int(share * len(losses)))
     around = losses[max(0, place - 2) : place + 3]

@@ -67,6 +67,4 @@ def make(clips: int, first_seed: int, folder: Path, workers: int = 2) -> Corpus:
         pixels.flush()
         np.savez(label_file, captions=np.array(captions), motions=np.array(motions), styles=np.array(styles))
     labels = np.load(label_file)
-    return Corpus(
-        np.load(pixel_file, mmap_mode="r"), labels["captions"].tolist(), labels["motions"], labels["styles"]
-    )
+    return Corpus(np.load(pixel_file, mmap_mode="r"), labels["captions"].tolist(), labels["motions"], labels["styles"])

@@ -135,9 +135,7 @@ def train(corpus: Corpus, held_out: Corpus, output: Path, steps: int, seed: int)
         styles = torch.from_numpy(corpus.styles[rows].astype(np.int64))
         captions = [corpus.captions[row] for row in rows]
         with torch.autocast("cpu", torch.bfloat16):
-            features = network.features(
-                video.contiguous(memory_format=torch.channels_last_3d)
-            )  # a third faster
+            features = network.features(video.contiguous(memory_format=torch.channels_last_3d))  # a third faster
         logits = network.classify(features.float())
         colour, shape, style, flaw = aside(features.float()).split(
             [len(COLOURS), len(SHAPES), len(STYLES), len(FLAWS)], dim=1

@@ -46,7 +46,7 @@ def psnr(prediction: torch.Tensor, truth: torch.Tensor) -> float:
 
 
 def train(corpus: Corpus, held_out: Corpus, output: Path, steps: int, seed: int) -> None:
-    """Train for `steps` steps of two clips (half their width; every fourth: eight short videos) and save to `output`, with its curve."""
+    """Train for `steps` steps of two half-width clips (every fourth: eight short videos); save with the curve."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     vae = build()
@@ -154,7 +154,12 @@ def save(
     half.half().load_state_dict(state)
     half.save_pretrained(output)
     parameters = sum(parameter.numel() for parameter in vae.parameters())
-    figures = {"parameters": parameters, "held_out_psnr_db": round(float(np.mean(scores)), 2), "scaling_factor": scale, "curve": curve}
+    figures = {
+        "parameters": parameters,
+        "held_out_psnr_db": round(float(np.mean(scores)), 2),
+        "scaling_factor": scale,
+        "curve": curve,
+    }
     (output / "training.json").write_text(json.dumps(figures, indent=1) + "\n")
     print(f"held-out PSNR {figures['held_out_psnr_db']} dB, scaling factor {scale:.3f}", flush=True)
     vae.train()

@@ -24,9 +24,7 @@ def choose(scores: Sequence[tuple[str, float | None]], limit: int) -> list[Choic
     """
     if all(value is None for _, value in scores):
         return [Choice(clip_id, None, len(scores), "") for clip_id, _ in scores[:limit]]
-    ranked = sorted(
-        ((clip_id, value) for clip_id, value in scores if value is not None), key=lambda item: -item[1]
-    )
+    ranked = sorted(((clip_id, value) for clip_id, value in scores if value is not None), key=lambda item: -item[1])
     last = len(ranked) - 1
     middle = last // 2
     labels = {middle: "median", last: "worst", 0: "best"}

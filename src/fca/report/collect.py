@@ -122,12 +122,8 @@ def _dataset(config: Config, layout: Layout, name: str) -> DatasetResult:
         settings=config.datasets[name],
         variants=variants,
         truth=_frames(clips["validation"]),
-        quarantine=sorted(
-            rows, key=lambda row: (row.dataset, row.split, row.id, row.step, row.file, row.reason)
-        ),
-        sources=[
-            _source(f"{name}: {label}", path, manifests) for label, path, manifests in parts if manifests
-        ],
+        quarantine=sorted(rows, key=lambda row: (row.dataset, row.split, row.id, row.step, row.file, row.reason)),
+        sources=[_source(f"{name}: {label}", path, manifests) for label, path, manifests in parts if manifests],
     )
 
 

@@ -50,9 +50,7 @@ def write_media(pixels: np.ndarray, path: Path, kind: MediaKind) -> None:
         write_webm(pixels, path)
 
 
-def write_strip(
-    pictures: Sequence[np.ndarray], path: Path, gap: int = 0, axis: int = 1, lossless: bool = True
-) -> None:
+def write_strip(pictures: Sequence[np.ndarray], path: Path, gap: int = 0, axis: int = 1, lossless: bool = True) -> None:
     """Pictures (H, W, 3) uint8 side by side (axis 1) or below each other (axis 0), as one WebP.
 
     `gap` white pixels lie between them. Without loss the encoder makes its least effort: more would

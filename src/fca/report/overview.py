@@ -26,11 +26,7 @@ def write_overview(datasets: Sequence[DatasetResult], path: Path) -> bool:
 
     The clips are those at one and two thirds of the ranking by PSNR: neither the best nor the worst.
     """
-    blocks = [
-        [_block(dataset, clip_id) for clip_id in middling(dataset)]
-        for dataset in datasets
-        if len(dataset.truth)
-    ]
+    blocks = [[_block(dataset, clip_id) for clip_id in middling(dataset)] for dataset in datasets if len(dataset.truth)]
     if not blocks:
         return False
     width = max(sum(block.width for block in row) + MARGIN * (len(row) - 1) for row in blocks) + 2 * MARGIN

@@ -60,10 +60,7 @@ def _existing(path: str) -> str:
 def runs(datasets: Sequence[DatasetResult]) -> list[Run]:
     """Every training run that left a model manifest."""
     return [
-        _run(dataset.name, result)
-        for dataset in datasets
-        for result in dataset.variants
-        if result.model is not None
+        _run(dataset.name, result) for dataset in datasets for result in dataset.variants if result.model is not None
     ]
 
 

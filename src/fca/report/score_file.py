@@ -78,9 +78,7 @@ def read_scores(path: Path) -> ScoreFile | None:
             protocol=dict(values.get("protocol") or {}),
             network=str(network["name"]),
             network_sha256=str(network["sha256"]),
-            scores={
-                name: _score(name, entry) for name, entry in values["scores"].items() if entry is not None
-            },
+            scores={name: _score(name, entry) for name, entry in values["scores"].items() if entry is not None},
             psnr_per_frame=[_number(value) for value in values.get("psnr_per_frame") or []],
             ssim_per_frame=[_number(value) for value in values.get("ssim_per_frame") or []],
             clips=_clips(values.get("clips") or []),

@@ -24,8 +24,8 @@ Frame = Image.Image | np.ndarray
 class FCAPipeline:
     """Text-video prediction: a frozen CogVideoX, BLIP-2's frozen parts, and a trained adapter (or none).
 
-        pipeline = FCAPipeline.from_pretrained("config/pocket-base", adapter="config/pocket-base/adapter")
-        video = pipeline(frames=[Image.open("start.png")], prompt="push red block left")  # (16, H, W, 3) uint8
+    pipeline = FCAPipeline.from_pretrained("config/pocket-base", adapter="config/pocket-base/adapter")
+    video = pipeline(frames=[Image.open("start.png")], prompt="push red block left")  # (16, H, W, 3) uint8
     """
 
     def __init__(

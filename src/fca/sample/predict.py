@@ -31,7 +31,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Given:
-    """What a clip starts from: scaled latent of the initial frames and its noise (B, 1, C, h, w), ViT tokens (B, v, w)."""
+    """What a clip starts from: latent of the initial frames and its noise (B, 1, C, h, w); ViT tokens (B, v, w)."""
 
     initial: Tensor
     initial_noise: Tensor

@@ -186,9 +186,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        problem = (
-            f"{path} can't be read as weights ({next(iter(str(error).splitlines()), type(error).__name__)})"
-        )
+        problem = f"{path} can't be read as weights ({next(iter(str(error).splitlines()), type(error).__name__)})"
         raise FcaError(problem, "a safetensors file or a pickled state dict", REMEDY) from error
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise FcaError(f"{path} is not a state dict", "names and tensors of I3D", REMEDY)

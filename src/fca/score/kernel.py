@@ -30,9 +30,7 @@ def kernel_distance(first: Features, second: Features) -> float:
     return float(_distances(first, second, once, also)[0])
 
 
-def resampled_kernel_distances(
-    first: Features, second: Features, counts: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def resampled_kernel_distances(first: Features, second: Features, counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """The distance (r,) of resampled pairs: row r of `counts` (r, n) says how often each pair was drawn.
 
     A clip drawn twice is never compared with itself: within a set only pairs of different clips count.

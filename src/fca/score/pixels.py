@@ -18,9 +18,7 @@ Frames = NDArray[np.uint8]
 def psnr(prediction: Frames, truth: Frames) -> NDArray[np.float64]:
     """Peak signal-to-noise ratio in dB of every frame: (F, H, W, 3) twice -> (F,), at most MOST_PSNR."""
     _check(prediction, truth)
-    errors = [
-        np.mean((one.astype(np.float64) - other) ** 2) for one, other in zip(prediction, truth, strict=True)
-    ]
+    errors = [np.mean((one.astype(np.float64) - other) ** 2) for one, other in zip(prediction, truth, strict=True)]
     least = PEAK**2 / 10 ** (MOST_PSNR / 10)
     return 10 * np.log10(PEAK**2 / np.maximum(errors, least))
 

@@ -137,9 +137,7 @@ def read_motions(pairs: Pairs, network: FeatureNetwork, batch_size: int) -> list
     return rows
 
 
-def distances(
-    measured: Measured, network: str, config: Config, counts: NDArray[np.int64]
-) -> dict[str, Interval]:
+def distances(measured: Measured, network: str, config: Config, counts: NDArray[np.int64]) -> dict[str, Interval]:
     """FVD, KVD and Seer's KVD, with the given frames replaced by the truth and as the model made them."""
 
     def fvd_resampled(truth: Features, prediction: Features) -> NDArray[np.float64]:
@@ -168,9 +166,7 @@ def distances(
 
         scores[name("fvd")] = interval(frechet_distance, fvd_resampled, truth, prediction, least=0.0)
         scores[name("kvd")] = interval(kernel_distance, kvd_resampled, truth, prediction)
-        scores[name("kvd_seer")] = interval(
-            kernel_distance, kvd_resampled, centred(truth), centred(prediction)
-        )
+        scores[name("kvd_seer")] = interval(kernel_distance, kvd_resampled, centred(truth), centred(prediction))
     return scores
 
 
@@ -188,8 +184,7 @@ def reference(measured: Measured, network: FeatureNetwork, config: Config) -> di
     rng = np.random.default_rng(config.seed)
     orders = [rng.permutation(len(measured.truth)) for _ in range(HALVINGS)] if half >= 2 else []
     halves = [
-        frechet_distance(measured.truth[order[:half]], measured.truth[order[half : 2 * half]])
-        for order in orders
+        frechet_distance(measured.truth[order[:half]], measured.truth[order[half : 2 * half]]) for order in orders
     ]
     accuracy = None
     if measured.truth_motions:

@@ -54,7 +54,9 @@ class TrainingModel(nn.Module):
         return v_loss(prediction, velocity)
 
 
-def new_adapter(config: Config, variant: str, transformer: CogVideoXTransformer3DModel, vision_width: int) -> FCAAdapter:
+def new_adapter(
+    config: Config, variant: str, transformer: CogVideoXTransformer3DModel, vision_width: int
+) -> FCAAdapter:
     """The adapter of a variant, freshly initialised from `config.seed` or continued from `train.init_from`."""
     torch.manual_seed(config.seed)
     if config.train.init_from is not None:

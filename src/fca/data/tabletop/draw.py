@@ -26,9 +26,7 @@ def _mix(one: Colour, other: Colour, share: float) -> Colour:
     return red, green, blue
 
 
-def _arc(
-    x: float, y: float, radius_x: float, radius_y: float, start: float, stop: float, count: int
-) -> list[_Point]:
+def _arc(x: float, y: float, radius_x: float, radius_y: float, start: float, stop: float, count: int) -> list[_Point]:
     """Points on an ellipse, angles in turns: 0 = right, 0.25 = down."""
     step = 2.0 * math.pi * (stop - start) / (count - 1)
     first = 2.0 * math.pi * start
@@ -82,9 +80,7 @@ class _Canvas:
         """Fill an upright ellipse."""
         self.polygon(_arc(x, y, radius_x, radius_y, 0.0, 1.0, 33), colour)
 
-    def limb(
-        self, start: _Point, end: _Point, start_radius: float, end_radius: float, colour: Colour
-    ) -> None:
+    def limb(self, start: _Point, end: _Point, start_radius: float, end_radius: float, colour: Colour) -> None:
         """Fill a tapered stick with round ends."""
         turn = math.atan2(end[1] - start[1], end[0] - start[0]) / (2.0 * math.pi)
         far = _arc(*end, end_radius, end_radius, turn - 0.25, turn + 0.25, 9)
@@ -116,17 +112,13 @@ def _draw_backdrop(canvas: _Canvas, scene: Scene) -> None:
             )
     if backdrop.basin:
         colour = _mix(backdrop.table, _BLACK, 0.10)
-        canvas.polygon(
-            [(-0.56, 0.50), (0.56, 0.50), (0.70, 1.3), (-0.70, 1.3)], _mix(backdrop.table, _WHITE, 0.22)
-        )
+        canvas.polygon([(-0.56, 0.50), (0.56, 0.50), (0.70, 1.3), (-0.70, 1.3)], _mix(backdrop.table, _WHITE, 0.22))
         canvas.polygon([(-0.53, 0.525), (0.53, 0.525), (0.66, 1.3), (-0.66, 1.3)], colour)
     for sign in (-1.0, 1.0):
         if max(-canvas.left, canvas.right) > half_width:
             inner = [(sign * 1.25 * half_width, 1.3), (sign * half_width, horizon)]
             canvas.polygon([*inner, (sign * 9.0, horizon), (sign * 9.0, 1.3)], backdrop.floor)
-    canvas.rectangle(
-        -half_width, horizon - 0.012, half_width, horizon + 0.012, _mix(backdrop.table, _BLACK, 0.28)
-    )
+    canvas.rectangle(-half_width, horizon - 0.012, half_width, horizon + 0.012, _mix(backdrop.table, _BLACK, 0.28))
 
 
 def _draw_shadow(canvas: _Canvas, scene: Scene, item: Item, x: float, y: float, height: float) -> None:
@@ -216,9 +208,7 @@ def _draw_gripper(canvas: _Canvas, scene: Scene, at: Pose) -> None:
     canvas.limb(base, (tip_x, palm - 0.10), 0.075, 0.060, effector.sleeve)
     canvas.limb((tip_x, palm - 0.15), (tip_x, palm - 0.05), 0.052, 0.052, light)
     half = max(opening + 0.022, 0.075)
-    canvas.limb(
-        (tip_x - half + 0.03, palm - 0.01), (tip_x + half - 0.03, palm - 0.01), 0.036, 0.036, effector.skin
-    )
+    canvas.limb((tip_x - half + 0.03, palm - 0.01), (tip_x + half - 0.03, palm - 0.01), 0.036, 0.036, effector.skin)
     for sign in (-1.0, 1.0):
         x = tip_x + sign * opening
         canvas.limb((x, palm), (x, tip_y - 0.016), 0.022, 0.017, effector.sleeve)
@@ -233,9 +223,7 @@ def render(scene: Scene, phase: float, width: int, height: int, aspect: float | 
     canvas = _Canvas(scene, at, width, height, width / height if aspect is None else aspect)
     _draw_backdrop(canvas, scene)
     foot = ground(scene)
-    feet = [
-        item.y + 0.5 * item.size if index != scene.target else foot for index, item in enumerate(scene.items)
-    ]
+    feet = [item.y + 0.5 * item.size if index != scene.target else foot for index, item in enumerate(scene.items)]
     for index, item in enumerate(scene.items):
         x = at.target[0] if index == scene.target else item.x
         lift = foot - at.target[1] - 0.5 * item.size if index == scene.target else 0.0

@@ -102,9 +102,7 @@ def _box(item: Item, reach_x: float = 0.0, reach_y: float = 0.0) -> tuple[float,
     return (item.x - half - reach_x, item.x + half + reach_x, top, item.y + 0.5 * item.size + reach_y)
 
 
-def _apart(
-    one: tuple[float, float, float, float], other: tuple[float, float, float, float], gap: float
-) -> bool:
+def _apart(one: tuple[float, float, float, float], other: tuple[float, float, float, float], gap: float) -> bool:
     """Whether two outlines keep a gap, sideways or in height."""
     sideways = one[1] + gap < other[0] or other[1] + gap < one[0]
     return sideways or one[3] + gap < other[2] or other[3] + gap < one[2]
@@ -123,12 +121,8 @@ def _sample_items(
     shapes = [SHAPES[int(rng.integers(len(SHAPES)))] for _ in range(count)]
     sizes = [float(rng.uniform(0.24 if style == "bridge" else 0.225, 0.265)) for _ in range(count)]
     sideways = verb in ("push", "slide")
-    half, (low, high) = {"hold": (0.10, (0.49, 0.51)), "pan": (0.08, (0.52, 0.76))}.get(
-        verb, (0.04, (0.57, 0.60))
-    )
-    target = Item(
-        colours[0], shapes[0], float(rng.uniform(-half, half)), float(rng.uniform(low, high)), sizes[0]
-    )
+    half, (low, high) = {"hold": (0.10, (0.49, 0.51)), "pan": (0.08, (0.52, 0.76))}.get(verb, (0.04, (0.57, 0.60)))
+    target = Item(colours[0], shapes[0], float(rng.uniform(-half, half)), float(rng.uniform(low, high)), sizes[0])
     reach = (extent if sideways else 0.0, extent if verb == "hold" else 0.0)
     items, boxes = [target], [_box(target, *reach)]
     while len(items) < count:

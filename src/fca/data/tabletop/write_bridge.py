@@ -47,9 +47,7 @@ def _sample_scene_of(rng: np.random.Generator, task: str, motion: str) -> Scene:
     while True:
         scene = sample_scene(rng, "bridge", motion)
         crowded = task.endswith(DISTRACTORS)
-        if caption(scene)["task"] == task.removesuffix(DISTRACTORS) and (
-            len(scene.items) == 3 or not crowded
-        ):
+        if caption(scene)["task"] == task.removesuffix(DISTRACTORS) and (len(scene.items) == 3 or not crowded):
             return scene
 
 

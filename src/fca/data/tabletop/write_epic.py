@@ -140,10 +140,7 @@ def write_epic(root: Path, segments_train: int, segments_validation: int, seed: 
             for index, begin in enumerate(range(0, count, SEGMENTS_PER_VIDEO)):
                 person, fast = index // 2 + 1, index % 2 == 0
                 video = f"P{person:02d}_{take:02d}" if fast else f"P{person:02d}_1{take:02d}"
-                scenes = [
-                    sample_scene(rng, "epic", motion)
-                    for motion in motions[begin : begin + SEGMENTS_PER_VIDEO]
-                ]
+                scenes = [sample_scene(rng, "epic", motion) for motion in motions[begin : begin + SEGMENTS_PER_VIDEO]]
                 kitchen, arm = scenes[0].backdrop, scenes[0].effector
                 scenes = [
                     dataclasses.replace(
