@@ -48,6 +48,13 @@ def test_both_scales_load() -> None:
     assert [variant.trained for variant in pocket.variants.values()] == [True, False, False]
 
 
+def test_the_scratch_scale_is_the_pocket_scale_but_for_data_and_training() -> None:
+    pocket, scratch = load(POCKET), load(ROOT / "config" / "pocket-scratch.yaml")
+    assert scratch.train.init_from is None
+    for name in ("clip", "base", "adapter", "features", "variants", "encode", "sample", "score", "report", "seed"):
+        assert getattr(scratch, name) == getattr(pocket, name), name
+
+
 def test_paper_has_the_values_of_table_5() -> None:
     paper = load(ROOT / "config" / "paper.yaml")
     assert (paper.clip.width, paper.clip.height, paper.clip.frames) == (720, 480, 16)
@@ -169,7 +176,7 @@ def test_no_such_file(tmp_path) -> None:
 
 
 def test_exponents_are_numbers(edited) -> None:
-    assert load(edited("learning_rate: 1.0e-3", "learning_rate: 5e-4")).train.learning_rate == 5e-4
+    assert load(edited("learning_rate: 3.0e-4", "learning_rate: 5e-4")).train.learning_rate == 5e-4
 
 
 def test_unknown_variant(edited) -> None:

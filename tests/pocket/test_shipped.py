@@ -1,5 +1,6 @@
 """The networks shipped in config/pocket-base: their size, their format, and what they can do on clips never seen."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ def fresh() -> tuple[np.ndarray, list[int]]:
 
 def test_the_shipped_networks_are_small_and_hold_no_code():
     files = [path for path in BASE.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) <= 15 * 10**6
+    assert sum(path.stat().st_size for path in files) <= 15 * 2**20
     weights = {path.suffix for path in files if path.stat().st_size > 100_000}
     assert weights == {".safetensors"}
     assert (BASE / "README.md").is_file()
@@ -37,7 +38,8 @@ def test_the_vae_rebuilds_clips_it_never_saw(fresh):
         for start in range(0, 16, 4):
             video = to_video(fresh[0][start : start + 4])
             scores.append(psnr(vae.decode(vae.encode(video).latent_dist.mode()).sample, video))
-    assert np.mean(scores) >= 30
+    claimed = json.loads((BASE / "vae/training.json").read_text())["held_out_psnr_db"]
+    assert np.mean(scores) >= claimed - 1.0
 
 
 def test_the_feature_network_names_the_motions_of_clips_it_never_saw(fresh):

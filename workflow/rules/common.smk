@@ -92,9 +92,7 @@ def model_of(wildcards):
 
 def models(dataset):
     """Manifests of all trained variants."""
-    return [
-        LAYOUT.model_manifest(dataset, name) for name, variant in CONFIG.variants.items() if variant.trained
-    ]
+    return [LAYOUT.model_manifest(dataset, name) for name, variant in CONFIG.variants.items() if variant.trained]
 
 
 def scores(dataset):

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-STEPS = {"features": 1900, "vae": 2800, "refine": 5000, "base": 4600, "vision": 1500, "adapter": 4400}
+STEPS = {"features": 1900, "vae": 2800, "base": 4600, "vision": 1500, "adapter": 4400}
 PARTS = tuple(STEPS)
 CORPUS = {"train": (9000, 1_000_000), "held-out": (600, 9_000_000)}  # clips, first seed
 
@@ -39,8 +39,6 @@ def main(argv: list[str]) -> None:
     if "vae" in chosen:
         latent_cache.unlink(missing_ok=True)
         vae.train(clips["train"], clips["held-out"], root / "vae", arguments.vae_steps, seed)
-    if "refine" in chosen:
-        vae.refine(clips["train"], clips["held-out"], root / "vae", arguments.refine_steps, seed)
     if "base" in chosen:
         base.train(clips["train"], root, latent_cache, arguments.base_steps, seed)
     if "vision" in chosen:

@@ -10,7 +10,7 @@ TEXT = """# The pocket base
 
 Small networks of CogVideoX's, BLIP-2's and I3D's own classes, trained on generated tabletop videos, so that the whole
 workflow runs on a laptop. They stand in for nothing: numbers measured with them say nothing about CogVideoX-2B or the
-paper. Weights are float16 in safetensors; {megabytes:.1f} MB in all. Licence: Apache-2.0.
+paper. Weights are float16 in safetensors; {mebibytes:.1f} MiB in all. Licence: Apache-2.0.
 
 Made by `snakemake pocket_base` (`fca pocket --help` has the parts and their settings) on two CPU cores; seed
 {seed}; {clips:,} clips of 96x64 pixels and 16 frames, drawn by `fca.pocket.corpus` from seeds that the demo doesn't
@@ -53,7 +53,7 @@ def write_card(root: Path, clips: int, held_out: int, seed: int) -> None:
             curves.append(f"| {name} | " + " | ".join(_at(found["curve"], share) for share in SHARES) + " |")
     size = sum(path.stat().st_size for path in root.rglob("*.safetensors"))
     text = TEXT.format(
-        megabytes=size / 1e6, seed=seed, clips=clips, held_out=held_out, rows="\n".join(rows), curves="\n".join(curves)
+        mebibytes=size / 2**20, seed=seed, clips=clips, held_out=held_out, rows="\n".join(rows), curves="\n".join(curves)
     )
     with write_aside(root / "README.md") as aside:
         aside.write_text(text)
@@ -86,8 +86,8 @@ def _steps(found: dict[str, Any]) -> int:
 
 
 def _at(curve: list[dict[str, Any]], share: float) -> str:
-    """The mean of the five logged losses nearest to a share of the way, of the first phase that logged `loss`."""
-    losses = [tick["loss"] for tick in curve if "loss" in tick]
+    """The mean of the five logged losses nearest to a share of the way."""
+    losses = [tick["loss"] for tick in curve]
     place = min(len(losses) - 1, int(share * len(losses)))
     around = losses[max(0, place - 2) : place + 3]
     return f"{sum(around) / len(around):.3f}"

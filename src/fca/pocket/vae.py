@@ -4,7 +4,6 @@ The VAE sees what the pipeline will give it: whole clips of 16 frames, and short
 the initial frames are encoded on their own (paper section 3.2).
 """
 
-import copy
 import json
 import time
 from pathlib import Path
@@ -88,55 +87,9 @@ def train(corpus: Corpus, held_out: Corpus, output: Path, steps: int, seed: int)
     save(vae, held_out, output, curve)
 
 
-def refine(corpus: Corpus, held_out: Corpus, output: Path, steps: int, seed: int) -> None:
-    """Train the VAE in `output` for `steps` more steps while its latents stay where they are.
-
-    A penalty holds the posterior's mean near what the encoder gave before, so that the transformer can be trained on
-    those latents at the same time. `drift` in training.json is the mean squared change of the scaled latents, whose
-    variance is 1.
-    """
-    torch.manual_seed(seed + 1)
-    rng = np.random.default_rng(seed + 1)
-    vae = AutoencoderKLCogVideoX.from_pretrained(output, torch_dtype=torch.float32)
-    anchor = copy.deepcopy(vae).requires_grad_(False)
-    scale = vae.config.scaling_factor
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=1.5e-3, betas=(0.9, 0.99), weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1.5e-3, total_steps=steps, pct_start=0.05)
-    curve, started = json.loads((output / "training.json").read_text())["curve"], time.time()
-    first = 1 + curve[-1]["step"]
-    for step in (bar := tqdm(range(steps), desc="pocket VAE, refined")):
-        rows = np.sort(rng.integers(len(corpus), size=2))
-        left = 8 * int(rng.integers(7))
-        frames = slice(0, 1 + int(rng.integers(2))) if step % 8 == 7 else slice(0, 16)
-        video = to_video(np.stack([corpus.pixels[row, frames, :, left : left + 48] for row in rows]))
-        with torch.autocast("cpu", torch.bfloat16):
-            with torch.no_grad():
-                before = anchor.encode(video).latent_dist.mean
-            posterior = vae.encode(video).latent_dist
-            decoded = vae.decode(posterior.sample()).sample
-        decoded = decoded.float()
-        target = video if decoded.shape == video.shape else video.mean(2, keepdim=True)
-        drift = (scale * (posterior.mean.float() - before.float())).square().mean()
-        error = decoded - target
-        loss = 0.3 * error.abs().mean() + 2 * error.square().mean() + 0.1 * drift
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad(set_to_none=True)
-        if step % 50 == 0 or step == steps - 1:
-            entry = {"step": first + step, "refine_loss": loss.item(), "drift": drift.item()}
-            curve.append(entry | {"seconds": round(time.time() - started, 1)})
-            bar.set_postfix(psnr=f"{psnr(decoded.detach(), target):.1f}", drift=f"{drift.item():.4f}")
-        if step % 500 == 499 or step == steps - 1:
-            save(vae, held_out, output, curve, scale)
-
-
 @torch.no_grad()
-def save(
-    vae: AutoencoderKLCogVideoX, held_out: Corpus, output: Path, curve: list[dict], scale: float | None = None
-) -> None:
-    """Measure the held-out PSNR and, unless it is given, the latents' scale, and write the folder in float16."""
+def save(vae: AutoencoderKLCogVideoX, held_out: Corpus, output: Path, curve: list[dict]) -> None:
+    """Measure the held-out PSNR and the latents' scale, and write the folder in float16."""
     vae.eval()
     scores, latents = [], []
     for start in range(0, min(len(held_out), 64), 4):
@@ -144,8 +97,7 @@ def save(
         mode = vae.encode(video).latent_dist.mode()
         scores.append(psnr(vae.decode(mode).sample, video))
         latents.append(mode)
-    if scale is None:
-        scale = 1 / float(torch.cat(latents).std())
+    scale = 1 / float(torch.cat(latents).std())
     vae.register_to_config(scaling_factor=scale)
     output.mkdir(parents=True, exist_ok=True)
     state = {key: value.half() for key, value in vae.state_dict().items()}
