@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from fca.data.tabletop import MOTIONS
 from fca.errors import FcaError
+from fca.pocket.corpus import draw
+from fca.pocket.features import blur, to_video
 from fca.score.features import KINETICS, load_network, preprocess
-from fca.score.i3d import InceptionI3d
+from fca.score.frechet import frechet_distance
+from fca.score.i3d import InceptionI3d, stage_means
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def clips(seed: int, count: int = 3, frames: int = 8, height: int = 32, width: int = 48) -> np.ndarray:
@@ -70,6 +75,40 @@ def test_a_folder_is_loaded(write_network) -> None:
     logits = load_network(write_network(features="logits"))
     np.testing.assert_array_equal(logits.features(frames, 2), reading.logits)
     assert logits.feature_width == 6
+
+
+def test_stages_are_the_channel_means_in_units_of_their_spread(write_network) -> None:
+    folder = write_network()
+    module, state = load_network(folder).module, load_file(folder / "model.safetensors")
+    with torch.no_grad():
+        means = stage_means(module.stages(preprocess(clips(5), 32, crop=False)))
+    width = means.shape[1]
+    state |= {"standard.mean": torch.full((width,), 2.0), "standard.spread": torch.full((width,), 0.5)}
+    assert "standard.mean" in message(write_network(features="stages"))
+    save_file(state, folder / "model.safetensors")
+    network = load_network(folder)
+    assert network.feature_width == width > module.feature_width
+    np.testing.assert_allclose(network.features(clips(5)), (means.double() - 2) / 0.5, rtol=1e-3, atol=1e-5)
+    logits = load_network(write_network()).read(clips(5)).logits
+    save_file(state, folder / "model.safetensors")
+    np.testing.assert_array_equal(load_network(folder).read(clips(5)).logits, logits)
+
+
+def test_the_shipped_network_reads_motion_and_sees_blur_and_another_scene() -> None:
+    """Clips drawn here, with seeds that its training has not seen."""
+    network = load_network(REPOSITORY / "config" / "pocket-base" / "features")
+    drawn = [draw(seed) for seed in range(5_000_000, 5_000_032)]
+    frames = np.stack([pixels for pixels, *_ in drawn])
+    truth = network.read(frames)
+    assert network.config.features == "stages"
+    assert np.mean(truth.logits.argmax(1) == [motion for _, _, motion, _ in drawn]) >= 0.9
+    blurred = ((blur(to_video(frames), 1.5).numpy() + 1) * 127.5).round().astype(np.uint8).transpose(0, 2, 3, 4, 1)
+    half, features = len(frames) // 2, truth.features
+    spliced = np.concatenate([frames[:half, :1], frames[half:, 1:]], axis=1)
+    floor = frechet_distance(features[:half], features[half:])
+    assert frechet_distance(features[:half], network.features(frames[:half])) < 1e-3
+    assert frechet_distance(features[:half], network.features(blurred[:half])) > 0.05 * floor
+    assert frechet_distance(features[:half], network.features(spliced)) > 0.5 * floor
 
 
 def test_the_file_of_videogpt_is_loaded(tmp_path: Path) -> None:

@@ -47,4 +47,4 @@ def main(argv: list[str]) -> None:
     if "adapter" in chosen:
         latents = base.encode_corpus(root, clips["train"], latent_cache)
         adapter.train(clips["train"], latents, root, cache / "vision.pt", arguments.adapter_steps, seed)
-    write_card(root, len(clips["train"]), len(clips["held-out"]), seed)
+    write_card(root, len(clips["train"]), len(clips["held-out"]))

@@ -12,12 +12,12 @@ Small networks of CogVideoX's, BLIP-2's and I3D's own classes, trained on genera
 workflow runs on a laptop. They stand in for nothing: numbers measured with them say nothing about CogVideoX-2B or the
 paper. Weights are float16 in safetensors; {mebibytes:.1f} MiB in all. Licence: Apache-2.0.
 
-Made by `snakemake pocket_base` (`fca pocket --help` has the parts and their settings) on two CPU cores; seed
-{seed}; {clips:,} clips of 96x64 pixels and 16 frames, drawn by `fca.pocket.corpus` from seeds that the demo doesn't
-use. Figures are on {held_out} clips that no training saw.
+Made by `snakemake pocket_base` (`fca pocket PART --seed N` makes one part, `fca pocket --help` has the settings) on
+two CPU cores from {clips:,} clips of 96x64 pixels and 16 frames, drawn by `fca.pocket.corpus` from seeds that the demo
+doesn't use. What was measured on the {held_out} held-out clips says so; losses are on the training clips.
 
-| folder | what | parameters | steps | measured |
-|---|---|---|---|---|
+| folder | what | parameters | steps | seed | measured |
+|---|---|---|---|---|---|
 {rows}
 
 `scheduler/` is CogVideoX-2B's configuration. `tokenizer/` is a unigram tokenizer made from the captions, with letters
@@ -42,19 +42,20 @@ Every logged value is in `training.json` beside the weights.
 """
 
 
-def write_card(root: Path, clips: int, held_out: int, seed: int) -> None:
+def write_card(root: Path, clips: int, held_out: int) -> None:
     """Write `root`/README.md from the `training.json` files below `root`."""
     training = {path.parent.name: json.loads(path.read_text()) for path in sorted(root.glob("*/training.json"))}
     rows, curves = [], []
     for name, (what, measured) in PARTS.items():
         if name in training:
             found = training[name]
-            rows.append(f"| `{name}/` | {what} | {found['parameters']:,} | {_steps(found):,} | {measured(found)} |")
+            rows.append(
+                f"| `{name}/` | {what} | {found['parameters']:,} | {_steps(found):,} | {found['seed']} | {measured(found)} |"
+            )
             curves.append(f"| {name} | " + " | ".join(_at(found["curve"], share) for share in SHARES) + " |")
     size = sum(path.stat().st_size for path in root.rglob("*.safetensors"))
     text = TEXT.format(
         mebibytes=size / 2**20,
-        seed=seed,
         clips=clips,
         held_out=held_out,
         rows="\n".join(rows),
@@ -68,7 +69,7 @@ SHARES = (0.02, 0.1, 0.25, 0.5, 0.75, 1.0)
 PARTS = {
     "vae": (
         "AutoencoderKLCogVideoX, 16 latent channels",
-        lambda found: f"reconstruction {found['held_out_psnr_db']:.1f} dB PSNR",
+        lambda found: f"held-out reconstruction {found['held_out_psnr_db']:.1f} dB PSNR",
     ),
     "transformer": (
         "CogVideoXTransformer3DModel, 6 layers of width 160, trained with `text_encoder/` (T5, width 64)",
@@ -77,7 +78,7 @@ PARTS = {
     "vision": ("Blip2VisionModel, 2 layers of width 64, and text embeddings", lambda found: "(masked patches)"),
     "features": (
         "I3D of a quarter of the width, trained on motions",
-        lambda found: f"top-1 {100 * found['held_out_top1']:.1f} % on six motions",
+        lambda found: f"held-out top-1 {100 * found['held_out_top1']:.1f} % on six motions",
     ),
     "adapter": (
         "FCA adapter for all three styles, which the demo continues",

@@ -83,13 +83,13 @@ def train(corpus: Corpus, held_out: Corpus, output: Path, steps: int, seed: int)
             curve.append({"step": step, "loss": float(loss), "seconds": round(time.time() - started, 1)})
             bar.set_postfix(loss=f"{float(loss):.4f}", psnr=f"{psnr(decoded.detach(), target):.1f}")
         if step % 500 == 499:
-            save(vae, held_out, output, curve)
-    save(vae, held_out, output, curve)
+            save(vae, held_out, output, {"seed": seed, "curve": curve})
+    save(vae, held_out, output, {"seed": seed, "curve": curve})
 
 
 @torch.no_grad()
-def save(vae: AutoencoderKLCogVideoX, held_out: Corpus, output: Path, curve: list[dict]) -> None:
-    """Measure the held-out PSNR and the latents' scale, and write the folder in float16."""
+def save(vae: AutoencoderKLCogVideoX, held_out: Corpus, output: Path, figures: dict) -> None:
+    """Measure the held-out PSNR and the latents' scale; write the folder in float16, and `figures` with these."""
     vae.eval()
     scores, latents = [], []
     for start in range(0, min(len(held_out), 64), 4):
@@ -106,11 +106,10 @@ def save(vae: AutoencoderKLCogVideoX, held_out: Corpus, output: Path, curve: lis
     half.half().load_state_dict(state)
     half.save_pretrained(output)
     parameters = sum(parameter.numel() for parameter in vae.parameters())
-    figures = {
+    figures |= {
         "parameters": parameters,
         "held_out_psnr_db": round(float(np.mean(scores)), 2),
         "scaling_factor": scale,
-        "curve": curve,
     }
     (output / "training.json").write_text(json.dumps(figures, indent=1) + "\n")
     print(f"held-out PSNR {figures['held_out_psnr_db']} dB, scaling factor {scale:.3f}", flush=True)

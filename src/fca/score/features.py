@@ -23,7 +23,7 @@ from torch import Tensor
 
 from fca.data.files import sha256_file
 from fca.errors import FcaError
-from fca.score.i3d import InceptionI3d
+from fca.score.i3d import InceptionI3d, stage_means
 
 REMEDY = (
     "set features.network to the folder config/pocket-base/features, or to the file i3d_pretrained_400.pt "
@@ -48,8 +48,9 @@ class NetworkConfig(BaseModel):
     """center: only the middle short_side x short_side pixels are seen."""
     frames: int | None
     """The number of frames it was trained on; null: any."""
-    features: Literal["logits", "pooled"]
-    """What is compared between clips: the logits, or what they are a linear function of."""
+    features: Literal["logits", "pooled", "stages"]
+    """What is compared between clips: the logits; what they are a linear function of; or the mean of every channel
+    of four stages from the first edges to the last layer, each in units of its spread over real clips."""
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
@@ -74,11 +75,22 @@ class Reading:
     logits: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Standard:
+    """Mean and spread (d,) of the stages' channels over real clips, stored with the weights."""
+
+    mean: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+
 class FeatureNetwork:
     """A loaded network with frozen weights, on a GPU where there is one, always in float32."""
 
-    def __init__(self, config: NetworkConfig, module: InceptionI3d, sha256: str) -> None:
+    def __init__(
+        self, config: NetworkConfig, module: InceptionI3d, sha256: str, standard: Standard | None = None
+    ) -> None:
         self.config = config
+        self.standard = standard
         self.sha256 = sha256
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         module = module.eval().requires_grad_(False)
@@ -94,6 +106,8 @@ class FeatureNetwork:
 
     @property
     def feature_width(self) -> int:
+        if self.standard is not None:
+            return len(self.standard.mean)
         return self.config.class_count if self.config.features == "logits" else self.module.feature_width
 
     @torch.inference_mode()
@@ -104,11 +118,16 @@ class FeatureNetwork:
             for batch in batches(frames, batch_size):
                 video = preprocess(batch, self.config.short_side, self.config.crop == "center")
                 video = video.to(self.device).contiguous(memory_format=torch.channels_last_3d)
-                pooled = self.module.features(video)
-                features.append(pooled.double().cpu().numpy())
+                stages = self.module.stages(video)
+                pooled = self.module.pool(stages[-1])
                 logits.append(self.module.classify(pooled).double().cpu().numpy())
-        reading = Reading(np.concatenate(features), np.concatenate(logits))
-        return Reading(reading.logits, reading.logits) if self.config.features == "logits" else reading
+                if self.standard is not None:
+                    means = stage_means(stages).double().cpu().numpy()
+                    features.append((means - self.standard.mean) / self.standard.spread)
+                else:
+                    features.append(pooled.double().cpu().numpy())
+        of_all = np.concatenate(logits)
+        return Reading(of_all if self.config.features == "logits" else np.concatenate(features), of_all)
 
     def features(self, frames: NDArray[np.uint8], batch_size: int = 16) -> NDArray[np.float64]:
         """Clips (n, F, H, W, 3) uint8 -> (n, d) float64."""
@@ -157,6 +176,14 @@ def load_network(path: Path | str) -> FeatureNetwork:
     if not weights.is_file():
         raise FcaError(f"there is no feature network {weights}", "a file with the weights", REMEDY)
     state = _read_weights(weights)
+    mean, spread = state.pop("standard.mean", None), state.pop("standard.spread", None)
+    standard = None
+    if config.features == "stages":
+        if mean is None or spread is None:
+            raise FcaError(
+                f"{weights} holds no standard.mean and standard.spread", "both, for features: stages", REMEDY
+            )
+        standard = Standard(mean.double().numpy(), spread.double().numpy())
     module = InceptionI3d(config.class_count, config.width)
     try:
         module.load_state_dict({name: tensor.float() for name, tensor in state.items()})
@@ -167,7 +194,7 @@ def load_network(path: Path | str) -> FeatureNetwork:
             f"the state dict of I3D at width {config.width} with {config.class_count} classes",
             REMEDY,
         ) from error
-    return FeatureNetwork(config, module, sha256_file(weights))
+    return FeatureNetwork(config, module, sha256_file(weights), standard)
 
 
 def _read_config(path: Path) -> NetworkConfig:

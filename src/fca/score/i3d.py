@@ -98,6 +98,10 @@ MIXED: dict[str, tuple[int, int, int, int, int, int]] = {
 """Channel counts of the Inception blocks at width 1 (see `Mixed`)."""
 
 
+STAGES = ("Conv3d_2c_3x3", "Mixed_3c", "Mixed_4f", "Mixed_5c")
+"""The last layer before each reduction of the picture, and the last of all."""
+
+
 class _Head(nn.Module):
     """The last 1x1x1 convolution, with a bias and nothing after it: keys `logits.conv3d.{weight,bias}`."""
 
@@ -139,13 +143,24 @@ class InceptionI3d(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.logits = _Head(channels, num_classes)
 
-    def features(self, video: Tensor) -> Tensor:
-        """(B, 3, T, H, W) in [-1, 1] -> (B, feature_width): what the logits are a linear function of."""
+    def stages(self, video: Tensor) -> list[Tensor]:
+        """(B, 3, T, H, W) in [-1, 1] -> the output (B, C, T', H', W') of each of STAGES."""
+        outputs = []
         for name in self.body:
-            video = self._modules[name](video)
-        time, height, width = video.shape[2:]
-        pooled = F.avg_pool3d(video, (min(2, time), height, width), stride=1)  # (B, feature_width, T', 1, 1)
+            video = self.get_submodule(name)(video)
+            if name in STAGES:
+                outputs.append(video)
+        return outputs
+
+    def pool(self, last: Tensor) -> Tensor:
+        """The last stage's output -> (B, feature_width): what the logits are a linear function of."""
+        time, height, width = last.shape[2:]
+        pooled = F.avg_pool3d(last, (min(2, time), height, width), stride=1)  # (B, feature_width, T'', 1, 1)
         return pooled.mean(dim=(2, 3, 4))
+
+    def features(self, video: Tensor) -> Tensor:
+        """(B, 3, T, H, W) in [-1, 1] -> (B, feature_width)."""
+        return self.pool(self.stages(video)[-1])
 
     def classify(self, features: Tensor) -> Tensor:
         """(B, feature_width) -> (B, num_classes). Being linear, this is the mean of the logits over time."""
@@ -153,3 +168,8 @@ class InceptionI3d(nn.Module):
 
     def forward(self, video: Tensor) -> Tensor:
         return self.classify(self.features(video))
+
+
+def stage_means(stages: list[Tensor]) -> Tensor:
+    """The stages' outputs (B, C, T, H, W) -> (B, sum of C): each channel's mean over time and picture."""
+    return torch.cat([stage.mean(dim=(2, 3, 4)) for stage in stages], dim=1)
