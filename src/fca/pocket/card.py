@@ -49,9 +49,8 @@ def write_card(root: Path, clips: int, held_out: int) -> None:
     for name, (what, measured) in PARTS.items():
         if name in training:
             found = training[name]
-            rows.append(
-                f"| `{name}/` | {what} | {found['parameters']:,} | {_steps(found):,} | {found['seed']} | {measured(found)} |"
-            )
+            numbers = f"{found['parameters']:,} | {_steps(found):,} | {found['seed']}"
+            rows.append(f"| `{name}/` | {what} | {numbers} | {measured(found)} |")
             curves.append(f"| {name} | " + " | ".join(_at(found["curve"], share) for share in SHARES) + " |")
     size = sum(path.stat().st_size for path in root.rglob("*.safetensors"))
     text = TEXT.format(
