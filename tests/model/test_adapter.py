@@ -4,6 +4,7 @@ import pytest
 import torch
 from diffusers import CogVideoXTransformer3DModel
 
+from fca.errors import FcaError
 from fca.model import FCAAdapter, denoise
 from tests.model.conftest import small_adapter, small_transformer
 from tests.model.reference import slow_conditioning
@@ -99,7 +100,7 @@ def test_a_saved_adapter_loads_with_the_same_weights_and_settings(world, tmp_pat
 
 
 def test_an_adapter_for_another_transformer_is_refused():
-    with pytest.raises(ValueError, match="the transformer has"):
+    with pytest.raises(FcaError, match="the transformer has"):
         small_adapter(small_transformer(layers=2)).attach(small_transformer(layers=3))
 
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from fca.model import FCAAdapter, denoise, embed_initial_frames
+from fca.model.diffusion import diffuse
 from fca.pocket.base import build_scheduler, build_transformer
 from fca.sample.predict import Given, Prompt, predict_latents
-from fca.train.objective import diffuse
 
 BATCH = 2
 

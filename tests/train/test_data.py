@@ -5,7 +5,8 @@ import torch
 
 from fca.config import Layout
 from fca.encode import encode
-from fca.train.data import LatentClips, StepOrder, draw_posterior
+from fca.model.diffusion import draw_posterior
+from fca.train.data import LatentClips, StepOrder
 
 
 def places(steps: range, process: int = 0, processes: int = 1, batch_size: int = 4, accumulation: int = 1):

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
 import yaml
 
 from fca.config import Layout
 from fca.data.manifest import Manifest
+from fca.data.shards import Shard, write_shard
 from fca.encode import encode
 from fca.errors import FcaError
 from fca.model import FCAAdapter
@@ -131,6 +133,47 @@ def test_a_checkpoint_that_would_run_code_is_not_loaded(tmp_path, capsys):
     with pytest.raises(FcaError):
         load_newest(tmp_path)
     assert "code was run\n" not in capsys.readouterr().out
+
+
+def test_another_base_starts_another_run(encoded, tmp_path, random_base):
+    before = run_folder(encoded, "ssv2", "fca")
+    base = tmp_path / "base"
+    shutil.copytree(random_base, base)
+    other = small_config(tmp_path, base)
+    assert run_folder(other, "ssv2", "fca") != before
+    same = run_folder(other, "ssv2", "fca")
+    path = base / "transformer/diffusion_pytorch_model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert run_folder(other, "ssv2", "fca") != same
+
+
+def test_a_loss_that_is_not_finite_stops_before_a_weight_is_harmed(encoded):
+    layout = Layout(encoded)
+    for shard in layout.shards("ssv2", "train"):
+        path = layout.latents("ssv2", "train", shard)
+        with Shard(path) as source:
+            arrays = {name: source[name][:] for name in source.names if name not in ("id", "caption")}
+            arrays["mean"] = arrays["mean"] * np.float16(np.nan)
+            arrays["caption"] = source.captions
+            write_shard(path, "latents", arrays, source.ids, {}, {}, meta=source.meta)
+    with pytest.raises(FcaError, match="not finite"):
+        train(encoded, "ssv2", "fca")
+    assert not layout.model_manifest("ssv2", "fca").exists()
+
+
+def test_an_adapter_with_other_settings_is_not_continued(encoded, tmp_path, random_base):
+    train(encoded, "ssv2", "fca")
+    config = small_config(tmp_path, random_base, init_from=str(Layout(encoded).model("ssv2", "fca")))
+    changed = config.model_copy(update={"adapter": config.adapter.model_copy(update={"queries_per_frame": 8})})
+    with pytest.raises(FcaError, match="queries_per_frame 16"):
+        train(changed, "ssv2", "fca")
+
+
+def test_more_processes_than_run_are_refused(encoded, tmp_path, random_base):
+    with pytest.raises(FcaError, match="1 processes are training"):
+        train(small_config(tmp_path, random_base, processes=2), "ssv2", "fca")
 
 
 def test_only_the_newest_checkpoints_are_kept(tmp_path):

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from fca.model.diffusion import diffuse
 from fca.pocket.base import build_scheduler
-from fca.train.objective import diffuse, v_loss
+from fca.train.objective import v_loss
 
 SHAPE = (3, 4, 2, 3, 5)
 

@@ -1,66 +1,19 @@
-"""Where the frozen networks come from: a folder, or a pinned revision on the hub."""
-
-from pathlib import Path
+"""The frozen encoders of clips and captions."""
 
 import torch
 from diffusers import AutoencoderKLCogVideoX
 from torch import Tensor
 from transformers import AutoTokenizer, T5EncoderModel
 
+from fca.checkpoints import DTYPES, base_folder, checkpoint_folder, device, load_network
 from fca.config.models import Base
-from fca.data.files import sha256_file
 from fca.encode.blip2 import FrozenBlip2
-from fca.errors import FcaError
-
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-def device() -> torch.device:
-    """The GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def checkpoint_folder(name: str, revision: str | None, patterns: list[str]) -> Path:
-    """The local folder of a checkpoint: `name` itself, or its files matching `patterns` from the hub's cache."""
-    if Path(name).is_dir():
-        return Path(name)
-    if name.startswith((".", "/")) or name.count("/") != 1:
-        raise FcaError(
-            f"the checkpoint folder {name} does not exist",
-            "a folder in diffusers' layout, or a hub name such as THUDM/CogVideoX-2b",
-            "mend base.model or base.vision_model in the configuration (the pocket base: `snakemake pocket_base`)",
-        )
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise FcaError(
-            f"{name} at revision {revision} could not be fetched ({type(error).__name__}: {error})",
-            "the checkpoint in the hub's cache, or a network that reaches the hub",
-            "download it where there is a network and give its folder in the configuration",
-        ) from error
-
-
-def base_folder(base: Base, *parts: str) -> Path:
-    """The folder of the CogVideoX checkpoint with the given parts in it (`vae`, `transformer`, ...), hashes checked."""
-    folder = checkpoint_folder(base.model, base.revision, [f"{part}/*" for part in parts])
-    for part in parts:
-        if not (folder / part).is_dir():
-            raise FcaError(
-                f"{folder} has no folder {part}", "a CogVideoX checkpoint in diffusers' layout", "mend base.model"
-            )
-    for name, expected in base.sha256.items():
-        if name.split("/")[0] in parts and sha256_file(folder / name) != expected:
-            raise FcaError(f"{folder / name} has another sha256", expected, "fetch the file again, at base.revision")
-    return folder
 
 
 def load_vae(base: Base, precision: str) -> AutoencoderKLCogVideoX:
     """The frozen VAE on the device, in the given precision."""
     folder = base_folder(base, "vae")
-    vae = AutoencoderKLCogVideoX.from_pretrained(folder / "vae", torch_dtype=DTYPES[precision])
+    vae = load_network(AutoencoderKLCogVideoX, folder / "vae", DTYPES[precision])
     return vae.requires_grad_(False).eval().to(device())
 
 

@@ -14,13 +14,14 @@ from diffusers.models.attention_processor import Attention, CogVideoXAttnProcess
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
+from fca.errors import FcaError
 from fca.model.attention import FCAAttention, Rotary
 from fca.model.text_conditioning import FramePreNorm, FrameWiseTextConditioning
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What a clip is conditioned on, per layer; nothing in it depends on the noise level, so it is made once a video.
+    """What a clip is conditioned on, per layer; all but `time_embedding` is made once a video.
 
     initial: keys and values (B, heads, s, d / heads) of X_init for each layer.
     frames: y_frames (B, f, q, d) for each layer, before the pre-norm; None without frame-wise text conditioning.
@@ -143,17 +144,29 @@ class FCAAdapter(ModelMixin, ConfigMixin):
         """Freeze `transformer` and give each of its blocks this adapter's processor.
 
         Raises:
-            ValueError: the transformer's depth, width or number of heads is not what this adapter was made for.
+            FcaError: the transformer's sizes are not what this adapter was made for, or it is a kind of CogVideoX
+                (rotary positions, image-to-video) that training and sampling here don't know yet.
         """
         config = transformer.config
+        if config.use_rotary_positional_embeddings or config.patch_size_t or config.in_channels != config.out_channels:
+            raise FcaError(
+                "this CogVideoX has rotary positions, patches in time, or image channels",
+                "a text-to-video transformer with fixed positions, such as CogVideoX-2B",
+                "use THUDM/CogVideoX-2b as base.model",
+            )
         theirs = (
             config.num_layers,
             config.num_attention_heads * config.attention_head_dim,
             config.num_attention_heads,
+            config.time_embed_dim,
         )
-        ours = (self.config.num_layers, self.config.width, self.config.heads)
+        ours = (self.config.num_layers, self.config.width, self.config.heads, self.config.time_width)
         if ours != theirs:
-            raise ValueError(f"adapter for (layers, width, heads) = {ours}, but the transformer has {theirs}")
+            raise FcaError(
+                f"the adapter is made for (layers, width, heads, time width) = {ours}, the transformer has {theirs}",
+                "an adapter trained on this base",
+                "use the base that the adapter was trained on, or train again",
+            )
         transformer.requires_grad_(False)
         for index, (block, layer) in enumerate(zip(transformer.transformer_blocks, self.layers, strict=True)):
             block.attn1.set_processor(FCAProcessor(index, layer))
@@ -234,6 +247,8 @@ def denoise(
     """
     attention_kwargs = None
     if condition is not None:
+        if noisy.shape[1] != condition.latent_frames:
+            raise ValueError(f"x_t has {noisy.shape[1]} latent frames, the adapter is for {condition.latent_frames}")
         time_embedding = transformer.time_embedding(transformer.time_proj(timestep).to(noisy.dtype))
         attention_kwargs = {"condition": replace(condition, time_embedding=time_embedding)}
     return transformer(

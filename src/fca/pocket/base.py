@@ -15,10 +15,11 @@ from diffusers import AutoencoderKLCogVideoX, CogVideoXDDIMScheduler, CogVideoXT
 from torch import Tensor
 from tqdm import tqdm
 
+from fca.model.diffusion import diffuse
 from fca.pocket.corpus import Corpus
 from fca.pocket.text import TEXT_TOKENS, TEXT_WIDTH, build_text_encoder, load_tokenizer
 from fca.pocket.vae import LATENT_CHANNELS, to_video
-from fca.train.objective import diffuse, v_loss
+from fca.train.objective import v_loss
 
 BATCH = 16
 IMAGE_BATCHES = 8  # every eighth batch holds single frames

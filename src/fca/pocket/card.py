@@ -27,8 +27,9 @@ for everything else. `vision/` has BLIP-2's key names for the parts that are rea
 
 The networks know six motions, six colours, four shapes and three styles of picture, and little else: other pictures
 come back as blurred tables. Predictions are soft, small parts of hands and objects smear, and text that asks for
-anything else is answered with one of the six motions. Half of the loss is averaged over noise levels at which nothing
-can be known, so it is no measure of quality by itself.
+anything else is answered with one of the six motions. The VAE is the weakest part: four frames share a latent frame,
+and a fast start of a motion is averaged away; its reconstruction was meant to reach 30 dB, which takes a longer
+training than these had (docs/log.md).
 
 ## Curves
 

@@ -9,14 +9,15 @@ import torch
 from diffusers import CogVideoXDDIMScheduler, CogVideoXTransformer3DModel
 from PIL import Image
 
+from fca.checkpoints import DTYPES, base_folder, device, load_network
 from fca.config.models import Base
 from fca.data.resize import resize
-from fca.encode.networks import DTYPES, Encoders, base_folder, device
+from fca.encode.networks import Encoders
 from fca.errors import FcaError
 from fca.model import FCAAdapter
+from fca.model.diffusion import draw_posterior
 from fca.sample.predict import Given, Prompt, decode, predict_latents
 from fca.seeds import generator
-from fca.train.data import draw_posterior
 
 Frame = Image.Image | np.ndarray
 
@@ -152,7 +153,7 @@ def encode_prompt(encoders: Encoders, captions: list[str], place: torch.device) 
 def load_denoiser(base: Base, precision: str) -> tuple[CogVideoXTransformer3DModel, CogVideoXDDIMScheduler]:
     """The frozen transformer on the device, and the checkpoint's DDIM scheduler."""
     folder = base_folder(base, "transformer", "scheduler")
-    transformer = CogVideoXTransformer3DModel.from_pretrained(folder / "transformer", torch_dtype=DTYPES[precision])
+    transformer = load_network(CogVideoXTransformer3DModel, folder / "transformer", DTYPES[precision])
     scheduler = CogVideoXDDIMScheduler.from_pretrained(folder / "scheduler")
     return transformer.requires_grad_(False).eval().to(device()), scheduler
 
@@ -167,6 +168,6 @@ def load_adapter(
         raise FcaError(
             f"{folder} holds no adapter", "a folder written by `fca train`", "train first, or give another folder"
         )
-    adapter = FCAAdapter.from_pretrained(folder, torch_dtype=DTYPES[precision])
+    adapter = load_network(FCAAdapter, Path(folder), DTYPES[precision])
     adapter.requires_grad_(False).eval().to(transformer.device).attach(transformer)
     return adapter

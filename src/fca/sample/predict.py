@@ -9,7 +9,7 @@ from diffusers import AutoencoderKLCogVideoX, CogVideoXDDIMScheduler, CogVideoXT
 from torch import Tensor
 
 from fca.model import Condition, FCAAdapter, denoise, embed_initial_frames
-from fca.train.objective import diffuse
+from fca.model.diffusion import diffuse
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,6 @@ def predict_latents(
 @torch.no_grad()
 def decode(vae: AutoencoderKLCogVideoX, latents: Tensor) -> Tensor:
     """Scaled latents (B, f, C, h, w) -> frames (B, 4 f, H, W, 3) uint8, rounded."""
-    unscaled = latents.transpose(1, 2).to(vae.dtype) / vae.config.scaling_factor
+    unscaled = (latents.transpose(1, 2) / vae.config.scaling_factor).to(vae.dtype)
     video = vae.decode(unscaled).sample.float()  # (B, 3, F, H, W) in [-1, 1]
     return ((video / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 4, 1).cpu()

@@ -10,10 +10,10 @@ from fca.data.shards import Shard, write_shard
 from fca.data.tabletop import opposite_caption
 from fca.encode.networks import Encoders, load_vae
 from fca.errors import FcaError
+from fca.model.diffusion import draw_posterior
 from fca.sample.pipeline import encode_prompt, load_adapter, load_denoiser
 from fca.sample.predict import Given, Prompt, decode, predict_latents
 from fca.seeds import generator, seed_of
-from fca.train.data import draw_posterior
 
 
 def sample(config: Config, dataset: str, variant: str, kind: str, shard: int) -> Manifest:

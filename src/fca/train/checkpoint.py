@@ -1,6 +1,8 @@
 """Checkpoints of a run: one file each, written aside and renamed, the newest kept."""
 
+import pickle
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from fca.data.files import write_aside
 from fca.errors import FcaError
 
 KEPT = 2
+DAMAGED = (RuntimeError, EOFError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile)
+"""What torch raises on a truncated or altered file; other errors (no memory, no permission) are not the file's."""
 
 
 def checkpoint_path(run: Path, step: int) -> Path:
@@ -35,7 +39,7 @@ def load_newest(run: Path) -> dict[str, Any] | None:
     for path in reversed(paths):
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # whatever a damaged file makes torch raise: it is named, and the one before used
+        except DAMAGED as error:
             print(f"{path} can't be read ({type(error).__name__}: {error}); trying the one before it", flush=True)
     if paths:
         raise FcaError(

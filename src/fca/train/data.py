@@ -9,17 +9,10 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from fca.data.shards import Shard
+from fca.model.diffusion import draw_posterior
 from fca.seeds import generator, seed_of
 
 Place = tuple[int, int]  # optimizer step, row of the dataset
-
-
-def draw_posterior(mean: np.ndarray, logvar: np.ndarray, random: torch.Generator, scale: float) -> Tensor:
-    """A sample of the VAE posterior, scaled and with time first: (C, f, H, W) arrays -> (f, C, H, W) float32."""
-    mean_tensor = torch.from_numpy(mean).float()
-    deviation = torch.exp(0.5 * torch.from_numpy(logvar).float().clamp(-30, 20))
-    sample = mean_tensor + deviation * torch.randn(mean_tensor.shape, generator=random)
-    return (sample * scale).transpose(0, 1)
 
 
 class LatentClips(Dataset):

@@ -12,6 +12,7 @@ from fca.config import Config, Layout
 from fca.data.files import sha256_tree, write_aside
 from fca.data.manifest import Manifest, made_by
 from fca.model import FCAAdapter
+from fca.weights_hash import weights_hash
 
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "h5py")
 
@@ -19,16 +20,15 @@ PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "h5py")
 def run_folder(config: Config, dataset: str, variant: str) -> Path:
     """Where a run keeps its checkpoints: named by what decides its outcome, so that no two runs are ever mixed.
 
-    Another setting, other training code, other latents or another starting adapter give another folder, and training
+    Other settings, training code, latents, frozen networks or starting adapter give another folder, and training
     starts there from the beginning.
     """
     layout = Layout(config)
-    identity = made_by(config, "train", dataset, variant) | {
+    identity = made_by(config, "train", dataset, variant) | weights_hash(config, "train")
+    identity |= {
         f"latents {shard}": Manifest.read(layout.manifest(layout.latents(dataset, "train", shard))).sha256
         for shard in layout.shards(dataset, "train")
     }
-    if config.train.init_from is not None:
-        identity["init_from"] = sha256_tree(Path(config.train.init_from))[1]
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     return layout.run(dataset, variant) / digest[:12]
 
@@ -45,6 +45,7 @@ def export(
     """Write the adapter with `save_pretrained` (safetensors), then its manifest."""
     layout = Layout(config)
     model = layout.model(dataset, variant)
+    layout.model_manifest(dataset, variant).unlink(missing_ok=True)  # never an old manifest beside a new model
     with write_aside(model) as aside:
         adapter.save_pretrained(aside)
     steps = config.datasets[dataset].train_steps

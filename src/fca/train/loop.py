@@ -1,6 +1,7 @@
 """The step `train`: optimise the adapter on cached latents; to resume, run the same command again."""
 
 import json
+import math
 import resource
 import sys
 import time
@@ -17,14 +18,17 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from fca.checkpoints import base_folder, load_network
 from fca.config import Config, Layout
+from fca.data.files import write_aside
 from fca.data.shards import Shard
-from fca.encode.networks import base_folder
+from fca.errors import FcaError
 from fca.model import FCAAdapter, denoise, embed_initial_frames
+from fca.model.diffusion import diffuse
 from fca.train.checkpoint import load_newest, save_checkpoint
 from fca.train.data import LatentClips, StepOrder
 from fca.train.export import export, run_folder
-from fca.train.objective import diffuse, v_loss
+from fca.train.objective import v_loss
 
 Batch = dict[str, Tensor]
 
@@ -44,7 +48,7 @@ class TrainingModel(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """L of Eq. 4 as v-prediction MSE, for a batch from `LatentClips`."""
-        alphas = self.alphas_cumprod.to(batch["clean"].device)
+        alphas = self.alphas_cumprod
         reference = torch.full_like(batch["timestep"], self.t_ref)
         noisy_initial, _ = diffuse(alphas, batch["initial"], batch["initial_noise"], reference)
         features = embed_initial_frames(self.transformer, noisy_initial, batch["prompt_embeds"], self.t_ref)
@@ -57,11 +61,13 @@ class TrainingModel(nn.Module):
 def new_adapter(
     config: Config, variant: str, transformer: CogVideoXTransformer3DModel, vision_width: int
 ) -> FCAAdapter:
-    """The adapter of a variant, freshly initialised from `config.seed` or continued from `train.init_from`."""
+    """The adapter of a variant, freshly initialised from `config.seed` or continued from `train.init_from`.
+
+    Raises:
+        FcaError: the adapter to continue has other sizes or settings than the configuration asks for.
+    """
     torch.manual_seed(config.seed)
-    if config.train.init_from is not None:
-        return FCAAdapter.from_pretrained(config.train.init_from, torch_dtype=torch.float32)
-    return FCAAdapter.for_transformer(
+    adapter = FCAAdapter.for_transformer(
         transformer,
         latent_frames=config.clip.frames // 4,
         queries_per_frame=config.adapter.queries_per_frame,
@@ -70,20 +76,40 @@ def new_adapter(
         conditioning_heads=config.adapter.ftc_heads,
         initial_scale=config.variants[variant].init_scale,
     )
+    if config.train.init_from is None:
+        return adapter
+    continued = load_network(FCAAdapter, Path(config.train.init_from), torch.float32)
+    for name, wanted in adapter.config.items():
+        if not name.startswith("_") and continued.config[name] != wanted:
+            raise FcaError(
+                f"the adapter in {config.train.init_from} has {name} {continued.config[name]}",
+                f"{name} {wanted}, as the configuration says",
+                "set train.init_from to null to train from scratch, or to an adapter with these settings",
+            )
+    return continued.train()
 
 
 def train(config: Config, dataset: str, variant: str) -> None:
     """Train to `train_steps` and export the adapter; a run that was interrupted goes on from its newest checkpoint."""
     layout, settings = Layout(config), config.train
     steps = config.datasets[dataset].train_steps
-    accelerator = Accelerator(mixed_precision="no" if settings.precision == "fp32" else settings.precision)
+    accelerator = Accelerator(
+        cpu=not torch.cuda.is_available(),
+        mixed_precision="no" if settings.precision == "fp32" else settings.precision,
+    )
+    if accelerator.num_processes != settings.processes:
+        raise FcaError(
+            f"{accelerator.num_processes} processes are training",
+            f"train.processes: {settings.processes}, because it decides the clips of a step",
+            "run `fca train` itself: it starts the processes; or change train.processes",
+        )
     latents = [layout.latents(dataset, "train", shard) for shard in layout.shards(dataset, "train")]
     clips = LatentClips(latents, config.seed)
     run = run_folder(config, dataset, variant)
 
     folder = base_folder(config.base, "transformer", "scheduler")
     frozen = torch.float32 if settings.precision == "fp32" else torch.bfloat16
-    transformer = CogVideoXTransformer3DModel.from_pretrained(folder / "transformer", torch_dtype=frozen)
+    transformer = load_network(CogVideoXTransformer3DModel, folder / "transformer", frozen)
     if settings.gradient_checkpointing:
         transformer.enable_gradient_checkpointing()
     scheduler = CogVideoXDDIMScheduler.from_pretrained(folder / "scheduler")
@@ -144,6 +170,12 @@ def train(config: Config, dataset: str, variant: str) -> None:
                 accelerator.backward(part)
             loss += part.detach()
         norm = accelerator.clip_grad_norm_(adapter.parameters(), settings.max_grad_norm)
+        if not math.isfinite(float(norm)):  # a step would make every weight NaN
+            raise FcaError(
+                f"the gradient of step {step + 1} is not finite (loss {loss.item()})",
+                "finite gradients",
+                f"lower train.learning_rate or set train.precision to fp32; the last good state is in {run}",
+            )
         rate = schedule.get_last_lr()[0]
         optimizer.step()
         schedule.step()
@@ -163,9 +195,10 @@ def train(config: Config, dataset: str, variant: str) -> None:
                 "time": round(time.time(), 1),
             }
             log.append(entry)
+            if accelerator.is_main_process:
+                _write_log(run, log)
             bar.set_postfix(loss=f"{entry['loss']:.4f}", lr=f"{rate:.2e}")
         if accelerator.is_main_process and (done % settings.checkpoint_every == 0 or done == steps):
-            _write_log(run, log)
             save_checkpoint(
                 run,
                 done,
@@ -190,8 +223,8 @@ def _batches(loader: DataLoader, accelerator: Accelerator) -> Iterator[Batch]:
 
 
 def _write_log(run: Path, log: list[dict[str, Any]]) -> None:
-    run.mkdir(parents=True, exist_ok=True)
-    (run / "log.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in log))
+    with write_aside(run / "log.jsonl") as aside:
+        aside.write_text("".join(json.dumps(entry) + "\n" for entry in log))
 
 
 def _peak_memory_gib(device: torch.device) -> float:
