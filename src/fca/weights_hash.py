@@ -9,7 +9,10 @@ LARGE = 50 * 2**20  # bytes; a larger file stands with its name and size, so tha
 
 
 def weights_hash(config: Config, step: str) -> dict[str, str]:
-    """Path -> hash of each local folder or file that the step reads; a network on the hub is known by `base.revision`, so name one."""
+    """Path -> hash of each local folder or file that the step reads.
+
+    A network on the hub is known by `base.revision` alone, so name one.
+    """
     base = Path(config.base.model)
     encoders = [base / "vae", base / "text_encoder", base / "tokenizer", Path(config.base.vision_model)]
     denoiser = [base / "transformer", base / "scheduler"]

@@ -1,7 +1,6 @@
 # Train a variant. Checkpoints stay in runs/, which is no output, because Snakemake deletes the outputs of a failed job:
-# the same command goes on from the last checkpoint. A TERM (Slurm, five minutes before the end) reaches the trainer
-# first; the shell and tee outlive it, so its last words are in the log.
-
+# the same command goes on from the last checkpoint. A TERM ends the trainer at once; the shell and tee outlive it, so
+# its last words are in the log.
 
 rule train_adapter:
     input:
