@@ -61,7 +61,7 @@ def base_folder(base: Base, *parts: str) -> Path:
     return folder
 
 
-def load_network(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
+def load_pretrained(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
     """A diffusers network of class `kind` from safetensors in `folder`, with every weight it needs and no other.
 
     Raises:

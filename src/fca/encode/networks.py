@@ -5,7 +5,7 @@ from diffusers import AutoencoderKLCogVideoX
 from torch import Tensor
 from transformers import AutoTokenizer, T5EncoderModel
 
-from fca.checkpoints import DTYPES, base_folder, checkpoint_folder, device, load_network
+from fca.checkpoints import DTYPES, base_folder, checkpoint_folder, device, load_pretrained
 from fca.config.models import Base
 from fca.encode.blip2 import FrozenBlip2
 
@@ -13,7 +13,7 @@ from fca.encode.blip2 import FrozenBlip2
 def load_vae(base: Base, precision: str) -> AutoencoderKLCogVideoX:
     """The frozen VAE on the device, in the given precision."""
     folder = base_folder(base, "vae")
-    vae = load_network(AutoencoderKLCogVideoX, folder / "vae", DTYPES[precision])
+    vae = load_pretrained(AutoencoderKLCogVideoX, folder / "vae", DTYPES[precision])
     return vae.requires_grad_(False).eval().to(device())
 
 

@@ -9,7 +9,7 @@ import torch
 from diffusers import CogVideoXDDIMScheduler, CogVideoXTransformer3DModel
 from PIL import Image
 
-from fca.checkpoints import DTYPES, base_folder, device, load_network
+from fca.checkpoints import DTYPES, base_folder, device, load_pretrained
 from fca.config.models import Base
 from fca.data.resize import resize
 from fca.encode.networks import Encoders
@@ -153,7 +153,7 @@ def encode_prompt(encoders: Encoders, captions: list[str], place: torch.device) 
 def load_denoiser(base: Base, precision: str) -> tuple[CogVideoXTransformer3DModel, CogVideoXDDIMScheduler]:
     """The frozen transformer on the device, and the checkpoint's DDIM scheduler."""
     folder = base_folder(base, "transformer", "scheduler")
-    transformer = load_network(CogVideoXTransformer3DModel, folder / "transformer", DTYPES[precision])
+    transformer = load_pretrained(CogVideoXTransformer3DModel, folder / "transformer", DTYPES[precision])
     scheduler = CogVideoXDDIMScheduler.from_pretrained(folder / "scheduler")
     return transformer.requires_grad_(False).eval().to(device()), scheduler
 
@@ -168,6 +168,6 @@ def load_adapter(
         raise FcaError(
             f"{folder} holds no adapter", "a folder written by `fca train`", "train first, or give another folder"
         )
-    adapter = load_network(FCAAdapter, Path(folder), DTYPES[precision])
+    adapter = load_pretrained(FCAAdapter, Path(folder), DTYPES[precision])
     adapter.requires_grad_(False).eval().to(transformer.device).attach(transformer)
     return adapter

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from fca.checkpoints import base_folder, load_network
+from fca.checkpoints import base_folder, load_pretrained
 from fca.config import Config, Layout
 from fca.data.files import write_aside
 from fca.data.shards import Shard
@@ -78,7 +78,7 @@ def new_adapter(
     )
     if config.train.init_from is None:
         return adapter
-    continued = load_network(FCAAdapter, Path(config.train.init_from), torch.float32)
+    continued = load_pretrained(FCAAdapter, Path(config.train.init_from), torch.float32)
     for name, wanted in adapter.config.items():
         if not name.startswith("_") and continued.config[name] != wanted:
             raise FcaError(
@@ -109,7 +109,7 @@ def train(config: Config, dataset: str, variant: str) -> None:
 
     folder = base_folder(config.base, "transformer", "scheduler")
     frozen = torch.float32 if settings.precision == "fp32" else torch.bfloat16
-    transformer = load_network(CogVideoXTransformer3DModel, folder / "transformer", frozen)
+    transformer = load_pretrained(CogVideoXTransformer3DModel, folder / "transformer", frozen)
     if settings.gradient_checkpointing:
         transformer.enable_gradient_checkpointing()
     scheduler = CogVideoXDDIMScheduler.from_pretrained(folder / "scheduler")
