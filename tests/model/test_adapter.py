@@ -41,6 +41,44 @@ def test_gradients_reach_every_trainable_weight_and_no_frozen_one(world):
     assert [name for name in silent if not name.endswith("key.bias")] == []
 
 
+def test_gradient_checkpointing_changes_no_gradient(world):
+    def gradients() -> dict[str, torch.Tensor]:
+        world.adapter.zero_grad()
+        run(world, world.condition()).square().sum().backward()
+        return {name: parameter.grad.clone() for name, parameter in world.adapter.named_parameters()}
+
+    expected = gradients()
+    world.transformer.train().enable_gradient_checkpointing()
+    found = gradients()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_bf16_base_under_autocast_trains_fp32_weights(world):
+    """The paper's precision: frozen weights in bf16, autocast, trained weights and their gradients in fp32."""
+    world.transformer.to(torch.bfloat16)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = run(world, world.condition())
+    output.float().square().sum().backward()
+    gradients = [parameter.grad for parameter in world.adapter.parameters() if parameter.grad is not None]
+    assert all(gradient.dtype == torch.float32 and torch.isfinite(gradient).all() for gradient in gradients)
+    assert len(gradients) > 20
+
+
+@pytest.mark.parametrize("changes", [{"use_rotary_positional_embeddings": True}, {"in_channels": 8}])
+def test_a_base_that_needs_more_than_is_here_is_refused(world, changes):
+    config = {name: value for name, value in world.transformer.config.items() if not name.startswith("_")}
+    other = CogVideoXTransformer3DModel(**config | changes)
+    with pytest.raises(FcaError, match="CogVideoX"):
+        world.adapter.attach(other)
+
+
+def test_another_number_of_latent_frames_is_refused(world):
+    condition = world.condition()
+    world.noisy = world.noisy[:, :2]
+    with pytest.raises(ValueError, match="2 latent frames"):
+        run(world, condition)
+
+
 def test_attaching_leaves_the_transformers_weights_and_their_names_as_they_were(world):
     expected = small_transformer().state_dict()
     found = world.transformer.state_dict()

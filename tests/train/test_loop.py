@@ -1,6 +1,7 @@
 """The training loop on real small networks: resume, determinism, corruption, export."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -174,6 +175,26 @@ def test_an_adapter_with_other_settings_is_not_continued(encoded, tmp_path, rand
 def test_more_processes_than_run_are_refused(encoded, tmp_path, random_base):
     with pytest.raises(FcaError, match="1 processes are training"):
         train(small_config(tmp_path, random_base, processes=2), "ssv2", "fca")
+
+
+@pytest.mark.slow
+def test_two_processes_train_to_the_weights_of_one(encoded, tmp_path):
+    """Two gloo processes of one clip and one process of two: the same steps, to the rounding of fp32."""
+
+    def trained(processes: int, batch_size: int) -> dict[str, torch.Tensor]:
+        values = encoded.model_dump(mode="json")
+        values["run_dir"] = str(tmp_path / f"runs-{processes}")
+        values["train"] |= {"processes": processes, "batch_size": batch_size}
+        file = tmp_path / f"{processes}.yaml"
+        file.write_text(yaml.safe_dump(values))
+        command = [sys.executable, "-m", "fca.cli", "train", "-c", str(file), "ssv2", "fca"]
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        assert done.returncode == 0, done.stderr
+        return FCAAdapter.from_pretrained(Layout(encoded).model("ssv2", "fca")).state_dict()
+
+    alone, together = trained(1, 2), trained(2, 1)
+    for name, value in alone.items():
+        torch.testing.assert_close(together[name], value, rtol=1e-4, atol=1e-5)
 
 
 def test_only_the_newest_checkpoints_are_kept(tmp_path):
