@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -111,7 +112,7 @@ def test_every_file_is_there_and_used(finished: Finished) -> None:
     _, path, text = finished
     references = Page(text).references()
     files = {file.relative_to(path.parent).as_posix() for file in path.parent.rglob("*") if file.is_file()}
-    assert references == files - {"index.html", "assets/overview.png"}
+    assert references == files - {"index.html", "metrics.json", "assets/overview.png"}
     assert (path.parent / "assets" / "overview.png").stat().st_size > 1000
 
 
@@ -135,7 +136,7 @@ def test_same_inputs_same_bytes(tmp_path: Path) -> None:
 
     first = contents()
     assert contents() == first
-    assert len(first) == 20
+    assert len(first) == 21
 
 
 def test_nothing_was_run_yet(tmp_path: Path) -> None:
@@ -191,3 +192,14 @@ def test_large_clips_are_videos(tmp_path: Path) -> None:
     assert not page.all("canvas")
     assert "compressed for viewing" in page.text
     assert "Training continued" not in page.text
+
+
+def test_the_values_alone_are_the_score_files(finished: Finished) -> None:
+    config = finished[0]
+    layout = Layout(config)
+    values = json.loads(layout.metrics.read_text())
+    assert values
+    for dataset, variants in values.items():
+        for variant, found in variants.items():
+            scores = json.loads(layout.scores(dataset, variant).read_text())["scores"]
+            assert found == {name: score["value"] for name, score in scores.items() if score is not None}

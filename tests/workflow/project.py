@@ -25,6 +25,7 @@ def main():
         path = Path("reports/index.html")
         (path.parent / "assets").mkdir(parents=True, exist_ok=True)
         (path.parent / "assets" / "style.css").touch()
+        (path.parent / "metrics.json").write_text("{}")
     else:
         dataset, *names = names
         folder = root / dataset

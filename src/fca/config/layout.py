@@ -23,6 +23,7 @@ class Layout:
         self.runs = Path(config.run_dir) / config.scale
         self.report = Path(config.report_dir) / "index.html"
         self.report_assets = Path(config.report_dir) / "assets"
+        self.metrics = Path(config.report_dir) / "metrics.json"
 
     @staticmethod
     def manifest(path: Path) -> Path:

@@ -6,6 +6,7 @@ security policy lets the page use its own style and script (by hash), show files
 
 import base64
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ CONTROLS = dict.fromkeys({*range(32), *range(127, 160)} - {9, 10}, "\N{REPLACEME
 
 
 def report(config: Config) -> Path:
-    """Write `reports/index.html` and `reports/assets/` from what the scale's folders hold; return the page.
+    """Write `index.html`, `assets/` and `metrics.json` from what the scale's folders hold; return the page.
 
     What was not made yet is named on the page. The same inputs give the same bytes. Raises `FcaError` for a
     damaged input or a full disk; the report of before then stays as it was.
@@ -42,9 +43,23 @@ def report(config: Config) -> Path:
         galleries = [gallery(dataset, config.report.clips, assets) for dataset in datasets]
         has_overview = write_overview(datasets, assets / "overview.png")
         text = render(context(config, datasets) | {"galleries": galleries, "has_overview": has_overview})
+    with write_aside(layout.metrics) as file:
+        file.write_text(json.dumps(all_values(datasets), indent=1, sort_keys=True) + "\n", encoding="utf-8")
     with write_aside(layout.report) as page:
         page.write_text(text, encoding="utf-8", newline="\n")
     return layout.report
+
+
+def all_values(datasets: list[DatasetResult]) -> dict[str, dict[str, dict[str, float]]]:
+    """Every value by dataset, variant and full protocol name: what `dvc metrics` and scripts read."""
+    return {
+        dataset.name: {
+            result.variant.name: {name: score.value for name, score in sorted(result.scores.scores.items())}
+            for result in dataset.variants
+            if result.scores
+        }
+        for dataset in datasets
+    }
 
 
 def context(config: Config, datasets: list[DatasetResult]) -> dict[str, Any]:
