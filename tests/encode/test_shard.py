@@ -9,6 +9,7 @@ from fca.data.shards import Shard
 from fca.encode import encode
 from fca.encode.blip2 import preprocess
 from fca.encode.networks import Encoders
+from fca.encode.shard import half
 from fca.errors import FcaError
 from tests.conftest import CAPTIONS, write_clips
 
@@ -78,3 +79,10 @@ def test_a_missing_checkpoint_is_named(project):
     base = project.base.model_copy(update={"model": "weights/none"})
     with pytest.raises(FcaError, match="weights/none"):
         Encoders(base.model_copy(update={"model": "./weights/none"}), "fp32")
+
+
+def test_what_float16_cannot_hold_is_refused():
+    assert half("mean", torch.tensor([65504.0])).dtype == np.float16
+    for value in (7e4, float("nan"), float("inf")):
+        with pytest.raises(FcaError, match="mean has values"):
+            half("mean", torch.tensor([1.0, value]))

@@ -51,9 +51,7 @@ def part(config: Config, step: str, dataset: str | None = None, variant: str | N
             return {
                 "seed": config.seed,
                 "base": group("base"),
-                "adapter": group("adapter"),
                 "sample": group("sample", "batch_size"),
-                "datasets": datasets("initial_frames"),
                 "variants": variants("prediction", "adapter"),
             }
         case "score":

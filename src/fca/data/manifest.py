@@ -1,7 +1,7 @@
 """The small JSON file beside every big one: what is in it, what it was made from, and by what.
 
-Rules of the workflow depend on manifests, so a manifest is written last. It holds no time of day and no
-absolute path: the same inputs, config and code make the same bytes.
+Rules of the workflow depend on manifests, so a manifest is written last. The same inputs, config and code make the
+same bytes: it holds no absolute path and no time of day, but for the training log in a model's manifest.
 """
 
 import hashlib

@@ -8,6 +8,7 @@ from fca.config import Config, Layout
 from fca.data.manifest import Manifest, made_by
 from fca.data.shards import Shard, write_shard
 from fca.encode.networks import Encoders
+from fca.errors import FcaError
 
 NO_CAPTION = ""  # row 0 of the caption tables: the unconditional branch of classifier-free guidance
 
@@ -36,7 +37,7 @@ def encode(config: Config, dataset: str, split: str, shard: int) -> Manifest:
             init_mean, init_logvar = encoders.posterior(frames[:, :initial_frames])
             vision = encoders.blip2.image_features(frames[:, 0]).float().cpu()
             for name, value in zip(columns, (mean, logvar, init_mean, init_logvar, vision), strict=True):
-                columns[name].append(value.numpy().astype(np.float16))
+                columns[name].append(half(name, value))
         captions = [NO_CAPTION, *sorted(set(source.captions) - {NO_CAPTION})]
         rows = {caption: row for row, caption in enumerate(captions)}
         text_embeds, text_mask = encoders.blip2.text_embeddings(captions, config.base.caption_tokens)
@@ -48,8 +49,8 @@ def encode(config: Config, dataset: str, split: str, shard: int) -> Manifest:
             | {
                 "caption": source.captions,
                 "prompt": np.array([rows[caption] for caption in source.captions], dtype=np.int32),
-                "prompt_embeds": torch.cat(prompts).numpy().astype(np.float16),
-                "text_embeds": text_embeds.numpy().astype(np.float16),
+                "prompt_embeds": half("prompt_embeds", torch.cat(prompts)),
+                "text_embeds": half("text_embeds", text_embeds),
                 "text_mask": text_mask.numpy(),
             },
             source.ids,
@@ -58,3 +59,16 @@ def encode(config: Config, dataset: str, split: str, shard: int) -> Manifest:
             quarantine=source.manifest.quarantine,
             meta={"scaling_factor": float(encoders.vae.config.scaling_factor), "initial_frames": initial_frames},
         )
+
+
+def half(name: str, value: torch.Tensor) -> np.ndarray:
+    """The numbers as float16; `FcaError` where one is not finite there, before it can spoil a training."""
+    with np.errstate(over="ignore"):
+        numbers = value.numpy().astype(np.float16)
+    if not np.isfinite(numbers).all():
+        raise FcaError(
+            f"{name} has values that float16 can't hold (largest {value.abs().max().item():.3g})",
+            "finite values below 65504",
+            "set encode.precision to bf16 or fp32: a network overflows in fp16",
+        )
+    return numbers

@@ -15,7 +15,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
 from fca.errors import FcaError
-from fca.model.attention import FCAAttention, Rotary
+from fca.model.attention import FCAAttention
 from fca.model.text_conditioning import FramePreNorm, FrameWiseTextConditioning
 
 
@@ -67,7 +67,7 @@ class FCAProcessor:
         hidden_states: Tensor,
         encoder_hidden_states: Tensor,
         attention_mask: Tensor | None = None,
-        image_rotary_emb: Rotary | None = None,
+        image_rotary_emb: tuple[Tensor, Tensor] | None = None,
         condition: Condition | None = None,
         record: list[Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
@@ -85,7 +85,6 @@ class FCAProcessor:
             condition.initial[self.index],
             frames,
             condition.latent_frames,
-            image_rotary_emb,
         )
         return video + video_addition, text + text_addition
 
@@ -177,7 +176,6 @@ class FCAAdapter(ModelMixin, ConfigMixin):
         text: Tensor,
         text_mask: Tensor,
         vision: Tensor,
-        rotary: Rotary | None = None,
     ) -> Condition:
         """Keys and values of X_init and y_frames of every layer.
 
@@ -185,11 +183,9 @@ class FCAAdapter(ModelMixin, ConfigMixin):
             initial_features: X_init from `embed_initial_frames`, one (B, s, d) per layer.
             text, text_mask: (B, m, text_width) and (B, m), the caption's BERT-style embeddings.
             vision: (B, v, vision_width), ViT tokens of the first frame.
-            rotary: cosines and sines (s, d / heads) of the first latent frame, for bases with rotary positions.
         """
         initial = [
-            layer.attention.keys_values(features, rotary)
-            for layer, features in zip(self.layers, initial_features, strict=True)
+            layer.attention.keys_values(features) for layer, features in zip(self.layers, initial_features, strict=True)
         ]
         frames = None
         if self.config.frame_wise_text:
@@ -203,7 +199,6 @@ def embed_initial_frames(
     noisy_initial: Tensor,
     prompt_embeds: Tensor,
     reference_timestep: int,
-    rotary: Rotary | None = None,
 ) -> list[Tensor]:
     """X_init: the layer-wise embeddings of the initial frames by the frozen transformer (section 3.2).
 
@@ -222,7 +217,6 @@ def embed_initial_frames(
         noisy_initial,
         prompt_embeds,
         timestep,
-        image_rotary_emb=rotary,
         attention_kwargs={"record": record},
         return_dict=False,
     )
@@ -235,7 +229,6 @@ def denoise(
     prompt_embeds: Tensor,
     timestep: Tensor,
     condition: Condition | None,
-    rotary: Rotary | None = None,
 ) -> Tensor:
     """v-prediction of the adapted transformer, or of the bare one where `condition` is None.
 
@@ -255,7 +248,6 @@ def denoise(
         noisy,
         prompt_embeds,
         timestep,
-        image_rotary_emb=rotary,
         attention_kwargs=attention_kwargs,
         return_dict=False,
     )[0]

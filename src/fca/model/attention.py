@@ -7,10 +7,7 @@ of y_frames (section 3.3); y and X_init are open to all, and text tokens see eve
 
 import torch
 import torch.nn.functional as F
-from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor, nn
-
-Rotary = tuple[Tensor, Tensor]
 
 
 class FCAAttention(nn.Module):
@@ -45,12 +42,9 @@ class FCAAttention(nn.Module):
         """(B, n, d) -> (B, heads, n, d / heads)."""
         return states.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
-    def keys_values(self, tokens: Tensor, rotary: Rotary | None = None) -> tuple[Tensor, Tensor]:
-        """Keys and values (B, heads, n, d / heads) of tokens (B, n, d); `rotary` turns the keys (CogVideoX-5B)."""
-        keys = self.norm_k(self.split_heads(self.to_k(tokens)))
-        if rotary is not None:
-            keys = apply_rotary_emb(keys, rotary)
-        return keys, self.split_heads(self.to_v(tokens))
+    def keys_values(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values (B, heads, n, d / heads) of tokens (B, n, d)."""
+        return self.norm_k(self.split_heads(self.to_k(tokens))), self.split_heads(self.to_v(tokens))
 
     def forward(
         self,
@@ -59,7 +53,6 @@ class FCAAttention(nn.Module):
         initial: tuple[Tensor, Tensor],
         frames: Tensor | None,
         latent_frames: int,
-        rotary: Rotary | None = None,
     ) -> tuple[Tensor, Tensor]:
         """scale * Attention(Z W_q, [y; X_init; y_frames] W_k, [y; X_init; y_frames] W_v) W_o  (Eq. 3, section 3.2).
 
@@ -69,15 +62,12 @@ class FCAAttention(nn.Module):
             initial: keys and values (B, heads, s', d / heads) of X_init at this layer, from `keys_values`.
             frames: (B, f, q, d), y_frames after its own pre-norm, or None for the ablation without them.
             latent_frames: f.
-            rotary: cosines and sines (f * s, d / heads) for the video queries, or None (CogVideoX-2B).
 
         Returns:
             The additions to the text tokens (B, l_t, d) and to the video tokens (B, f * s, d).
         """
         text_queries = self.norm_q(self.split_heads(self.to_q(text)))  # (B, h, l_t, c)
         video_queries = self.norm_q(self.split_heads(self.to_q(video)))  # (B, h, f * s, c)
-        if rotary is not None:
-            video_queries = apply_rotary_emb(video_queries, rotary)
 
         text_keys, text_values = self.keys_values(text)
         keys = torch.cat([text_keys, initial[0]], dim=2)  # (B, h, l_t + s', c), open to every query
