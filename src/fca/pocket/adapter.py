@@ -16,6 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import AutoTokenizer, T5EncoderModel
 
+from fca.checkpoints import device
 from fca.data.tabletop import STYLES
 from fca.encode.blip2 import FrozenBlip2
 from fca.model import FCAAdapter
@@ -68,8 +69,10 @@ def train(corpus: Corpus, latents: dict[str, Tensor], root: Path, cache: Path, s
         vision_width=frozen["vision"].shape[-1],
         conditioning_heads=4,
     )
+    place = device()
+    adapter.to(place)
     average = copy.deepcopy(adapter).requires_grad_(False)
-    model = TrainingModel(transformer, adapter, scheduler.alphas_cumprod.float(), t_ref=1)
+    model = TrainingModel(transformer, adapter, scheduler.alphas_cumprod.float(), t_ref=1).to(place)
     two_frames = torch.from_numpy(corpus.styles == STYLES.index("ssv2"))
     initial = torch.where(two_frames.view(-1, 1, 1, 1, 1), latents["two"], latents["first"])
     optimizer = torch.optim.AdamW(adapter.parameters(), lr=2e-3, betas=(0.9, 0.95), weight_decay=1e-4)
@@ -90,8 +93,8 @@ def train(corpus: Corpus, latents: dict[str, Tensor], root: Path, cache: Path, s
             "text_mask": frozen["text_mask"][captions],
             "vision": frozen["vision"][rows].float(),
         }
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = model(batch)
+        with torch.autocast(place.type, torch.bfloat16):
+            loss = model({name: tensor.to(place) for name, tensor in batch.items()})
         loss.backward()
         torch.nn.utils.clip_grad_norm_(adapter.parameters(), 1.0)
         optimizer.step()

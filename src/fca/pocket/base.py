@@ -15,6 +15,7 @@ from diffusers import AutoencoderKLCogVideoX, CogVideoXDDIMScheduler, CogVideoXT
 from torch import Tensor
 from tqdm import tqdm
 
+from fca.checkpoints import device
 from fca.model.diffusion import diffuse
 from fca.pocket.corpus import Corpus
 from fca.pocket.text import TEXT_TOKENS, TEXT_WIDTH, build_text_encoder, load_tokenizer
@@ -70,14 +71,15 @@ def encode_corpus(root: Path, corpus: Corpus, cache: Path) -> dict[str, Tensor]:
     `first` is the first frame encoded as a short video of its own, `two` the first two frames.
     """
     if not cache.exists():
-        vae = AutoencoderKLCogVideoX.from_pretrained(root / "vae", torch_dtype=torch.float32).eval()
+        place = device()
+        vae = AutoencoderKLCogVideoX.from_pretrained(root / "vae", torch_dtype=torch.float32).eval().to(place)
         parts: dict[str, list[Tensor]] = {"video": [], "first": [], "two": []}
         for start in tqdm(range(0, len(corpus), 16), desc="encode"):
-            video = to_video(corpus.pixels[start : start + 16])
+            video = to_video(corpus.pixels[start : start + 16]).to(place)
             for name, frames in (("video", video), ("first", video[:, :, :1]), ("two", video[:, :, :2])):
-                with torch.autocast("cpu", torch.bfloat16):
+                with torch.autocast(place.type, torch.bfloat16):
                     latent = vae.encode(frames).latent_dist.mode().float()
-                parts[name].append((latent * vae.config.scaling_factor).permute(0, 2, 1, 3, 4).half())
+                parts[name].append((latent * vae.config.scaling_factor).permute(0, 2, 1, 3, 4).half().cpu())
         torch.save({name: torch.cat(tensors) for name, tensors in parts.items()}, cache)
     return torch.load(cache, weights_only=True)
 
@@ -95,7 +97,8 @@ def train(corpus: Corpus, root: Path, cache: Path, steps: int, seed: int) -> Non
         [*corpus.captions, ""], padding="max_length", max_length=TEXT_TOKENS, truncation=True, return_tensors="pt"
     ).input_ids
     scheduler = build_scheduler()
-    modules = torch.nn.ModuleList([build_transformer(), build_text_encoder(len(tokenizer))])
+    place = device()
+    modules = torch.nn.ModuleList([build_transformer(), build_text_encoder(len(tokenizer))]).to(place)
     average = copy.deepcopy(modules).requires_grad_(False)
     transformer, text_encoder = modules
     optimizer = torch.optim.AdamW(modules.parameters(), lr=2e-3, betas=(0.9, 0.95), weight_decay=1e-3)
@@ -111,8 +114,10 @@ def train(corpus: Corpus, root: Path, cache: Path, steps: int, seed: int) -> Non
         dropped = torch.from_numpy(rng.random(BATCH) < 0.1)
         ids = tokens[torch.where(dropped, len(corpus), rows)]
         timestep = torch.from_numpy(rng.integers(1000, size=BATCH))
-        noisy, velocity = diffuse(scheduler.alphas_cumprod, clean, torch.randn_like(clean), timestep)
-        with torch.autocast("cpu", torch.bfloat16):
+        noise = torch.randn_like(clean)
+        clean, noise, ids, timestep = (tensor.to(place) for tensor in (clean, noise, ids, timestep))
+        noisy, velocity = diffuse(scheduler.alphas_cumprod, clean, noise, timestep)
+        with torch.autocast(place.type, torch.bfloat16):
             embeds = text_encoder(ids)[0]
             prediction = transformer(noisy, embeds, timestep, return_dict=False)[0]
         loss = v_loss(prediction, velocity)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 STEPS = {"features": 1900, "vae": 2800, "base": 4600, "vision": 1500, "adapter": 4400}
 PARTS = tuple(STEPS)
-CORPUS = {"train": (9000, 1_000_000), "held-out": (600, 9_000_000)}  # clips, first seed
+FIRST_SEED, FIRST_HELD_OUT_SEED = 1_000_000, 9_000_000
 
 
 def main(argv: list[str]) -> None:
@@ -15,6 +15,8 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--output", type=Path, default=Path("config/pocket-base"), help="default: %(default)s")
     parser.add_argument("--cache", type=Path, default=Path("data/pocket-corpus"), help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument("--clips", type=int, default=9000, help="clips to train on (default: %(default)s)")
+    parser.add_argument("--held-out", type=int, default=600, help="clips to measure on (default: %(default)s)")
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
     for part, steps in STEPS.items():
         parser.add_argument(f"--{part}-steps", type=int, default=steps, help="default: %(default)s")
@@ -32,7 +34,10 @@ def main(argv: list[str]) -> None:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     root, cache, seed = arguments.output, arguments.cache, arguments.seed
-    clips = {name: corpus.make(*size, cache) for name, size in CORPUS.items()}
+    clips = {
+        "train": corpus.make(arguments.clips, FIRST_SEED, cache),
+        "held-out": corpus.make(arguments.held_out, FIRST_HELD_OUT_SEED, cache),
+    }
     latent_cache = cache / "latents.pt"
     if "features" in chosen:
         features.train(clips["train"], clips["held-out"], root / "features", arguments.features_steps, seed)

@@ -13,6 +13,7 @@ import torch
 from diffusers import AutoencoderKLCogVideoX
 from tqdm import tqdm
 
+from fca.checkpoints import device
 from fca.pocket.corpus import Corpus
 
 LATENT_CHANNELS = 16
@@ -48,7 +49,8 @@ def train(corpus: Corpus, held_out: Corpus, output: Path, steps: int, seed: int)
     """Train for `steps` steps of two half-width clips (every fourth: eight short videos); save with the curve."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    vae = build()
+    place = device()
+    vae = build().to(place)
     with torch.no_grad():  # a narrow posterior to begin with: reconstruction is learned before its noise
         vae.encoder.conv_out.conv.bias[LATENT_CHANNELS:] = -6
     optimizer = torch.optim.AdamW(vae.parameters(), lr=2e-3, betas=(0.9, 0.95), weight_decay=1e-4)
@@ -66,7 +68,8 @@ def train(corpus: Corpus, held_out: Corpus, output: Path, steps: int, seed: int)
             rows = np.sort(rng.integers(len(corpus), size=2))
             left = 8 * int(rng.integers(7))  # a crop of half the width: cheaper steps, more of them
             video = to_video(np.stack([corpus.pixels[row, :, :, left : left + 48] for row in rows]))
-        with torch.autocast("cpu", torch.bfloat16):
+        video = video.to(place)
+        with torch.autocast(place.type, torch.bfloat16):
             posterior = vae.encode(video).latent_dist
             decoded = vae.decode(posterior.sample()).sample
         decoded = decoded.float()
@@ -80,8 +83,8 @@ def train(corpus: Corpus, held_out: Corpus, output: Path, steps: int, seed: int)
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
         if step % 50 == 0 or step == steps - 1:
-            curve.append({"step": step, "loss": float(loss), "seconds": round(time.time() - started, 1)})
-            bar.set_postfix(loss=f"{float(loss):.4f}", psnr=f"{psnr(decoded.detach(), target):.1f}")
+            curve.append({"step": step, "loss": loss.item(), "seconds": round(time.time() - started, 1)})
+            bar.set_postfix(loss=f"{loss.item():.4f}", psnr=f"{psnr(decoded.detach(), target):.1f}")
         if step % 500 == 499:
             save(vae, held_out, output, {"seed": seed, "curve": curve})
     save(vae, held_out, output, {"seed": seed, "curve": curve})
@@ -93,14 +96,14 @@ def save(vae: AutoencoderKLCogVideoX, held_out: Corpus, output: Path, figures: d
     vae.eval()
     scores, latents = [], []
     for start in range(0, min(len(held_out), 64), 4):
-        video = to_video(held_out.pixels[start : start + 4])
+        video = to_video(held_out.pixels[start : start + 4]).to(vae.device)
         mode = vae.encode(video).latent_dist.mode()
         scores.append(psnr(vae.decode(mode).sample, video))
         latents.append(mode)
     scale = 1 / float(torch.cat(latents).std())
     vae.register_to_config(scaling_factor=scale)
     output.mkdir(parents=True, exist_ok=True)
-    state = {key: value.half() for key, value in vae.state_dict().items()}
+    state = {key: value.half().cpu() for key, value in vae.state_dict().items()}
     half = build()
     half.register_to_config(scaling_factor=scale)
     half.half().load_state_dict(state)
