@@ -32,4 +32,4 @@ lint: install
 
 # Removes what the pocket scale made; never data of other scales, nor the environment.
 clean:
-	rm -rf data/pocket runs/pocket reports/index.html reports/assets .snakemake
+	rm -rf data/pocket runs/pocket reports/index.html reports/assets reports/metrics.json

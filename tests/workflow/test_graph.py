@@ -108,3 +108,13 @@ def test_the_linter_finds_only_what_we_decided(fresh) -> None:
         "Specify a conda environment or container for each rule",
         "Shell command directly uses variable CONFIG_FILE from outside of the rule",
     }
+
+
+def test_no_document_names_a_target_after_configfile() -> None:
+    """`--configfile` takes every word after it for a file, so a target there is read as one."""
+    texts = [path for folder in ("docs", "src", "workflow") for path in (ROOT / folder).rglob("*") if path.is_file()]
+    texts = [path for path in texts if path.suffix in (".md", ".py", ".j2", ".yaml", ".smk")] + [ROOT / "README.md"]
+    assert len(texts) > 50
+    for path in texts:
+        wrong = re.findall(r"--configfile (?:\S+\.yaml|\{\{ \w+ \}\}) +\w+", path.read_text(encoding="utf-8"))
+        assert wrong == [], path

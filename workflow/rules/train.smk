@@ -2,6 +2,7 @@
 # the same command goes on from the last checkpoint. A TERM ends the trainer at once; the shell and tee outlive it, so
 # its last words are in the log.
 
+
 rule train_adapter:
     input:
         lambda wildcards: latents(wildcards.dataset, "train"),

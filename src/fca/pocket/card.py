@@ -12,7 +12,7 @@ Small networks of CogVideoX's, BLIP-2's and I3D's own classes, trained on genera
 workflow runs on a laptop. They stand in for nothing: numbers measured with them say nothing about CogVideoX-2B or the
 paper. Weights are float16 in safetensors; {mebibytes:.1f} MiB in all. Licence: Apache-2.0.
 
-Made by `snakemake pocket_base` (`fca pocket PART --seed N` makes one part, `fca pocket --help` has the settings) on
+Made by `snakemake pocket_base` (`fca pocket PART --seed N` makes one part, with the seeds below) on
 two CPU cores from {clips:,} clips of 96x64 pixels and 16 frames, drawn by `fca.pocket.corpus` from seeds that the demo
 doesn't use. What was measured on the {held_out} held-out clips says so; losses are on the training clips.
 

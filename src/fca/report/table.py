@@ -86,7 +86,7 @@ def _reference(scores: ScoreFile) -> str:
     if halves.get("value") is not None:
         parts.append(
             f"the FVD between random halves of the truth is {significant(float(halves['value']))}"
-            f" ({halves.get('name', 'fvd')}; FVD of few clips is biased upwards: expect none far below)"
+            f" ({halves.get('name', 'fvd')}; fewer clips bias FVD upwards, so the halves are far apart)"
         )
     found = scores.reference.get("motion_accuracy_of_truth") or {}
     if found.get("value") is not None:
