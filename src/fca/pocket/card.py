@@ -23,6 +23,14 @@ doesn't use. What was measured on the {held_out} held-out clips says so; losses 
 `scheduler/` is CogVideoX-2B's configuration. `tokenizer/` is a unigram tokenizer made from the captions, with letters
 for everything else. `vision/` has BLIP-2's key names for the parts that are read.
 
+## How these files were really made
+
+Part by part in one session, each part on one core, not by one run of `snakemake pocket_base`; a run of that will give
+other bytes. Since then the code has changed in three places: the tabletop scenes' left and right distances, the ViT's
+resizing (then torch's bicubic, now Pillow's), and the devices trained on. The seed and parameter counts in the VAE's
+`training.json`, and the parameter counts in the transformer's and the ViT's, were added afterwards (the counts from the
+weight files).
+
 ## Limits
 
 The networks know six motions, six colours, four shapes and three styles of picture, and little else: other pictures
