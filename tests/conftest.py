@@ -37,6 +37,22 @@ def random_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def random_image_base(random_base: Path) -> Path:
+    """The same for the image-to-video base of Table 2: a transformer of its own, the other parts shared."""
+    from fca.pocket import image_base
+
+    folder = random_base.with_name("image-base")
+    torch.manual_seed(1)
+    transformer = image_base.build_transformer()
+    with torch.no_grad():
+        for parameter in transformer.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    image_base.link_shared(random_base, folder)
+    transformer.save_pretrained(folder / "transformer")
+    return folder
+
+
 def small_config(folder: Path, base: Path, **train: object) -> Config:
     """The pocket configuration with its files below `folder`, networks from `base`, and four training steps."""
     overrides = {
@@ -50,6 +66,7 @@ def small_config(folder: Path, base: Path, **train: object) -> Config:
     for dataset in ("ssv2", "bridge", "epic"):
         shard = {"clips": CLIPS, "shard_clips": 3}
         overrides.setdefault("datasets", {})[dataset] = {"train": shard, "validation": shard, "train_steps": 4}
+    overrides["datasets"]["ssv2"]["ablation_steps"] = 2
     return load(CONFIG, overrides)
 
 

@@ -14,7 +14,7 @@ from fca.errors import FcaError
 
 ROOT = Path(__file__).parents[1]
 POCKET = str(ROOT / "config" / "pocket.yaml")
-STEPS = ["fetch", "index", "resample", "encode", "train", "sample", "score", "report"]
+STEPS = ["fetch", "index", "resample", "encode", "train", "sample", "score", "report", "predict"]
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_help_lists_the_steps_in_order_and_quickly() -> None:
             ["encode", "ssv2", "validation", "--shard", "0000"],
             "fca.encode",
             "encode",
-            ("ssv2", "validation", 0),
+            ("ssv2", "validation", 0, "text"),
         ),
         (["train", "ssv2", "fca"], "fca.train", "train", ("ssv2", "fca")),
         (["sample", "ssv2", "fca", "--shard", "0"], "fca.sample", "sample", ("ssv2", "fca", "validation", 0)),
@@ -70,7 +70,8 @@ def test_help_lists_the_steps_in_order_and_quickly() -> None:
             ("ssv2", "fca", "opposite", 0),
         ),
         (["score", "ssv2", "repeat"], "fca.score", "score", ("ssv2", "repeat")),
-        (["report"], "fca.report", "report", ()),
+        (["report"], "fca.report", "report", (None,)),
+        (["report", "table3"], "fca.report", "report", ("table3",)),
     ],
 )
 def test_each_step_calls_its_function(stand_in, arguments, module, name, expected) -> None:
@@ -97,13 +98,17 @@ def test_pocket_passes_everything_on(stand_in) -> None:
             "there is no dataset 'sssv2' in the configuration\n  expected: one of ssv2, bridge, epic",
         ),
         (
-            ["train", "ssv2", "lora"],
-            "there is no variant 'lora' in the configuration\n  expected: one of fca, base",
+            ["train", "ssv2", "lorra"],
+            "there is no variant 'lorra' in the configuration\n  expected: one of fca, base",
         ),
         (["train", "ssv2", "base"], "the variant 'base' has nothing to train\n  expected: one of fca"),
         (
             ["encode", "ssv2", "train", "--shard", "999"],
             "ssv2 train has no shard 999\n  expected: a number from 0 to",
+        ),
+        (
+            ["train", "bridge", "no_ftc"],
+            "bridge has no ablation_steps\n  expected: a dataset that ablations are trained on",
         ),
         (["sample", "ssv2", "repeat", "--shard", "0"], "the variant 'repeat' has nothing to sample"),
         (
@@ -158,7 +163,7 @@ def test_full_disk(stand_in, capsys, error, place) -> None:
 
 
 def test_defects_are_not_hidden(stand_in) -> None:
-    stand_in("fca.report", "report", lambda _: 1 / 0)
+    stand_in("fca.report", "report", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(["report", "-c", POCKET])
 

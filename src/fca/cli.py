@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fca import __version__
+from fca.config.comparisons import COMPARISONS
 from fca.errors import FcaError
+from fca.sample.options import add_predict
 
 if TYPE_CHECKING:
     from fca.config import Config
@@ -80,9 +82,9 @@ def _config(arguments: argparse.Namespace) -> "Config":
     if "dataset" in given:
         _require("dataset", given["dataset"], list(config.datasets))
     if "variant" in given:
-        _require("variant", given["variant"], list(config.variants))
+        _require("variant", given["variant"], list(config.every_variant))
     if "kind" in given:
-        if config.variants[given["variant"]].prediction == "repeat":
+        if config.variant(given["variant"]).prediction == "repeat":
             raise FcaError(f"the variant {given['variant']!r} has nothing to sample: it repeats the last given frame")
         _require("kind of samples", given["kind"], layout.sample_kinds(given["dataset"], given["variant"]))
     if "shard" in given:
@@ -126,12 +128,12 @@ def _encode(arguments: argparse.Namespace) -> None:
     config = _config(arguments)
     from fca.encode import encode
 
-    encode(config, arguments.dataset, arguments.split, arguments.shard)
+    encode(config, arguments.dataset, arguments.split, arguments.shard, arguments.base)
 
 
 def _train(arguments: argparse.Namespace) -> None:
     config = _config(arguments)
-    trained = [name for name, variant in config.variants.items() if variant.trained]
+    trained = [name for name, variant in config.every_variant.items() if variant.trained]
     if arguments.variant not in trained:
         raise FcaError(f"the variant {arguments.variant!r} has nothing to train", f"one of {', '.join(trained)}")
     if config.train.processes > 1 and "WORLD_SIZE" not in os.environ:
@@ -140,6 +142,7 @@ def _train(arguments: argparse.Namespace) -> None:
         threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
         os.environ["OMP_NUM_THREADS"] = str(max(1, threads // config.train.processes))
         os.execv(sys.executable, [*launch, *arguments.argv])
+    config.train_steps(arguments.dataset, arguments.variant)  # says so where ablations aren't trained on this dataset
     from fca.train import train
 
     train(config, arguments.dataset, arguments.variant)
@@ -163,7 +166,7 @@ def _report(arguments: argparse.Namespace) -> None:
     config = _config(arguments)
     from fca.report import report
 
-    report(config)
+    report(config, arguments.comparison)
 
 
 def _pocket(arguments: argparse.Namespace) -> None:
@@ -220,14 +223,19 @@ def _parser() -> argparse.ArgumentParser:
     step("fetch", _fetch, "generate the tabletop videos, or check and unpack your archives", "dataset")
     step("index", _index, "list the clips of a dataset: split, caption, files", "dataset")
     step("resample", _resample, "decode a shard of clips to one length and size", "dataset", "split", "--shard")
-    step("encode", _encode, "run the frozen networks over a shard of clips", "dataset", "split", "--shard")
+    encode = step("encode", _encode, "run the frozen networks over a shard of clips", "dataset", "split", "--shard")
+    encode.add_argument("--base", choices=["text", "image"], default="text",
+                        help="the networks of base (default), or of image_base")  # fmt: skip
     step("train", _train, "train a variant; to resume, run the same command again", "dataset", "variant")
     sample = step("sample", _sample, "predict a shard of validation clips", "dataset", "variant", "--shard")
     sample.add_argument("--kind", choices=["validation", "opposite"], default="validation",
                         help="the captions as they are (default), or opposite ones")  # fmt: skip
     step("score", _score, "compare a variant's predictions with the truth", "dataset", "variant")
-    step("report", _report, "write the HTML report")
+    report = step("report", _report, "write the HTML report")
+    report.add_argument("comparison", nargs="?", choices=list(COMPARISONS), metavar="COMPARISON",
+                        help=f"the page of one comparison of the paper instead: {', '.join(COMPARISONS)}")  # fmt: skip
 
+    add_predict(commands)
     pocket = commands.add_parser("pocket", help="make the pocket scale's networks again (hours)", add_help=False)
     pocket.set_defaults(function=_pocket, debug=False)
 

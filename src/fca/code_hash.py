@@ -13,7 +13,7 @@ ENTRY_MODULES = {
     "resample": "fca.data.resample",
     "encode": "fca.encode",
     "train": "fca.train",
-    "sample": "fca.sample",
+    "sample": "fca.sample.shard",
     "score": "fca.score",
     "report": "fca.report",
     "pocket_base": "fca.pocket.build",

@@ -3,22 +3,24 @@
 import hashlib
 from pathlib import Path
 
-from fca.config import Config
+from fca.config import BaseKind, Config
 
 LARGE = 50 * 2**20  # bytes; a larger file stands with its name and size, so that a dry run stays quick
 
 
-def weights_hash(config: Config, step: str) -> dict[str, str]:
-    """Path -> hash of each local folder or file that the step reads.
+def weights_hash(config: Config, step: str, variant: str | None = None, base: BaseKind = "text") -> dict[str, str]:
+    """Path -> hash of each local folder or file that the step reads, for a variant or for one of the bases.
 
     A network on the hub is known by `base.revision` alone, so name one.
     """
-    base = Path(config.base.model)
-    encoders = [base / "vae", base / "text_encoder", base / "tokenizer", Path(config.base.vision_model)]
-    denoiser = [base / "transformer", base / "scheduler"]
+    networks = config.base_called(base) if variant is None else config.base_of(variant)
+    folder = Path(networks.model)
+    encoders = [folder / "vae", folder / "text_encoder", folder / "tokenizer", Path(networks.vision_model)]
+    denoiser = [folder / "transformer", folder / "scheduler"]
+    start = config.init_from(variant) if variant is not None else None
     read = {
         "encode": encoders,
-        "train": [*denoiser, *([Path(config.train.init_from)] if config.train.init_from else [])],
+        "train": [*denoiser, *([start] if start else [])],
         "sample": [*denoiser, *encoders],  # the decoder, and opposite captions, which have no latents
         "score": [Path(config.features.network)],
     }

@@ -21,7 +21,7 @@ def test_names(config) -> None:
     assert layout.index("ssv2") == root / "ssv2/index.jsonl"
     assert layout.index_manifest("ssv2") == root / "ssv2/index.json"
     assert layout.clips("ssv2", "train", 3) == root / "ssv2/clips/train-0003.h5"
-    assert layout.manifest(layout.latents("ssv2", "train", 3)) == root / "ssv2/latents/train-0003.json"
+    assert layout.manifest(layout.latents("ssv2", "train", 3)) == root / "ssv2/latents/text/train-0003.json"
     assert layout.samples("ssv2", "fca", "opposite", 0) == root / "ssv2/samples/fca/opposite-0000.h5"
     assert layout.run("ssv2", "fca") == Path("runs/pocket/ssv2/fca")
     assert layout.model_manifest("ssv2", "fca") == root / "ssv2/models/fca.json"

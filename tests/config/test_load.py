@@ -182,7 +182,7 @@ def test_exponents_are_numbers(edited) -> None:
 def test_unknown_variant(edited) -> None:
     message = refused(edited("variants: [fca, base, repeat]", "variants: [fac]"))
     assert "there is no variant 'fac' (did you mean 'fca'?)" in message
-    assert "base, fca, repeat" in message
+    assert "base, controlnet_repeated, " in message
 
 
 def test_mistake_in_a_variant_names_the_variants_file(edited) -> None:

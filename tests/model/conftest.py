@@ -7,28 +7,37 @@ import torch
 from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor
 
-from fca.model import Condition, FCAAdapter, embed_initial_frames
+from fca.model import Condition, FCAAdapter, Given, Prompt, embed_initial_frames
 
 BATCH, FRAMES, CHANNELS, HEIGHT, WIDTH, TEXT = 2, 4, 4, 4, 6, 5
 
 
-def small_transformer(layers: int = 2) -> CogVideoXTransformer3DModel:
+ROTARY = {"use_rotary_positional_embeddings": True}
+"""CogVideoX-5B: positions are rotations."""
+PATCHES_IN_TIME = ROTARY | {"patch_size_t": 2, "patch_bias": False}
+"""CogVideoX 1.5: patches of two latent frames, too."""
+IMAGE_TO_VIDEO = PATCHES_IN_TIME | {"in_channels": 2 * CHANNELS, "ofs_embed_dim": 8}
+"""CogVideoX1.5-5B-I2V: the latent of a picture in channels of its own, and an embedded offset."""
+
+
+def small_transformer(layers: int = 2, **changes) -> CogVideoXTransformer3DModel:
     torch.manual_seed(0)
-    transformer = CogVideoXTransformer3DModel(
-        num_attention_heads=2,
-        attention_head_dim=16,
-        in_channels=CHANNELS,
-        out_channels=CHANNELS,
-        time_embed_dim=8,
-        text_embed_dim=10,
-        num_layers=layers,
-        attention_bias=True,
-        sample_width=WIDTH,
-        sample_height=HEIGHT,
-        sample_frames=13,
-        patch_size=2,
-        max_text_seq_length=TEXT,
-    )
+    settings = {
+        "num_attention_heads": 2,
+        "attention_head_dim": 16,
+        "in_channels": CHANNELS,
+        "out_channels": CHANNELS,
+        "time_embed_dim": 8,
+        "text_embed_dim": 10,
+        "num_layers": layers,
+        "attention_bias": True,
+        "sample_width": WIDTH,
+        "sample_height": HEIGHT,
+        "sample_frames": 13,
+        "patch_size": 2,
+        "max_text_seq_length": TEXT,
+    }
+    transformer = CogVideoXTransformer3DModel(**settings | changes)
     with torch.no_grad():  # freshly made gates and output are near zero: make every path count
         for parameter in transformer.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -56,9 +65,10 @@ class World:
     """One small base with its adapter and inputs for both."""
 
     transformer: CogVideoXTransformer3DModel
-    adapter: FCAAdapter
+    adapter: FCAAdapter | None
     noisy: Tensor
     initial: Tensor
+    initial_noise: Tensor
     prompt: Tensor
     timestep: Tensor
     text: Tensor
@@ -67,6 +77,14 @@ class World:
 
     def features(self) -> list[Tensor]:
         return embed_initial_frames(self.transformer, self.initial, self.prompt, reference_timestep=1)
+
+    @property
+    def given(self) -> Given:
+        return Given(self.initial, self.initial_noise, self.vision)
+
+    @property
+    def whole_prompt(self) -> Prompt:
+        return Prompt(self.prompt, self.text, self.text_mask)
 
     def condition(self) -> Condition:
         return self.adapter.condition(self.features(), self.text, self.text_mask, self.vision)
@@ -77,6 +95,11 @@ def world() -> World:
     transformer = small_transformer()
     adapter = small_adapter(transformer)
     adapter.attach(transformer)
+    return make_world(transformer, adapter)
+
+
+def make_world(transformer: CogVideoXTransformer3DModel, adapter: FCAAdapter | None) -> World:
+    """Random inputs for the transformer and the adapter."""
     random = torch.Generator().manual_seed(2)
 
     def normal(*shape: int) -> Tensor:
@@ -88,6 +111,7 @@ def world() -> World:
         adapter,
         noisy=normal(BATCH, FRAMES, CHANNELS, HEIGHT, WIDTH),
         initial=normal(BATCH, 1, CHANNELS, HEIGHT, WIDTH),
+        initial_noise=normal(BATCH, 1, CHANNELS, HEIGHT, WIDTH),
         prompt=normal(BATCH, TEXT, 10),
         timestep=torch.tensor([700, 30]),
         text=normal(BATCH, 4, 8),

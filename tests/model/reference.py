@@ -27,14 +27,20 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
 
 
 def slow_fca_attention(
-    layer: FCAAttention, text: Tensor, video: Tensor, initial: Tensor, frames: Tensor | None, latent_frames: int
+    layer: FCAAttention,
+    text: Tensor,
+    video: Tensor,
+    initial: Tensor,
+    frames: Tensor | None,
+    latent_frames: int,
+    masked: bool = True,
 ) -> Tensor:
     """The addition to [text; video] for one sample: text (l, d), video (f s, d), initial (s', d), frames (f, q, d)."""
     tokens = torch.cat([text, video])
     sources = [text, initial] if frames is None else [text, initial, frames.flatten(0, 1)]
     source = torch.cat(sources)
     mask = None
-    if frames is not None:
+    if frames is not None and masked:
         mask = dense_mask(len(text), latent_frames, len(video) // latent_frames, len(initial), frames.shape[1])
     width = text.shape[-1] // layer.heads
     outputs = []

@@ -31,14 +31,14 @@ def layer() -> FCAAttention:
     return attention
 
 
-def folded(attention: FCAAttention, given: dict) -> torch.Tensor:
-    text, video = attention(
-        given["text"], given["video"], attention.keys_values(given["initial"]), given["frames"], FRAMES
-    )
+def folded(attention: FCAAttention, given: dict, mask: bool = True) -> torch.Tensor:
+    frames = None if given["frames"] is None else attention.keys_values(given["frames"].flatten(1, 2))
+    initial = attention.keys_values(given["initial"])
+    text, video = attention(given["text"], given["video"], initial, frames, FRAMES if mask else None)
     return torch.cat([text, video], dim=1)
 
 
-def slow(attention: FCAAttention, given: dict) -> torch.Tensor:
+def slow(attention: FCAAttention, given: dict, mask: bool = True) -> torch.Tensor:
     return torch.stack(
         [
             slow_fca_attention(
@@ -48,18 +48,19 @@ def slow(attention: FCAAttention, given: dict) -> torch.Tensor:
                 given["initial"][row],
                 None if given["frames"] is None else given["frames"][row],
                 FRAMES,
+                mask,
             )
             for row in range(BATCH)
         ]
     )
 
 
-@pytest.mark.parametrize("frame_wise", [True, False])
-def test_folded_attention_equals_the_dense_mask_in_outputs_and_gradients(frame_wise):
+@pytest.mark.parametrize("frame_wise, mask", [(True, True), (True, False), (False, True)])
+def test_attention_equals_the_dense_mask_in_outputs_and_gradients(frame_wise, mask):
     attention, given = layer(), inputs(frame_wise)
     sources = [tensor for tensor in given.values() if tensor is not None] + list(attention.parameters())
     weights = torch.randn(BATCH, TEXT + FRAMES * TOKENS, WIDTH, dtype=torch.float64)
-    fast, reference = folded(attention, given), slow(attention, given)
+    fast, reference = folded(attention, given, mask), slow(attention, given, mask)
     torch.testing.assert_close(fast, reference, rtol=1e-10, atol=1e-12)
     for mine, theirs in zip(
         torch.autograd.grad((fast * weights).sum(), sources),
@@ -91,6 +92,32 @@ def test_every_query_sees_the_initial_frames_and_the_text():
     text[:, 0] += 1.0  # one key among many: every other token must notice
     changed = (folded(attention, given | {"text": text}) - before).abs().amax(dim=(0, 2))
     assert (changed > 1e-9).all()
+
+
+def test_without_the_mask_every_video_token_sees_every_block():
+    attention, given = layer(), inputs(True)
+    before = folded(attention, given, mask=False)
+    frames = given["frames"].detach().clone()
+    frames[:, 2] += 1.0
+    change = (folded(attention, given | {"frames": frames}, mask=False) - before).abs().amax(dim=(0, 2))
+    assert (change > 1e-6).all()
+
+
+def test_with_rotary_positions_only_their_distance_counts():
+    """Turning queries and the initial frames' keys by the same angle changes nothing between them."""
+    attention, given = layer(), inputs(False)
+    angles = torch.linspace(0, 3, TOKENS, dtype=torch.float64)[:, None].repeat(1, WIDTH // HEADS)
+
+    def attended(shift: float) -> torch.Tensor:
+        turned = [(torch.cos(angles + shift), torch.sin(angles + shift)) for _ in range(2)]
+        video = tuple(part.repeat(FRAMES, 1) for part in turned[0])
+        queries = attention.queries(given["video"], video)
+        keys, _ = attention.keys_values(given["initial"], turned[1])
+        return queries @ keys.transpose(2, 3)
+
+    torch.testing.assert_close(attended(0.0), attended(1.3), rtol=1e-5, atol=1e-5)
+    plain = attention.queries(given["video"]) @ attention.keys_values(given["initial"])[0].transpose(2, 3)
+    assert not torch.allclose(attended(0.0), plain, atol=1e-3)
 
 
 def test_the_scale_starts_as_asked_and_a_width_that_does_not_divide_is_refused():

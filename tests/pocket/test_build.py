@@ -2,19 +2,28 @@
 
 import pytest
 
+from fca.config import Base
+from fca.encode.networks import load_vae
 from fca.model import FCAAdapter
+from fca.model.build import load_denoiser
+from fca.model.image_to_video import ImageToVideo
 from fca.pocket.build import PARTS, main
 from fca.sample import FCAPipeline
 
-ONE = [f"--{part}-steps=100" if part in ("base", "adapter") else f"--{part}-steps=2" for part in PARTS]
+STEPS = {"features": 50, "vae": 2, "base": 100, "vision": 50, "adapter": 100, "image_base": 2}
 
 
 @pytest.mark.slow
 def test_every_part_can_be_made_from_nothing_and_works_together(tmp_path):
     root = tmp_path / "base"
     settings = ["--output", str(root), "--cache", str(tmp_path / "cache"), "--clips", "24", "--held-out", "8"]
-    main([*settings, *[step.replace("=2", "=50") if "vision" in step or "features" in step else step for step in ONE]])
+    assert set(STEPS) == set(PARTS)
+    main([*settings, *[f"--{part.replace('_', '-')}-steps={steps}" for part, steps in STEPS.items()]])
     assert {path.name for path in root.iterdir()} >= {"vae", "transformer", "text_encoder", "tokenizer", "scheduler"}
     assert "held-out reconstruction" in (root / "README.md").read_text()
     assert FCAAdapter.from_pretrained(root / "adapter").config.queries_per_frame == 16
-    assert FCAPipeline.from_pretrained(root, adapter=root / "adapter").scheduler is not None
+    assert FCAPipeline.from_pretrained(root / "adapter").scheduler is not None
+    image = Base(model=str(tmp_path / "image-base"), vision_model=str(root / "vision"), text_tokens=16)
+    denoiser, _ = load_denoiser(image, None, "fp32")
+    assert isinstance(denoiser, ImageToVideo)
+    assert load_vae(image, "fp32").config.latent_channels == 16  # a link to the pocket base's

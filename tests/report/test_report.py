@@ -13,6 +13,8 @@ from fca.config import Config, Layout
 from fca.data.quarantine import Quarantine
 from fca.errors import FcaError
 from fca.report import report
+from fca.report.metrics import significant
+from fca.report.score_file import read_scores
 from tests.report.conftest import CAPTIONS
 from tests.report.project import make_clips, make_config, make_dataset
 
@@ -203,3 +205,25 @@ def test_the_values_alone_are_the_score_files(finished: Finished) -> None:
         for variant, found in variants.items():
             scores = json.loads(layout.scores(dataset, variant).read_text())["scores"]
             assert found == {name: score["value"] for name, score in scores.items() if score is not None}
+
+
+def test_a_comparison_has_a_page_of_its_own_beside_the_papers_numbers(finished: Finished) -> None:
+    config, index, _ = finished
+    before = index.read_bytes()
+    page = report(config, "table1")
+    assert page == index.parent / "table1" / "index.html"
+    text = page.read_text(encoding="utf-8")
+    for cited in ("67.7", "\N{MINUS SIGN}0.18", "112.9", "Tune-A-Video", "Beside the paper"):
+        assert cited in text
+    fvd = read_scores(Layout(config).scores("ssv2", "fca"))
+    assert fvd is not None
+    [value] = [score.value for name, score in fvd.scores.items() if name.startswith("fvd") and "raw" not in name]
+    assert significant(value) in text.partition('id="scores"')[0]
+    assert "can&rsquo;t be compared" in text
+    assert index.read_bytes() == before
+
+
+def test_a_comparison_of_what_was_not_run_shows_dashes(tmp_path: Path) -> None:
+    text = report(make_config(tmp_path), "table3").read_text(encoding="utf-8")
+    assert "354.9" in text
+    assert "not scored yet" in text

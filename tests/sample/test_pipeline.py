@@ -1,25 +1,36 @@
 """The pipeline for people: pictures and a sentence in, a video out."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
+from diffusers import CogVideoXTransformer3DModel
 from PIL import Image
 
 from fca.errors import FcaError
 from fca.model import FCAAdapter
+from fca.model_facts import ModelFacts
 from fca.sample import FCAPipeline
-from fca.sample.pipeline import load_denoiser
+
+SHIPPED = Path(__file__).resolve().parents[2] / "config/pocket-base/adapter"
 
 
 @pytest.fixture(scope="module")
-def pipeline(random_base, tmp_path_factory):
-    from fca.config.models import Base
-
-    transformer, _ = load_denoiser(Base(model=str(random_base), vision_model="", text_tokens=16), "fp32")
+def model(random_base, tmp_path_factory):
+    """An exported model with random weights: the adapter and its facts."""
+    transformer = CogVideoXTransformer3DModel.from_pretrained(random_base / "transformer", torch_dtype=torch.float32)
     sizes = {"latent_frames": 4, "queries_per_frame": 16, "text_width": 64, "vision_width": 64}
-    adapter = FCAAdapter.for_transformer(transformer, conditioning_heads=4, **sizes)
     folder = tmp_path_factory.mktemp("adapter")
-    adapter.save_pretrained(folder)
-    return FCAPipeline.from_pretrained(random_base, adapter=folder)
+    FCAAdapter.for_transformer(transformer, conditioning_heads=4, **sizes).save_pretrained(folder)
+    networks = {"base": str(random_base), "vision_model": str(random_base / "vision")}
+    ModelFacts.read(SHIPPED).model_copy(update=networks | {"steps": 2}).write(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pipeline(model):
+    return FCAPipeline.from_pretrained(model)
 
 
 def picture(width: int, height: int, seed: int = 0) -> Image.Image:
@@ -27,10 +38,11 @@ def picture(width: int, height: int, seed: int = 0) -> Image.Image:
     return Image.fromarray(pixels).resize((width, height))
 
 
-def predict(pipeline, frames=None, prompt="push red block left", **settings) -> np.ndarray:
-    return pipeline(frames=frames or [picture(320, 240)], prompt=prompt, num_inference_steps=2, **settings)
+def predict(pipeline, frames=None, prompt="lift blue cup", **settings) -> np.ndarray:
+    return pipeline(frames=frames or [picture(320, 240)], prompt=prompt, progress=False, **settings)
 
 
+@pytest.mark.filterwarnings("error:the prompt")
 def test_a_video_of_the_models_size_from_pictures_of_any_size(pipeline):
     for size in ((320, 240), (50, 200), (96, 64)):
         video = predict(pipeline, [picture(*size)])
@@ -42,7 +54,7 @@ def test_the_seed_decides_and_frames_and_prompt_matter(pipeline):
     video = predict(pipeline, seed=3)
     assert np.array_equal(video, predict(pipeline, seed=3))
     assert not np.array_equal(video, predict(pipeline, seed=4))
-    assert not np.array_equal(video, predict(pipeline, seed=3, prompt="lift blue cup"))
+    assert not np.array_equal(video, predict(pipeline, seed=3, prompt="look left"))
     assert not np.array_equal(video, predict(pipeline, [picture(320, 240, seed=9)], seed=3))
 
 
@@ -52,12 +64,53 @@ def test_two_frames_may_be_arrays_or_pictures(pipeline):
     assert np.array_equal(predict(pipeline, pictures), predict(pipeline, arrays))
 
 
-@pytest.mark.parametrize("frames", [[], [np.zeros((8, 8), np.uint8)], [np.zeros((8, 8, 3))]])
-def test_what_is_no_frame_is_refused(pipeline, frames):
-    with pytest.raises(FcaError, match="frame"):
+def test_the_models_own_settings_are_the_default(pipeline):
+    video = predict(pipeline)
+    assert np.array_equal(video, predict(pipeline, num_inference_steps=2, guidance_scale=2.0, seed=42))
+    assert not np.array_equal(video, predict(pipeline, guidance_scale=4.0, negative_prompt="look left"))
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        ([], "0 frames were given"),
+        ([picture(8, 8)] * 3, "3 frames were given"),
+        (picture(8, 8), "frames is a Image"),
+        ("start.png", "frames is a str"),
+        (np.zeros((8, 8, 3), np.uint8), r"array of shape \(8, 8, 3\)"),
+        (["start.png"], "a frame is a str"),
+        ([np.zeros((8, 8), np.uint8)], "a frame is uint8 of shape"),
+        ([np.zeros((8, 8, 3))], "a frame is float64"),
+    ],
+)
+def test_what_is_no_frame_is_explained(pipeline, frames, message):
+    with pytest.raises(FcaError, match=message):
         pipeline(frames=frames, prompt="push red block left")
 
 
-def test_a_folder_without_an_adapter_is_named(random_base, tmp_path):
+def test_other_wrong_values_are_explained(pipeline):
+    for settings in ({"prompt": 3}, {"negative_prompt": None}, {"seed": -1}, {"num_inference_steps": 0}):
+        with pytest.raises(FcaError, match=r"prompt|seed|steps"):
+            predict(pipeline, **settings)
+
+
+def test_what_is_not_read_of_a_prompt_is_told(pipeline):
+    with pytest.warns(UserWarning, match="T5 reads|BLIP-2 reads") as told:
+        predict(pipeline, prompt="lift blue cup and then lower it again, slowly, to where it was")
+    for name in ("T5 reads 16 of its", "BLIP-2 reads 32 of its"):
+        assert any(name in str(warning.message) for warning in told)
+
+
+@pytest.mark.filterwarnings("error:the prompt")
+def test_an_empty_prompt_is_a_prompt(pipeline):
+    assert predict(pipeline, prompt="").shape == (16, 64, 96, 3)
+
+
+def test_a_folder_without_an_adapter_is_named(pipeline, tmp_path):
+    with pytest.raises(FcaError, match=r"clip.json is missing"):
+        FCAPipeline.from_pretrained(tmp_path)
+    pipeline.facts.write(tmp_path)
     with pytest.raises(FcaError, match="holds no adapter"):
-        FCAPipeline.from_pretrained(random_base, adapter=tmp_path)
+        FCAPipeline.from_pretrained(tmp_path)
+    with pytest.raises(FcaError, match="precision"):
+        FCAPipeline.from_pretrained(tmp_path, precision="fp8")

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from fca.model import FCAAdapter, denoise, embed_initial_frames
+from fca.model import FCA, FCAAdapter, Given, Prompt, TextToVideo, denoise, embed_initial_frames
 from fca.model.diffusion import diffuse
 from fca.pocket.base import build_scheduler, build_transformer
-from fca.sample.predict import Given, Prompt, predict_latents
+from fca.sample.predict import predict_latents
 
 BATCH = 2
 
@@ -25,8 +25,8 @@ def networks():
     ).requires_grad_(False)
     for parameter in [*transformer.parameters(), *adapter.parameters()]:
         parameter.add_(0.03 * torch.randn_like(parameter))
-    adapter.attach(transformer)
-    return transformer, adapter, build_scheduler()
+    scheduler = build_scheduler()
+    return FCA(transformer, adapter, scheduler.alphas_cumprod, t_ref=1), scheduler
 
 
 def inputs():
@@ -42,8 +42,9 @@ def inputs():
     return given, prompt, empty, normal(BATCH, 4, 16, 8, 12)
 
 
-def naive(transformer, adapter, scheduler, given, prompt, empty, noise, steps, guidance):
+def naive(model, scheduler, given, prompt, empty, noise, steps, guidance):
     """Nothing shared or computed once: two branches, each with its own reference pass, at every step."""
+    transformer, adapter = model.transformer, model.adapter
     scheduler.set_timesteps(steps)
     latents = noise
     for timestep in scheduler.timesteps:
@@ -63,8 +64,8 @@ def naive(transformer, adapter, scheduler, given, prompt, empty, noise, steps, g
 def test_what_is_computed_once_equals_the_naive_pipeline(networks, guidance):
     given, prompt, empty, noise = inputs()
     expected = naive(*networks, given, prompt, empty, noise, 4, guidance)
-    found = predict_latents(*networks, given, prompt, empty, noise, 4, guidance, t_ref=1)
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    found = predict_latents(*networks, given, prompt, empty, noise, 4, guidance)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_ddim_with_an_oracle_recovers_the_clean_latent():
@@ -84,11 +85,11 @@ def test_ddim_with_an_oracle_recovers_the_clean_latent():
 
 
 def test_without_an_adapter_the_initial_frames_change_nothing(networks):
-    transformer, _, scheduler = networks
+    model, scheduler = networks
     given, prompt, empty, noise = inputs()
     other = Given(given.initial + 1, given.initial_noise, given.vision)
     runs = [
-        predict_latents(transformer, None, scheduler, start, prompt, empty, noise, 2, 2.0, t_ref=1)
+        predict_latents(TextToVideo(model.transformer), scheduler, start, prompt, empty, noise, 2, 2.0)
         for start in (given, other)
     ]
     assert torch.equal(*runs)

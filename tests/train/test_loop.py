@@ -50,7 +50,7 @@ def test_stopping_and_resuming_gives_the_same_bytes_as_not_stopping(encoded):
 
 def test_a_killed_run_resumes_to_the_same_bytes(encoded, tmp_path):
     config = encoded.model_copy(
-        update={"datasets": {"ssv2": encoded.datasets["ssv2"].model_copy(update={"train_steps": 12})}}
+        update={"datasets": {"ssv2": encoded.datasets["ssv2"].model_copy(update={"train_steps": 30})}}
     )
     file = tmp_path / "config.yaml"
     file.write_text(yaml.safe_dump(config.model_dump(mode="json")))
@@ -76,8 +76,9 @@ def test_the_exported_adapter_is_what_was_trained(encoded):
     train(encoded, "ssv2", "fca")
     layout = Layout(encoded)
     adapter = FCAAdapter.from_pretrained(layout.model("ssv2", "fca"))
-    trained = load_newest(run_folder(encoded, "ssv2", "fca"))["adapter"]
-    assert all(torch.equal(value, trained[name]) for name, value in adapter.state_dict().items())
+    trained = load_newest(run_folder(encoded, "ssv2", "fca"))["trained"]
+    assert all(torch.equal(value, trained[f"adapter.{name}"]) for name, value in adapter.state_dict().items())
+    assert len(trained) == len(adapter.state_dict())
     extra = Manifest.read(layout.model_manifest("ssv2", "fca")).extra
     assert extra["steps"] == 4
     assert len(extra["log"]) == 4

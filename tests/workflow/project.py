@@ -33,7 +33,7 @@ def main():
             "fetch": lambda: folder / "raw.json",
             "index": lambda: folder / "index.json",
             "resample": lambda: folder / "clips" / f"{names[0]}-{names[1]}.json",
-            "encode": lambda: folder / "latents" / f"{names[0]}-{names[1]}.json",
+            "encode": lambda: folder / "latents" / names[2] / f"{names[0]}-{names[1]}.json",
             "train": lambda: folder / "models" / f"{names[0]}.json",
             "sample": lambda: folder / "samples" / names[0] / f"{names[1]}-{names[2]}.json",
             "score": lambda: folder / "scores" / f"{names[0]}.json",
@@ -52,7 +52,7 @@ class Project:
     @classmethod
     def new(cls, folder: Path) -> "Project":
         """A copy of this project, without results and with stand-ins for the networks."""
-        unwanted = shutil.ignore_patterns("__pycache__", ".*_cache", "pocket-base")
+        unwanted = shutil.ignore_patterns("__pycache__", ".*_cache", "pocket-*base")
         for name in ("workflow", "config", "src", "profiles"):
             shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
         (folder / "slurm").symlink_to(os.readlink(ROOT / "slurm"))

@@ -5,6 +5,8 @@ import resource
 import subprocess
 import sys
 
+import pytest
+
 from fca.config import Layout, load
 from tests.workflow.project import ROOT
 
@@ -50,6 +52,16 @@ def test_paper_is_complete_quick_and_without_torch(fresh) -> None:
         "score_variant": 9,
         "report": 1,
     }
+
+
+@pytest.mark.parametrize("config", ["pocket", "paper"])
+def test_a_table_asks_for_its_rows_and_no_more(fresh, config) -> None:
+    jobs = fresh.jobs("table3", "--configfile", f"config/{config}.yaml")
+    assert (jobs["train_adapter"], jobs["score_variant"], jobs["table3"]) == (6, 6, 1)
+    assert jobs["fetch"] == 1
+    assert "report" not in jobs
+    jobs = fresh.jobs("table2", "table4", "figure5", "figure6", "figure7", "--configfile", f"config/{config}.yaml")
+    assert jobs["train_adapter"] == 10  # fca, lora, image_to_video_lora, fca_ablation, and six more ablations
 
 
 def test_the_workflow_imports_no_torch() -> None:

@@ -9,6 +9,8 @@ from snakemake.exceptions import WorkflowError
 
 from fca.code_hash import code_hash
 from fca.config import ConfigError, Layout, load, part
+from fca.config.comparisons import COMPARISONS, compared
+from fca.errors import FcaError
 from fca.weights_hash import weights_hash
 
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
@@ -55,7 +57,16 @@ def settings(step):
     """For `params:`: the settings that a step depends on, for the job's own dataset and variant."""
 
     def of_job(wildcards):
-        return part(CONFIG, step, wildcards.get("dataset"), wildcards.get("variant"))
+        return part(CONFIG, step, wildcards.get("dataset"), wildcards.get("variant"), wildcards.get("base"))
+
+    return of_job
+
+
+def weights(step):
+    """For `params:`: hashes of the frozen networks that a step reads, for the job's own variant or base."""
+
+    def of_job(wildcards):
+        return weights_hash(CONFIG, step, wildcards.get("variant"), wildcards.get("base", "text"))
 
     return of_job
 
@@ -70,9 +81,20 @@ def clips(dataset, split):
     return [LAYOUT.manifest(LAYOUT.clips(dataset, split, k)) for k in LAYOUT.shards(dataset, split)]
 
 
-def latents(dataset, split):
+def latents(dataset, split, base="text"):
     """Manifests of all latent shards of a split."""
-    return [LAYOUT.manifest(LAYOUT.latents(dataset, split, k)) for k in LAYOUT.shards(dataset, split)]
+    return [LAYOUT.manifest(LAYOUT.latents(dataset, split, k, base)) for k in LAYOUT.shards(dataset, split)]
+
+
+def training_latents(wildcards):
+    """Manifests of what the job's variant is trained on."""
+    return latents(wildcards.dataset, "train", CONFIG.variant(wildcards.variant).base)
+
+
+def latents_to_sample(wildcards):
+    """Manifest of what the job's variant starts from."""
+    base = CONFIG.variant(wildcards.variant).base
+    return LAYOUT.manifest(LAYOUT.latents(wildcards.dataset, "validation", wildcards.shard, base))
 
 
 def samples(dataset, variant):
@@ -86,7 +108,7 @@ def samples(dataset, variant):
 
 def model_of(wildcards):
     """Manifest of the job's trained model, for variants that have one."""
-    trained = CONFIG.variants[wildcards.variant].trained
+    trained = CONFIG.variant(wildcards.variant).trained
     return LAYOUT.model_manifest(wildcards.dataset, wildcards.variant) if trained else []
 
 
@@ -98,3 +120,16 @@ def models(dataset):
 def scores(dataset):
     """Scores of all variants."""
     return [LAYOUT.scores(dataset, variant) for variant in CONFIG.variants]
+
+
+def comparison_scores(name):
+    """For `input:`: scores of a comparison's variants on its datasets."""
+
+    def of_job(wildcards):
+        try:
+            shown = compared(CONFIG, name)
+        except FcaError as error:
+            raise WorkflowError(str(error)) from None
+        return [LAYOUT.scores(dataset, variant) for dataset in shown.datasets for variant in shown.variants]
+
+    return of_job

@@ -5,13 +5,14 @@ rule encode_latents:
     input:
         LAYOUT.manifest(LAYOUT.clips("{dataset}", "{split}", "{shard}")),
     output:
-        LAYOUT.manifest(LAYOUT.latents("{dataset}", "{split}", "{shard}")),
+        LAYOUT.manifest(LAYOUT.latents("{dataset}", "{split}", "{shard}", "{base}")),
     log:
-        log_of("encode", "{dataset}", "{split}", "{shard}"),
+        log_of("encode", "{base}", "{dataset}", "{split}", "{shard}"),
     params:
         code=code_hash("encode"),
         settings=settings("encode"),
-        weights=weights_hash(CONFIG, "encode"),
+        weights=weights("encode"),
     shell:
         "fca encode -c {CONFIG_FILE} {wildcards.dataset} {wildcards.split} --shard {wildcards.shard}"
+        " --base {wildcards.base}"
         " 2>&1 | tee {log}"

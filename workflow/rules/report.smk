@@ -13,3 +13,23 @@ rule report:
         settings=settings("report"),
     shell:
         "fca report -c {CONFIG_FILE} 2>&1 | tee {log}"
+
+
+# Tables and figures of the paper that compare variants: `snakemake table3`. Each is a page in the report's folder.
+for name in COMPARISONS:
+
+    rule:
+        name:
+            name
+        input:
+            comparison_scores(name),
+        output:
+            LAYOUT.comparison(name),
+        log:
+            log_of("report", name),
+        params:
+            name=name,
+            code=code_hash("report"),
+            settings=settings("report"),
+        shell:
+            "fca report -c {CONFIG_FILE} {params.name} 2>&1 | tee {log}"

@@ -3,7 +3,7 @@
 
 rule sample_clips:
     input:
-        latents=LAYOUT.manifest(LAYOUT.latents("{dataset}", "validation", "{shard}")),
+        latents=latents_to_sample,
         model=model_of,
     output:
         LAYOUT.manifest(LAYOUT.samples("{dataset}", "{variant}", "{kind}", "{shard}")),
@@ -12,7 +12,7 @@ rule sample_clips:
     params:
         code=code_hash("sample"),
         settings=settings("sample"),
-        weights=weights_hash(CONFIG, "sample"),
+        weights=weights("sample"),
     shell:
         "fca sample -c {CONFIG_FILE} {wildcards.dataset} {wildcards.variant} --kind {wildcards.kind}"
         " --shard {wildcards.shard} 2>&1 | tee {log}"

@@ -5,7 +5,7 @@
 
 rule train_adapter:
     input:
-        lambda wildcards: latents(wildcards.dataset, "train"),
+        training_latents,
     output:
         LAYOUT.model_manifest("{dataset}", "{variant}"),
     log:
@@ -14,7 +14,7 @@ rule train_adapter:
     params:
         code=code_hash("train"),
         settings=settings("train"),
-        weights=weights_hash(CONFIG, "train"),
+        weights=weights("train"),
     shell:
         "trap : TERM; "
         "fca train -c {CONFIG_FILE} {wildcards.dataset} {wildcards.variant} 2>&1 | (trap '' TERM; tee -a {log})"

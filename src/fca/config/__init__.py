@@ -2,11 +2,13 @@
 
 from fca.config.layout import Layout
 from fca.config.load import ConfigError, load
-from fca.config.models import Config, Dataset, SampleKind, Split, SplitSettings, Tabletop, Variant
+from fca.config.models import Base, BaseKind, Config, Dataset, SampleKind, Split, SplitSettings, Tabletop, Variant
 from fca.config.parts import STEPS, part
 
 __all__ = [
     "STEPS",
+    "Base",
+    "BaseKind",
     "Config",
     "ConfigError",
     "Dataset",

@@ -25,6 +25,10 @@ class Layout:
         self.report_assets = Path(config.report_dir) / "assets"
         self.metrics = Path(config.report_dir) / "metrics.json"
 
+    def comparison(self, name: str) -> Path:
+        """The page of one of the paper's tables or figures."""
+        return self.report.parent / name / self.report.name
+
     @staticmethod
     def manifest(path: Path) -> Path:
         """The small JSON file beside a shard, an index, a raw folder or an exported model."""
@@ -45,8 +49,9 @@ class Layout:
     def clips(self, dataset: str, split: str, shard: int | str) -> Path:
         return self.root / dataset / "clips" / f"{split}-{_number(shard)}.h5"
 
-    def latents(self, dataset: str, split: str, shard: int | str) -> Path:
-        return self.root / dataset / "latents" / f"{split}-{_number(shard)}.h5"
+    def latents(self, dataset: str, split: str, shard: int | str, base: str = "text") -> Path:
+        """What the networks of `base` (or `image_base`) make of a shard of clips."""
+        return self.root / dataset / "latents" / base / f"{split}-{_number(shard)}.h5"
 
     def run(self, dataset: str, variant: str) -> Path:
         """Checkpoints and log of a training run; no rule's output, so that a killed run can be resumed."""
@@ -79,7 +84,7 @@ class Layout:
 
         Nothing for `prediction: repeat`, which needs no model; opposite captions only exist on the tabletop.
         """
-        settings = self.config.variants[variant]
+        settings = self.config.variant(variant)
         if settings.prediction == "repeat":
             return ()
         if settings.opposite and self.config.datasets[dataset].source == "tabletop":

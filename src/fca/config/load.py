@@ -48,18 +48,19 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config
     """The configuration in a YAML file, with `overrides` (nested, like the file) put over it.
 
     Text in overrides is read as YAML, since values that come from a command line are all text.
-    `variants` may be a list of names: each is read from variants/<name>.yaml beside the file.
+    `variants` and `ablations` may be lists of names: each is read from variants/<name>.yaml beside the file.
     """
     path = Path(path)
     values, lines = _read(path)
     files = {"": (path, lines)}
     overrides = _read_text(overrides or {})
     values = _merged(values, overrides)
-    listed = values.get("variants")
-    if isinstance(listed, list):
-        values["variants"] = {}
-        for name in listed:
-            values["variants"][name], files[f"variants.{name}"] = _variant(path, name)
+    for group in ("variants", "ablations"):
+        listed = values.get(group)
+        if isinstance(listed, list):
+            values[group] = {}
+            for name in listed:
+                values[group][name], files[f"{group}.{name}"] = _variant(path, name)
     try:
         return Config.model_validate(values)
     except ValidationError as error:

@@ -5,16 +5,22 @@ converted between types, and a loaded configuration can't be changed. Quick to i
 """
 
 import math
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from fca.errors import FcaError
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+PartFile = Annotated[str, StringConstraints(pattern=r"^(transformer|vae|text_encoder|tokenizer|scheduler)/[^/]+$")]
+FileName = Annotated[str, StringConstraints(pattern=r"^[^/]+$")]
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Split = Literal["train", "validation"]
 SampleKind = Literal["validation", "opposite"]
+BaseKind = Literal["text", "image"]
 
 
 class Settings(BaseModel):
@@ -44,13 +50,15 @@ class Base(Settings):
     model: str
     """CogVideoX checkpoint in diffusers' layout: a folder, or a name on the Hugging Face hub"""
     revision: str | None = None
-    """Commit of `model` on the hub; null for a folder"""
+    """Commit of `model` on the hub, 40 hexadecimal digits; null for a folder"""
     vision_model: str
     """BLIP-2 checkpoint that gives image features and caption embeddings: a folder, or a name on the hub"""
     vision_revision: str | None = None
-    """Commit of `vision_model` on the hub; null for a folder"""
-    sha256: dict[str, Sha256] = {}
-    """Expected sha256 of weight files, by their path inside the checkpoint; checked before use"""
+    """Commit of `vision_model` on the hub, 40 hexadecimal digits; null for a folder"""
+    sha256: dict[PartFile, Sha256] = {}
+    """Expected sha256 of files of `model`, by path such as `vae/config.json`; checked whenever their folder is read"""
+    vision_sha256: dict[FileName, Sha256] = {}
+    """Expected sha256 of files of `vision_model`, by name; checked whenever it is read"""
     text_tokens: Positive
     """T5 tokens of a prompt, padding included (CogVideoX uses no mask)"""
     caption_tokens: Positive = 32
@@ -68,6 +76,12 @@ class Adapter(Settings):
     """Width of a frame-wise text conditioning layer; a multiple of ftc_heads"""
     ftc_heads: Positive
     """Attention heads of a frame-wise text conditioning layer"""
+    lora_rank: Positive = 128
+    """Rank of variants with adapter: lora (CogVideoX's fine-tuning script: 128)"""
+    lora_alpha: Positive = 64
+    """Their output is scaled by lora_alpha / lora_rank (CogVideoX's fine-tuning script: 64)"""
+    control_layers: Positive = 15
+    """First layers of the base that variants with adapter: controlnet copy (half of them, as HunyuanDiT's does)"""
 
     @model_validator(mode="after")
     def check(self) -> "Adapter":
@@ -81,6 +95,8 @@ class Features(Settings):
 
     network: str
     """Folder or file of the feature network"""
+    sha256: Sha256 | None = None
+    """Expected sha256 of its weights (of a folder: model.safetensors), checked before use; null: not checked"""
 
 
 class SplitSettings(Settings):
@@ -126,6 +142,8 @@ class Dataset(Settings):
     """Clips for prediction and scores"""
     train_steps: Positive
     """Optimizer steps, counted after `train.init_from` where that is given"""
+    ablation_steps: Positive | None = None
+    """Optimizer steps of variants with steps: ablation (paper: 20,000, on ssv2); null: none are trained here"""
 
     def split(self, name: str) -> SplitSettings:
         """The settings of the split called `train` or `validation`."""
@@ -168,6 +186,8 @@ class Train(Settings):
 
     learning_rate: float = Field(gt=0)
     """Peak learning rate"""
+    loss: Literal["v", "epsilon"] = "v"
+    """v: error of the velocity, which the base predicts; epsilon: of the noise, as Eq. 4 is written"""
     schedule: Literal["cosine_with_restarts", "constant_with_warmup"] = "cosine_with_restarts"
     """Learning rate over the optimizer steps"""
     cycles: Positive = 1
@@ -190,14 +210,16 @@ class Train(Settings):
     """Forward passes in one optimizer step"""
     precision: Literal["fp32", "bf16"]
     """Arithmetic of the forward pass (autocast); trained weights stay fp32"""
-    gradient_checkpointing: bool = False
-    """Compute activations again in the backward pass, to save memory"""
+    checkpointed_layers: int = Field(default=0, ge=0)
+    """First layers of the transformer whose activations are computed again in the backward pass, to save memory"""
+    compile: bool = False
+    """torch.compile for parts of the layers: minutes before the first step; no faster on a CPU, not tried on a GPU"""
     checkpoint_every: Positive
     """Optimizer steps between checkpoints"""
     log_every: Positive = 10
     """Optimizer steps between log lines"""
     init_from: str | None = None
-    """Folder of an exported adapter to continue from; null: from scratch"""
+    """Folder of an exported adapter that variants with adapter: fca and steps: full continue; null: from scratch"""
 
     @property
     def clips_per_step(self) -> int:
@@ -245,10 +267,24 @@ class Variant(Settings):
     """Name in tables and figures"""
     prediction: Literal["model", "repeat"] = "model"
     """model: sample the diffusion model; repeat: show the last given frame for ever"""
-    adapter: Literal["fca", "none"]
-    """fca: the paper's adapter, trained; none: nothing is trained"""
+    base: BaseKind = "text"
+    """text: the text-to-video model of `base`; image: the image-to-video model of `image_base` (Table 2)"""
+    adapter: Literal["fca", "lora", "controlnet", "none"]
+    """What is trained. fca: the paper's adapter; lora: low-rank weights; controlnet: a ControlNet; none: nothing"""
+    steps: Literal["full", "ablation"] = "full"
+    """full: a dataset's train_steps, after train.init_from; ablation: its ablation_steps, from scratch"""
     init_scale: float = Field(default=0.1, ge=0)
-    """First value of each layer's learned scale of the adapter's output"""
+    """fca: first value of each layer's learned scale of the output"""
+    frame_wise_text: Literal["layer_wise", "uniform", "uniform_refined", "none"] = "layer_wise"
+    """fca: a conditioning module for each layer; one for all; one, refined by each layer; none (Table 3)"""
+    frame_mask: bool = True
+    """fca: each frame attends to its own block of the frame-wise text alone (Table 3, row 6)"""
+    pre_norm: bool = True
+    """fca: a learned norm in front of the frame-wise text's attention (Table 4)"""
+    gate: Literal["before", "after"] = "before"
+    """fca: the output is added before or after the block's own gate; the paper doesn't say"""
+    control: Literal["repeated", "zeros"] = "repeated"
+    """controlnet: the initial frames' latent in every latent frame, or in the first alone, then zeros"""
     opposite: bool = False
     """Also predict from opposite captions, to see whether the text is obeyed (tabletop only)"""
 
@@ -260,7 +296,22 @@ class Variant(Settings):
     def check(self) -> "Variant":
         if self.prediction == "repeat" and (self.trained or self.opposite):
             raise ValueError("prediction is repeat: adapter must be none and opposite must be false")
+        for kind, names in ADAPTER_SETTINGS.items():
+            changed = [name for name in names if getattr(self, name) != type(self).model_fields[name].default]
+            if self.adapter != kind and changed:
+                raise ValueError(f"adapter is {self.adapter}: {', '.join(changed)} would change nothing, leave it out")
+        if self.base == "image" and self.adapter in ("fca", "controlnet"):
+            raise ValueError(f"base is image: adapter must be lora or none, not {self.adapter}")
+        if self.frame_wise_text == "uniform_refined" and self.frame_mask:
+            raise ValueError("frame_wise_text is uniform_refined: frame_mask must be false")
         return self
+
+
+ADAPTER_SETTINGS = {
+    "fca": ("init_scale", "frame_wise_text", "frame_mask", "pre_norm", "gate"),
+    "controlnet": ("control",),
+}
+"""Settings of a variant that only one kind of adapter has."""
 
 
 class Config(Settings):
@@ -280,6 +331,8 @@ class Config(Settings):
     """Shape of a clip"""
     base: Base
     """Frozen networks"""
+    image_base: Base | None = None
+    """Frozen networks of variants with base: image; null where there are none"""
     adapter: Adapter
     """Sizes of the adapter"""
     features: Features
@@ -288,6 +341,8 @@ class Config(Settings):
     """Datasets by name"""
     variants: dict[Name, Variant] = Field(min_length=1)
     """Variants by name; in a file, a list of names of files in variants/"""
+    ablations: dict[Name, Variant] = {}
+    """More variants, given likewise: rows of the paper's tables, made when a table is asked for, never by `all`"""
     encode: Encode
     """Encoding with the frozen networks"""
     train: Train
@@ -298,3 +353,57 @@ class Config(Settings):
     """Scores"""
     report: Report
     """Report"""
+
+    @property
+    def every_variant(self) -> dict[str, Variant]:
+        """Variants and ablations."""
+        return self.variants | self.ablations
+
+    def variant(self, name: str) -> Variant:
+        """The variant or ablation of that name."""
+        return self.every_variant[name]
+
+    def base_of(self, variant: str) -> Base:
+        """The frozen networks that a variant is made of."""
+        return self.base_called(self.variant(variant).base)
+
+    def base_called(self, kind: BaseKind) -> Base:
+        """`base` or `image_base`."""
+        if kind == "text":
+            return self.base
+        if self.image_base is None:
+            raise FcaError("there is no image_base", "the image-to-video checkpoint of Table 2", "add it")
+        return self.image_base
+
+    def init_from(self, variant: str) -> Path | None:
+        """The adapter that a variant's training continues; None: from scratch."""
+        settings = self.variant(variant)
+        if self.train.init_from is None or settings.adapter != "fca" or settings.steps != "full":
+            return None
+        return Path(self.train.init_from)
+
+    def train_steps(self, dataset: str, variant: str) -> int:
+        """Optimizer steps of a variant on a dataset."""
+        settings = self.datasets[dataset]
+        if self.variant(variant).steps == "full":
+            return settings.train_steps
+        if settings.ablation_steps is None:
+            raise FcaError(
+                f"{dataset} has no ablation_steps",
+                "a dataset that ablations are trained on",
+                "train on another, or add them",
+            )
+        return settings.ablation_steps
+
+    @model_validator(mode="after")
+    def check(self) -> "Config":
+        if both := sorted(set(self.variants) & set(self.ablations)):
+            raise ValueError(f"{', '.join(both)}: in variants and in ablations, keep one")
+        image = [name for name, variant in self.every_variant.items() if variant.base == "image"]
+        if image and self.image_base is None:
+            raise ValueError(f"the variant {image[0]} has base: image, so image_base must say where that model is")
+        if "ablation" in (variant.steps for variant in self.variants.values()):
+            raise ValueError(
+                "variants with steps: ablation belong to ablations: they are trained on some datasets only"
+            )
+        return self

@@ -4,26 +4,42 @@ What only changes how fast a step runs (batch sizes, logging, folders) is left o
 of training, which change what is learned. Earlier steps' settings reach a step through their manifests.
 """
 
+from itertools import chain
 from typing import Any
 
-from fca.config.models import Config
+from fca.config.models import ADAPTER_SETTINGS, BaseKind, Config
 
 STEPS = ("fetch", "index", "resample", "encode", "train", "sample", "score", "report")
 
 
-def part(config: Config, step: str, dataset: str | None = None, variant: str | None = None) -> dict[str, Any]:
-    """The settings that decide what a step makes, for one dataset and variant or for all, as plain values."""
+def part(
+    config: Config,
+    step: str,
+    dataset: str | None = None,
+    variant: str | None = None,
+    base: BaseKind | None = None,
+) -> dict[str, Any]:
+    """The settings that decide what a step makes, for one dataset, variant and base or for all, as plain values."""
 
     def datasets(*fields: str) -> dict[str, Any]:
         chosen = config.datasets if dataset is None else {dataset: config.datasets[dataset]}
         return {name: settings.model_dump(mode="json", include=set(fields)) for name, settings in chosen.items()}
 
     def variants(*fields: str) -> dict[str, Any]:
-        chosen = config.variants if variant is None else {variant: config.variants[variant]}
+        chosen = config.variants if variant is None else {variant: config.variant(variant)}
         return {name: settings.model_dump(mode="json", include=set(fields)) for name, settings in chosen.items()}
 
     def group(name: str, *without: str) -> dict[str, Any]:
         return getattr(config, name).model_dump(mode="json", exclude=set(without))
+
+    def bases() -> dict[str, Any]:
+        kind = config.variant(variant).base if variant is not None else base
+        chosen = {"text": config.base, "image": config.image_base}
+        return {
+            name: settings.model_dump(mode="json")
+            for name, settings in chosen.items()
+            if settings and kind in (None, name)
+        }
 
     match step:
         case "fetch":
@@ -34,25 +50,25 @@ def part(config: Config, step: str, dataset: str | None = None, variant: str | N
             return {"clip": group("clip"), "datasets": datasets("format", "train", "validation")}
         case "encode":
             return {
-                "base": group("base"),
+                "base": bases(),
                 "encode": group("encode", "batch_size"),
                 "datasets": datasets("initial_frames"),
             }
         case "train":
             return {
                 "seed": config.seed,
-                "base": group("base"),
+                "base": bases(),
                 "adapter": group("adapter"),
-                "train": group("train", "checkpoint_every", "log_every", "gradient_checkpointing"),
-                "datasets": datasets("train_steps"),
-                "variants": variants("adapter", "init_scale"),
+                "train": group("train", "checkpoint_every", "log_every", "checkpointed_layers"),
+                "datasets": datasets("train_steps", "ablation_steps"),
+                "variants": variants("base", "adapter", "steps", *chain(*ADAPTER_SETTINGS.values())),
             }
         case "sample":
             return {
                 "seed": config.seed,
-                "base": group("base"),
+                "base": bases(),
                 "sample": group("sample", "batch_size"),
-                "variants": variants("prediction", "adapter"),
+                "variants": variants("prediction", "base", "adapter"),
             }
         case "score":
             return {

@@ -29,9 +29,10 @@ COLUMNS = ["| key | value | default | meaning |", "|---|---|---|---|"]
 def schema() -> str:
     """The JSON schema of a configuration file."""
     found = Config.model_json_schema()
-    whole = found["properties"]["variants"]
-    names = {"type": "array", "items": {"type": "string"}, "minItems": 1}
-    found["properties"]["variants"] = {"description": whole.pop("description"), "anyOf": [names, whole]}
+    for group in ("variants", "ablations"):
+        whole = found["properties"][group]
+        names = {"type": "array", "items": {"type": "string"}}
+        found["properties"][group] = {"description": whole.pop("description"), "anyOf": [names, whole]}
     found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
     return json.dumps(found, indent=2) + "\n"
 

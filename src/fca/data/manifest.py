@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from fca import __version__
 from fca.code_hash import code_hash
-from fca.config import Config
+from fca.config import BaseKind, Config
 from fca.config.parts import part
 from fca.data.files import write_aside
 from fca.data.quarantine import Quarantine
@@ -71,12 +71,18 @@ class Manifest:
             raise FcaError(f"{path} is not a manifest ({error})", expected, remedy) from error
 
 
-def made_by(config: Config, step: str, dataset: str | None = None, variant: str | None = None) -> dict[str, str]:
+def made_by(
+    config: Config,
+    step: str,
+    dataset: str | None = None,
+    variant: str | None = None,
+    base: BaseKind | None = None,
+) -> dict[str, str]:
     """What made a result: `config` (sha256 of the settings that matter to `step`), `code` and `fca` (the
     version).
 
     With `dataset` and `variant` only their settings count, so editing one leaves the others' results as they
     are.
     """
-    text = json.dumps(part(config, step, dataset, variant), sort_keys=True, ensure_ascii=False)
+    text = json.dumps(part(config, step, dataset, variant, base), sort_keys=True, ensure_ascii=False)
     return {"config": hashlib.sha256(text.encode()).hexdigest(), "code": code_hash(step), "fca": __version__}

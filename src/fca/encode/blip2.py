@@ -2,23 +2,27 @@
 
 The paper takes "its ViT vision encoder, as well as the CLIP text tokenizer and projection layer from BLIP-2". The
 published checkpoint holds a BERT tokenizer, BERT word and position embeddings with a layer norm, and an EVA-CLIP ViT;
-those are what is read here (docs/deviations.md). Everything else in the file is left on the disk.
+those are what is read here (docs/deviations.md). Everything else in the file is left on the disk and never built.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import init_empty_weights
 from PIL import Image
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
-from transformers import AutoTokenizer, Blip2Config, Blip2VisionModel
+from transformers import Blip2Config, Blip2VisionModel
 from transformers.models.blip_2.modeling_blip_2 import Blip2TextEmbeddings
 
+from fca.checkpoints import load_tokenizer, read_json
 from fca.errors import FcaError
+from fca.weight_files import PICKLE, check_shapes, read_tensors, weight_files
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's, as in BLIP-2's image processor
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)
+BICUBIC = 3  # Pillow's number
 PARTS = ("vision_model.", "embeddings.", "qformer.layernorm.")
 
 
@@ -36,17 +40,28 @@ def preprocess(pixels: Tensor, size: int) -> Tensor:
 
 
 class FrozenBlip2(nn.Module):
-    """ViT and text embeddings of a BLIP-2 checkpoint in a folder (config.json, model.safetensors, tokenizer files)."""
+    """ViT and text embeddings of a BLIP-2 checkpoint: config.json, weights, tokenizer, preprocessor_config.json.
+
+    Weights are `model.safetensors`, whole or sharded, or the older `pytorch_model.bin`, in float32 here.
+
+    Raises:
+        FcaError: a file is missing or damaged, or holds another network, tokenizer or preparation of pictures.
+    """
 
     def __init__(self, folder: Path):
         super().__init__()
-        config = Blip2Config.from_pretrained(folder)
-        self.vision_model = Blip2VisionModel(config.vision_config)
-        self.embeddings = Blip2TextEmbeddings(config.qformer_config)
-        self.layernorm = nn.LayerNorm(config.qformer_config.hidden_size, eps=config.qformer_config.layer_norm_eps)
+        config = _configuration(folder)
+        with init_empty_weights():
+            self.vision_model = Blip2VisionModel(config.vision_config)
+            self.embeddings = Blip2TextEmbeddings(config.qformer_config)
+            norm = nn.LayerNorm(config.qformer_config.hidden_size, eps=config.qformer_config.layer_norm_eps)
+        self.qformer = nn.ModuleDict({"layernorm": norm})  # every weight under its name in the checkpoint
         self.image_size = config.vision_config.image_size
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.load_state_dict(_read(folder / "model.safetensors", set(self.state_dict())))
+        _check_preparation(folder, self.image_size)
+        self.tokenizer = load_tokenizer(folder, rows=config.qformer_config.vocab_size)
+        state = _read(folder)
+        check_shapes(folder, _shapes(self.state_dict()), _shapes(state))
+        self.load_state_dict(state, assign=True)
         self.requires_grad_(False).eval()
 
     @torch.no_grad()
@@ -66,30 +81,48 @@ class FrozenBlip2(nn.Module):
         encoded = self.tokenizer(
             captions, padding="max_length", max_length=tokens, truncation=True, return_tensors="pt"
         )
-        embedded = self.layernorm(self.embeddings(encoded.input_ids))
+        embedded = self.qformer["layernorm"](self.embeddings(encoded.input_ids))
         return embedded, encoded.attention_mask.bool()
 
 
-def _read(path: Path, wanted: set[str]) -> dict[str, Tensor]:
-    """The tensors of `PARTS` from a safetensors file, under the names that FrozenBlip2 has, in float32."""
-    if not path.is_file():
-        raise FcaError(
-            f"{path} is missing", "a BLIP-2 checkpoint in safetensors", "set base.vision_model to its folder"
-        )
+def _configuration(folder: Path) -> Blip2Config:
+    content = read_json(folder / "config.json")
     try:
-        with safe_open(path, framework="pt") as file:
-            state = {
-                name.removeprefix("qformer."): file.get_tensor(name).float()
-                for name in file.keys()  # noqa: SIM118 (safe_open is no mapping)
-                if name.startswith(PARTS) and not name.endswith("position_ids")
-            }
-    except SafetensorError as error:
-        raise FcaError(f"{path} can't be read ({error})", "an undamaged safetensors file", "fetch it again") from error
-    if set(state) != wanted:
-        missing, extra = sorted(wanted - set(state)), sorted(set(state) - wanted)
-        raise FcaError(
-            f"{path} doesn't hold what its config.json says: missing {missing[:3]}, not expected {extra[:3]}",
-            "the files of one BLIP-2 checkpoint",
-            "fetch config.json and model.safetensors of the same revision",
-        )
-    return state
+        return Blip2Config.from_dict(content)
+    except (TypeError, ValueError, AttributeError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        problem = f"{folder / 'config.json'} describes no BLIP-2 ({reason})"
+        raise FcaError(problem, "config.json of a BLIP-2 checkpoint", "fetch it again") from error
+
+
+def _check_preparation(folder: Path, size: int) -> None:
+    """`FcaError` where preprocessor_config.json, if there is one, asks for pictures prepared otherwise than here."""
+    path = folder / "preprocessor_config.json"
+    if not path.is_file():
+        return
+    ours = {
+        "size": {"height": size, "width": size},
+        "resample": BICUBIC,
+        "image_mean": list(MEAN),
+        "image_std": list(DEVIATION),
+        "do_center_crop": False,
+    }
+    theirs = ours | {key: value for key, value in read_json(path).items() if key in ours and value is not None}
+    for key, value in ours.items():
+        if theirs[key] != value:
+            raise FcaError(
+                f"{path}: {key} is {theirs[key]}",
+                f"{value}, as pictures are prepared here",
+                "use a BLIP-2 checkpoint with a ViT-g, such as Salesforce/blip2-itm-vit-g",
+            )
+
+
+def _read(folder: Path) -> dict[str, Tensor]:
+    """The tensors of `PARTS`, under the checkpoint's names, in float32."""
+    files = weight_files(folder, ("model.safetensors", PICKLE))
+    state = read_tensors(files, lambda name: name.startswith(PARTS) and not name.endswith("position_ids"))
+    return {name: tensor.float() for name, tensor in state.items()}
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in state.items()}

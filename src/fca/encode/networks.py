@@ -3,9 +3,9 @@
 import torch
 from diffusers import AutoencoderKLCogVideoX
 from torch import Tensor
-from transformers import AutoTokenizer, T5EncoderModel
+from transformers import T5EncoderModel
 
-from fca.checkpoints import DTYPES, base_folder, checkpoint_folder, device, load_pretrained
+from fca.checkpoints import DTYPES, base_folder, device, load_pretrained, load_tokenizer, vision_folder
 from fca.config.models import Base
 from fca.encode.blip2 import FrozenBlip2
 
@@ -26,12 +26,17 @@ class Encoders:
         self.device = device()
         self.text_tokens, self.caption_tokens = base.text_tokens, base.caption_tokens
         self.vae = load_vae(base, precision)
-        self.tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
-        self.text_encoder = T5EncoderModel.from_pretrained(folder / "text_encoder", dtype=dtype)
-        self.text_encoder.requires_grad_(False).eval().to(self.device)
-        vision = checkpoint_folder(base.vision_model, base.vision_revision, ["*.json", "*.txt", "model*.safetensors"])
-        self.blip2 = FrozenBlip2(vision)
+        text_encoder = load_pretrained(T5EncoderModel, folder / "text_encoder", dtype)
+        self.text_encoder = text_encoder.requires_grad_(False).eval().to(self.device)
+        self.tokenizer = load_tokenizer(folder / "tokenizer", rows=text_encoder.config.vocab_size)
+        self.blip2 = FrozenBlip2(vision_folder(base))
         self.blip2.vision_model.to(self.device, dtype)
+
+    @property
+    def initial_scaling_factor(self) -> float:
+        """Factor on the latent of the initial frames: the VAE's, or its inverse in CogVideoX 1.5's image-to-video."""
+        factor = float(self.vae.config.scaling_factor)
+        return 1 / factor if self.vae.config.invert_scale_latents else factor
 
     @torch.no_grad()
     def posterior(self, pixels: Tensor) -> tuple[Tensor, Tensor]:

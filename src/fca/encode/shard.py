@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from fca.config import Config, Layout
+from fca.config import BaseKind, Config, Layout
 from fca.data.manifest import Manifest, made_by
 from fca.data.shards import Shard, write_shard
 from fca.encode.networks import Encoders
@@ -13,8 +13,8 @@ from fca.errors import FcaError
 NO_CAPTION = ""  # row 0 of the caption tables: the unconditional branch of classifier-free guidance
 
 
-def encode(config: Config, dataset: str, split: str, shard: int) -> Manifest:
-    """Write the latents shard that belongs to a clips shard.
+def encode(config: Config, dataset: str, split: str, shard: int, base: BaseKind = "text") -> Manifest:
+    """Write the latents shard that belongs to a clips shard, made by the networks of `base` or `image_base`.
 
     Per clip: `mean`, `logvar` of the VAE posterior of all frames, `init_mean`, `init_logvar` of the initial frames
     encoded as a short video of their own (paper section 3.2: slicing the clip's latents would leak its future),
@@ -22,8 +22,10 @@ def encode(config: Config, dataset: str, split: str, shard: int) -> Manifest:
     (T5) and `text_embeds`, `text_mask` (BLIP-2). Numbers are float16; row 0 of the tables is the empty caption.
     """
     layout = Layout(config)
-    encoders = Encoders(config.base, config.encode.precision)
-    initial_frames = config.datasets[dataset].initial_frames
+    networks = config.base_called(base)
+    encoders = Encoders(networks, config.encode.precision)
+    # an image-to-video base starts from one picture
+    initial_frames = config.datasets[dataset].initial_frames if base == "text" else 1
     columns: dict[str, list[np.ndarray]] = {
         name: [] for name in ("mean", "logvar", "init_mean", "init_logvar", "vision")
     }
@@ -40,10 +42,10 @@ def encode(config: Config, dataset: str, split: str, shard: int) -> Manifest:
                 columns[name].append(half(name, value))
         captions = [NO_CAPTION, *sorted(set(source.captions) - {NO_CAPTION})]
         rows = {caption: row for row, caption in enumerate(captions)}
-        text_embeds, text_mask = encoders.blip2.text_embeddings(captions, config.base.caption_tokens)
+        text_embeds, text_mask = encoders.blip2.text_embeddings(captions, networks.caption_tokens)
         prompts = [encoders.prompt(captions[row : row + size]) for row in range(0, len(captions), size)]
         return write_shard(
-            layout.latents(dataset, split, shard),
+            layout.latents(dataset, split, shard, base),
             "latents",
             {name: np.concatenate(parts) for name, parts in columns.items()}
             | {
@@ -55,9 +57,13 @@ def encode(config: Config, dataset: str, split: str, shard: int) -> Manifest:
             },
             source.ids,
             parents={str(source_path.relative_to(layout.root)): source.manifest.sha256},
-            made_by=made_by(config, "encode", dataset),
+            made_by=made_by(config, "encode", dataset, base=base),
             quarantine=source.manifest.quarantine,
-            meta={"scaling_factor": float(encoders.vae.config.scaling_factor), "initial_frames": initial_frames},
+            meta={
+                "scaling_factor": float(encoders.vae.config.scaling_factor),
+                "initial_scaling_factor": encoders.initial_scaling_factor,
+                "initial_frames": initial_frames,
+            },
         )
 
 

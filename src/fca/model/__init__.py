@@ -1,5 +1,18 @@
-"""The paper: FCA attention, frame-wise text conditioning, initial-frame features, and the adapter that holds them."""
+"""The paper's model: attention, frame-wise text, initial-frame features; and the models it is compared with."""
 
-from fca.model.adapter import Condition, FCAAdapter, denoise, embed_initial_frames
+from fca.model.adapter import FCA, Condition, FCAAdapter, denoise, embed_initial_frames
+from fca.model.denoiser import Denoiser, TextToVideo, Velocity
+from fca.model.given import Given, Prompt
 
-__all__ = ["Condition", "FCAAdapter", "denoise", "embed_initial_frames"]
+__all__ = [
+    "FCA",
+    "Condition",
+    "Denoiser",
+    "FCAAdapter",
+    "Given",
+    "Prompt",
+    "TextToVideo",
+    "Velocity",
+    "denoise",
+    "embed_initial_frames",
+]

@@ -5,88 +5,46 @@ runs the base attention as it is and, when it is handed a condition, adds that l
 the transformer that the paper uses to embed the initial frames is the same transformer, run without a condition.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
 
 import torch
 from diffusers import CogVideoXTransformer3DModel
 from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.attention_processor import Attention, CogVideoXAttnProcessor2_0
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
 from fca.errors import FcaError
-from fca.model.attention import FCAAttention
+from fca.model.attention import FCAAttention, KeysValues
+from fca.model.denoiser import Denoiser, Velocity, predict, rotary_positions
+from fca.model.diffusion import diffuse
+from fca.model.given import Given, Prompt
+from fca.model.processor import FCALayer, FCAProcessor, add_after_gate
 from fca.model.text_conditioning import FramePreNorm, FrameWiseTextConditioning
+
+FrameWiseText = Literal["layer_wise", "uniform", "uniform_refined", "none"]
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What a clip is conditioned on, per layer; all but `time_embedding` is made once a video.
+    """What a clip is conditioned on, per layer; all but the last two is made once a video.
 
-    initial: keys and values (B, heads, s, d / heads) of X_init for each layer.
-    frames: y_frames (B, f, q, d) for each layer, before the pre-norm; None without frame-wise text conditioning.
+    initial: keys and values of X_init for each layer.
+    frames: y_frames (B, f * q, d) for each layer, before the pre-norm; None without frame-wise text conditioning.
+    frame_keys_values: of y_frames for each layer, where no pre-norm makes them depend on the noise level.
+    refine: each layer hands y_frames on, refined by its attention ("uniform+R").
     time_embedding: (B, time_width) of the noise level, put in by `denoise` for each call.
+    refined: y_frames as each layer after the first receives them, written by the layers during one call.
     """
 
-    initial: list[tuple[Tensor, Tensor]]
+    initial: list[KeysValues]
     frames: list[Tensor] | None
     latent_frames: int
+    frame_keys_values: list[KeysValues] | None = None
+    refine: bool = False
     time_embedding: Tensor | None = None
-
-
-class FCALayer(nn.Module):
-    """What FCA adds to one transformer block: the attention block, gamma^i and the pre-norm of its output."""
-
-    def __init__(
-        self,
-        attention: FCAAttention,
-        conditioning: FrameWiseTextConditioning | None,
-        pre_norm: FramePreNorm | None,
-    ):
-        super().__init__()
-        self.attention = attention
-        self.conditioning = conditioning
-        self.pre_norm = pre_norm
-
-
-class FCAProcessor:
-    """Attention processor of one block: the base attention, plus FCA's where a condition is given.
-
-    With `record` (a list) in place of a condition, it appends the block's normalised video tokens instead: the
-    layer-wise embeddings of the initial frames. With neither, the base runs bit for bit.
-    """
-
-    def __init__(self, index: int, layer: FCALayer):
-        self.index = index
-        self.layer = layer
-        self.base = CogVideoXAttnProcessor2_0()
-
-    def __call__(
-        self,
-        attn: Attention,
-        hidden_states: Tensor,
-        encoder_hidden_states: Tensor,
-        attention_mask: Tensor | None = None,
-        image_rotary_emb: tuple[Tensor, Tensor] | None = None,
-        condition: Condition | None = None,
-        record: list[Tensor] | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        video, text = self.base(attn, hidden_states, encoder_hidden_states, attention_mask, image_rotary_emb)
-        if record is not None:
-            record.append(hidden_states)
-        if condition is None:
-            return video, text
-        frames = None
-        if condition.frames is not None and self.layer.pre_norm is not None:
-            frames = self.layer.pre_norm(condition.frames[self.index], condition.time_embedding)
-        text_addition, video_addition = self.layer.attention(
-            encoder_hidden_states,
-            hidden_states,
-            condition.initial[self.index],
-            frames,
-            condition.latent_frames,
-        )
-        return video + video_addition, text + text_addition
+    refined: dict[int, Tensor] = field(default_factory=dict)
 
 
 class FCAAdapter(ModelMixin, ConfigMixin):
@@ -94,11 +52,15 @@ class FCAAdapter(ModelMixin, ConfigMixin):
 
     Args:
         num_layers, width, heads, time_width: of the transformer (30, 1920, 30, 512); see `for_transformer`.
-        latent_frames: f (4).
+        latent_frames: f, the frames of the video latent (4), in steps of the transformer's patches in time.
         queries_per_frame: q (226).
         text_width, vision_width, conditioning_heads: of the frozen BLIP-2 parts (768, 1408, 12).
         initial_scale: start of the learned scale of each layer (0.1).
-        frame_wise_text: false leaves y_frames out of the keys and values (Table 3, row 2).
+        frame_wise_text: a module gamma for each layer; `uniform`: one for all; `uniform_refined`: one, whose output
+            each layer's FCA attention goes on refining ("uniform+R"); `none` (Table 3, Figures 2 and 8).
+        frame_mask: the video tokens of a frame see their own block of y_frames alone (Table 3, rows 5 and 6).
+        pre_norm: y_frames pass a learned pre-norm in front of the attention (Table 4).
+        gate: add the output before or after the block's own gate (left open by the paper).
     """
 
     @register_to_config
@@ -114,18 +76,30 @@ class FCAAdapter(ModelMixin, ConfigMixin):
         vision_width: int,
         conditioning_heads: int,
         initial_scale: float = 0.1,
-        frame_wise_text: bool = True,
+        frame_wise_text: FrameWiseText = "layer_wise",
+        frame_mask: bool = True,
+        pre_norm: bool = True,
+        gate: Literal["before", "after"] = "before",
     ):
         super().__init__()
-        self.layers = nn.ModuleList()
-        for _ in range(num_layers):
-            conditioning = pre_norm = None
-            if frame_wise_text:
-                conditioning = FrameWiseTextConditioning(
-                    latent_frames, queries_per_frame, text_width, vision_width, width, conditioning_heads
-                )
-                pre_norm = FramePreNorm(width, time_width)
-            self.layers.append(FCALayer(FCAAttention(width, heads, initial_scale), conditioning, pre_norm))
+        if frame_wise_text == "uniform_refined" and frame_mask:
+            raise ValueError("uniform_refined has no mask: its embeddings attend to each other across frames")
+
+        def conditioning() -> FrameWiseTextConditioning:
+            return FrameWiseTextConditioning(
+                latent_frames, queries_per_frame, text_width, vision_width, width, conditioning_heads
+            )
+
+        self.conditioning = conditioning() if frame_wise_text in ("uniform", "uniform_refined") else None
+        normed = pre_norm and frame_wise_text != "none"
+        self.layers = nn.ModuleList(
+            FCALayer(
+                FCAAttention(width, heads, initial_scale),
+                conditioning() if frame_wise_text == "layer_wise" else None,
+                FramePreNorm(width, time_width) if normed else None,
+            )
+            for _ in range(num_layers)
+        )
 
     @classmethod
     def for_transformer(cls, transformer: CogVideoXTransformer3DModel, **settings) -> "FCAAdapter":
@@ -143,14 +117,14 @@ class FCAAdapter(ModelMixin, ConfigMixin):
         """Freeze `transformer` and give each of its blocks this adapter's processor.
 
         Raises:
-            FcaError: the transformer's sizes are not what this adapter was made for, or it is a kind of CogVideoX
-                (rotary positions, image-to-video) that training and sampling here don't know yet.
+            FcaError: the transformer's sizes are not what this adapter was made for, or it is image-to-video.
         """
         config = transformer.config
-        if config.use_rotary_positional_embeddings or config.patch_size_t or config.in_channels != config.out_channels:
+        if config.in_channels != config.out_channels:
             raise FcaError(
-                "this CogVideoX has rotary positions, patches in time, or image channels",
-                "a text-to-video transformer with fixed positions, such as CogVideoX-2B",
+                f"the transformer takes {config.in_channels} channels and gives {config.out_channels}:"
+                " it is image-to-video",
+                "a text-to-video CogVideoX, such as CogVideoX-2B: FCA gives it the initial frames itself",
                 "use THUDM/CogVideoX-2b as base.model",
             )
         theirs = (
@@ -168,7 +142,10 @@ class FCAAdapter(ModelMixin, ConfigMixin):
             )
         transformer.requires_grad_(False)
         for index, (block, layer) in enumerate(zip(transformer.transformer_blocks, self.layers, strict=True)):
-            block.attn1.set_processor(FCAProcessor(index, layer))
+            processor = FCAProcessor(index, layer, self.config.latent_frames if self.config.frame_mask else None)
+            block.attn1.set_processor(processor)
+            if self.config.gate == "after":
+                add_after_gate(block, processor)
 
     def condition(
         self,
@@ -176,6 +153,7 @@ class FCAAdapter(ModelMixin, ConfigMixin):
         text: Tensor,
         text_mask: Tensor,
         vision: Tensor,
+        rotary: tuple[Tensor, Tensor] | None = None,
     ) -> Condition:
         """Keys and values of X_init and y_frames of every layer.
 
@@ -183,14 +161,22 @@ class FCAAdapter(ModelMixin, ConfigMixin):
             initial_features: X_init from `embed_initial_frames`, one (B, s, d) per layer.
             text, text_mask: (B, m, text_width) and (B, m), the caption's BERT-style embeddings.
             vision: (B, v, vision_width), ViT tokens of the first frame.
+            rotary: positions of the initial frames' tokens, for a base that rotates them.
         """
         initial = [
-            layer.attention.keys_values(features) for layer, features in zip(self.layers, initial_features, strict=True)
+            layer.attention.keys_values(features, rotary)
+            for layer, features in zip(self.layers, initial_features, strict=True)
         ]
-        frames = None
-        if self.config.frame_wise_text:
-            frames = [layer.conditioning(text, text_mask, vision) for layer in self.layers]
-        return Condition(initial, frames, self.config.latent_frames)
+        frames: list[Tensor] | None = None
+        if self.conditioning is not None:
+            frames = [self.conditioning(text, text_mask, vision).flatten(1, 2)] * len(self.layers)
+        elif self.config.frame_wise_text == "layer_wise":
+            frames = [layer.conditioning(text, text_mask, vision).flatten(1, 2) for layer in self.layers]
+        refine = self.config.frame_wise_text == "uniform_refined"
+        fixed = None
+        if frames is not None and not self.config.pre_norm and not refine:
+            fixed = [layer.attention.keys_values(own) for layer, own in zip(self.layers, frames, strict=True)]
+        return Condition(initial, frames, self.config.latent_frames, fixed, refine)
 
 
 @torch.no_grad()
@@ -213,13 +199,7 @@ def embed_initial_frames(
     """
     record: list[Tensor] = []
     timestep = torch.full((noisy_initial.shape[0],), reference_timestep, device=noisy_initial.device)
-    transformer(
-        noisy_initial,
-        prompt_embeds,
-        timestep,
-        attention_kwargs={"record": record},
-        return_dict=False,
-    )
+    predict(transformer, noisy_initial, prompt_embeds, timestep, {"record": record})
     return record
 
 
@@ -238,16 +218,45 @@ def denoise(
     Returns:
         (B, f, C, H, W).
     """
-    attention_kwargs = None
-    if condition is not None:
-        if noisy.shape[1] != condition.latent_frames:
-            raise ValueError(f"x_t has {noisy.shape[1]} latent frames, the adapter is for {condition.latent_frames}")
-        time_embedding = transformer.time_embedding(transformer.time_proj(timestep).to(noisy.dtype))
-        attention_kwargs = {"condition": replace(condition, time_embedding=time_embedding)}
-    return transformer(
-        noisy,
-        prompt_embeds,
-        timestep,
-        attention_kwargs=attention_kwargs,
-        return_dict=False,
-    )[0]
+    if condition is None:
+        return predict(transformer, noisy, prompt_embeds, timestep)
+    frames = noisy.shape[1] // (transformer.config.patch_size_t or 1)
+    if frames != condition.latent_frames:
+        raise ValueError(f"x_t has {frames} latent frames, the adapter is for {condition.latent_frames}")
+    time_embedding = transformer.time_embedding(transformer.time_proj(timestep).to(noisy.dtype))
+    here = replace(condition, time_embedding=time_embedding, refined={})
+    return predict(transformer, noisy, prompt_embeds, timestep, {"condition": here})
+
+
+class FCA(Denoiser):
+    """The paper's model: the frozen transformer with the adapter attached.
+
+    Args:
+        alphas_cumprod: (1000,) of the base's schedule.
+        t_ref: step of the noise on the initial frames (paper: "one-step noise").
+    """
+
+    def __init__(
+        self, transformer: CogVideoXTransformer3DModel, adapter: FCAAdapter, alphas_cumprod: Tensor, t_ref: int
+    ):
+        super().__init__(transformer)
+        self.adapter = adapter
+        self.alphas_cumprod = alphas_cumprod
+        self.t_ref = t_ref
+        adapter.attach(transformer)
+
+    def condition(self, given: Given, prompt: Prompt) -> Velocity:
+        embeds = prompt.prompt_embeds
+        reference = torch.full((len(embeds),), self.t_ref, device=given.initial.device)
+        noisy_initial, _ = diffuse(self.alphas_cumprod, given.initial, given.initial_noise, reference)
+        # a base with patches in time needs a whole patch of the initial frames
+        patch = self.transformer.config.patch_size_t or 1
+        noisy_initial = noisy_initial.to(embeds.dtype).repeat_interleave(patch, dim=1)
+        features = embed_initial_frames(self.transformer, noisy_initial, embeds, self.t_ref)
+        rotary = rotary_positions(self.transformer, noisy_initial)
+        vision = given.vision.to(embeds.dtype)
+        condition = self.adapter.condition(features, prompt.text_embeds, prompt.text_mask, vision, rotary)
+        return lambda noisy, timestep: denoise(self.transformer, noisy, embeds, timestep, condition)
+
+    def save(self, folder: Path) -> None:
+        self.adapter.save_pretrained(folder)

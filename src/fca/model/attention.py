@@ -7,7 +7,11 @@ of y_frames (section 3.3); y and X_init are open to all, and text tokens see eve
 
 import torch
 import torch.nn.functional as F
+from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor, nn
+
+KeysValues = tuple[Tensor, Tensor]  # (B, heads, n, d / heads) each
+Rotary = tuple[Tensor, Tensor]  # cosines and sines (n, d / heads)
 
 
 class FCAAttention(nn.Module):
@@ -38,21 +42,31 @@ class FCAAttention(nn.Module):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
 
-    def split_heads(self, states: Tensor) -> Tensor:
-        """(B, n, d) -> (B, heads, n, d / heads)."""
-        return states.unflatten(2, (self.heads, -1)).transpose(1, 2)
+    def heads_of(self, states: Tensor) -> Tensor:
+        """(B, n, d) -> (B, n, heads, d / heads); attention takes it transposed, without a copy."""
+        return states.unflatten(2, (self.heads, -1))
 
-    def keys_values(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values (B, heads, n, d / heads) of tokens (B, n, d)."""
-        return self.norm_k(self.split_heads(self.to_k(tokens))), self.split_heads(self.to_v(tokens))
+    def queries(self, tokens: Tensor, rotary: Rotary | None = None) -> Tensor:
+        """Queries (B, heads, n, d / heads) of tokens (B, n, d); `rotary`: positions, for a base that rotates them."""
+        return rotate(self.norm_q(self.heads_of(self.to_q(tokens))).transpose(1, 2), rotary)
+
+    def keys_values(self, tokens: Tensor, rotary: Rotary | None = None) -> KeysValues:
+        """Keys and values, (B, heads, n, d / heads) each, of tokens (B, n, d)."""
+        keys = rotate(self.norm_k(self.heads_of(self.to_k(tokens))).transpose(1, 2), rotary)
+        return keys, self.heads_of(self.to_v(tokens)).transpose(1, 2)
+
+    def output(self, attended: Tensor) -> Tensor:
+        """The heads (B, heads, n, d / heads) joined, projected and scaled: (B, n, d)."""
+        return self.scale * self.to_out(attended.transpose(1, 2).flatten(2))
 
     def forward(
         self,
         text: Tensor,
         video: Tensor,
-        initial: tuple[Tensor, Tensor],
-        frames: Tensor | None,
-        latent_frames: int,
+        initial: KeysValues,
+        frames: KeysValues | None,
+        blocks: int | None,
+        rotary: Rotary | None = None,
     ) -> tuple[Tensor, Tensor]:
         """scale * Attention(Z W_q, [y; X_init; y_frames] W_k, [y; X_init; y_frames] W_v) W_o  (Eq. 3, section 3.2).
 
@@ -60,37 +74,47 @@ class FCAAttention(nn.Module):
             text: (B, l_t, d), y after the block's adaptive layer norm.
             video: (B, f * s, d), x_t after the same norm, frame by frame.
             initial: keys and values (B, heads, s', d / heads) of X_init at this layer, from `keys_values`.
-            frames: (B, f, q, d), y_frames after its own pre-norm, or None for the ablation without them.
-            latent_frames: f.
+            frames: keys and values (B, heads, f * q, d / heads) of y_frames, or None for the ablation without them.
+            blocks: f, to tie the video tokens of each frame to their own block of y_frames; None: every video token
+                sees all of y_frames (Table 3, rows 3-5).
+            rotary: cosines and sines (f * s, d / heads) of the video tokens' positions; None for a base that adds
+                its positions to the tokens, as the 2B does.
 
         Returns:
             The additions to the text tokens (B, l_t, d) and to the video tokens (B, f * s, d).
         """
-        text_queries = self.norm_q(self.split_heads(self.to_q(text)))  # (B, h, l_t, c)
-        video_queries = self.norm_q(self.split_heads(self.to_q(video)))  # (B, h, f * s, c)
-
-        text_keys, text_values = self.keys_values(text)
-        keys = torch.cat([text_keys, initial[0]], dim=2)  # (B, h, l_t + s', c), open to every query
-        values = torch.cat([text_values, initial[1]], dim=2)
-
-        if frames is None:
-            text_output = F.scaled_dot_product_attention(text_queries, keys, values)
-            video_output = F.scaled_dot_product_attention(video_queries, keys, values)
+        shared = join(self.keys_values(text), initial)  # (B, h, l_t + s', c), open to every query
+        everything = shared if frames is None else join(shared, frames)
+        text_queries, video_queries = self.queries(text), self.queries(video, rotary)
+        text_output = F.scaled_dot_product_attention(text_queries, *everything)
+        if frames is None or blocks is None:
+            video_output = F.scaled_dot_product_attention(video_queries, *everything)
         else:
-            frame_keys, frame_values = self.keys_values(frames.flatten(1, 2))  # (B, h, f * q, c)
-            text_output = F.scaled_dot_product_attention(
-                text_queries, torch.cat([keys, frame_keys], dim=2), torch.cat([values, frame_values], dim=2)
-            )
             folded = F.scaled_dot_product_attention(
-                fold(video_queries, latent_frames),  # (B * f, h, s, c)
-                with_own_block(keys, frame_keys, latent_frames),  # (B * f, h, l_t + s' + q, c)
-                with_own_block(values, frame_values, latent_frames),
+                fold(video_queries, blocks),  # (B * f, h, s, c)
+                with_own_block(shared[0], frames[0], blocks),  # (B * f, h, l_t + s' + q, c)
+                with_own_block(shared[1], frames[1], blocks),
             )
-            video_output = unfold(folded, latent_frames)
+            video_output = unfold(folded, blocks)
+        return self.output(text_output), self.output(video_output)
 
-        text_output = self.to_out(text_output.transpose(1, 2).flatten(2))
-        video_output = self.to_out(video_output.transpose(1, 2).flatten(2))
-        return self.scale * text_output, self.scale * video_output
+    def refine(self, frames: Tensor, own: KeysValues, text: Tensor, initial: KeysValues) -> Tensor:
+        """The same attention with y_frames (B, n, d) as its queries: what "uniform+R" adds to them (Figure 8, right).
+
+        own: keys and values of these very tokens.
+        """
+        everything = join(join(self.keys_values(text), initial), own)
+        return self.output(F.scaled_dot_product_attention(self.queries(frames), *everything))
+
+
+def rotate(states: Tensor, rotary: Rotary | None) -> Tensor:
+    """Queries or keys (B, h, n, c) turned to their positions, as CogVideoX's own attention does."""
+    return states if rotary is None else apply_rotary_emb(states, rotary)
+
+
+def join(first: KeysValues, second: KeysValues) -> KeysValues:
+    """Keys and values of both, one after the other."""
+    return torch.cat([first[0], second[0]], dim=2), torch.cat([first[1], second[1]], dim=2)
 
 
 def fold(states: Tensor, latent_frames: int) -> Tensor:
@@ -105,5 +129,6 @@ def unfold(states: Tensor, latent_frames: int) -> Tensor:
 
 def with_own_block(shared: Tensor, blocks: Tensor, latent_frames: int) -> Tensor:
     """Shared keys (B, h, n, c) followed, for each frame, by its own block: (B, h, f * q, c) -> (B * f, h, n + q, c)."""
-    repeated = shared.unsqueeze(1).expand(-1, latent_frames, -1, -1, -1).flatten(0, 1)
-    return torch.cat([repeated, fold(blocks, latent_frames)], dim=2)
+    repeated = shared.unsqueeze(1).expand(-1, latent_frames, -1, -1, -1)  # (B, f, h, n, c), not in memory
+    own = blocks.unflatten(2, (latent_frames, -1)).transpose(1, 2)  # (B, f, h, q, c)
+    return torch.cat([repeated, own], dim=3).flatten(0, 1)

@@ -102,6 +102,6 @@ class FramePreNorm(nn.Module):
         nn.init.zeros_(self.modulation.bias)
 
     def forward(self, frames: Tensor, time_embedding: Tensor) -> Tensor:
-        """frames (B, f, q, d), time_embedding (B, time_width) -> (B, f, q, d)."""
-        scale, shift = self.modulation(F.silu(time_embedding))[:, None, None, :].chunk(2, dim=-1)
+        """frames (B, n, d), time_embedding (B, time_width) -> (B, n, d)."""
+        scale, shift = self.modulation(F.silu(time_embedding))[:, None, :].chunk(2, dim=-1)
         return self.norm(frames) * (1 + scale) + shift

@@ -19,12 +19,33 @@ from transformers import AutoTokenizer, T5EncoderModel
 from fca.checkpoints import device
 from fca.data.tabletop import STYLES
 from fca.encode.blip2 import FrozenBlip2
-from fca.model import FCAAdapter
-from fca.pocket.corpus import Corpus
+from fca.model import FCA, FCAAdapter
+from fca.model_facts import ModelFacts
+from fca.pocket.corpus import FRAMES, HEIGHT, WIDTH, Corpus
 from fca.pocket.text import TEXT_TOKENS, TEXT_WIDTH
 from fca.train.loop import TrainingModel
 
 BATCH = 16
+
+
+def facts(root: Path) -> ModelFacts:
+    """What the adapter is trained for; it is sampled as `config/pocket.yaml` says."""
+    return ModelFacts(
+        base=str(root),
+        revision=None,
+        vision_model=str(root / "vision"),
+        vision_revision=None,
+        text_tokens=TEXT_TOKENS,
+        caption_tokens=32,
+        t_ref=1,
+        frames=FRAMES,
+        width=WIDTH,
+        height=HEIGHT,
+        resize="stretch",
+        initial_frames=None,
+        steps=25,
+        guidance_scale=2.0,
+    )
 
 
 @torch.no_grad()
@@ -72,7 +93,8 @@ def train(corpus: Corpus, latents: dict[str, Tensor], root: Path, cache: Path, s
     place = device()
     adapter.to(place)
     average = copy.deepcopy(adapter).requires_grad_(False)
-    model = TrainingModel(transformer, adapter, scheduler.alphas_cumprod.float(), t_ref=1).to(place)
+    alphas = scheduler.alphas_cumprod.float()
+    model = TrainingModel(FCA(transformer, adapter, alphas, t_ref=1), alphas).to(place)
     two_frames = torch.from_numpy(corpus.styles == STYLES.index("ssv2"))
     initial = torch.where(two_frames.view(-1, 1, 1, 1, 1), latents["two"], latents["first"])
     optimizer = torch.optim.AdamW(adapter.parameters(), lr=2e-3, betas=(0.9, 0.95), weight_decay=1e-4)
@@ -110,6 +132,7 @@ def train(corpus: Corpus, latents: dict[str, Tensor], root: Path, cache: Path, s
             bar.set_postfix(loss=f"{mean:.4f}")
         if step % 1000 == 999 or step == steps - 1:
             copy.deepcopy(average).half().save_pretrained(root / "adapter")
+            facts(root).write(root / "adapter")
             parameters = sum(parameter.numel() for parameter in adapter.parameters())
             figures = {"parameters": parameters, "steps": steps, "seed": seed, "batch": BATCH, "curve": curve}
             (root / "adapter" / "training.json").write_text(json.dumps(figures, indent=1) + "\n")

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-STEPS = {"features": 1900, "vae": 2800, "base": 4600, "vision": 1500, "adapter": 4400}
+STEPS = {"features": 1900, "vae": 4500, "base": 4600, "vision": 1500, "adapter": 4400, "image_base": 4000}
 PARTS = tuple(STEPS)
 FIRST_SEED, FIRST_HELD_OUT_SEED = 1_000_000, 9_000_000
 
@@ -19,7 +19,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--held-out", type=int, default=600, help="clips to measure on (default: %(default)s)")
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
     for part, steps in STEPS.items():
-        parser.add_argument(f"--{part}-steps", type=int, default=steps, help="default: %(default)s")
+        parser.add_argument(f"--{part.replace('_', '-')}-steps", type=int, default=steps, help="default: %(default)s")
     arguments = parser.parse_args(argv)
     unknown = set(arguments.parts) - set(PARTS)
     if unknown:
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
 
     import torch
 
-    from fca.pocket import adapter, base, corpus, features, vae, vision
+    from fca.pocket import adapter, base, corpus, features, image_base, vae, vision
     from fca.pocket.card import write_card
 
     if arguments.threads:
@@ -52,4 +52,8 @@ def main(argv: list[str]) -> None:
     if "adapter" in chosen:
         latents = base.encode_corpus(root, clips["train"], latent_cache)
         adapter.train(clips["train"], latents, root, cache / "vision.pt", arguments.adapter_steps, seed)
+    if "image_base" in chosen:
+        latents = base.encode_corpus(root, clips["train"], latent_cache)
+        folder = root.with_name(root.name.replace("base", "image-base"))
+        image_base.train(clips["train"], latents, root, folder, arguments.image_base_steps, seed)
     write_card(root, len(clips["train"]), len(clips["held-out"]))

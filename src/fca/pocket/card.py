@@ -20,24 +20,21 @@ doesn't use. What was measured on the {held_out} held-out clips says so; losses 
 |---|---|---|---|---|---|
 {rows}
 
-`scheduler/` is CogVideoX-2B's configuration. `tokenizer/` is a unigram tokenizer made from the captions, with letters
-for everything else. `vision/` has BLIP-2's key names for the parts that are read.
+`scheduler/` is CogVideoX-2B's configuration. `tokenizer/` is a unigram tokenizer with the captions' words as pieces,
+and letters for everything else. `vision/` has BLIP-2's key names for the parts that are read.
 
 ## How these files were really made
 
-Part by part in one session, each part on one core, not by one run of `snakemake pocket_base`; a run of that will give
-other bytes. Since then the code has changed in three places: the tabletop scenes' left and right distances, the ViT's
-resizing (then torch's bicubic, now Pillow's), and the devices trained on. The seed and parameter counts in the VAE's
-`training.json`, and the parameter counts in the transformer's and the ViT's, were added afterwards (the counts from the
-weight files).
+Part by part, each on one core of two, not by one run of `snakemake pocket_base`; a run of that will give other bytes.
+The clips were drawn, and `features/` was trained, before the tabletop scenes' left and right distances were last
+changed.
 
 ## Limits
 
 The networks know six motions, six colours, four shapes and three styles of picture, and little else: other pictures
 come back as blurred tables. Predictions are soft, small parts of hands and objects smear, and text that asks for
-anything else is answered with one of the six motions. The VAE is the weakest part: four frames share a latent frame,
-and a fast start of a motion is averaged away; its reconstruction was meant to reach 30 dB, which takes a longer
-training than these had (docs/log.md).
+anything else is answered with one of the six motions. The VAE bounds them all: four frames share a latent frame, and
+a fast start of a motion is partly averaged away.
 
 ## Curves
 

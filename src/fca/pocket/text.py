@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 TEXT_TOKENS = 16
@@ -12,20 +12,16 @@ TEXT_WIDTH = 64
 def build_tokenizer(captions: list[str]) -> PreTrainedTokenizerFast:
     """A unigram tokenizer like T5's: words of the captions are one piece, anything else is spelled in letters.
 
-    Padding (id 0), end of sentence (1) and unknown (2) stand where T5 has them; every text ends with `</s>`.
+    Padding (id 0), end of sentence (1) and unknown (2) stand where T5 has them; every text ends with `</s>`. The pieces
+    are set, not learned: a trained unigram model prunes whole words from so small a vocabulary.
     """
-    tokenizer = Tokenizer(models.Unigram())
+    words = sorted({word for caption in captions for word in caption.split()})
+    pieces = [(special, 0.0) for special in ("<pad>", "</s>", "<unk>")]
+    pieces += [(f"\u2581{word}", -1.0) for word in words]
+    pieces += [(letter, -10.0) for letter in ["\u2581", *map(chr, range(33, 127))]]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=2))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
-    letters = [chr(code) for code in range(32, 127)]
-    trainer = trainers.UnigramTrainer(
-        vocab_size=256,
-        special_tokens=["<pad>", "</s>", "<unk>"],
-        unk_token="<unk>",
-        initial_alphabet=letters,
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(sorted(set(captions)), trainer)
     tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 MediaKind = Literal["filmstrip", "webm"]
+Codec = Literal["libvpx-vp9", "libx264"]
 
 FILMSTRIP_WIDTH = 256  # widest frame of a filmstrip, in pixels
 WEBP_LIMIT = 16383  # widest WebP picture, in pixels
@@ -86,27 +87,30 @@ def shrink(picture: np.ndarray, height: int = STILL_HEIGHT) -> np.ndarray:
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
 
 
-def write_webm(pixels: np.ndarray, path: Path) -> None:
-    """VP9 at a high quality, a key frame every fourth frame so that scrubbing is quick; no tags, no dates."""
+def write_webm(pixels: np.ndarray, path: Path, frames_per_second: int = FRAMES_PER_SECOND) -> None:
+    """VP9 at a high quality."""
+    options = {"crf": "18", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "0"}
+    write_coded(pixels, path, "webm", "libvpx-vp9", options, frames_per_second)
+
+
+def write_coded(
+    pixels: np.ndarray, path: Path, container: str, codec: Codec, options: dict[str, str], frames_per_second: int
+) -> None:
+    """A video of (F, H, W, 3) uint8, a key frame every fourth frame so that scrubbing is quick; no tags, no dates.
+
+    Pixels are yuv420p, which every player shows; odd sizes are enlarged by one pixel for it.
+    """
     _, height, width, _ = pixels.shape
-    options = {"fflags": "+bitexact"}
-    with av.open(str(path), "w", format="webm", container_options=options) as container:
-        stream = container.add_stream("libvpx-vp9", rate=FRAMES_PER_SECOND)
+    with av.open(str(path), "w", format=container, container_options={"fflags": "+bitexact"}) as output:
+        stream = output.add_stream(codec, rate=frames_per_second)
         stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
-        stream.time_base = Fraction(1, FRAMES_PER_SECOND)
+        stream.time_base = tick = Fraction(1, frames_per_second)
         stream.codec_context.thread_count = 1
         stream.codec_context.gop_size = 4
-        stream.options = {
-            "crf": "18",
-            "b": "0",
-            "deadline": "realtime",
-            "cpu-used": "6",
-            "flags": "+bitexact",
-            "row-mt": "0",
-        }
+        stream.options = {**options, "flags": "+bitexact"}
         for position, picture in enumerate(pixels):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
             frame.pts = position
-            frame.time_base = stream.time_base
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+            frame.time_base = tick  # the stream's own changes when its header is written
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))

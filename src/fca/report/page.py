@@ -15,8 +15,10 @@ from markupsafe import Markup
 
 from fca import __version__
 from fca.config import Config, Layout
+from fca.config.comparisons import COMPARISONS, compared
 from fca.data.files import write_aside
 from fca.report import provenance
+from fca.report.beside import beside
 from fca.report.cards import gallery
 from fca.report.collect import DatasetResult, collect
 from fca.report.curves import curves
@@ -30,19 +32,25 @@ TEMPLATES = Path(__file__).parent / "templates"
 CONTROLS = dict.fromkeys({*range(32), *range(127, 160)} - {9, 10}, "\N{REPLACEMENT CHARACTER}")
 
 
-def report(config: Config) -> Path:
+def report(config: Config, comparison: str | None = None) -> Path:
     """Write `index.html`, `assets/` and `metrics.json` from what the scale's folders hold; return the page.
 
+    With a comparison (`table3`) the page is about its variants, beside the paper's numbers, in a folder of its own.
     What was not made yet is named on the page. The same inputs give the same bytes. Raises `FcaError` for a
     damaged input or a full disk; the report of before then stays as it was.
     """
+    if comparison is not None:
+        config = compared(config, comparison)
     layout = Layout(config)
     datasets = collect(config)
+    paper = beside(COMPARISONS[comparison], datasets) if comparison is not None else None
     with write_aside(layout.report_assets) as assets:
         assets.mkdir()
         galleries = [gallery(dataset, config.report.clips, assets) for dataset in datasets]
         has_overview = write_overview(datasets, assets / "overview.png")
-        text = render(context(config, datasets) | {"galleries": galleries, "has_overview": has_overview})
+        text = render(
+            context(config, datasets) | {"galleries": galleries, "has_overview": has_overview, "beside": paper}
+        )
     with write_aside(layout.metrics) as file:
         file.write_text(json.dumps(all_values(datasets), indent=1, sort_keys=True) + "\n", encoding="utf-8")
     with write_aside(layout.report) as page:

@@ -1,22 +1,27 @@
 """`FCAPipeline`: one or two frames and a sentence in, a video out."""
 
+import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import torch
-from diffusers import CogVideoXDDIMScheduler, CogVideoXTransformer3DModel
+from diffusers import CogVideoXDDIMScheduler
 from PIL import Image
+from tqdm import tqdm
 
-from fca.checkpoints import DTYPES, base_folder, device, load_pretrained
-from fca.config.models import Base
-from fca.data.resize import resize
+from fca.checkpoints import DTYPES
 from fca.encode.networks import Encoders
 from fca.errors import FcaError
-from fca.model import FCAAdapter
+from fca.model import Denoiser, Given, Prompt
+from fca.model.build import load_denoiser
 from fca.model.diffusion import draw_posterior
-from fca.sample.predict import Given, Prompt, decode, predict_latents
+from fca.model.image_to_video import ImageToVideo
+from fca.model_facts import ModelFacts
+from fca.sample.picture import fitted, rgb
+from fca.sample.predict import decode, predict_latents
 from fca.seeds import generator
 
 Frame = Image.Image | np.ndarray
@@ -25,83 +30,83 @@ Frame = Image.Image | np.ndarray
 class FCAPipeline:
     """Text-video prediction: a frozen CogVideoX, BLIP-2's frozen parts, and a trained adapter (or none).
 
-    pipeline = FCAPipeline.from_pretrained("config/pocket-base", adapter="config/pocket-base/adapter")
+    pipeline = FCAPipeline.from_pretrained("config/pocket-base/adapter")
     video = pipeline(frames=[Image.open("start.png")], prompt="push red block left")  # (16, H, W, 3) uint8
     """
 
     def __init__(
         self,
         encoders: Encoders,
-        transformer: CogVideoXTransformer3DModel,
+        denoiser: Denoiser,
         scheduler: CogVideoXDDIMScheduler,
-        adapter: FCAAdapter | None,
-        t_ref: int = 1,
+        facts: ModelFacts,
     ):
-        self.encoders, self.transformer, self.scheduler = encoders, transformer, scheduler
-        self.adapter, self.t_ref = adapter, t_ref  # attached to the transformer, see `load_adapter`
+        self.encoders, self.denoiser, self.scheduler, self.facts = encoders, denoiser, scheduler, facts
 
     @classmethod
     def from_pretrained(
         cls,
-        base: str | Path,
-        adapter: str | Path | None,
+        model: str | Path,
+        base: str | Path | None = None,
         vision_model: str | Path | None = None,
-        text_tokens: int | None = None,
-        t_ref: int = 1,
         precision: str = "fp32",
     ) -> Self:
-        """Load the networks.
+        """Load a trained model and the frozen networks that it belongs to.
 
         Args:
-            base: folder or hub name of a CogVideoX checkpoint in diffusers' layout.
-            adapter: folder of an exported adapter; None predicts from text alone.
-            vision_model: folder or hub name of a BLIP-2 checkpoint; by default the folder `vision` of `base`.
-            text_tokens: T5 tokens of a prompt; by default what the transformer was made for (226).
-            t_ref: diffusion step of the initial frames' reference pass.
+            model: folder of an exported model with its `clip.json`, as `fca train` writes it.
+            base: folder or hub name of the CogVideoX checkpoint; by default the one in `clip.json`, a relative folder
+                from the working directory or from a folder above the model's.
+            vision_model: folder or hub name of the BLIP-2 checkpoint; by default the folder `vision` of a given
+                `base`, else the one in `clip.json`.
             precision: fp32, bf16 or fp16.
 
         Raises:
             FcaError: a folder or file is missing or doesn't fit.
         """
-        settings = Base(
-            model=str(base),
-            vision_model=str(vision_model if vision_model is not None else Path(base) / "vision"),
-            text_tokens=text_tokens or 1,
-            t_ref=t_ref,
-        )
-        transformer, scheduler = load_denoiser(settings, precision)
-        if text_tokens is None:
-            settings = settings.model_copy(update={"text_tokens": transformer.config.max_text_seq_length})
-        encoders = Encoders(settings, precision)
-        return cls(encoders, transformer, scheduler, load_adapter(adapter, transformer, precision), t_ref)
+        if precision not in DTYPES:
+            raise FcaError(f"the precision is {precision!r}", f"one of {', '.join(DTYPES)}")
+        names = [None if name is None else str(name) for name in (base, vision_model)]
+        facts = ModelFacts.read(model).located(model, *names)
+        denoiser, scheduler = load_denoiser(facts.networks(), Path(model), precision)
+        return cls(Encoders(facts.networks(), precision), denoiser, scheduler, facts)
 
     def __call__(
         self,
         frames: Sequence[Frame],
         prompt: str,
         negative_prompt: str = "",
-        num_inference_steps: int = 50,
-        guidance_scale: float = 6.0,
+        num_inference_steps: int | None = None,
+        guidance_scale: float | None = None,
         seed: int = 42,
+        progress: bool = True,
     ) -> np.ndarray:
-        """Predict a video (16, H, W, 3) uint8 that starts with `frames`.
+        """Predict a video (F, H, W, 3) uint8, of the model's length and size, that starts with `frames`.
 
         Args:
-            frames: the initial frame or frames, as many as the adapter was trained with (1 or 2), pictures of any
-                size: they are stretched to the model's.
-            prompt: what happens.
+            frames: the initial frames, as many as the model was trained with: Pillow pictures or arrays (H, W, 3)
+                uint8 of any size, resized by the model's own rule.
+            prompt: what happens. What the model doesn't read of a long one is warned of; an empty one is allowed.
             negative_prompt: the caption of the unconditional branch.
-            num_inference_steps: DDIM steps.
-            guidance_scale: 1 turns guidance off.
+            num_inference_steps: DDIM steps; by default the model's own (`clip.json`).
+            guidance_scale: weight of the prompt, 1 turns guidance off; by default the model's own.
             seed: the same seed gives the same video.
+            progress: show a bar over the steps.
+
+        Raises:
+            FcaError: a frame, their number, a prompt or a setting is not of this kind.
         """
+        steps, guidance = self.facts.sampling(num_inference_steps, guidance_scale, seed)
         pixels = self._pixels(frames)  # (1, k, H, W, 3)
+        for caption in (prompt, negative_prompt):
+            self._check_prompt(caption)
         random = generator(seed, "predict")
-        scale = self.encoders.vae.config.scaling_factor
-        mean, logvar = self.encoders.posterior(pixels)
+        scale = self.encoders.initial_scaling_factor
+        alone = isinstance(self.denoiser, ImageToVideo)  # such a base starts from one picture
+        mean, logvar = self.encoders.posterior(pixels[:, :1] if alone else pixels)
         initial = draw_posterior(mean[0].numpy(), logvar[0].numpy(), random, scale)[None]
-        latent_frames = self.adapter.config.latent_frames if self.adapter is not None else 4
-        place = self.transformer.device
+        latent_frames = self.facts.frames // self.encoders.vae.config.temporal_compression_ratio
+        place = self.denoiser.transformer.device
         given = Given(
             initial.to(place),
             torch.randn(initial.shape, generator=random).to(place),
@@ -109,65 +114,48 @@ class FCAPipeline:
         )
         noise = torch.randn((1, latent_frames, *initial.shape[2:]), generator=random).to(place)
         latents = predict_latents(
-            self.transformer,
-            self.adapter,
+            self.denoiser,
             self.scheduler,
             given,
             self._prompt(prompt),
             self._prompt(negative_prompt),
             noise,
-            num_inference_steps,
-            guidance_scale,
-            self.t_ref,
+            steps,
+            guidance,
+            progress=partial(tqdm, desc="predict", unit="step", disable=not progress),
         )
         return decode(self.encoders.vae, latents)[0].numpy()
 
     def _pixels(self, frames: Sequence[Frame]) -> torch.Tensor:
         """Frames of any size -> (1, k, H, W, 3) uint8 at the model's size."""
-        if not 1 <= len(frames) <= 4:
-            raise FcaError(f"{len(frames)} frames were given", "one or two, as in the adapter's training")
-        config = self.transformer.config
-        scale = 2 ** (len(self.encoders.vae.config.block_out_channels) - 1)
-        width, height = config.sample_width * scale, config.sample_height * scale
-        resized = []
-        for frame in frames:
-            pixels = np.asarray(frame.convert("RGB") if isinstance(frame, Image.Image) else frame)
-            if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-                raise FcaError(
-                    f"a frame is {pixels.dtype} of shape {pixels.shape}", "an RGB picture, or uint8 (H, W, 3)"
+        if isinstance(frames, Image.Image | str | Path) or not isinstance(frames, Sequence | np.ndarray):
+            given = type(frames).__name__
+            raise FcaError(f"frames is a {given}", "a list of pictures: frames=[Image.open('start.png')]")
+        if isinstance(frames, np.ndarray) and frames.ndim != 4:
+            raise FcaError(f"frames is an array of shape {frames.shape}", "(k, H, W, 3), or a list of pictures")
+        self.facts.check_count(len(frames))
+        size = (self.facts.width, self.facts.height, self.facts.resize)
+        return torch.from_numpy(np.stack([fitted(rgb(frame), *size) for frame in frames]))[None]
+
+    def _check_prompt(self, caption: str) -> None:
+        """Warn of a caption that T5's or BLIP-2's side of the text cuts off, with the part that is read."""
+        if not isinstance(caption, str):
+            raise FcaError(f"a prompt is a {type(caption).__name__}", "text")
+        t5 = ("T5", self.encoders.tokenizer, self.encoders.text_tokens)
+        for name, tokenizer, limit in (t5, ("BLIP-2", self.encoders.blip2.tokenizer, self.encoders.caption_tokens)):
+            count = len(tokenizer(caption, verbose=False).input_ids)
+            if count > limit:
+                read = tokenizer(caption, truncation=True, max_length=limit).input_ids
+                part = tokenizer.decode(read, skip_special_tokens=True)
+                warnings.warn(
+                    f"the prompt is cut off: {name} reads {limit} of its {count} tokens, {part!r}", stacklevel=3
                 )
-            stretched = resize(pixels.astype(np.float32), width, height, "stretch")
-            resized.append(np.clip(np.floor(stretched + 0.5), 0, 255).astype(np.uint8))
-        return torch.from_numpy(np.stack(resized))[None]
 
     def _prompt(self, caption: str) -> Prompt:
-        return encode_prompt(self.encoders, [caption], self.transformer.device)
+        return encode_prompt(self.encoders, [caption], self.denoiser.transformer.device)
 
 
 def encode_prompt(encoders: Encoders, captions: list[str], place: torch.device) -> Prompt:
     """Captions through both text sides."""
     text_embeds, text_mask = encoders.blip2.text_embeddings(captions, encoders.caption_tokens)
     return Prompt(encoders.prompt(captions).to(place), text_embeds.to(place), text_mask.to(place))
-
-
-def load_denoiser(base: Base, precision: str) -> tuple[CogVideoXTransformer3DModel, CogVideoXDDIMScheduler]:
-    """The frozen transformer on the device, and the checkpoint's DDIM scheduler."""
-    folder = base_folder(base, "transformer", "scheduler")
-    transformer = load_pretrained(CogVideoXTransformer3DModel, folder / "transformer", DTYPES[precision])
-    scheduler = CogVideoXDDIMScheduler.from_pretrained(folder / "scheduler")
-    return transformer.requires_grad_(False).eval().to(device()), scheduler
-
-
-def load_adapter(
-    folder: str | Path | None, transformer: CogVideoXTransformer3DModel, precision: str
-) -> FCAAdapter | None:
-    """An exported adapter in the transformer's precision, attached to it, for prediction."""
-    if folder is None:
-        return None
-    if not (Path(folder) / "config.json").is_file():
-        raise FcaError(
-            f"{folder} holds no adapter", "a folder written by `fca train`", "train first, or give another folder"
-        )
-    adapter = load_pretrained(FCAAdapter, Path(folder), DTYPES[precision])
-    adapter.requires_grad_(False).eval().to(transformer.device).attach(transformer)
-    return adapter

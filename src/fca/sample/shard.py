@@ -10,9 +10,11 @@ from fca.data.shards import Shard, write_shard
 from fca.data.tabletop import opposite_caption
 from fca.encode.networks import Encoders, load_vae
 from fca.errors import FcaError
+from fca.model import Given, Prompt
+from fca.model.build import load_denoiser
 from fca.model.diffusion import draw_posterior
-from fca.sample.pipeline import encode_prompt, load_adapter, load_denoiser
-from fca.sample.predict import Given, Prompt, decode, predict_latents
+from fca.sample.pipeline import encode_prompt
+from fca.sample.predict import decode, predict_latents
 from fca.seeds import generator, seed_of
 
 
@@ -24,32 +26,31 @@ def sample(config: Config, dataset: str, variant: str, kind: str, shard: int) ->
     clip's id alone, so shards and batches of any size and order give the same videos.
     """
     layout, settings = Layout(config), config.sample
-    if config.variants[variant].prediction != "model":
+    if config.variant(variant).prediction != "model":
         raise FcaError(f"the variant {variant} predicts nothing", "a variant with prediction: model")
-    source_path = layout.latents(dataset, "validation", shard)
-    transformer, scheduler = load_denoiser(config.base, settings.precision)
-    trained = config.variants[variant].trained
-    adapter = load_adapter(layout.model(dataset, variant) if trained else None, transformer, settings.precision)
-    vae = load_vae(config.base, settings.precision)
+    base, trained = config.base_of(variant), config.variant(variant).trained
+    source_path = layout.latents(dataset, "validation", shard, config.variant(variant).base)
+    denoiser, scheduler = load_denoiser(base, layout.model(dataset, variant) if trained else None, settings.precision)
+    place = denoiser.transformer.device
+    vae = load_vae(base, settings.precision)
     with Shard(source_path, kind="latents") as source:
         parents = {str(source_path.relative_to(layout.root)): source.manifest.sha256}
         if trained:
             manifest = layout.model_manifest(dataset, variant)
             parents[str(manifest.relative_to(layout.root))] = Manifest.read(manifest).sha256
         captions = source.captions
-        rows, prompts = source["prompt"][:], stored_prompts(source, transformer.device)
+        rows, prompts = source["prompt"][:], stored_prompts(source, place)
         if kind == "opposite":
             captions = [opposite_caption(caption) for caption in source.captions]
-            prompts = encode_prompt(Encoders(config.base, settings.precision), ["", *captions], transformer.device)
+            prompts = encode_prompt(Encoders(base, settings.precision), ["", *captions], place)
             rows = np.arange(1, len(captions) + 1)
         frames, seeds = [], [seed_of(config.seed, "sample", dataset, id) for id in source.ids]
         starts = range(0, len(source), settings.batch_size)
         for start in tqdm(starts, desc=f"sample {dataset} {variant} {kind} {shard}", unit="batch"):
             batch = range(start, min(start + settings.batch_size, len(source)))
-            given, noise = starting_point(config, dataset, source, batch, transformer.device)
+            given, noise = starting_point(config, dataset, source, batch, place)
             latents = predict_latents(
-                transformer,
-                adapter,
+                denoiser,
                 scheduler,
                 given,
                 take(prompts, rows[batch.start : batch.stop]),
@@ -57,7 +58,6 @@ def sample(config: Config, dataset: str, variant: str, kind: str, shard: int) ->
                 noise,
                 settings.steps,
                 settings.guidance_scale,
-                config.base.t_ref,
             )
             frames.append(decode(vae, latents).numpy())
         return write_shard(
@@ -91,7 +91,7 @@ def starting_point(
 ) -> tuple[Given, torch.Tensor]:
     """Initial latents, their noise, ViT features, and the noise to start from, each clip from its own generator."""
     initial, initial_noise, noise = [], [], []
-    scale = source.meta["scaling_factor"]
+    scale = source.meta["initial_scaling_factor"]
     for row in batch:
         random = generator(config.seed, "sample", dataset, source.ids[row])
         initial.append(draw_posterior(source["init_mean"][row], source["init_logvar"][row], random, scale))

@@ -163,10 +163,11 @@ def preprocess(frames: NDArray[np.uint8], short_side: int, crop: bool) -> Tensor
     return ((planes - 0.5) * 2).unflatten(0, (clips, count)).transpose(1, 2)
 
 
-def load_network(path: Path | str) -> FeatureNetwork:
+def load_network(path: Path | str, sha256: str | None = None) -> FeatureNetwork:
     """A feature network from a folder or from `i3d_pretrained_400.pt`; `FcaError` says what is wrong with it.
 
-    Pickles are read with `weights_only=True`: such a file can't run code.
+    With `sha256` the file of the weights must have it, which is looked at before they are read. Pickles are read
+    with `weights_only=True`: such a file can't run code.
     """
     path = Path(path)
     if path.is_dir():
@@ -175,6 +176,9 @@ def load_network(path: Path | str) -> FeatureNetwork:
         weights, config = path, KINETICS
     if not weights.is_file():
         raise FcaError(f"there is no feature network {weights}", "a file with the weights", REMEDY)
+    found = sha256_file(weights)
+    if sha256 is not None and found != sha256:
+        raise FcaError(f"{weights} has sha256 {found}", f"{sha256} (features.sha256)", REMEDY)
     state = _read_weights(weights)
     mean, spread = state.pop("standard.mean", None), state.pop("standard.spread", None)
     standard = None
@@ -194,7 +198,7 @@ def load_network(path: Path | str) -> FeatureNetwork:
             f"the state dict of I3D at width {config.width} with {config.class_count} classes",
             REMEDY,
         ) from error
-    return FeatureNetwork(config, module, sha256_file(weights), standard)
+    return FeatureNetwork(config, module, found, standard)
 
 
 def _read_config(path: Path) -> NetworkConfig:

@@ -38,7 +38,7 @@ class Pairs:
         self.parents: dict[str, str] = {}
         self.quarantine: list[Any] = []
         self._parts: list[tuple[Shard, Shard | None, list[tuple[int, int]]]] = []
-        repeats = config.variants[variant].prediction == "repeat"
+        repeats = config.variant(variant).prediction == "repeat"
         for number in layout.shards(dataset, "validation"):
             truth = Shard(layout.clips(dataset, "validation", number), kind="clips")
             made = layout.samples(dataset, variant, kind, number)

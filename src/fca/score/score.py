@@ -36,7 +36,7 @@ def score(config: Config, dataset: str, variant: str) -> Path:
     kinds = layout.sample_kinds(dataset, variant)
     pairs = Pairs(config, dataset, variant, "validation")
     opposite = Pairs(config, dataset, variant, "opposite") if "opposite" in kinds else None
-    network = load_network(config.features.network)
+    network = load_network(config.features.network, config.features.sha256)
     check(config, network)
     scores_motion = motion.knows_motions(network.classes, config.datasets[dataset].source)
 

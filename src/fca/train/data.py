@@ -38,7 +38,8 @@ class LatentClips(Dataset):
         random = generator(self.seed, "train", step, shard.ids[row])
         scale = shard.meta["scaling_factor"]
         clean = draw_posterior(shard["mean"][row], shard["logvar"][row], random, scale)
-        initial = draw_posterior(shard["init_mean"][row], shard["init_logvar"][row], random, scale)
+        initial_scale = shard.meta["initial_scaling_factor"]
+        initial = draw_posterior(shard["init_mean"][row], shard["init_logvar"][row], random, initial_scale)
         caption = int(shard["prompt"][row])
         return {
             "clean": clean,

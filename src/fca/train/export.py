@@ -1,4 +1,4 @@
-"""The trained adapter as others load it: one safetensors file, its configuration, and a manifest of what made it."""
+"""The trained model as others load it: one safetensors file, its configuration, and a manifest of what made it."""
 
 import hashlib
 import json
@@ -11,7 +11,8 @@ from typing import Any
 from fca.config import Config, Layout
 from fca.data.files import sha256_tree, write_aside
 from fca.data.manifest import Manifest, made_by
-from fca.model import FCAAdapter
+from fca.model import Denoiser
+from fca.model_facts import ModelFacts
 from fca.weights_hash import weights_hash
 
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "h5py")
@@ -23,10 +24,10 @@ def run_folder(config: Config, dataset: str, variant: str) -> Path:
     Other settings, training code, latents, frozen networks or starting adapter give another folder, and training
     starts there from the beginning.
     """
-    layout = Layout(config)
-    identity = made_by(config, "train", dataset, variant) | weights_hash(config, "train")
+    layout, base = Layout(config), config.variant(variant).base
+    identity = made_by(config, "train", dataset, variant) | weights_hash(config, "train", variant)
     identity |= {
-        f"latents {shard}": Manifest.read(layout.manifest(layout.latents(dataset, "train", shard))).sha256
+        f"latents {shard}": Manifest.read(layout.manifest(layout.latents(dataset, "train", shard, base))).sha256
         for shard in layout.shards(dataset, "train")
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
@@ -37,18 +38,19 @@ def export(
     config: Config,
     dataset: str,
     variant: str,
-    adapter: FCAAdapter,
+    denoiser: Denoiser,
     parents: dict[str, str],
     log: list[dict[str, Any]],
     seconds: float,
 ) -> None:
-    """Write the adapter with `save_pretrained` (safetensors), then its manifest."""
+    """Write what was trained (safetensors), then its manifest."""
     layout = Layout(config)
     model = layout.model(dataset, variant)
     layout.model_manifest(dataset, variant).unlink(missing_ok=True)  # never an old manifest beside a new model
     with write_aside(model) as aside:
-        adapter.save_pretrained(aside)
-    steps = config.datasets[dataset].train_steps
+        denoiser.save(aside)
+        ModelFacts.of(config, dataset, variant).write(aside)
+    steps = config.train_steps(dataset, variant)
     Manifest(
         kind="model",
         count=1,
@@ -62,9 +64,9 @@ def export(
             "seconds": round(seconds, 1),
             "seconds_per_step": round(seconds / steps, 4),
             "peak_memory_gib": max((entry["peak_memory_gib"] for entry in log), default=None),
-            "trainable_parameters": sum(parameter.numel() for parameter in adapter.parameters()),
+            "trainable_parameters": sum(parameter.numel() for parameter in denoiser.trained().values()),
             "log": log,
-            "init_from": config.train.init_from,
+            "init_from": str(start) if (start := config.init_from(variant)) else None,
             "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
             "git_commit": git_commit(),
         },

@@ -1,4 +1,4 @@
-"""The step `train`: optimise the adapter on cached latents; to resume, run the same command again."""
+"""The step `train`: optimise a variant on cached latents; to resume, run the same command again."""
 
 import json
 import math
@@ -12,87 +12,53 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from diffusers import CogVideoXDDIMScheduler, CogVideoXTransformer3DModel
 from diffusers.optimization import get_scheduler
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from fca.checkpoints import base_folder, load_pretrained
 from fca.config import Config, Layout
 from fca.data.files import write_aside
 from fca.data.shards import Shard
 from fca.errors import FcaError
-from fca.model import FCAAdapter, denoise, embed_initial_frames
+from fca.model import Denoiser, Given, Prompt
+from fca.model.build import load_base, new_denoiser
 from fca.model.diffusion import diffuse
 from fca.train.checkpoint import load_newest, save_checkpoint
+from fca.train.compile import compile_layers
 from fca.train.data import LatentClips, StepOrder
 from fca.train.export import export, run_folder
-from fca.train.objective import v_loss
+from fca.train.memory import checkpoint_layers
+from fca.train.objective import Loss, epsilon_loss, v_loss
 
 Batch = dict[str, Tensor]
 
 
 class TrainingModel(nn.Module):
-    """Frozen base and adapter as one module: a batch of cached latents in, the loss out."""
+    """A batch of cached latents in, the loss out."""
 
-    def __init__(
-        self, transformer: CogVideoXTransformer3DModel, adapter: FCAAdapter, alphas_cumprod: Tensor, t_ref: int
-    ):
+    def __init__(self, denoiser: Denoiser, alphas_cumprod: Tensor, loss: Loss = "v"):
         super().__init__()
-        self.transformer = transformer
-        self.adapter = adapter
+        self.denoiser = denoiser
         self.alphas_cumprod = alphas_cumprod
-        self.t_ref = t_ref
-        adapter.attach(transformer)
+        self.loss = loss
 
     def forward(self, batch: Batch) -> Tensor:
-        """L of Eq. 4 as v-prediction MSE, for a batch from `LatentClips`."""
-        alphas = self.alphas_cumprod
-        reference = torch.full_like(batch["timestep"], self.t_ref)
-        noisy_initial, _ = diffuse(alphas, batch["initial"], batch["initial_noise"], reference)
-        features = embed_initial_frames(self.transformer, noisy_initial, batch["prompt_embeds"], self.t_ref)
-        condition = self.adapter.condition(features, batch["text_embeds"], batch["text_mask"], batch["vision"])
-        noisy, velocity = diffuse(alphas, batch["clean"], batch["noise"], batch["timestep"])
-        prediction = denoise(self.transformer, noisy, batch["prompt_embeds"], batch["timestep"], condition)
-        return v_loss(prediction, velocity)
-
-
-def new_adapter(
-    config: Config, variant: str, transformer: CogVideoXTransformer3DModel, vision_width: int
-) -> FCAAdapter:
-    """The adapter of a variant, freshly initialised from `config.seed` or continued from `train.init_from`.
-
-    Raises:
-        FcaError: the adapter to continue has other sizes or settings than the configuration asks for.
-    """
-    torch.manual_seed(config.seed)
-    adapter = FCAAdapter.for_transformer(
-        transformer,
-        latent_frames=config.clip.frames // 4,
-        queries_per_frame=config.adapter.queries_per_frame,
-        text_width=config.adapter.ftc_width,
-        vision_width=vision_width,
-        conditioning_heads=config.adapter.ftc_heads,
-        initial_scale=config.variants[variant].init_scale,
-    )
-    if config.train.init_from is None:
-        return adapter
-    continued = load_pretrained(FCAAdapter, Path(config.train.init_from), torch.float32)
-    for name, wanted in adapter.config.items():
-        if not name.startswith("_") and continued.config[name] != wanted:
-            raise FcaError(
-                f"the adapter in {config.train.init_from} has {name} {continued.config[name]}",
-                f"{name} {wanted}, as the configuration says",
-                "set train.init_from to null to train from scratch, or to an adapter with these settings",
-            )
-    return continued.train()
+        """L of Eq. 4, as `fca.train.objective` puts it, for a batch from `LatentClips`."""
+        given = Given(batch["initial"], batch["initial_noise"], batch["vision"])
+        prompt = Prompt(batch["prompt_embeds"], batch["text_embeds"], batch["text_mask"])
+        noisy, velocity = diffuse(self.alphas_cumprod, batch["clean"], batch["noise"], batch["timestep"])
+        prediction = self.denoiser.condition(given, prompt)(noisy, batch["timestep"])
+        if self.loss == "v":
+            return v_loss(prediction, velocity)
+        alpha = self.alphas_cumprod.to(velocity.device)[batch["timestep"]]
+        return epsilon_loss(prediction, velocity, alpha)
 
 
 def train(config: Config, dataset: str, variant: str) -> None:
-    """Train to `train_steps` and export the adapter; a run that was interrupted goes on from its newest checkpoint."""
+    """Train to `train_steps` and export what was trained; an interrupted run goes on from its newest checkpoint."""
     layout, settings = Layout(config), config.train
-    steps = config.datasets[dataset].train_steps
+    steps = config.train_steps(dataset, variant)
     accelerator = Accelerator(
         cpu=not torch.cuda.is_available(),
         mixed_precision="no" if settings.precision == "fp32" else settings.precision,
@@ -103,24 +69,28 @@ def train(config: Config, dataset: str, variant: str) -> None:
             f"train.processes: {settings.processes}, because it decides the clips of a step",
             "run `fca train` itself: it starts the processes; or change train.processes",
         )
-    latents = [layout.latents(dataset, "train", shard) for shard in layout.shards(dataset, "train")]
+    base = config.variant(variant).base
+    latents = [layout.latents(dataset, "train", shard, base) for shard in layout.shards(dataset, "train")]
     clips = LatentClips(latents, config.seed)
     run = run_folder(config, dataset, variant)
 
-    folder = base_folder(config.base, "transformer", "scheduler")
     frozen = torch.float32 if settings.precision == "fp32" else torch.bfloat16
-    transformer = load_pretrained(CogVideoXTransformer3DModel, folder / "transformer", frozen)
-    if settings.gradient_checkpointing:
-        transformer.enable_gradient_checkpointing()
-    scheduler = CogVideoXDDIMScheduler.from_pretrained(folder / "scheduler")
-    adapter = new_adapter(config, variant, transformer, vision_width=clips.shards[0]["vision"].shape[-1])
-    model = TrainingModel(transformer, adapter, scheduler.alphas_cumprod.float(), config.base.t_ref)
+    transformer, scheduler = load_base(config.base_of(variant), frozen)
+    checkpoint_layers(transformer, settings.checkpointed_layers)
+    vision_width = clips.shards[0]["vision"].shape[-1]
+    denoiser = new_denoiser(config, variant, transformer, scheduler, vision_width)
+    trained = denoiser.trained()
+    parameters = list(trained.values())
+    if settings.compile:
+        compile_layers(denoiser)
+    model = TrainingModel(denoiser, scheduler.alphas_cumprod.float(), settings.loss)
     optimizer = torch.optim.AdamW(
-        adapter.parameters(),
+        parameters,
         lr=settings.learning_rate,
         betas=settings.betas,
         eps=settings.eps,
         weight_decay=settings.weight_decay,
+        fused=True,  # one kernel for all weights: faster, and without temporary copies of them
     )
     schedule = get_scheduler(
         settings.schedule,
@@ -131,7 +101,7 @@ def train(config: Config, dataset: str, variant: str) -> None:
     )
     state = load_newest(run) or {"step": 0, "log": [], "seconds": 0.0}
     if state["step"]:
-        adapter.load_state_dict(state["adapter"])
+        restore(trained, state["trained"])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
         accelerator.print(f"resuming {run} at step {state['step']} of {steps}")
@@ -169,7 +139,7 @@ def train(config: Config, dataset: str, variant: str) -> None:
                     part = model(next(passes)) / settings.gradient_accumulation
                 accelerator.backward(part)
             loss += part.detach()
-        norm = accelerator.clip_grad_norm_(adapter.parameters(), settings.max_grad_norm)
+        norm = accelerator.clip_grad_norm_(parameters, settings.max_grad_norm)
         if not math.isfinite(float(norm)):  # a step would make every weight NaN
             raise FcaError(
                 f"the gradient of step {step + 1} is not finite (loss {loss.item()})",
@@ -203,7 +173,7 @@ def train(config: Config, dataset: str, variant: str) -> None:
                 run,
                 done,
                 {
-                    "adapter": adapter.state_dict(),
+                    "trained": {name: parameter.detach() for name, parameter in trained.items()},
                     "optimizer": optimizer.state_dict(),
                     "schedule": schedule.state_dict(),
                     "log": log,
@@ -213,8 +183,17 @@ def train(config: Config, dataset: str, variant: str) -> None:
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         parents = {str(path.relative_to(layout.root)): Shard(path).manifest.sha256 for path in latents}
-        export(config, dataset, variant, adapter, parents, log, time.monotonic() - started)
+        export(config, dataset, variant, denoiser, parents, log, time.monotonic() - started)
     accelerator.end_training()
+
+
+@torch.no_grad()
+def restore(trained: dict[str, nn.Parameter], state: dict[str, Tensor]) -> None:
+    """Put the values of a checkpoint into the trained parameters; the names must be the same."""
+    if list(trained) != list(state):
+        raise ValueError("the checkpoint has other parameters than the model")
+    for name, parameter in trained.items():
+        parameter.copy_(state[name])
 
 
 def _batches(loader: DataLoader, accelerator: Accelerator) -> Iterator[Batch]:

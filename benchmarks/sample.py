@@ -1,0 +1,93 @@
+"""Prediction of one batch of clips: the project's sampler against the naive one. `python -m benchmarks.sample --help`
+
+At the paper's scale, on a GPU: one clip of 16 frames, 720x480, 50 DDIM steps, guidance 6, random weights. The seconds
+of decoding by the VAE, which are the same for both, are measured apart and added to neither.
+"""
+
+import argparse
+from functools import partial
+
+import torch
+
+from benchmarks import measure
+from benchmarks.naive import NaiveFCA, naive_latents
+from benchmarks.networks import Clips, make_clips, make_encoders, make_model, sizes_of
+from benchmarks.train_step import exchanged
+from fca.checkpoints import DTYPES
+from fca.model import Given, Prompt, flops
+from fca.pocket.base import build_scheduler
+from fca.sample.predict import decode, predict_latents
+
+
+def arguments() -> argparse.Namespace:
+    options = measure.parser("Seconds, memory and FLOPs of prediction, against the naive loop.")
+    options.add_argument("--batch-size", type=int, default=1, help="clips predicted at once")
+    options.add_argument("--steps", type=int, help="DDIM steps; by default the scale's own")
+    options.add_argument("--guidance-scale", type=float, help="1: one branch, the rival two; default: the scale's own")
+    options.add_argument("--precision", choices=tuple(DTYPES), help="sample.precision; by default the scale's own")
+    return options.parse_args()
+
+
+@torch.no_grad()
+def main() -> None:
+    given = arguments()
+    device = torch.device(given.device)
+    if given.scale == "paper" and device.type != "cuda":
+        raise SystemExit("the paper's scale needs a GPU: use --scale pocket, or --device cuda")
+    precision = given.precision or {"pocket": "fp32", "paper": "bf16"}[given.scale]
+    dtype = DTYPES[precision]
+    config, model = make_model(given.scale, device, dtype, dtype)
+    model.requires_grad_(False)
+    steps = given.steps or config.sample.steps
+    guidance = config.sample.guidance_scale if given.guidance_scale is None else given.guidance_scale
+    clips = make_clips(config, given.batch_size)
+    sizes = sizes_of(model, config, clips)
+    inputs = on_device(clips, device)
+    branches = 1 if guidance == 1 else 2
+
+    run = partial(predict_latents, model, build_scheduler(), *inputs, steps, guidance)
+    runs: dict[str, measure.Run] = {"ours": run}
+    memory = {"ours": measure.peak_memory_gib(run, device)}
+    counted = {"ours": measure.counted_flops(run, device)}
+    expected = {"ours": given.batch_size * flops.sampling(sizes, steps, branches)}
+    if not given.without_rival:
+        naive = NaiveFCA(model)
+        rival = partial(naive_latents, naive, build_scheduler(), *inputs, steps, guidance)
+        runs = {
+            "ours": exchanged(partial(model.adapter.attach, model.transformer), run),
+            "naive": exchanged(naive.attach, rival),
+        }
+        memory["naive"] = measure.peak_memory_gib(runs["naive"], device)
+        counted["naive"] = measure.counted_flops(runs["naive"], device)
+        expected["naive"] = given.batch_size * flops.naive_sampling(sizes, steps)
+    times = measure.alternating(runs, given.repetitions, given.warm_up, device)
+
+    vae = make_encoders(config, device, precision).vae
+    latents = clips.clean.to(device)
+    decoding = measure.alternating({"decode": partial(decode, vae, latents)}, given.repetitions, 1, device)["decode"]
+    facts = {
+        "device": measure.device_name(device),
+        "scale": given.scale,
+        "precision": precision,
+        "clips": given.batch_size,
+        "DDIM steps": steps,
+        "guidance": guidance,
+        "seconds of decoding, for both": round(sorted(decoding)[len(decoding) // 2], 4),
+    }
+    rows = [measure.summary(name, times[name], expected[name], counted[name], memory[name], device) for name in runs]
+    measure.tell("latents of a batch of clips", rows, facts, given.out)
+
+
+def on_device(clips: Clips, device: torch.device) -> tuple[Given, Prompt, Prompt, torch.Tensor]:
+    """What both samplers are handed: initial frames, caption, empty caption, noise."""
+    start = Given(
+        *(tensor.to(device) for tensor in (clips.given.initial, clips.given.initial_noise, clips.given.vision))
+    )
+    prompt = clips.prompt
+    embeds, text, mask = (tensor.to(device) for tensor in (prompt.prompt_embeds, prompt.text_embeds, prompt.text_mask))
+    empty = Prompt(torch.zeros_like(embeds), torch.zeros_like(text), mask)
+    return start, Prompt(embeds, text, mask), empty, clips.noise.to(device)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""The paper's tables and figures that compare variants: their rows, and the published FVD and KVD as cited constants.
+
+A comparison is a target of the workflow (`snakemake table3`) and a page of its own in the report's folder.
+"""
+
+from dataclasses import dataclass, field
+
+from fca.config.models import Config
+from fca.errors import FcaError
+
+SSV2, BRIDGE, EPIC = "ssv2", "bridge", "epic"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: the paper's words, the variant that is this row here (or None), and (FVD, KVD) by dataset as cited."""
+
+    label: str
+    variant: str | None
+    published: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One table or figure of the paper."""
+
+    title: str
+    rows: tuple[Row, ...]
+    datasets: tuple[str, ...] = (SSV2,)
+    note: str = ""
+
+    @property
+    def variants(self) -> list[str]:
+        """The variants that are run for it."""
+        return [row.variant for row in self.rows if row.variant is not None]
+
+
+def _ssv2(fvd: float, kvd: float) -> dict[str, tuple[float, float]]:
+    return {SSV2: (fvd, kvd)}
+
+
+def _three(*values: float) -> dict[str, tuple[float, float]]:
+    return dict(zip((SSV2, BRIDGE, EPIC), zip(values[::2], values[1::2], strict=True), strict=True))
+
+
+COMPARISONS = {
+    "table1": Comparison(
+        "Table 1: comparison with existing methods",
+        (
+            Row("TATS", None, _three(428.1, 2177, 1253, 6213, 920.0, 5065)),
+            Row("MCVD", None, _three(1407, 3.80, 1427, 2.50, 4804, 5.17)),
+            Row("SimVP", None, _three(537.2, 0.61, 681.6, 0.73, 1991, 1.34)),
+            Row("MAGE", None, _three(1201.8, 1.64, 2605, 3.19, 1358, 1.61)),
+            Row("PVDM", None, _three(502.4, 61.08, 490.4, 122.4, 482.3, 104.8)),
+            Row("VideoFusion", None, _three(163.2, 0.20, 501.2, 1.45, 349.9, 1.79)),
+            Row("Tune-A-Video", None, _three(291.4, 0.91, 515.7, 2.01, 365.0, 1.98)),
+            Row("Seer", None, _three(112.9, 0.12, 246.3, 0.55, 271.4, 1.40)),
+            Row("FCA", "fca", _three(67.7, -0.18, 96.5, 0.43, 164.6, 0.45)),
+            Row("Base model, not adapted (not in the paper)", "base"),
+            Row("Repeat the last given frame (not in the paper)", "repeat"),
+        ),
+        (SSV2, BRIDGE, EPIC),
+        "The paper cites rows 1 to 8 from Seer.",
+    ),
+    "table2": Comparison(
+        "Table 2: comparison with an image-to-video model",
+        (
+            Row("CogVideoX1.5-5B-I2V", "image_to_video", _ssv2(198.0, 0.20)),
+            Row("CogVideoX1.5-5B-I2V + LoRA", "image_to_video_lora", _ssv2(352.6, 0.45)),
+            Row("FCA", "fca", _ssv2(67.7, -0.18)),
+        ),
+    ),
+    "table3": Comparison(
+        "Table 3: fine-tuning strategy, frame-wise text conditioning (FTC) and mask",
+        (
+            Row("LoRA", "lora", _ssv2(354.9, 0.78)),
+            Row("FCA, no FTC", "no_ftc", _ssv2(152.3, 0.18)),
+            Row("FCA, uniform FTC, no mask", "uniform", _ssv2(157.2, 0.34)),
+            Row("FCA, uniform+R FTC, no mask", "uniform_refined", _ssv2(155.2, 0.20)),
+            Row("FCA, layer-wise FTC, no mask", "no_mask", _ssv2(117.6, 0.14)),
+            Row("FCA, layer-wise FTC, mask", "fca_ablation", _ssv2(94.1, 0.11)),
+        ),
+    ),
+    "table4": Comparison(
+        "Table 4: pre-norm of the frame-wise text",
+        (
+            Row("FCA, no pre-norm", "no_pre_norm", _ssv2(105.4, 0.13)),
+            Row("FCA, pre-norm", "fca_ablation", _ssv2(94.1, 0.11)),
+        ),
+    ),
+    "figure5": Comparison(
+        "Figure 5: LoRA, FCA, an image-to-video model, and LoRA on that",
+        (
+            Row("(a) LoRA", "lora"),
+            Row("(b) FCA", "fca"),
+            Row("(c) CogVideoX1.5-5B-I2V", "image_to_video"),
+            Row("(d) CogVideoX1.5-5B-I2V + LoRA", "image_to_video_lora"),
+        ),
+    ),
+    "figure6": Comparison(
+        "Figure 6: inserting initial frames",
+        (
+            Row("(a) ControlNet, frame duplicated", "controlnet_repeated"),
+            Row("ControlNet, padded with zeros (not shown in the paper)", "controlnet_zeros"),
+            Row("(b) FCA without frame-wise text conditioning", "no_ftc"),
+        ),
+    ),
+    "figure7": Comparison(
+        "Figure 7: scale of the output",
+        (
+            Row("Scale from 0.1", "fca_ablation"),
+            Row("Scale from 1", "scale_one"),
+            Row("Added behind the gate (not in the paper)", "after_gate"),
+        ),
+    ),
+}
+
+
+def compared(config: Config, name: str) -> Config:
+    """The configuration cut down to a comparison's datasets and variants, with a report folder of its own.
+
+    Raises:
+        FcaError: the configuration lacks a variant or every dataset of it.
+    """
+    comparison = COMPARISONS[name]
+    if missing := [variant for variant in comparison.variants if variant not in config.every_variant]:
+        raise FcaError(
+            f"{name} needs the variants {', '.join(missing)}, which the configuration doesn't have",
+            remedy="add them to ablations",
+        )
+    datasets = {key: settings for key, settings in config.datasets.items() if settings.format in comparison.datasets}
+    variants = {variant: config.variant(variant) for variant in comparison.variants}
+    if any(variant.steps == "ablation" for variant in variants.values()):
+        datasets = {key: settings for key, settings in datasets.items() if settings.ablation_steps is not None}
+    if not datasets:
+        raise FcaError(
+            f"{name} compares variants on {', '.join(comparison.datasets)}, and no such dataset is configured for it",
+            remedy="add one, and ablation_steps to it where the comparison is of ablations",
+        )
+    return config.model_copy(
+        update={
+            "datasets": datasets,
+            "variants": variants,
+            "ablations": {},
+            "report_dir": f"{config.report_dir}/{name}",
+        }
+    )

@@ -1,0 +1,78 @@
+"""Low-rank adaptation, the fine-tuning that the paper compares FCA with (Table 3, row 1; Table 2, row 2)."""
+
+from pathlib import Path
+
+import torch
+from diffusers import CogVideoXPipeline, CogVideoXTransformer3DModel
+from peft import LoraConfig, get_peft_model_state_dict
+from safetensors import SafetensorError, safe_open
+
+from fca.errors import FcaError
+from fca.model.denoiser import Denoiser, Velocity, predict
+from fca.model.given import Given, Prompt
+
+WEIGHTS = "pytorch_lora_weights.safetensors"  # diffusers' own name and format
+TARGETS = ["to_q", "to_k", "to_v", "to_out.0"]  # of CogVideoX's fine-tuning script
+
+
+def add_lora(transformer: CogVideoXTransformer3DModel, rank: int, alpha: int) -> None:
+    """Freeze the transformer and add low-rank weights, in float32, to every attention projection (peft)."""
+    transformer.requires_grad_(False)
+    transformer.add_adapter(LoraConfig(r=rank, lora_alpha=alpha, init_lora_weights=True, target_modules=TARGETS))
+    for parameter in transformer.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+
+
+def load_lora(transformer: CogVideoXTransformer3DModel, folder: Path) -> None:
+    """Put the low-rank weights of a folder written by `save_lora` into the transformer, in its precision.
+
+    Raises:
+        FcaError: the file is damaged or belongs to another transformer.
+    """
+    dtype = transformer.dtype
+    try:
+        transformer.load_lora_adapter(folder, weight_name=WEIGHTS, use_safetensors=True)
+        wanted = get_peft_model_state_dict(transformer, adapter_name=transformer.active_adapters()[0])
+        with safe_open(folder / WEIGHTS, framework="pt") as file:  # diffusers lets weights be absent
+            if absent := sorted({f"transformer.{name}" for name in wanted} - set(file.keys())):
+                raise KeyError(f"{absent[0]} is missing")
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FcaError(
+            f"{folder / WEIGHTS} doesn't fit the transformer: {reason}",
+            "low-rank weights trained on this base",
+            "use the base that they were trained on, or train again",
+        ) from error
+    for parameter in transformer.parameters():
+        parameter.data = parameter.data.to(dtype)
+
+
+def save_lora(transformer: CogVideoXTransformer3DModel, folder: Path) -> None:
+    """Write the low-rank weights as diffusers does: its `CogVideoXPipeline.load_lora_weights` reads them, too."""
+    CogVideoXPipeline.save_lora_weights(
+        folder,
+        transformer_lora_layers=get_peft_model_state_dict(transformer, adapter_name="default"),
+        transformer_lora_adapter_metadata=transformer.peft_config["default"].to_dict(),
+    )
+
+
+class AppendedLatent(Denoiser):
+    """LoRA on a text-to-video base that is given the initial frames as one more latent frame in front of x_t.
+
+    "We append the latent of the initial frames to the token sequence" (section 4.3): the clean latent takes the first
+    place in time, and the prediction for it is thrown away. The transformer carries low-rank weights already.
+    """
+
+    def condition(self, given: Given, prompt: Prompt) -> Velocity:
+        embeds = prompt.prompt_embeds
+        initial = given.initial.to(embeds.dtype)  # (B, 1, C, h, w)
+
+        def velocity(noisy: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+            together = torch.cat([initial, noisy], dim=1)
+            return predict(self.transformer, together, embeds, timestep)[:, 1:]
+
+        return velocity
+
+    def save(self, folder: Path) -> None:
+        save_lora(self.transformer, folder)

@@ -1,0 +1,107 @@
+"""What FCA adds to one block of the transformer, and where."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from diffusers.models.attention_processor import Attention, CogVideoXAttnProcessor2_0
+from torch import Tensor, nn
+
+from fca.model.attention import FCAAttention, KeysValues, Rotary
+from fca.model.text_conditioning import FramePreNorm, FrameWiseTextConditioning
+
+if TYPE_CHECKING:
+    from fca.model.adapter import Condition
+
+
+class FCALayer(nn.Module):
+    """The trained parts of one block: the attention, gamma^i and the pre-norm of its output, where it has its own."""
+
+    def __init__(
+        self,
+        attention: FCAAttention,
+        conditioning: FrameWiseTextConditioning | None,
+        pre_norm: FramePreNorm | None,
+    ):
+        super().__init__()
+        self.attention = attention
+        self.conditioning = conditioning
+        self.pre_norm = pre_norm
+
+    def normed(self, frames: Tensor, time_embedding: Tensor | None) -> Tensor:
+        """y_frames (B, n, d) as the attention receives them."""
+        return frames if self.pre_norm is None else self.pre_norm(frames, time_embedding)
+
+
+class FCAProcessor:
+    """Attention processor of one block: the base attention, plus FCA's where a condition is given.
+
+    With `record` (a list) in place of a condition, it appends the block's normalised video tokens instead: the
+    layer-wise embeddings of the initial frames. With neither, the base runs bit for bit.
+
+    Args:
+        index: number of the block. layer: what is trained for it.
+        blocks: f, to tie each frame to its block of y_frames; None without the mask.
+    """
+
+    def __init__(self, index: int, layer: FCALayer, blocks: int | None):
+        self.index, self.layer, self.blocks = index, layer, blocks
+        self.base = CogVideoXAttnProcessor2_0()
+        self.gates: tuple[Tensor, Tensor] | None = None  # of the block, where `add_after_gate` takes them from it
+
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor,
+        attention_mask: Tensor | None = None,
+        image_rotary_emb: Rotary | None = None,
+        condition: "Condition | None" = None,
+        record: list[Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        video, text = self.base(attn, hidden_states, encoder_hidden_states, attention_mask, image_rotary_emb)
+        if self.gates is not None:
+            video, text = self.gates[0] * video, self.gates[1] * text
+        if record is not None:
+            record.append(hidden_states)
+        if condition is None:
+            return video, text
+        initial = condition.initial[self.index]
+        text_addition, video_addition = self.layer.attention(
+            encoder_hidden_states,
+            hidden_states,
+            initial,
+            self.frame_keys_values(condition, encoder_hidden_states),
+            self.blocks,
+            image_rotary_emb,
+        )
+        return video + video_addition, text + text_addition
+
+    def frame_keys_values(self, condition: "Condition", text: Tensor) -> KeysValues | None:
+        """Keys and values of y_frames at this layer; with "uniform+R", y_frames are handed on, refined."""
+        if condition.frame_keys_values is not None:
+            return condition.frame_keys_values[self.index]
+        if condition.frames is None:
+            return None
+        received = condition.refined.get(self.index, condition.frames[self.index])
+        frames = self.layer.normed(received, condition.time_embedding)
+        own = self.layer.attention.keys_values(frames)
+        if condition.refine:
+            addition = self.layer.attention.refine(frames, own, text, condition.initial[self.index])
+            condition.refined[self.index + 1] = received + addition
+        return own
+
+
+def add_after_gate(block: nn.Module, processor: FCAProcessor) -> None:
+    """Let the processor's addition bypass the block's gate: h + gate * attention + addition.
+
+    The block multiplies whatever its attention returns by the gate of its first norm. So the norm gives ones in the
+    gate's place, and the processor multiplies the base's part by the gate itself; without a condition the result is
+    the same to the last bit.
+    """
+
+    def take_gates(module: nn.Module, args: tuple, output: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        video, text, video_gate, text_gate = output
+        processor.gates = (video_gate, text_gate)
+        return video, text, torch.ones_like(video_gate), torch.ones_like(text_gate)
+
+    block.norm1.register_forward_hook(take_gates)

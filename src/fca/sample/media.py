@@ -1,0 +1,171 @@
+"""Files on both sides of a prediction: pictures or a video in, a video or a folder of pictures out.
+
+Quick to import: no torch. What can't be read or written is refused here, before any network is loaded.
+"""
+
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from fca.data.decode import MAX_PIXELS, ClipError, read_frames
+from fca.data.files import write_aside
+from fca.errors import FcaError
+from fca.model_facts import ModelFacts
+from fca.report.media import FRAMES_PER_SECOND, write_coded, write_webm
+from fca.sample.picture import rgb
+
+PICTURES = ("JPEG", "PNG", "WEBP")
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+READABLE = "JPEG, PNG or WebP pictures, or one video (MP4, WebM, GIF, ...)"
+FRAME = "frame_{:04d}.png"
+FASTEST = 60
+
+
+def read_start(paths: Sequence[Path], facts: ModelFacts) -> list[np.ndarray]:
+    """The initial frames, each (H, W, 3) uint8 RGB of its own size, from pictures in order or the start of one video.
+
+    Of a video, as many frames are taken as the model was trained with, one where it takes one or two.
+
+    Raises:
+        FcaError: a file is missing or broken or neither, or their number isn't the model's.
+    """
+    for path in paths:
+        if not path.is_file():
+            problem = "it is a folder" if path.is_dir() else "no such file"
+            raise FcaError(f"{path}: {problem}", READABLE)
+        if path.stat().st_size == 0:
+            raise FcaError(f"{path}: the file is empty", READABLE)
+    pictures = [_open_picture(path) is not None for path in paths]
+    if all(pictures):
+        facts.check_count(len(paths))
+        return [read_picture(path) for path in paths]
+    if len(paths) > 1:
+        other = paths[pictures.index(False)]
+        raise FcaError(f"{other}: it is no picture, and a video must be the only file given", READABLE)
+    return read_video_start(paths[0], facts.initial_frames or 1)
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """A JPEG, PNG or WebP as (H, W, 3) uint8 RGB, see `fca.sample.picture.rgb`; `FcaError` names what is wrong."""
+    image = _open_picture(path)
+    if image is None:
+        raise FcaError(f"{path}: it is no picture that can be read", READABLE)
+    with image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise FcaError(f"{path}: {width}x{height} pixels", f"at most {MAX_PIXELS} pixels")
+        if getattr(image, "is_animated", False) and image.format in ("PNG", "WEBP"):
+            raise FcaError(f"{path}: it is an animation", "a picture that stands still, or a video")
+        try:
+            return rgb(image)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise FcaError(f"{path}: the picture can't be read ({_reason(error)})", "an undamaged picture") from error
+        except FcaError as error:
+            raise FcaError(f"{path}: {error.problem}", error.expected) from None
+
+
+def read_video_start(path: Path, count: int) -> list[np.ndarray]:
+    """The first `count` frames of a video, each (H, W, 3) uint8; `FcaError` where it is broken or too short."""
+    try:
+        return list(read_frames(path, range(count)))
+    except ClipError as error:
+        named = "picture" if path.suffix.lower() in PICTURE_SUFFIXES else "picture and no usable video"
+        raise FcaError(f"{path}: it is no readable {named}: {error}", READABLE) from error
+
+
+def check_out(path: Path, read: Sequence[Path] = ()) -> None:
+    """Refuse what `write_video` can't write, or what it would destroy; nothing is left behind.
+
+    Raises:
+        FcaError: another suffix, a folder that holds other things than frames, a folder that can't be written to, or
+            a file of `read`.
+    """
+    suffix, kinds = path.suffix.lower(), f"{', '.join(WRITERS)}, or a name without a suffix: a folder of PNGs"
+    if suffix in WRITERS:
+        if path.is_dir():
+            raise FcaError(f"{path} is a folder", "the name of a file")
+        if path.exists() and any(path.samefile(other) for other in read if other.exists()):
+            raise FcaError(f"{path} is also read from", "another file: it would be overwritten")
+    elif path.is_dir():
+        others = sorted(item.name for item in path.iterdir() if not re.fullmatch(r"frame_\d{4}\.png", item.name))
+        if others or path.resolve() == Path.cwd():
+            reason = f"it holds {others[0]}" if others else "it is the working directory"
+            raise FcaError(f"the folder {path} would be replaced, but {reason}", "a new folder, or one of frames only")
+        if any(path.resolve() in other.resolve().parents for other in read):
+            raise FcaError(f"the folder {path} is also read from", "another folder: it would be replaced")
+    elif suffix or path.exists():
+        raise FcaError(f"{path}: can't be written as {suffix or 'a folder: it is a file'}", kinds)
+    _check_writable(path)
+
+
+def check_rate(frames_per_second: int) -> None:
+    """`FcaError` for a rate that players don't follow."""
+    if not 1 <= frames_per_second <= FASTEST:
+        raise FcaError(f"{frames_per_second} frames in a second", f"a whole number from 1 to {FASTEST}")
+
+
+def write_video(frames: np.ndarray, path: Path, frames_per_second: int = FRAMES_PER_SECOND) -> None:
+    """Write (F, H, W, 3) uint8 as the suffix of `path` says, whole or not at all; check with `check_out` before.
+
+    MP4 (H.264) and WebM (VP9) lose a little, GIF has 256 colours, PNGs (`frame_0000.png`, ...) are exact.
+    """
+    with write_aside(path) as aside:
+        WRITERS.get(path.suffix.lower(), _write_pngs)(frames, aside, frames_per_second)
+
+
+def _write_mp4(frames: np.ndarray, path: Path, frames_per_second: int) -> None:
+    options = {"crf": "16", "preset": "medium"}
+    write_coded(frames, path, "mp4", "libx264", options, frames_per_second)
+
+
+def _write_gif(frames: np.ndarray, path: Path, frames_per_second: int) -> None:
+    """One palette for all frames, so that colours don't flicker."""
+    palette = Image.fromarray(np.concatenate(list(frames))).quantize(256)
+    pictures = [Image.fromarray(frame).quantize(palette=palette) for frame in frames]
+    duration = round(1000 / frames_per_second)
+    pictures[0].save(path, "GIF", save_all=True, append_images=pictures[1:], duration=duration, loop=0)
+
+
+def _write_pngs(frames: np.ndarray, path: Path, _: int) -> None:
+    path.mkdir()
+    for number, frame in enumerate(frames):
+        Image.fromarray(frame).save(path / FRAME.format(number))
+
+
+WRITERS: dict[str, Callable[[np.ndarray, Path, int], None]] = {
+    ".mp4": _write_mp4,
+    ".webm": write_webm,
+    ".gif": _write_gif,
+}
+
+
+def _open_picture(path: Path) -> Image.Image | None:
+    """The picture, not yet decoded; None where it is none of the formats."""
+    try:
+        return Image.open(path, formats=PICTURES)
+    except UnidentifiedImageError:
+        return None
+    except Image.DecompressionBombError as error:
+        raise FcaError(f"{path}: {_reason(error)}", f"at most {MAX_PIXELS} pixels") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise FcaError(f"{path}: it can't be read ({_reason(error)})", READABLE) from error
+
+
+def _check_writable(path: Path) -> None:
+    """Make a nameless file where `path` will be, or where its missing parents will: permissions alone don't tell."""
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    try:
+        with tempfile.TemporaryFile(dir=parent):
+            pass
+    except OSError as error:
+        raise FcaError(
+            f"{path} can't be written: {parent}: {_reason(error)}", "a folder that you may write to", "name another"
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,0 +1,156 @@
+"""The models that FCA is compared with: LoRA, ControlNet, image-to-video."""
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from fca.errors import FcaError
+from fca.model import Denoiser, TextToVideo
+from fca.model.controlnet import CogVideoXControlNet, ControlNet
+from fca.model.image_to_video import ImageToVideo, is_image_to_video
+from fca.model.lora import WEIGHTS, AppendedLatent, add_lora, load_lora
+from tests.model.conftest import IMAGE_TO_VIDEO, ROTARY, World, make_world, small_transformer
+
+
+def lora() -> Denoiser:
+    transformer = small_transformer()
+    torch.manual_seed(3)
+    add_lora(transformer, rank=4, alpha=2)
+    return AppendedLatent(transformer)
+
+
+def controlnet(control: str = "repeated", **base) -> Denoiser:
+    transformer = small_transformer(3, **base)
+    torch.manual_seed(3)
+    return ControlNet(transformer, CogVideoXControlNet.for_transformer(transformer, 2, control))
+
+
+def image_to_video_lora() -> Denoiser:
+    transformer = small_transformer(**IMAGE_TO_VIDEO)
+    torch.manual_seed(3)
+    add_lora(transformer, rank=4, alpha=2)
+    return ImageToVideo(transformer)
+
+
+MODELS = {
+    "lora": lora,
+    "controlnet": controlnet,
+    "controlnet_zeros": lambda: controlnet("zeros"),
+    "controlnet_rotary": lambda: controlnet(**ROTARY),
+    "image_to_video_lora": image_to_video_lora,
+}
+
+
+@pytest.fixture
+def world() -> World:
+    return make_world(small_transformer(), None)
+
+
+def run(model: Denoiser, world: World) -> torch.Tensor:
+    return model.condition(world.given, world.whole_prompt)(world.noisy, world.timestep)
+
+
+def shaken(model: Denoiser) -> Denoiser:
+    """Zero-initialised weights moved, so that every path counts."""
+    torch.manual_seed(4)
+    with torch.no_grad():
+        for parameter in model.trained().values():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return model
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_training_starts_from_the_base_and_moves_every_trained_weight_and_no_frozen_one(name, world):
+    model = MODELS[name]()
+    start = run(model, world)
+    assert start.shape == world.noisy.shape
+    frozen = {key: value.clone() for key, value in model.state_dict().items() if key not in model.trained()}
+    shaken(model)
+    output = run(model, world)
+    assert not torch.allclose(output, start, atol=1e-4)
+    output.square().sum().backward()
+    assert all(parameter.grad is not None for parameter in model.trained().values())
+    assert all(parameter.grad is None for key, parameter in model.named_parameters() if key not in model.trained())
+    assert all(torch.equal(model.state_dict()[key], value) for key, value in frozen.items())
+
+
+def test_a_new_controlnet_adds_nothing_and_a_new_lora_is_the_base_with_one_more_latent_frame(world):
+    assert torch.equal(run(controlnet(), world), run(TextToVideo(small_transformer(3)), world))
+    longer = torch.cat([world.initial, world.noisy], dim=1)
+    expected = small_transformer()(longer, world.prompt, world.timestep, return_dict=False)[0][:, 1:]
+    assert torch.equal(run(lora(), world), expected)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_sees_the_initial_frames(name, world):
+    model = shaken(MODELS[name]())
+    before = run(model, world)
+    world.initial = world.initial + 1
+    assert not torch.allclose(run(model, world), before, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_gradient_checkpointing_changes_no_gradient(name, world):
+    model = shaken(MODELS[name]())
+
+    def gradients() -> list[torch.Tensor]:
+        model.zero_grad()
+        run(model, world).square().sum().backward()
+        return [parameter.grad.clone() for parameter in model.trained().values()]
+
+    expected = gradients()
+    model.transformer.enable_gradient_checkpointing()
+    for found, wanted in zip(gradients(), expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-7)
+
+
+def test_the_control_is_repeated_or_padded_with_zeros(world):
+    outputs = [run(shaken(controlnet(control)), world) for control in ("repeated", "zeros")]
+    assert not torch.allclose(*outputs, atol=1e-4)
+
+
+def test_low_rank_weights_come_back_from_diffusers_own_file(world, tmp_path):
+    model = shaken(lora())
+    expected = run(model, world)
+    model.save(tmp_path)
+    loaded = small_transformer()
+    load_lora(loaded, tmp_path)
+    torch.testing.assert_close(run(AppendedLatent(loaded), world), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_low_rank_weights_of_another_transformer_or_a_damaged_file_are_refused(tmp_path):
+    model = lora()
+    model.save(tmp_path)
+    path = tmp_path / WEIGHTS
+    with pytest.raises(FcaError, match="doesn't fit"):
+        load_lora(small_transformer(attention_head_dim=32), tmp_path)
+    weights = load_file(path)
+    missing = dict(list(weights.items())[1:])
+    save_file(missing, path)
+    with pytest.raises(FcaError, match="doesn't fit"):
+        load_lora(small_transformer(), tmp_path)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(FcaError, match="doesn't fit"):
+        load_lora(small_transformer(), tmp_path)
+
+
+def test_a_saved_controlnet_predicts_as_before(world, tmp_path):
+    model = shaken(controlnet())
+    model.save(tmp_path)
+    loaded = ControlNet(small_transformer(3), CogVideoXControlNet.from_pretrained(tmp_path))
+    assert torch.equal(run(loaded, world), run(model, world))
+
+
+def test_a_controlnet_for_a_base_it_does_not_know_is_refused():
+    for transformer, layers in ((small_transformer(**IMAGE_TO_VIDEO), 1), (small_transformer(2), 3)):
+        with pytest.raises(FcaError, match="no ControlNet"):
+            CogVideoXControlNet.for_transformer(transformer, layers, "zeros")
+
+
+def test_which_base_is_image_to_video():
+    assert is_image_to_video(small_transformer(**IMAGE_TO_VIDEO))
+    assert not is_image_to_video(small_transformer())
+    odd = make_world(small_transformer(), None)
+    odd.noisy = odd.noisy[:, :3]
+    with pytest.raises(FcaError, match="patches of 2"):
+        run(ImageToVideo(small_transformer(**IMAGE_TO_VIDEO)), odd)

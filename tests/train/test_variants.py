@@ -1,0 +1,61 @@
+"""Every variant of the paper's tables goes through the same steps: encode, train, export, sample, score."""
+
+import numpy as np
+import pytest
+
+from fca.config import Config, Layout, load
+from fca.data.manifest import Manifest
+from fca.data.shards import Shard
+from fca.encode import encode
+from fca.sample import FCAPipeline, sample
+from fca.score import score
+from fca.train import train
+from tests.conftest import CONFIG, small_config, write_clips
+
+ABLATIONS = list(load(CONFIG).ablations)
+
+
+@pytest.fixture(scope="module")
+def encoded(tmp_path_factory, random_base, random_image_base) -> Config:
+    folder = tmp_path_factory.mktemp("variants")
+    config = small_config(folder, random_base)
+    config = config.model_copy(
+        update={"image_base": config.image_base.model_copy(update={"model": str(random_image_base)})}
+    )
+    write_clips(config)
+    for base in ("text", "image"):
+        for split in ("train", "validation"):
+            for shard in (0, 1):
+                encode(config, "ssv2", split, shard, base)
+    return config
+
+
+@pytest.mark.parametrize("variant", ABLATIONS)
+def test_every_ablation_trains_samples_and_is_scored(encoded, variant):
+    layout, settings = Layout(encoded), encoded.ablations[variant]
+    if settings.trained:
+        train(encoded, "ssv2", variant)
+        extra = Manifest.read(layout.model_manifest("ssv2", variant)).extra
+        assert extra["steps"] == encoded.datasets["ssv2"].ablation_steps == 2
+        assert extra["init_from"] is None
+        pipeline = FCAPipeline.from_pretrained(layout.model("ssv2", variant))
+        frames = [np.full((64, 96, 3), 90, np.uint8)] * 2
+        video = pipeline(frames, "look left", num_inference_steps=1, progress=False)
+        assert video.shape == (16, 64, 96, 3)
+    for shard in layout.shards("ssv2", "validation"):
+        sample(encoded, "ssv2", variant, "validation", shard)
+    with Shard(layout.samples("ssv2", variant, "validation", 0), kind="samples") as predicted:
+        assert predicted.frames[:].std() > 0
+    score(encoded, "ssv2", variant)
+    assert layout.scores("ssv2", variant).is_file()
+
+
+def test_an_image_base_starts_from_the_first_frame_alone(encoded):
+    """ssv2 is given two frames: the text base's latents see both, the image base's the first one."""
+    layout = Layout(encoded)
+    with (
+        Shard(layout.latents("ssv2", "train", 0, "text"), kind="latents") as text,
+        Shard(layout.latents("ssv2", "train", 0, "image"), kind="latents") as image,
+    ):
+        assert (text.meta["initial_frames"], image.meta["initial_frames"]) == (2, 1)
+        assert not np.array_equal(text["init_mean"][:], image["init_mean"][:])
