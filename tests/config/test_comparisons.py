@@ -35,6 +35,9 @@ def test_a_pocket_ablation_never_continues_the_shipped_adapter():
     pocket = load(POCKET)
     assert pocket.init_from("fca") is not None
     assert all(pocket.init_from(name) is None for name in pocket.ablations)
+    assert {pocket.learning_rate(name) for name, variant in pocket.ablations.items() if variant.trained} == {2e-3}
+    assert pocket.learning_rate("fca") == 3e-4
+    assert load(PAPER).learning_rate("lora") == load(PAPER).learning_rate("fca") == 1e-3
 
 
 def test_what_is_missing_is_named():

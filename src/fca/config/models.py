@@ -186,6 +186,8 @@ class Train(Settings):
 
     learning_rate: float = Field(gt=0)
     """Peak learning rate"""
+    ablation_learning_rate: float | None = Field(default=None, gt=0)
+    """Peak learning rate of variants with steps: ablation, which start from scratch; null: the same"""
     loss: Literal["v", "epsilon"] = "v"
     """v: error of the velocity, which the base predicts; epsilon: of the noise, as Eq. 4 is written"""
     schedule: Literal["cosine_with_restarts", "constant_with_warmup"] = "cosine_with_restarts"
@@ -381,6 +383,13 @@ class Config(Settings):
         if self.train.init_from is None or settings.adapter != "fca" or settings.steps != "full":
             return None
         return Path(self.train.init_from)
+
+    def learning_rate(self, variant: str) -> float:
+        """Peak learning rate of a variant's training."""
+        settings = self.train
+        if self.variant(variant).steps == "full" or settings.ablation_learning_rate is None:
+            return settings.learning_rate
+        return settings.ablation_learning_rate
 
     def train_steps(self, dataset: str, variant: str) -> int:
         """Optimizer steps of a variant on a dataset."""

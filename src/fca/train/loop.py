@@ -86,7 +86,7 @@ def train(config: Config, dataset: str, variant: str) -> None:
     model = TrainingModel(denoiser, scheduler.alphas_cumprod.float(), settings.loss)
     optimizer = torch.optim.AdamW(
         parameters,
-        lr=settings.learning_rate,
+        lr=config.learning_rate(variant),
         betas=settings.betas,
         eps=settings.eps,
         weight_decay=settings.weight_decay,
