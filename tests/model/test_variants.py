@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from fca.model import FCA
+from fca.model import FCA, Given
 from fca.pocket.base import build_scheduler
+from fca.sample.predict import predict_latents
+from fca.train.loop import TrainingModel
 from tests.model.conftest import PATCHES_IN_TIME, ROTARY, World, make_world, small_adapter, small_transformer
 
 VARIANTS = {
@@ -138,3 +140,40 @@ def test_after_the_gate_the_addition_is_not_scaled_by_it():
         with_condition = run(model, world)
         model.adapter.layers[0].attention.scale.data.zero_()
         assert torch.allclose(with_condition, run(model, world), atol=1e-6) != arrives
+
+
+@pytest.mark.parametrize("base", [ROTARY, PATCHES_IN_TIME], ids=["5b", "1.5"])
+def test_a_rotary_base_trains_and_samples(base):
+    model, world = make("fca", layers=2, **base)
+    training = TrainingModel(model, ALPHAS)
+    noise = torch.randn(world.noisy.shape, generator=torch.Generator().manual_seed(5))
+    batch = {
+        "clean": world.noisy,
+        "noise": noise,
+        "initial": world.initial,
+        "initial_noise": world.initial_noise,
+        "timestep": world.timestep,
+        "prompt_embeds": world.prompt,
+        "text_embeds": world.text,
+        "text_mask": world.text_mask,
+        "vision": world.vision,
+    }
+    optimizer = torch.optim.AdamW(model.trained().values(), lr=1e-2)
+    losses = []
+    for _ in range(8):
+        loss = training(batch)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    assert losses[-1] < 0.9 * losses[0]
+
+    def predicted(given: Given) -> torch.Tensor:
+        prompt = world.whole_prompt
+        return predict_latents(model, build_scheduler(), given, prompt, prompt, noise, steps=3, guidance_scale=2.0)
+
+    latents = predicted(world.given)
+    assert torch.isfinite(latents).all()
+    assert torch.equal(latents, predicted(world.given))
+    moved = Given(world.initial + 1, world.initial_noise, world.vision)
+    assert not torch.allclose(latents, predicted(moved), atol=1e-3)
