@@ -121,3 +121,12 @@ def test_sampling_is_the_models_own_or_what_is_asked_for(facts: ModelFacts) -> N
     for seed in (-1, 2**32, 1.0, None):
         with pytest.raises(FcaError, match="seed"):
             facts.sampling(None, None, seed)
+
+
+def test_a_model_on_an_image_base_starts_from_one_frame() -> None:
+    config = load(ROOT / "config/pocket.yaml")
+    given = {
+        name: ModelFacts.of(config, "ssv2", name).initial_frames for name in ("fca", "lora", "image_to_video_lora")
+    }
+    assert given == {"fca": 2, "lora": 2, "image_to_video_lora": 1}
+    assert ModelFacts.of(config, "ssv2", "image_to_video_lora").base == config.image_base.model

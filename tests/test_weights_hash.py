@@ -1,5 +1,6 @@
 """A step's hash of the frozen networks follows their content."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -51,10 +52,26 @@ def test_networks_from_the_hub_have_no_hash() -> None:
     assert weights_hash(paper, "encode") == {}
 
 
-def test_large_files_stand_with_their_size(config, base, monkeypatch) -> None:
-    monkeypatch.setattr(module, "LARGE", 3)
-    before = weights_hash(config, "score")
-    (base / "features" / "weights.safetensors").write_bytes(b"WEIGHTS")
-    assert weights_hash(config, "score") == before
-    (base / "features" / "weights.safetensors").write_bytes(b"longer weights")
-    assert weights_hash(config, "score") != before
+def test_a_large_file_of_the_same_size_and_other_content_has_another_hash(config, base, monkeypatch) -> None:
+    """As two adapters of the same sizes have: the content is sampled."""
+    monkeypatch.setattr(module, "LARGE", 2**20)
+    weights = base / "transformer" / "weights.safetensors"
+    content = bytearray(random.Random(0).randbytes(3 * 2**20))
+    weights.write_bytes(content)
+    before = weights_hash(config, "train")
+    assert weights_hash(config, "train") == before
+    weights.write_bytes(random.Random(1).randbytes(len(content)))
+    assert weights_hash(config, "train") != before
+    for place in (0, len(content) - 1):  # header and end
+        changed = bytearray(content)
+        changed[place] ^= 1
+        weights.write_bytes(changed)
+        assert weights_hash(config, "train") != before
+
+
+def test_the_starting_adapter_concerns_the_variants_that_continue_it(config, base) -> None:
+    continued = config.model_copy(
+        update={"train": config.train.model_copy(update={"init_from": str(base / "adapter")})}
+    )
+    assert str(base / "adapter") in weights_hash(continued, "train", "fca")
+    assert str(base / "adapter") not in weights_hash(continued, "train", "no_ftc")

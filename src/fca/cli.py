@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fca import __version__
-from fca.config.comparisons import COMPARISONS
+from fca.comparisons import COMPARISONS
 from fca.errors import FcaError
 from fca.sample.options import add_predict
 

@@ -67,7 +67,7 @@ class ModelFacts(Settings):
             width=clip.width,
             height=clip.height,
             resize=clip.resize,
-            initial_frames=config.datasets[dataset].initial_frames,
+            initial_frames=config.datasets[dataset].initial_frames if config.variant(variant).base == "text" else 1,
             steps=sample.steps,
             guidance_scale=sample.guidance_scale,
         )

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from fca.config import BaseKind, Config
 
-LARGE = 50 * 2**20  # bytes; a larger file stands with its name and size, so that a dry run stays quick
+LARGE = 50 * 2**20  # bytes; of a larger file the size and samples of the content count, so that a dry run stays quick
+SAMPLES, SAMPLE = 64, 2**16  # bytes at even distances, the first and the last included
 
 
 def weights_hash(config: Config, step: str, variant: str | None = None, base: BaseKind = "text") -> dict[str, str]:
@@ -31,7 +32,17 @@ def _hash(path: Path) -> str:
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     digest = hashlib.sha256()
     for file in files:
-        size = file.stat().st_size
-        content = hashlib.sha256(file.read_bytes()).hexdigest() if size <= LARGE else f"{size} bytes"
-        digest.update(f"{file.relative_to(path)}\0{content}\n".encode())
+        digest.update(f"{file.relative_to(path)}\0{_content(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def _content(file: Path) -> str:
+    size = file.stat().st_size
+    if size <= LARGE:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    digest = hashlib.sha256(f"{size} bytes".encode())
+    with file.open("rb") as opened:
+        for number in range(SAMPLES):
+            opened.seek(max(0, size - SAMPLE) * number // (SAMPLES - 1))
+            digest.update(opened.read(SAMPLE))
     return digest.hexdigest()

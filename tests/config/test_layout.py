@@ -58,3 +58,28 @@ def test_parts_are_plain_values(config, step) -> None:
 def test_an_unknown_step(config) -> None:
     with pytest.raises(ValueError, match="no such step: 'trian'"):
         part(config, "trian")
+
+
+@pytest.mark.parametrize(
+    ("changes", "concerned"),
+    [
+        ({"adapter": {"control_layers": 2}}, {"controlnet_zeros"}),
+        ({"adapter": {"lora_rank": 8}}, {"lora"}),
+        ({"adapter": {"queries_per_frame": 8}}, {"fca", "no_ftc"}),
+        ({"train": {"ablation_learning_rate": 1.0e-4}}, {"no_ftc", "lora", "controlnet_zeros"}),
+        ({"train": {"learning_rate": 1.0e-4}}, {"fca"}),
+        ({"train": {"init_from": None}}, {"fca"}),
+        ({"datasets": {"ssv2": {"ablation_steps": 7}}}, {"no_ftc", "lora", "controlnet_zeros"}),
+        ({"base": {"sha256": {"vae/config.json": "ab" * 32}}}, set()),
+        ({"sample": {"steps": 7}}, set()),
+        ({"train": {"loss": "epsilon"}}, {"fca", "no_ftc", "lora", "controlnet_zeros"}),
+    ],
+)
+def test_a_setting_starts_the_trainings_again_that_read_it_and_no_other(changes, concerned) -> None:
+    """A training can be ten days long."""
+    path = Path(__file__).parents[2] / "config/pocket.yaml"
+    names = ("fca", "no_ftc", "lora", "controlnet_zeros")
+    before, after = (
+        {name: part(load(path, given), "train", "ssv2", name) for name in names} for given in ({}, changes)
+    )
+    assert {name for name in names if before[name] != after[name]} == concerned

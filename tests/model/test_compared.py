@@ -70,6 +70,7 @@ def test_training_starts_from_the_base_and_moves_every_trained_weight_and_no_fro
     assert not torch.allclose(output, start, atol=1e-4)
     output.square().sum().backward()
     assert all(parameter.grad is not None for parameter in model.trained().values())
+    assert all(key.startswith("controlnet.") or ".lora_" in key for key in model.trained())
     assert all(parameter.grad is None for key, parameter in model.named_parameters() if key not in model.trained())
     assert all(torch.equal(model.state_dict()[key], value) for key, value in frozen.items())
 

@@ -93,6 +93,8 @@ def test_encoders_read_every_part(originals, model: str, shift: float, factor: f
     root, _ = originals
     encoders = Encoders(at(root, model), "fp32")
     assert (encoders.vae.config.scaling_factor, encoders.vae.config.invert_scale_latents) == (factor, inverted)
+    assert encoders.initial_scaling_factor(image_to_video=False) == factor
+    assert encoders.initial_scaling_factor(image_to_video=True) == (1 / factor if inverted else factor)
     assert encoders.posterior(torch.zeros(1, 16, 16, 16, 3, dtype=torch.uint8))[0].shape == (1, 16, 4, 2, 2)
 
     shards = (root / model / "text_encoder").glob("*.safetensors")

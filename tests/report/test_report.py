@@ -217,8 +217,9 @@ def test_a_comparison_has_a_page_of_its_own_beside_the_papers_numbers(finished: 
         assert cited in text
     fvd = read_scores(Layout(config).scores("ssv2", "fca"))
     assert fvd is not None
-    [value] = [score.value for name, score in fvd.scores.items() if name.startswith("fvd") and "raw" not in name]
-    assert significant(value) in text.partition('id="scores"')[0]
+    for stem in ("fvd_", "kvd_seer"):
+        [value] = [score.value for name, score in fvd.scores.items() if name.startswith(stem) and "raw" not in name]
+        assert significant(value) in text.partition('id="scores"')[0], stem
     assert "can&rsquo;t be compared" in text
     assert index.read_bytes() == before
 

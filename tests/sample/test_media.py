@@ -206,3 +206,11 @@ def test_what_would_be_lost_or_cannot_be_written_is_refused(tmp_path: Path, monk
     for rate in (0, 61):
         with pytest.raises(FcaError, match="frames in a second"):
             check_rate(rate)
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".png", "a\0b.png"])
+def test_a_name_that_no_file_can_have(name: str, tmp_path: Path) -> None:
+    with pytest.raises(FcaError, match="can't be opened"):
+        read_start([tmp_path / name], FACTS)
+    with pytest.raises(FcaError, match="can't be opened"):
+        check_out(tmp_path / name.replace(".png", ".mp4"))

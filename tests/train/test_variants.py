@@ -39,7 +39,7 @@ def test_every_ablation_trains_samples_and_is_scored(encoded, variant):
         assert extra["steps"] == encoded.datasets["ssv2"].ablation_steps == 2
         assert extra["init_from"] is None
         pipeline = FCAPipeline.from_pretrained(layout.model("ssv2", variant))
-        frames = [np.full((64, 96, 3), 90, np.uint8)] * 2
+        frames = [np.full((64, 96, 3), 90, np.uint8)] * (1 if settings.base == "image" else 2)
         video = pipeline(frames, "look left", num_inference_steps=1, progress=False)
         assert video.shape == (16, 64, 96, 3)
     for shard in layout.shards("ssv2", "validation"):

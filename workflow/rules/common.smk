@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 
 from fca.code_hash import code_hash
 from fca.config import ConfigError, Layout, load, part
-from fca.config.comparisons import COMPARISONS, compared
+from fca.comparisons import COMPARISONS, compared
 from fca.errors import FcaError
 from fca.weights_hash import weights_hash
 

@@ -81,7 +81,7 @@ class Adapter(Settings):
     lora_alpha: Positive = 64
     """Their output is scaled by lora_alpha / lora_rank (CogVideoX's fine-tuning script: 64)"""
     control_layers: Positive = 15
-    """First layers of the base that variants with adapter: controlnet copy (half of them, as HunyuanDiT's does)"""
+    """First layers of the base that variants with adapter: controlnet copy (half of them, as in HunyuanDiT's)"""
 
     @model_validator(mode="after")
     def check(self) -> "Adapter":
@@ -314,6 +314,12 @@ ADAPTER_SETTINGS = {
     "controlnet": ("control",),
 }
 """Settings of a variant that only one kind of adapter has."""
+ADAPTER_SIZES = {
+    "fca": ("queries_per_frame", "ftc_width", "ftc_heads"),
+    "lora": ("lora_rank", "lora_alpha"),
+    "controlnet": ("control_layers",),
+}
+"""Fields of `Adapter` that a kind of adapter is made with."""
 
 
 class Config(Settings):

@@ -4,11 +4,12 @@ What only changes how fast a step runs (batch sizes, logging, folders) is left o
 of training, which change what is learned. Earlier steps' settings reach a step through their manifests.
 """
 
-from itertools import chain
 from typing import Any
 
-from fca.config.models import ADAPTER_SETTINGS, BaseKind, Config
+from fca.config.models import ADAPTER_SETTINGS, ADAPTER_SIZES, BaseKind, Config
 
+NOT_THE_SAME_FOR_ALL = ("learning_rate", "ablation_learning_rate", "init_from")
+"""Settings of `train` that reach a training through `Config.learning_rate` and `init_from`."""
 STEPS = ("fetch", "index", "resample", "encode", "train", "sample", "score", "report")
 
 
@@ -35,10 +36,27 @@ def part(
     def bases() -> dict[str, Any]:
         kind = config.variant(variant).base if variant is not None else base
         chosen = {"text": config.base, "image": config.image_base}
-        return {
-            name: settings.model_dump(mode="json")
+        return {  # hashes check what is read and change nothing
+            name: settings.model_dump(mode="json", exclude={"sha256", "vision_sha256"})
             for name, settings in chosen.items()
             if settings and kind in (None, name)
+        }
+
+    def trainings() -> dict[str, Any]:
+        """What is trained, how long, at which rate and from where: settings of other variants don't count."""
+        names = [name for name, settings in config.variants.items() if settings.trained]
+        return {
+            f"{place} {name}": {
+                "steps": config.train_steps(place, name),
+                "learning_rate": config.learning_rate(name),
+                "init_from": str(config.init_from(name)),
+                "sizes": config.adapter.model_dump(include=set(ADAPTER_SIZES[config.variant(name).adapter])),
+                "variant": config.variant(name).model_dump(
+                    include={"base", "adapter", *ADAPTER_SETTINGS.get(config.variant(name).adapter, ())}
+                ),
+            }
+            for place in (config.datasets if dataset is None else [dataset])
+            for name in (names if variant is None else [variant])
         }
 
     match step:
@@ -58,10 +76,8 @@ def part(
             return {
                 "seed": config.seed,
                 "base": bases(),
-                "adapter": group("adapter"),
-                "train": group("train", "checkpoint_every", "log_every", "checkpointed_layers"),
-                "datasets": datasets("train_steps", "ablation_steps"),
-                "variants": variants("base", "adapter", "steps", *chain(*ADAPTER_SETTINGS.values())),
+                "train": group("train", *NOT_THE_SAME_FOR_ALL, "checkpoint_every", "log_every", "checkpointed_layers"),
+                "trainings": trainings(),
             }
         case "sample":
             return {
@@ -82,6 +98,6 @@ def part(
             return {
                 "report": group("report"),
                 "datasets": datasets("format", "source", "initial_frames"),
-                "variants": variants("title"),
+                "variants": {name: settings.title for name, settings in config.every_variant.items()},
             }
     raise ValueError(f"no such step: {step!r}; steps are {', '.join(STEPS)}")

@@ -32,11 +32,13 @@ class Encoders:
         self.blip2 = FrozenBlip2(vision_folder(base))
         self.blip2.vision_model.to(self.device, dtype)
 
-    @property
-    def initial_scaling_factor(self) -> float:
-        """Factor on the latent of the initial frames: the VAE's, or its inverse in CogVideoX 1.5's image-to-video."""
+    def initial_scaling_factor(self, image_to_video: bool) -> float:
+        """Factor on the latent of the initial frames: the VAE's; its inverse in CogVideoX 1.5's image-to-video.
+
+        From diffusers' CogVideoXImageToVideoPipeline (`invert_scale_latents`); text-to-video never inverts it.
+        """
         factor = float(self.vae.config.scaling_factor)
-        return 1 / factor if self.vae.config.invert_scale_latents else factor
+        return 1 / factor if image_to_video and self.vae.config.invert_scale_latents else factor
 
     @torch.no_grad()
     def posterior(self, pixels: Tensor) -> tuple[Tensor, Tensor]:

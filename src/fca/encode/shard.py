@@ -61,7 +61,7 @@ def encode(config: Config, dataset: str, split: str, shard: int, base: BaseKind 
             quarantine=source.manifest.quarantine,
             meta={
                 "scaling_factor": float(encoders.vae.config.scaling_factor),
-                "initial_scaling_factor": encoders.initial_scaling_factor,
+                "initial_scaling_factor": encoders.initial_scaling_factor(base == "image"),
                 "initial_frames": initial_frames,
             },
         )

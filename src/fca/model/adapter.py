@@ -7,7 +7,7 @@ the transformer that the paper uses to embed the initial frames is the same tran
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from diffusers import CogVideoXTransformer3DModel
@@ -20,7 +20,7 @@ from fca.model.attention import FCAAttention, KeysValues
 from fca.model.denoiser import Denoiser, Velocity, predict, rotary_positions
 from fca.model.diffusion import diffuse
 from fca.model.given import Given, Prompt
-from fca.model.processor import FCALayer, FCAProcessor, add_after_gate
+from fca.model.processor import FCALayer, FCAProcessor, add_after_gate, add_before_gate
 from fca.model.text_conditioning import FramePreNorm, FrameWiseTextConditioning
 
 FrameWiseText = Literal["layer_wise", "uniform", "uniform_refined", "none"]
@@ -82,6 +82,10 @@ class FCAAdapter(ModelMixin, ConfigMixin):
         gate: Literal["before", "after"] = "before",
     ):
         super().__init__()
+        if frame_wise_text not in get_args(FrameWiseText) or gate not in ("before", "after"):
+            raise ValueError(
+                f"frame_wise_text is {frame_wise_text!r} and gate {gate!r}; see the class for what there is"
+            )
         if frame_wise_text == "uniform_refined" and frame_mask:
             raise ValueError("uniform_refined has no mask: its embeddings attend to each other across frames")
 
@@ -144,6 +148,7 @@ class FCAAdapter(ModelMixin, ConfigMixin):
         for index, (block, layer) in enumerate(zip(transformer.transformer_blocks, self.layers, strict=True)):
             processor = FCAProcessor(index, layer, self.config.latent_frames if self.config.frame_mask else None)
             block.attn1.set_processor(processor)
+            add_before_gate(block)
             if self.config.gate == "after":
                 add_after_gate(block, processor)
 

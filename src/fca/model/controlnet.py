@@ -1,8 +1,9 @@
 """A ControlNet for CogVideoX, the other way of inserting initial frames that the paper tries (section 4.3, Figure 6).
 
-The paper names two public designs for diffusion transformers and says that both did equally badly. This is the one of
-HunyuanDiT: a copy of the transformer's first blocks reads x_t plus the control's latent, and a zero-initialised
-projection of each copied block's output is added to the output of the block it was copied from.
+The paper names two public designs for diffusion transformers and says that both did equally badly. As in both, a copy
+of the transformer's first blocks reads x_t plus the control, and zero-initialised projections of the copied blocks'
+outputs are added to the frozen transformer. Depth (half of the layers) and a latent as control are HunyuanDiT's; its
+skip connections, where it adds, don't exist in CogVideoX, so each output is added behind the block it was copied from.
 """
 
 from pathlib import Path
@@ -13,6 +14,7 @@ from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from fca.errors import FcaError
 from fca.model.attention import Rotary
@@ -51,6 +53,8 @@ class CogVideoXControlNet(ModelMixin, ConfigMixin):
         attention_bias: bool,
     ):
         super().__init__()
+        if control not in CONTROLS:
+            raise ValueError(f"control is {control!r}, not one of {', '.join(CONTROLS)}")
         width = heads * head_width
         self.control_embed = nn.Conv2d(channels, width, patch, stride=patch)
         self.control_in = zeroed(nn.Linear(width, width))
@@ -101,16 +105,24 @@ class CogVideoXControlNet(ModelMixin, ConfigMixin):
         return self.control_in(tokens.unflatten(0, (-1, frames)).flatten(1, 2))
 
     def forward(
-        self, tokens: Tensor, text_length: int, control: Tensor, time_embedding: Tensor, rotary: Rotary | None
+        self,
+        tokens: Tensor,
+        text_length: int,
+        control: Tensor,
+        time_embedding: Tensor,
+        rotary: Rotary | None,
+        checkpointed: bool = False,
     ) -> list[Tensor]:
         """What to add to the video tokens behind each of the first blocks: (B, f * s, d) for each.
 
-        tokens: (B, l_t + f * s, d), the transformer's embedded text and x_t. control: from `embed`.
+        tokens: (B, l_t + f * s, d), the transformer's embedded text and x_t. control: from `embed`. checkpointed:
+        compute activations again in the backward pass.
         """
         text, video = tokens[:, :text_length], tokens[:, text_length:] + control
         additions = []
         for block, project in zip(self.blocks, self.control_out, strict=True):
-            video, text = block(video, text, time_embedding, rotary)
+            inputs = (video, text, time_embedding, rotary)
+            video, text = checkpoint(block, *inputs, use_reentrant=False) if checkpointed else block(*inputs)
             additions.append(project(video))
         return additions
 
@@ -141,7 +153,9 @@ class ControlNet(Denoiser):
             tokens = base.patch_embed(embeds, noisy)
             control = self.controlnet.embed(initial, noisy.shape[1])
             rotary = rotary_positions(base, noisy)
-            self.additions = self.controlnet(tokens, embeds.shape[1], control, time_embedding, rotary)
+            checkpointed = base.gradient_checkpointing and torch.is_grad_enabled()
+            length = embeds.shape[1]
+            self.additions = self.controlnet(tokens, length, control, time_embedding, rotary, checkpointed)
             return predict(base, noisy, embeds, timestep)
 
         return velocity

@@ -104,4 +104,11 @@ def add_after_gate(block: nn.Module, processor: FCAProcessor) -> None:
         processor.gates = (video_gate, text_gate)
         return video, text, torch.ones_like(video_gate), torch.ones_like(text_gate)
 
-    block.norm1.register_forward_hook(take_gates)
+    block.fca_gate_hook = block.norm1.register_forward_hook(take_gates)
+
+
+def add_before_gate(block: nn.Module) -> None:
+    """Undo `add_after_gate`, where another adapter had it."""
+    if (hook := getattr(block, "fca_gate_hook", None)) is not None:
+        hook.remove()
+        block.fca_gate_hook = None

@@ -29,7 +29,7 @@ def main(argv: list[str]) -> None:
     import torch
 
     from fca.pocket import adapter, base, corpus, features, image_base, vae, vision
-    from fca.pocket.card import write_card
+    from fca.pocket.card import image_base_folder, write_card
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
@@ -54,6 +54,5 @@ def main(argv: list[str]) -> None:
         adapter.train(clips["train"], latents, root, cache / "vision.pt", arguments.adapter_steps, seed)
     if "image_base" in chosen:
         latents = base.encode_corpus(root, clips["train"], latent_cache)
-        folder = root.with_name(root.name.replace("base", "image-base"))
-        image_base.train(clips["train"], latents, root, folder, arguments.image_base_steps, seed)
+        image_base.train(clips["train"], latents, root, image_base_folder(root), arguments.image_base_steps, seed)
     write_card(root, len(clips["train"]), len(clips["held-out"]))

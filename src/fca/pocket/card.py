@@ -51,6 +51,9 @@ Every logged value is in `training.json` beside the weights.
 def write_card(root: Path, clips: int, held_out: int) -> None:
     """Write `root`/README.md from the `training.json` files below `root`."""
     training = {path.parent.name: json.loads(path.read_text()) for path in sorted(root.glob("*/training.json"))}
+    image_base = image_base_folder(root) / "transformer/training.json"
+    if image_base.is_file():
+        training[IMAGE_BASE] = json.loads(image_base.read_text())
     rows, curves = [], []
     for name, (what, measured) in PARTS.items():
         if name in training:
@@ -70,6 +73,14 @@ def write_card(root: Path, clips: int, held_out: int) -> None:
         aside.write_text(text)
 
 
+IMAGE_BASE = "../pocket-image-base/transformer"
+
+
+def image_base_folder(root: Path) -> Path:
+    """Where the image-to-video base stands: beside the pocket base."""
+    return root.with_name(root.name.replace("base", "image-base"))
+
+
 SHARES = (0.02, 0.1, 0.25, 0.5, 0.75, 1.0)
 PARTS = {
     "vae": (
@@ -87,6 +98,10 @@ PARTS = {
     ),
     "adapter": (
         "FCA adapter for all three styles, which the demo continues",
+        lambda found: f"v-prediction loss {found['curve'][-1]['loss']:.3f}",
+    ),
+    IMAGE_BASE: (
+        "CogVideoX1.5-I2V's kind of transformer, 4 layers of width 160, for Table 2; its other parts are links",
         lambda found: f"v-prediction loss {found['curve'][-1]['loss']:.3f}",
     ),
 }

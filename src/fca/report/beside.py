@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fca.config.comparisons import Comparison
+from fca.comparisons import Comparison
 from fca.report.collect import DatasetResult
 from fca.report.metrics import METRICS, find, signed, significant
 
@@ -49,10 +49,10 @@ def beside(comparison: Comparison, datasets: Sequence[DatasetResult]) -> Beside:
 
 
 def _measured(dataset: DatasetResult, variant: str | None) -> tuple[str, str]:
-    """FVD and KVD of a variant: the columns whose given frames are the true ones, as in the paper's protocol."""
+    """FVD and KVD of a variant as the paper has them: given frames replaced by the truth, KVD in Seer's order."""
     result = None if variant is None else dataset.variant(variant)
     if result is None or result.scores is None:
         return "–", "–"
-    found = [find(result.scores, metric) for metric in METRICS if metric.stem in ("fvd", "kvd") and not metric.raw]
+    found = [find(result.scores, metric) for metric in METRICS if metric.stem in ("fvd", "kvd_seer") and not metric.raw]
     fvd, kvd = ("–" if score is None else significant(score.value) for score in found)
     return fvd, kvd

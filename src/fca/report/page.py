@@ -14,8 +14,8 @@ import jinja2
 from markupsafe import Markup
 
 from fca import __version__
+from fca.comparisons import COMPARISONS, compared
 from fca.config import Config, Layout
-from fca.config.comparisons import COMPARISONS, compared
 from fca.data.files import write_aside
 from fca.report import provenance
 from fca.report.beside import beside

@@ -114,8 +114,8 @@ def continued(datasets: Sequence[DatasetResult], config: Config) -> list[str]:
     """The adapters that training continued from, as manifests say (before any training: the config)."""
     models = [result.model for dataset in datasets for result in dataset.variants if result.model]
     starts = [str(model.extra["init_from"]) for model in models if model.extra.get("init_from")]
-    if not models and config.train.init_from:
-        starts = [config.train.init_from]
+    if not models:
+        starts = [str(start) for name in config.variants if (start := config.init_from(name))]
     return sorted(set(starts))
 
 

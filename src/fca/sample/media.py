@@ -34,6 +34,7 @@ def read_start(paths: Sequence[Path], facts: ModelFacts) -> list[np.ndarray]:
         FcaError: a file is missing or broken or neither, or their number isn't the model's.
     """
     for path in paths:
+        _check_name(path)
         if not path.is_file():
             problem = "it is a folder" if path.is_dir() else "no such file"
             raise FcaError(f"{path}: {problem}", READABLE)
@@ -84,6 +85,7 @@ def check_out(path: Path, read: Sequence[Path] = ()) -> None:
         FcaError: another suffix, a folder that holds other things than frames, a folder that can't be written to, or
             a file of `read`.
     """
+    _check_name(path)
     suffix, kinds = path.suffix.lower(), f"{', '.join(WRITERS)}, or a name without a suffix: a folder of PNGs"
     if suffix in WRITERS:
         if path.is_dir():
@@ -153,6 +155,16 @@ def _open_picture(path: Path) -> Image.Image | None:
         raise FcaError(f"{path}: {_reason(error)}", f"at most {MAX_PIXELS} pixels") from None
     except (OSError, SyntaxError, ValueError) as error:
         raise FcaError(f"{path}: it can't be read ({_reason(error)})", READABLE) from error
+
+
+def _check_name(path: Path) -> None:
+    """`FcaError` for a name that no file can have: too long, or with a zero byte."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise FcaError(f"{str(path)[:80]!r} can't be opened: {_reason(error)}", "the name of a file") from error
 
 
 def _check_writable(path: Path) -> None:

@@ -101,8 +101,8 @@ class FCAPipeline:
         for caption in (prompt, negative_prompt):
             self._check_prompt(caption)
         random = generator(seed, "predict")
-        scale = self.encoders.initial_scaling_factor
         alone = isinstance(self.denoiser, ImageToVideo)  # such a base starts from one picture
+        scale = self.encoders.initial_scaling_factor(alone)
         mean, logvar = self.encoders.posterior(pixels[:, :1] if alone else pixels)
         initial = draw_posterior(mean[0].numpy(), logvar[0].numpy(), random, scale)[None]
         latent_frames = self.facts.frames // self.encoders.vae.config.temporal_compression_ratio

@@ -34,7 +34,8 @@ def predict_latents(
     velocity_of = denoiser.condition(given.repeated(copies), (empty.joined(prompt) if guided else prompt).to(dtype))
     scheduler.set_timesteps(steps, device=noise.device)
     latents = noise.float() * scheduler.init_noise_sigma
-    for timestep in progress(scheduler.timesteps):
+    timesteps = scheduler.timesteps[:steps]  # rounding gives diffusers one too many, -1, for some numbers of steps
+    for timestep in progress(timesteps):
         repeated = latents.to(dtype).repeat(copies, 1, 1, 1, 1)
         velocity = velocity_of(repeated, timestep.expand(len(repeated))).float()
         if guided:

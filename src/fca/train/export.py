@@ -49,13 +49,14 @@ def export(
     layout.model_manifest(dataset, variant).unlink(missing_ok=True)  # never an old manifest beside a new model
     with write_aside(model) as aside:
         denoiser.save(aside)
+        sha256 = sha256_tree(aside)[1]  # of the weights: the facts hold sampling settings, which training doesn't read
         ModelFacts.of(config, dataset, variant).write(aside)
     steps = config.train_steps(dataset, variant)
     Manifest(
         kind="model",
         count=1,
         ids=[],
-        sha256=sha256_tree(model)[1],
+        sha256=sha256,
         parents=parents,
         made_by=made_by(config, "train", dataset, variant),
         quarantine=[],

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
 from diffusers.optimization import get_scheduler
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -62,6 +63,7 @@ def train(config: Config, dataset: str, variant: str) -> None:
     accelerator = Accelerator(
         cpu=not torch.cuda.is_available(),
         mixed_precision="no" if settings.precision == "fp32" else settings.precision,
+        kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True, broadcast_buffers=False)],
     )
     if accelerator.num_processes != settings.processes:
         raise FcaError(
@@ -105,6 +107,9 @@ def train(config: Config, dataset: str, variant: str) -> None:
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
         accelerator.print(f"resuming {run} at step {state['step']} of {steps}")
+    first, seconds = int(state["step"]), float(state["seconds"])
+    log: list[dict[str, Any]] = list(state["log"])
+    del state  # 10 GB at full size
     model, optimizer = accelerator.prepare(model, optimizer)
 
     order = StepOrder(
@@ -112,24 +117,23 @@ def train(config: Config, dataset: str, variant: str) -> None:
         config.seed,
         settings.batch_size,
         settings.gradient_accumulation,
-        range(state["step"], steps),
+        range(first, steps),
         accelerator.process_index,
         accelerator.num_processes,
     )
     loader = DataLoader(clips, batch_sampler=order, pin_memory=accelerator.device.type == "cuda")
-    log: list[dict[str, Any]] = list(state["log"])
-    started = time.monotonic() - state["seconds"]
+    started = time.monotonic() - seconds
     passes = _batches(loader, accelerator)
     bar = tqdm(
-        range(state["step"], steps),
+        range(first, steps),
         desc=f"train {dataset} {variant}",
-        initial=state["step"],
+        initial=first,
         total=steps,
         unit="step",
         disable=not accelerator.is_main_process,
         mininterval=0.5 if sys.stderr.isatty() else 30,
     )
-    tick, ticked = time.monotonic(), state["step"]
+    tick, ticked = time.monotonic(), first
     for step in bar:
         loss = torch.zeros((), device=accelerator.device)
         for number in range(settings.gradient_accumulation):

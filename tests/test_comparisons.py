@@ -2,8 +2,8 @@
 
 import pytest
 
+from fca.comparisons import COMPARISONS, compared
 from fca.config import load
-from fca.config.comparisons import COMPARISONS, compared
 from fca.errors import FcaError
 from tests.workflow.project import ROOT
 
