@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKLCogVideoX
+from transformers import AutoTokenizer
 
-from fca.data.tabletop import MOTIONS
+from fca.data.tabletop import MOTIONS, opposite_caption
 from fca.pocket.corpus import draw
+from fca.pocket.text import TEXT_TOKENS
 from fca.pocket.vae import psnr, to_video
 from fca.score.features import load_network
 
@@ -31,6 +33,18 @@ def test_the_shipped_networks_are_small_and_hold_no_code():
     assert (BASE / "README.md").is_file()
 
 
+@pytest.mark.parametrize("folder", ["tokenizer", "vision"])
+def test_both_text_sides_read_every_caption_to_its_end_word_by_word(folder):
+    tokenizer = AutoTokenizer.from_pretrained(BASE / folder)
+    captions = {draw(FRESH + number)[1] for number in range(2000)}
+    captions |= {opposite_caption(caption) for caption in captions}
+    assert len(captions) > 150
+    for caption in captions:
+        ids = tokenizer(caption).input_ids
+        assert len(ids) == len(caption.split()) + 1 <= TEXT_TOKENS
+        assert tokenizer.decode(ids, skip_special_tokens=True) == caption
+
+
 def test_the_vae_rebuilds_clips_it_never_saw(fresh):
     vae = AutoencoderKLCogVideoX.from_pretrained(BASE / "vae", torch_dtype=torch.float32).eval()
     scores = []
@@ -39,6 +53,7 @@ def test_the_vae_rebuilds_clips_it_never_saw(fresh):
             video = to_video(fresh[0][start : start + 4])
             scores.append(psnr(vae.decode(vae.encode(video).latent_dist.mode()).sample, video))
     claimed = json.loads((BASE / "vae/training.json").read_text())["held_out_psnr_db"]
+    assert claimed >= 30
     assert np.mean(scores) >= claimed - 1.0
 
 

@@ -15,8 +15,9 @@ from fca.weights_hash import weights_hash
 
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 
-# `fca` is found beside the Python that runs Snakemake, whether or not its environment is activated.
-shell.prefix(f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; ")
+# `fca` is found beside the Python that runs Snakemake, whether or not its environment is activated. A prefix of one's own
+# takes the place of Snakemake's: without pipefail, a step that fails in front of `| tee` would count as done.
+shell.prefix(f"set -euo pipefail; export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; ")
 
 
 def read_configuration():
