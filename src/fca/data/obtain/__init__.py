@@ -1,0 +1,26 @@
+"""Download and unpack what a dataset's folder lacks: licensed data, only once its licence is accepted."""
+
+from pathlib import Path
+
+from fca.config import Dataset
+from fca.data.http import Client
+from fca.data.obtain.bridge import obtain_bridge
+from fca.data.obtain.epic import obtain_epic
+from fca.data.obtain.source import Source
+from fca.data.obtain.ssv2 import obtain_ssv2
+
+STEPS = {"ssv2": obtain_ssv2, "bridge": obtain_bridge, "epic": obtain_epic}
+
+
+def obtain(dataset: str, settings: Dataset, root: Path, client: Client | None = None) -> None:
+    """Complete the folder `root` of a dataset from its archives and addresses; nothing where neither is given.
+
+    What is there stays as it is, so a second run does nothing, and one after a kill goes on. Raises `FcaError`
+    for a licence that isn't accepted while something is missing, and whatever downloading and unpacking raise.
+    """
+    if settings.archives is None and not settings.urls:
+        return
+    STEPS[settings.format](Source.of(dataset, settings, root, client or Client()))
+
+
+__all__ = ["Source", "obtain"]
