@@ -92,6 +92,17 @@ def test_tries_go_on_where_the_last_one_stopped(server: Server, client: Client, 
     assert pauses == [1.0, 1.0]  # a try that came further starts the count again
 
 
+def test_a_new_query_is_still_the_same_file_and_shown_nowhere(server: Server, client: Client, tmp_path: Path) -> None:
+    server.manners["a.bin"].drop_after = [1_000_000, 0, 0, 0]
+    target = tmp_path / "got" / "a.bin"
+    error = refused(RemoteFile(server.url + "a.bin?key=secret", target), client)
+    assert "secret" not in str(error)
+    assert "secret" not in (tmp_path / "got" / "a.bin.part.json").read_text()
+    download([RemoteFile(server.url + "a.bin?key=other", target)], 1, client)
+    assert server.ranges("a.bin")[-1] == "bytes=1000000-"
+    assert target.read_bytes() == DATA
+
+
 def test_more_drops_than_tries_are_fine_while_bytes_come(server: Server, client: Client, tmp_path: Path) -> None:
     server.manners["a.bin"].drop_after = [200_000] * 12
     download([remote(server, tmp_path)], 1, client)

@@ -4,6 +4,7 @@ The tabletop's corpora are packed as the real ones are and served by a real serv
 the published hashes, so the tests put those of the tabletop in their place.
 """
 
+import fcntl
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from fca.data.epic import index_epic
 from fca.data.fetch import fetch
 from fca.data.files import sha256_file
 from fca.data.http import Client
-from fca.data.obtain import Source, epic
+from fca.data.obtain import LOCK, Source, epic
 from fca.data.obtain.bridge import choose_frames
 from fca.data.ssv2 import index_ssv2
 from fca.data.tabletop.write import write_bridge, write_epic, write_ssv2
@@ -240,6 +241,23 @@ def test_a_tree_with_none_of_the_tasks(server: Server, tmp_path: Path, originals
     urls = [server.url, server.url + LIST_NAME]
     with pytest.raises(FcaError, match="shows none of the tasks"):
         fetch(settings(server, tmp_path, "bridge", urls=urls, checksums=str(sums)), "bridge")
+
+
+@pytest.mark.parametrize("form", sorted(CLIPS))
+def test_addresses_that_nothing_is_done_with(server: Server, tmp_path: Path, form: str) -> None:
+    for names in (["strange.rar"], ["one/", "two/"], ["one/P01_01.tar", "two/P01_01.tar"]):
+        with pytest.raises(FcaError, match=r"there is no use for|has two addresses"):
+            fetch(settings(server, tmp_path, form, urls=[server.url + name for name in names]), form)
+    assert server.asked == []
+
+
+def test_two_at_once_are_refused(server: Server, tmp_path: Path) -> None:
+    config = settings(server, tmp_path, "ssv2", archives=str(tmp_path))
+    (tmp_path / "theirs").mkdir()
+    with open(tmp_path / "theirs" / LOCK, "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(FcaError, match="another process is fetching"):
+            fetch(config, "ssv2")
 
 
 def test_addresses_must_be_http(server: Server, tmp_path: Path) -> None:

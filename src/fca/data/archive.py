@@ -223,10 +223,8 @@ class _Unpacking:
         return checksum == info.CRC
 
     def _bar(self, total: int | None = None) -> tqdm:
-        name = self.joined.paths[0].name
-        return tqdm(
-            total=self.joined.size if total is None else total, desc=f"unpack {name}", unit="B", unit_scale=True
-        )
+        total = self.joined.size if total is None else total
+        return tqdm(total=total, desc=f"unpack {self.joined.paths[0].name}", unit="B", unit_scale=True, mininterval=1)
 
 
 class _Watched:

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from fca.data.digests import Digests, check_digests
 from fca.data.files import disk_full, is_full, require_space
-from fca.data.http import BY_HAND, Broken, Client, chunks, content_length, is_chunked
+from fca.data.http import BY_HAND, Broken, Client, chunks, content_length, is_chunked, without_query
 from fca.errors import FcaError
 
 
@@ -70,7 +70,7 @@ def download(files: Sequence[RemoteFile], workers: int = 4, client: Client | Non
     missing = sum(max(0, (file.size or 0) - _size(_part(file))) for file in waiting)
     require_space(waiting[0].path, missing)
     stop = threading.Event()
-    with tqdm(total=0, desc=f"download {len(waiting)} files", unit="B", unit_scale=True) as bar:
+    with tqdm(total=0, desc=f"download {len(waiting)} files", unit="B", unit_scale=True, mininterval=1) as bar:
         with ThreadPoolExecutor(workers) as pool:
             tasks = [pool.submit(_File(file, client, bar, stop).fetch) for file in waiting]
             try:
@@ -182,7 +182,7 @@ class _File:
         """What the part is a part of, where it may be gone on with."""
         with suppress(OSError, ValueError, TypeError):
             begun = _Begun(**json.loads(self.note.read_text(encoding="utf-8")))
-            if begun.url == self.file.url and (begun.etag or begun.modified or self.file.digests):
+            if begun.url == without_query(self.file.url) and (begun.etag or begun.modified or self.file.digests):
                 return begun
         return None
 
@@ -206,7 +206,7 @@ def _described(url: str, response: requests.Response) -> _Begun:
     if response.status_code != 200:
         match = re.fullmatch(r"bytes (?:\d+-\d+|\*)/(\d+)", response.headers.get("Content-Range", ""))
         size = int(match[1]) if match else None
-    return _Begun(url, size, response.headers.get("ETag"), response.headers.get("Last-Modified"))
+    return _Begun(without_query(url), size, response.headers.get("ETag"), response.headers.get("Last-Modified"))
 
 
 def _continues(response: requests.Response, begun: _Begun, now: _Begun, have: int) -> bool:

@@ -82,7 +82,7 @@ def check_archive(settings: Dataset, root: Path) -> tuple[int, str]:
     published.
     """
     reader = READERS[settings.format]
-    advice = f"get {reader.WHERE}, under {reader.LICENCE}"
+    advice = f"get {reader.WHERE}, under {reader.LICENCE}; docs/data/{settings.format}.md shows how"
     if not root.is_dir():
         raise FcaError(f"there is no folder {root}", f"the unpacked files of the {settings.format} format", advice)
     digest = hashlib.sha256()

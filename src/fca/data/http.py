@@ -82,7 +82,7 @@ class Client:
 
         It gives up after `tries` tries in a row in which `progress` (bytes) set no new record.
         """
-        failed, record = 0, progress()
+        failed, record, shown = 0, progress(), without_query(url)
         while True:
             try:
                 return once()
@@ -91,11 +91,11 @@ class Client:
                 record = max(record, progress())
                 if failed >= self.tries:
                     raise FcaError(
-                        f"{url} could not be downloaded in {failed} tries; the last: {error}",
+                        f"{shown} could not be downloaded in {failed} tries; the last: {error}",
                         "a connection that holds",
                         f"run the same command again: it goes on where it stopped; or {BY_HAND}",
                     ) from error
-                log.warning("%s: %s; trying again", url, error)
+                log.warning("%s: %s; trying again", shown, error)
                 self.pause(min(2.0 ** (failed - 1), LONGEST_PAUSE))
 
     def listing(self, url: str) -> tuple[list[str], list[str]]:
@@ -153,10 +153,17 @@ def name_of(url: str) -> str:
     return name
 
 
+def without_query(url: str) -> str:
+    """An address without what follows a question mark, which may be a secret, and only good for a day."""
+    return url.partition("?")[0]
+
+
 def _check(url: str, response: requests.Response) -> None:
-    status = response.status_code
-    if urlsplit(url).scheme == "https" and urlsplit(response.url).scheme != "https":
-        raise FcaError(f"{url} leads to {response.url}, which isn't encrypted", "https", BY_HAND)
+    status, secure = response.status_code, urlsplit(url).scheme == "https"
+    url = without_query(url)
+    for step in (*response.history, response):
+        if secure and urlsplit(step.url).scheme != "https":
+            raise FcaError(f"{url} leads to {without_query(step.url)}, which isn't encrypted", "https", BY_HAND)
     if status in BUSY:
         raise Broken(f"the server answers {status} {response.reason}")
     if status in (401, 403):

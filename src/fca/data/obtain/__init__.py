@@ -1,5 +1,9 @@
 """Download and unpack what a dataset's folder lacks: licensed data, only once its licence is accepted."""
 
+import errno
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fca.config import Dataset
@@ -8,7 +12,9 @@ from fca.data.obtain.bridge import obtain_bridge
 from fca.data.obtain.epic import obtain_epic
 from fca.data.obtain.source import Source
 from fca.data.obtain.ssv2 import obtain_ssv2
+from fca.errors import FcaError
 
+LOCK = ".fetching"
 STEPS = {"ssv2": obtain_ssv2, "bridge": obtain_bridge, "epic": obtain_epic}
 
 
@@ -20,7 +26,27 @@ def obtain(dataset: str, settings: Dataset, root: Path, client: Client | None = 
     """
     if settings.archives is None and not settings.urls:
         return
-    STEPS[settings.format](Source.of(dataset, settings, root, client or Client()))
+    with _alone(root):
+        STEPS[settings.format](Source.of(dataset, settings, root, client or Client()))
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Keep other processes from completing the same folder. One that can't be written to needs no keeping."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        file = open(root / LOCK, "a")  # noqa: SIM115
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        yield
+        return
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FcaError(f"another process is fetching {root}", "one at a time", "wait for it, or stop it") from None
+        yield
 
 
 __all__ = ["Source", "obtain"]

@@ -33,6 +33,7 @@ def obtain_bridge(source: Source) -> None:
     """Put Seer's list and the views of its tasks into the folder: from the tree where a folder's address is
     given, else from the zip, which is downloaded where its address is given.
     """
+    source.expect(rf".+\.zip|{re.escape(LIST_NAME)}", 1, f"the folder bridge_data_v1/ or the zip, and {LIST_NAME}")
     if source.settings.urls:
         source.download([source.remote(LIST_NAME, source.root / LIST_NAME, LIST_URL)])
     tasks = {task for task, _ in read_list(source.root / LIST_NAME)}

@@ -35,6 +35,8 @@ def obtain_epic(source: Source) -> None:
     """Put the CSVs into `annotations/` and the frames of every video that the used segments name into
     `EPIC-KITCHENS/<PXX>/rgb_frames/<video_id>/`, downloading what is missing where addresses are given.
     """
+    names = r"P\d+_\d+\.tar|EPIC_100_(train|validation)\.csv"
+    source.expect(names, 1, f"{SERVER}, <video_id>.tar, EPIC_100_train.csv, EPIC_100_validation.csv")
     _obtain_annotations(source)
     folders = {
         folder

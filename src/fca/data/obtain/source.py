@@ -1,5 +1,6 @@
 """What the user's settings say about where a dataset's files come from, and what is published about them."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,13 @@ class Source:
     def of(cls, dataset: str, settings: Dataset, root: Path, client: Client) -> "Source":
         """The source that the settings describe; reads the file of published hashes."""
         archives = Path(settings.archives).expanduser().absolute() if settings.archives else root / "archives"
-        files = {name_of(url): url for url in settings.urls if not url.endswith("/")}
+        files: dict[str, str] = {}
+        for url in settings.urls:
+            if url.endswith("/"):
+                continue
+            if (name := name_of(url)) in files:
+                raise FcaError(f"datasets.{dataset}.urls has two addresses of {name}", "one for each file")
+            files[name] = url
         folders = [url for url in settings.urls if url.endswith("/")]
         sums: dict[str, Digests] = {}
         table: dict[tuple[str, str], str] = {}
@@ -46,6 +53,12 @@ class Source:
         elif settings.checksums:
             sums = read_sums(Path(settings.checksums).expanduser())
         return cls(dataset, settings, root, archives, files, folders, sums, table, client)
+
+    def expect(self, names: str, folders: int, shown: str) -> None:
+        """Refuse addresses that the dataset has no use for: other names than the pattern's, more folders."""
+        unknown = [url for name, url in self.files.items() if not re.fullmatch(names, name)] + self.folders[folders:]
+        if unknown:
+            raise FcaError(f"datasets.{self.dataset}.urls: there is no use for {unknown[0]}", shown)
 
     @property
     def advice(self) -> str:

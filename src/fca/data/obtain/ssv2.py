@@ -19,6 +19,7 @@ def obtain_ssv2(source: Source) -> None:
     """Unpack the labels to `labels/` and the videos to `20bn-something-something-v2/`, downloading them first
     where the user has given addresses.
     """
+    source.expect(f"{PART.pattern}|{re.escape(LABELS)}", 0, f"20bn-something-something-v2-00, -01, ... and {LABELS}")
     needs_videos = not any((source.root / name).is_dir() for name in VIDEOS)
     needs_labels = not _has_annotations(source.root)
     names = [name for name in source.files if PART.fullmatch(name) and needs_videos]
