@@ -140,8 +140,13 @@ def serve(folder: Path) -> Iterator[Server]:
             else:
                 self.wfile.write(sent if manners.claim is None else sent[: max(0, manners.claim - start)])
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Quiet(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *args) -> None:
+            """Clients that hang up are part of the tests."""
+
+    server = Quiet(("127.0.0.1", 0), Handler)
     state.url = f"http://127.0.0.1:{server.server_address[1]}/"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

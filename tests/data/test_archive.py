@@ -5,7 +5,10 @@ import io
 import os
 import random
 import stat
+import subprocess
+import sys
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -242,6 +245,29 @@ def test_a_zip_goes_on_where_a_killed_run_stopped(tmp_path: Path) -> None:
     unpack(parts, tmp_path / "target", LIMITS)
     assert (tmp_path / "target" / "top" / "0.bin").stat().st_ino == kept
     assert unpacked(tmp_path / "target") == FILES
+
+
+@pytest.mark.parametrize("kind", PACK)
+def test_a_process_that_is_killed_leaves_no_target_and_the_next_completes_it(tmp_path: Path, kind: str) -> None:
+    [path] = in_parts(tmp_path, PACK[kind](FILES), 1)
+    code = (
+        "import sys, time; from pathlib import Path; from fca.data import archive\n"
+        "copy = archive._Unpacking._copy\n"
+        "archive._Unpacking._copy = lambda *given: (time.sleep(0.05), copy(*given))\n"
+        "archive.unpack([Path(sys.argv[1])], Path(sys.argv[2]), archive.Limits(100, 2**20))\n"
+    )
+    target, aside = tmp_path / "target", tmp_path / ".unpacking-target"
+    process = subprocess.Popen([sys.executable, "-c", code, str(path), str(target)], stderr=subprocess.DEVNULL)
+    while not (aside / "top" / "2.bin").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not target.exists()
+    assert not (aside / "top" / "19.bin").exists()
+    unpack([path], target, LIMITS)
+    assert unpacked(target) == FILES
+    assert not aside.exists()
 
 
 def test_a_tar_starts_again_after_a_killed_run(tmp_path: Path) -> None:

@@ -260,6 +260,24 @@ def test_two_at_once_are_refused(server: Server, tmp_path: Path) -> None:
             fetch(config, "ssv2")
 
 
+def test_part_of_a_tree_is_not_taken_for_all_of_it(server: Server, tmp_path: Path, monkeypatch, originals) -> None:
+    root = originals["bridge"]
+    names = serve_bridge_tree(root, server.folder)
+    monkeypatch.setitem(module.PUBLISHED, LIST_NAME, sha256_file(root / LIST_NAME))
+    frame = next(path for path in sorted(server.folder.rglob("im_3.jpg")) if "another_task" not in path.parts)
+    picture = frame.read_bytes()
+    frame.write_bytes(b"<html>busy</html>")
+    urls = [server.url + name for name in names]
+    with pytest.raises(FcaError, match="is a page, not a picture"):
+        fetch(settings(server, tmp_path, "bridge", urls=urls), "bridge")
+    with pytest.raises(FcaError, match="is part of the tree"):
+        fetch(settings(server, tmp_path, "bridge", urls=urls[1:]), "bridge")
+    frame.write_bytes(picture)
+    fetch(settings(server, tmp_path, "bridge", urls=urls), "bridge")
+    assert index("bridge", tmp_path / "theirs") == index("bridge", root)
+    fetch(settings(server, tmp_path, "bridge", urls=urls[1:]), "bridge")
+
+
 def test_addresses_must_be_http(server: Server, tmp_path: Path) -> None:
     for url in ("file:///etc/passwd", "ftp://x/y", "https://", "x"):
         with pytest.raises(ConfigError, match="urls"):

@@ -64,6 +64,8 @@ class Client:
         def once() -> bytes:
             with self.get(url) as response:
                 length = content_length(response)
+                if response.status_code != 200:
+                    raise Broken(f"the server answers {response.status_code} to a request for the whole file")
                 if length is None and not is_chunked(response):
                     raise Broken("the server doesn't say how long the file is")
                 data = bytearray()

@@ -84,7 +84,10 @@ class JoinedParts(io.RawIOBase):
 def _lone_member(path: Path) -> zipfile.ZipInfo | None:
     """The only member of a zip file that wraps one part of an archive, or None for a part as it is."""
     with open(path, "rb") as file:
-        if file.read(4) != b"PK\3\4" or not zipfile.is_zipfile(file):
+        if file.read(4) != b"PK\3\4":
             return None
-        infos = zipfile.ZipFile(file).infolist()
+        try:
+            infos = zipfile.ZipFile(file).infolist()
+        except zipfile.BadZipFile:
+            return None
     return infos[0] if len(infos) == 1 and path.name.startswith(infos[0].filename.rpartition("/")[2]) else None

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import quote
 
 from tqdm import tqdm
@@ -16,12 +17,12 @@ from tqdm import tqdm
 from fca.data.archive import Limits, unpack
 from fca.data.bridge import INSTITUTIONS, LIST_NAME, LIST_URL, TREES, read_list
 from fca.data.files import disk_full, is_full, remove, sync_tree, write_aside
-from fca.data.http import Client
+from fca.data.http import BY_HAND, Client
 from fca.data.obtain.source import Source
 from fca.errors import FcaError
 
 TREE = TREES[0]
-DONE = ".fetched.json"
+NOTE = ".fetched.json"
 # the zip is 411 GB and holds all of BridgeData V2 as well
 LIMITS = Limits(members=50_000_000, bytes=2**40)
 LARGEST_FRAME = 2**24
@@ -39,6 +40,12 @@ def obtain_bridge(source: Source) -> None:
     tasks = {task for task, _ in read_list(source.root / LIST_NAME)}
     if source.folders:
         _obtain_tree(source, tasks)
+    elif (note := _note(source)) and not note["complete"]:
+        raise FcaError(
+            f"{source.root / TREE} is part of the tree at {note['address']}",
+            "all of it",
+            f"give that address in urls again, or remove {source.root / TREE}",
+        )
     elif not any((source.root / tree / name).is_dir() for tree in TREES for name in INSTITUTIONS):
         names = [name for name in source.files if name.endswith(".zip")]
         source.download(source.remote(name, source.archives / name) for name in names)
@@ -64,12 +71,11 @@ def choose_frames(name: str, tasks: set[str]) -> str | None:
 def _obtain_tree(source: Source, tasks: set[str]) -> None:
     """Download the trajectories of the tasks that aren't there yet, each complete or not at all."""
     address, target = source.folders[0], source.root / TREE
-    note = target / DONE
     wanted = {"address": address, "tasks": sorted(tasks)}
-    if note.is_file() and json.loads(note.read_text(encoding="utf-8")) == wanted:
+    if _note(source) == wanted | {"complete": True}:
         return
     source.permit(f"downloading from {address}")
-    target.mkdir(parents=True, exist_ok=True)
+    _write_note(source, wanted | {"complete": False})
     with ThreadPoolExecutor(source.settings.download_workers) as pool:
         found = list(tqdm(_trajectories(source.client, address, tasks), desc="bridge: list", unit="trajectory"))
         if not found:
@@ -81,8 +87,18 @@ def _obtain_tree(source: Source, tasks: set[str]) -> None:
                 job.result()
         finally:
             pool.shutdown(cancel_futures=True)
-    with write_aside(note) as aside:
-        aside.write_text(json.dumps(wanted), encoding="utf-8")
+    _write_note(source, wanted | {"complete": True})
+
+
+def _note(source: Source) -> dict[str, Any] | None:
+    """What was downloaded from a tree, and whether all of it was."""
+    path = source.root / TREE / NOTE
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _write_note(source: Source, note: dict[str, Any]) -> None:
+    with write_aside(source.root / TREE / NOTE) as aside:
+        aside.write_text(json.dumps(note), encoding="utf-8")
 
 
 def _trajectories(client: Client, address: str, tasks: set[str]) -> Iterator[str]:
@@ -118,7 +134,10 @@ def _download_trajectory(client: Client, address: str, place: str, target: Path)
                 if not re.fullmatch(r"im_\d+\.jpg", name) or path.exists():
                     continue
                 partial = path.with_name(name + ".part")
-                partial.write_bytes(client.read(_url(address, f"{place}/{view}/{name}"), LARGEST_FRAME))
+                data = client.read(_url(address, f"{place}/{view}/{name}"), LARGEST_FRAME)
+                if data.startswith(b"<"):
+                    raise FcaError(f"{address}{place}/{view}/{name} is a page, not a picture", "a JPEG", BY_HAND)
+                partial.write_bytes(data)
                 os.replace(partial, path)
         sync_tree(aside)
         remove(target)
