@@ -77,6 +77,7 @@ class _Unpacking:
         self.member = ""
         self.members = 0
         self.bytes = 0
+        self.folders: set[Path] = set()
 
     @property
     def shown(self) -> str:
@@ -95,15 +96,17 @@ class _Unpacking:
                 archive.members = []  # type: ignore[attr-defined]  # it would keep every one
                 self.member = member.name
                 path = self._checked(member.name, member.size)
-                tarfile.data_filter(member, str(self.aside))
                 if member.isdir():
                     continue
                 if not member.isreg() or member.issparse():
                     raise self._refused("is a link, a device or a file with holes")
                 chosen = path and self.choose(path)
                 if chosen:
-                    with self._create(chosen) as output:
-                        self._copy(cast(IO[bytes], archive.extractfile(member)), output, member.size)
+                    try:
+                        with open(self._place(chosen), "xb") as output:
+                            self._copy(cast(IO[bytes], archive.extractfile(member)), output, member.size)
+                    except FileExistsError:
+                        raise self._refused("is in the archive twice") from None
                     count += 1
                 bar.update(self.joined.tell() - bar.n)
             end, last, self.member = archive.offset, self.member, ""
@@ -141,8 +144,11 @@ class _Unpacking:
                     if not there:
                         if info.flag_bits & 1:
                             raise self._refused("is encrypted")
-                        with archive.open(info) as source, self._create(name, again=True) as output:
+                        target = self._place(name)
+                        partial = target.with_name(target.name + ".part")
+                        with archive.open(info) as source, open(partial, "wb") as output:
                             self._copy(source, output, info.file_size)
+                        os.replace(partial, target)
                     bar.update(info.file_size)
         return len(chosen)
 
@@ -151,8 +157,6 @@ class _Unpacking:
         """Say of every error which archive and member it is about."""
         try:
             yield
-        except tarfile.FilterError as error:
-            raise self._refused(f"may not be unpacked: {error}") from error
         except (
             EOFError, tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, NotImplementedError
         ) as error:  # fmt: skip
@@ -188,20 +192,16 @@ class _Unpacking:
             f"{self.shown} {why}", "a dataset's archive: plain files below one folder", "don't use this archive"
         )
 
-    @contextmanager
-    def _create(self, name: str, again: bool = False) -> Iterator[IO[bytes]]:
-        """A new file of the folder, which gets its name when it is whole."""
+    def _place(self, name: str) -> Path:
+        """Path of a new file of the folder, which exists."""
         path = self.aside / name
-        if path.exists() and not again:
-            raise self._refused("is in the archive twice")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
-            raise self._refused("lies below a file, not a folder") from None
-        partial = path.with_name(path.name + ".part")
-        with open(partial, "wb") as output:
-            yield output
-        os.replace(partial, path)
+        if path.parent not in self.folders:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                raise self._refused("lies below a file, not a folder") from None
+            self.folders.add(path.parent)
+        return path
 
     def _copy(self, source: IO[bytes], output: IO[bytes], size: int) -> None:
         left = size
