@@ -220,7 +220,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(positional_name, **described[positional_name])
         return command
 
-    step("fetch", _fetch, "generate the tabletop videos, or check and unpack your archives", "dataset")
+    step("fetch", _fetch, "generate the tabletop videos, or download, unpack and check a licensed dataset", "dataset")
     step("index", _index, "list the clips of a dataset: split, caption, files", "dataset")
     step("resample", _resample, "decode a shard of clips to one length and size", "dataset", "split", "--shard")
     encode = step("encode", _encode, "run the frozen networks over a shard of clips", "dataset", "split", "--shard")

@@ -1,4 +1,4 @@
-# Generate the tabletop videos, or check and unpack the user's archives.
+# Generate the tabletop videos, or download, unpack and check a licensed dataset.
 
 
 rule fetch:

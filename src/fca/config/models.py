@@ -15,6 +15,7 @@ from fca.errors import FcaError
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 PartFile = Annotated[str, StringConstraints(pattern=r"^(transformer|vae|text_encoder|tokenizer|scheduler)/[^/]+$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+/\S*$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^[^/]+$")]
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -131,7 +132,17 @@ class Dataset(Settings):
     source: Literal["tabletop", "archive"]
     """tabletop: generated on this machine; archive: licensed files that you put into `root`"""
     root: str | None = None
-    """Folder with the archives or the unpacked dataset (source: archive)"""
+    """Folder of the unpacked dataset, or where it is unpacked to (source: archive)"""
+    archives: str | None = None
+    """Folder of the archives, yours or downloaded ones, to unpack; null: `root`/archives where there are urls"""
+    urls: list[Url] = []
+    """Where to download from: files, or a folder where it ends in /; docs/data/ says what each format takes"""
+    checksums: str | None = None
+    """Published hashes of the archives: lines of md5sum or sha256sum; for epic the md5.csv of its download scripts"""
+    licence_accepted: bool = False
+    """You have read and accept the dataset's licence (docs/data/); else nothing is downloaded or unpacked"""
+    download_workers: Positive = 4
+    """Files downloaded at once"""
     tabletop: Tabletop | None = None
     """Amount of generated data (source: tabletop)"""
     initial_frames: int = Field(ge=1, le=4)
@@ -155,6 +166,8 @@ class Dataset(Settings):
             if self.root is None or self.tabletop is not None:
                 raise ValueError("source is archive: root must name the dataset's folder, tabletop must be left out")
             return self
+        if self.archives is not None or self.urls or self.checksums is not None:
+            raise ValueError("source is tabletop: archives, urls and checksums must be left out")
         if self.root is not None or self.tabletop is None:
             raise ValueError("source is tabletop: tabletop must say how much to make, root must be left out")
         for name in ("train", "validation"):

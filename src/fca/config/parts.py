@@ -1,7 +1,8 @@
 """Which settings each step depends on; a rule's `settings` parameter and a manifest's config hash are these.
 
 What only changes how fast a step runs (batch sizes, logging, folders) is left out, except for the batch sizes
-of training, which change what is learned. Earlier steps' settings reach a step through their manifests.
+of training, which change what is learned. Where archives come from is left out too: a raw manifest's hash says
+what came. Earlier steps' settings reach a step through their manifests.
 """
 
 from typing import Any

@@ -35,6 +35,7 @@ WHERE = (
     f"and {LIST_NAME} from {LIST_URL}"
 )
 LICENCE = "the licence of BridgeData (V2's mirrors say CC BY 4.0; V1's own could not be confirmed)"
+PAGE = "https://rail.eecs.berkeley.edu/datasets/bridge_release/"
 TREES = ("raw/bridge_data_v1", "bridge_data_v1", ".")
 INSTITUTIONS = ("berkeley", "upenn")
 

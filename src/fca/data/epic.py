@@ -29,6 +29,7 @@ WHERE = (
     "unpack each tar into EPIC-KITCHENS/<PXX>/rgb_frames/<video_id>/"
 )
 LICENCE = "CC BY-NC 4.0 (annotations and videos)"
+PAGE = "https://github.com/epic-kitchens/epic-kitchens-100-annotations"
 FOLDERS = ("annotations", "epic-kitchens-100-annotations", ".")
 COLUMNS = ("narration_id", "participant_id", "video_id", "start_frame", "stop_frame", "narration")
 

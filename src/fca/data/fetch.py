@@ -1,9 +1,8 @@
-"""Put a dataset's raw files in place: generated tabletop clips, or the archives that the user has got and
-unpacked.
+"""Put a dataset's raw files in place: generated tabletop clips, or the licensed dataset in the user's folder.
 
-Licensed data is never downloaded here. An archive stays where the user put it; the raw folder is a link to
-it, and what is checked is whether the files that a reader needs are there, with the remedy in words when they
-aren't.
+That folder is completed first from the archives and addresses in the settings, where there are any
+(`fca.data.obtain`). It stays where the user put it; the raw folder is a link to it, and what is checked is
+whether the files that a reader needs are there, with the remedy in words when they aren't.
 """
 
 import hashlib
@@ -13,21 +12,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fca.config import Config, Dataset, Layout
-from fca.data import bridge, epic, ssv2
 from fca.data.files import sha256_file, sha256_tree, write_aside
 from fca.data.index import dataset_settings
 from fca.data.manifest import Manifest, made_by
+from fca.data.obtain import obtain
+from fca.data.obtain.source import PUBLISHED, READERS
 from fca.data.tabletop.write import write_bridge, write_epic, write_ssv2
 from fca.errors import FcaError
-
-READERS = {"ssv2": ssv2, "bridge": bridge, "epic": epic}
-PUBLISHED = {bridge.LIST_NAME: bridge.LIST_SHA256, "EPIC_100_validation.csv": epic.VALIDATION_SHA256}
 
 log = logging.getLogger(__name__)
 
 
 def fetch(config: Config, dataset: str) -> Manifest:
-    """Make or check the raw folder of a dataset; write and return its manifest (kind raw).
+    """Make, complete or check the raw folder of a dataset; write and return its manifest (kind raw).
 
     Tabletop: `sha256` is over the sorted relative names and the hashes of all files. Archive: over the
     annotation files and the names of the media (`extra["hashed"]` says which); terabytes aren't read for a
@@ -43,6 +40,7 @@ def fetch(config: Config, dataset: str) -> Manifest:
         extra = {"source": "tabletop", "hashed": "names and content"}
     else:
         root = Path(settings.root or "").expanduser().absolute()
+        obtain(dataset, settings, root)
         count, sha256 = check_archive(settings, root)
         with write_aside(raw) as aside:
             os.symlink(root, aside)
@@ -84,7 +82,7 @@ def check_archive(settings: Dataset, root: Path) -> tuple[int, str]:
     published.
     """
     reader = READERS[settings.format]
-    advice = f"get {reader.WHERE}, under {reader.LICENCE}"
+    advice = f"get {reader.WHERE}, under {reader.LICENCE}; docs/data/{settings.format}.md shows how"
     if not root.is_dir():
         raise FcaError(f"there is no folder {root}", f"the unpacked files of the {settings.format} format", advice)
     digest = hashlib.sha256()

@@ -49,7 +49,7 @@ def write_aside(path: Path | str) -> Iterator[Path]:
             yield aside
             if not aside.exists():
                 raise FcaError(f"nothing was written for {path}", f"the step to make {aside}")
-            _sync_tree(aside)
+            sync_tree(aside)
             _replace(aside, path)
             _sync(path.parent)
         finally:
@@ -169,7 +169,7 @@ def _replace(aside: Path, path: Path) -> None:
         os.replace(aside, path)
 
 
-def _sync_tree(path: Path) -> None:
+def sync_tree(path: Path) -> None:
     """Force a file, or a folder and all below it, to the disk."""
     if path.is_symlink():
         return

@@ -26,6 +26,7 @@ WHERE = (
     "`cat 20bn-something-something-v2-?? | tar zx`"
 )
 LICENCE = "Qualcomm's research licence for Jester, Something-Something and Exercise (no redistribution)"
+PAGE = "https://developer.qualcomm.com/software/ai-datasets/something-something"
 FOLDERS = ("annotations", "labels", ".")
 NAMES = ("{}.json", "something-something-v2-{}.json")
 VIDEOS = ("videos", "20bn-something-something-v2")

@@ -1,0 +1,190 @@
+"""HTTP as downloads need it: http and https only, time-outs, and tries that are repeated where that may help.
+
+A try that may succeed when repeated (a dropped connection, a server that is busy) raises `Broken`; what only
+the user can mend (a wrong address, a missing permission) raises `FcaError` at once.
+"""
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from html.parser import HTMLParser
+from typing import TypeVar
+from urllib.parse import unquote, urljoin, urlsplit
+
+import requests
+import urllib3
+
+from fca.errors import FcaError
+
+BUSY = {408, 425, 429, 500, 502, 503, 504}
+BY_HAND = "download it in a browser, signed in where the page asks for it, into the dataset's `archives` folder"
+LONGEST_PAUSE = 60.0
+CHUNK = 2**18
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+
+class Broken(Exception):
+    """A try that failed and may succeed when it is repeated."""
+
+
+class Client:
+    """Requests with a connection kept for each thread; `pause` waits between tries (tests give another)."""
+
+    def __init__(self, timeout: float = 60.0, tries: int = 6, pause: Callable[[float], object] = time.sleep) -> None:
+        self.timeout = timeout
+        self.tries = tries
+        self.pause = pause
+        self._local = threading.local()
+
+    @contextmanager
+    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[requests.Response]:
+        """An answer with status 200, 206 or 416, whose body is read with `chunks`."""
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise FcaError(f"{url} can't be downloaded", "an address that begins with https:// or http://")
+        if not hasattr(self._local, "session"):
+            self._local.session = requests.Session()
+        asked = {"Accept-Encoding": "identity", **(headers or {})}
+        try:
+            with self._local.session.get(url, headers=asked, stream=True, timeout=self.timeout) as response:
+                _check(url, response)
+                yield response
+        except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
+            raise FcaError(f"{url} leads to an address that isn't http or https: {error}", "http or https") from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise Broken(f"{type(error).__name__}: {error}") from error
+
+    def read(self, url: str, limit: int) -> bytes:
+        """A small file's bytes, of `limit` at most, with repeated tries."""
+
+        def once() -> bytes:
+            with self.get(url) as response:
+                length = content_length(response)
+                if response.status_code != 200:
+                    raise Broken(f"the server answers {response.status_code} to a request for the whole file")
+                if length is None and not is_chunked(response):
+                    raise Broken("the server doesn't say how long the file is")
+                data = bytearray()
+                for chunk in chunks(response):
+                    data += chunk
+                    if len(data) > limit:
+                        raise FcaError(f"{url} is larger than {limit} bytes", "a small file")
+                if length not in (None, len(data)):
+                    raise Broken(f"{len(data)} of {length} bytes came")
+                return bytes(data)
+
+        return self.repeated(url, once)
+
+    def repeated(self, url: str, once: Callable[[], Result], progress: Callable[[], int] = lambda: 0) -> Result:
+        """The result of `once`, which is tried again when it is `Broken`, after longer and longer pauses.
+
+        It gives up after `tries` tries in a row in which `progress` (bytes) set no new record.
+        """
+        failed, record, shown = 0, progress(), without_query(url)
+        while True:
+            try:
+                return once()
+            except Broken as error:
+                failed = 1 if progress() > record else failed + 1
+                record = max(record, progress())
+                if failed >= self.tries:
+                    raise FcaError(
+                        f"{shown} could not be downloaded in {failed} tries; the last: {error}",
+                        "a connection that holds",
+                        f"run the same command again: it goes on where it stopped; or {BY_HAND}",
+                    ) from error
+                log.warning("%s: %s; trying again", shown, error)
+                self.pause(min(2.0 ** (failed - 1), LONGEST_PAUSE))
+
+    def listing(self, url: str) -> tuple[list[str], list[str]]:
+        """Names of the folders and of the files in a folder that a server shows as a page of links, sorted."""
+
+        def once() -> str:
+            page = self.read(url, limit=2**26).decode("utf-8", "replace")
+            if not re.search(r"</html>\s*$", page, re.IGNORECASE):
+                raise Broken("the folder's page isn't whole")
+            return page
+
+        links = _Links()
+        links.feed(self.repeated(url, once))
+        base = urlsplit(url)
+        folders: set[str] = set()
+        files: set[str] = set()
+        for link in links.found:
+            target = urlsplit(urljoin(url, link))
+            inside = target.path.removeprefix(base.path)
+            same = (target.scheme, target.netloc) == (base.scheme, base.netloc) and target.path != inside
+            name = unquote(inside.removesuffix("/"))
+            if target.query or not same or not is_plain_name(name):
+                continue
+            (folders if inside.endswith("/") else files).add(name)
+        return sorted(folders), sorted(files)
+
+
+def chunks(response: requests.Response) -> Iterator[bytes]:
+    """The body as it was sent."""
+    while chunk := response.raw.read(CHUNK, decode_content=False):
+        yield chunk
+
+
+def content_length(response: requests.Response) -> int | None:
+    """Length of the body, where the server says it."""
+    text = response.headers.get("Content-Length", "")
+    return int(text) if text.isdigit() and not is_chunked(response) else None
+
+
+def is_chunked(response: requests.Response) -> bool:
+    """Whether the body says itself where it ends."""
+    return "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a name can be that of a file in one folder and nowhere else."""
+    return name not in ("", ".", "..") and not any(sign in name for sign in "/\\\0")
+
+
+def name_of(url: str) -> str:
+    """The file's name at the end of an address; `FcaError` when there is none."""
+    name = unquote(urlsplit(url).path.rpartition("/")[2])
+    if not is_plain_name(name):
+        raise FcaError(f"{url} doesn't end with a file's name", "https://.../<name>")
+    return name
+
+
+def without_query(url: str) -> str:
+    """An address without what follows a question mark, which may be a secret, and only good for a day."""
+    return url.partition("?")[0]
+
+
+def _check(url: str, response: requests.Response) -> None:
+    status, secure = response.status_code, urlsplit(url).scheme == "https"
+    url = without_query(url)
+    for step in (*response.history, response):
+        if secure and urlsplit(step.url).scheme != "https":
+            raise FcaError(f"{url} leads to {without_query(step.url)}, which isn't encrypted", "https", BY_HAND)
+    if status in BUSY:
+        raise Broken(f"the server answers {status} {response.reason}")
+    if status in (401, 403):
+        raise FcaError(f"{url}: the server answers {status} {response.reason}", "a file that needs no login", BY_HAND)
+    if status not in (200, 206, 416):
+        raise FcaError(
+            f"{url}: the server answers {status} {response.reason}",
+            "the file",
+            f"check the address: published ones change (docs/data/ has those known); or {BY_HAND}",
+        )
+
+
+class _Links(HTMLParser):
+    """Addresses of a page's links."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            self.found += [value for name, value in attrs if name == "href" and value]

@@ -1,0 +1,93 @@
+"""The parts of an archive read one after the other as one file, without a joined copy on the disk."""
+
+import io
+import os
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+
+class JoinedParts(io.RawIOBase):
+    """Files read one after the other as one. A part may be the only member of a zip file of its own."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        super().__init__()
+        self.paths = list(paths)
+        self._members = [_lone_member(path) if len(self.paths) > 1 else None for path in self.paths]
+        self._sizes = [
+            member.file_size if member else path.stat().st_size
+            for path, member in zip(self.paths, self._members, strict=True)
+        ]
+        self.size = sum(self._sizes)
+        self._position = 0
+        self._open: tuple[int, IO[bytes]] | None = None
+
+    @property
+    def path(self) -> Path:
+        """The part that is being read."""
+        return self.paths[self._part()[0]]
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._position = max(0, offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence])
+        return self._position
+
+    def readinto(self, buffer) -> int:
+        if self._position >= self.size:
+            return 0
+        number, offset = self._part()
+        if self._open is None or self._open[0] != number:
+            self._release()
+            self._open = (number, self._opened(number))
+        file = self._open[1]
+        if file.tell() != offset:
+            file.seek(offset)
+        data = file.read(min(len(buffer), self._sizes[number] - offset))
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        self._release()
+        super().close()
+
+    def _part(self) -> tuple[int, int]:
+        """Number of the part at the position, and the position in it; the last part at the end."""
+        offset = self._position
+        for number, size in enumerate(self._sizes[:-1]):
+            if offset < size:
+                return number, offset
+            offset -= size
+        return len(self._sizes) - 1, offset
+
+    def _opened(self, number: int) -> IO[bytes]:
+        member = self._members[number]
+        if member is None:
+            return open(self.paths[number], "rb")
+        return zipfile.ZipFile(self.paths[number]).open(member)
+
+    def _release(self) -> None:
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None
+
+
+def _lone_member(path: Path) -> zipfile.ZipInfo | None:
+    """The only member of a zip file that wraps one part of an archive, or None for a part as it is."""
+    with open(path, "rb") as file:
+        if file.read(4) != b"PK\3\4":
+            return None
+        try:
+            infos = zipfile.ZipFile(file).infolist()
+        except zipfile.BadZipFile:
+            return None
+    return infos[0] if len(infos) == 1 and path.name.startswith(infos[0].filename.rpartition("/")[2]) else None
