@@ -130,3 +130,19 @@ def test_no_document_names_a_target_after_configfile() -> None:
     for path in texts:
         wrong = re.findall(r"--configfile (?:\S+\.yaml|\{\{ \w+ \}\}) +\w+", path.read_text(encoding="utf-8"))
         assert wrong == [], path
+
+
+def test_a_folder_of_ones_own_videos(fresh, tmp_path) -> None:
+    project = fresh.copy(tmp_path / "project")
+    arguments = "--configfile", "config/pocket-folder.yaml"
+    jobs = project.jobs("all", *arguments)
+    assert jobs["fetch"] == jobs["index_clips"] == jobs["train_adapter"] == jobs["report"] == 1
+    assert jobs["resample_clips"] == 2
+    assert project.jobs("preview_mine", *arguments) == {"fetch": 1, "index_clips": 1, "preview": 1, "preview_mine": 1}
+    run = project.snakemake("all", *arguments, "--dry-run")
+    assert "captions.csv" not in run.stdout  # `fca fetch` says what to write
+    captions = project.folder / "datasets" / "mine" / "captions.csv"
+    captions.parent.mkdir(parents=True)
+    captions.write_text("file,caption\n")
+    run = project.snakemake("all", *arguments, "--dry-run")
+    assert "input: datasets/mine/captions.csv" in run.stdout + run.stderr

@@ -10,6 +10,7 @@ from snakemake.exceptions import WorkflowError
 from fca.code_hash import code_hash
 from fca.config import ConfigError, Layout, load, part
 from fca.config.comparisons import COMPARISONS, compared
+from fca.data.captions import NAMES as CAPTION_FILES
 from fca.errors import FcaError
 from fca.weights_hash import weights_hash
 
@@ -74,6 +75,16 @@ def weights(step):
 def log_of(step, *names):
     """Where a job's log goes."""
     return str(LAYOUT.root / "logs" / step / ("-".join(names) + ".log"))
+
+
+def captions_of(wildcards):
+    """The captions file of a folder of the user's own videos, which is edited more often than an archive.
+
+    Where there is none yet, `fca fetch` says what to write.
+    """
+    dataset = CONFIG.datasets[wildcards.dataset]
+    names = CAPTION_FILES if dataset.format == "folder" else ()
+    return [path for name in names if (path := Path(dataset.root).expanduser() / name).is_file()]
 
 
 def clips(dataset, split):

@@ -9,7 +9,7 @@ from typing import Any
 
 from fca.config.models import ADAPTER_SETTINGS, BaseKind, Config
 
-STEPS = ("fetch", "index", "resample", "encode", "train", "sample", "score", "report")
+STEPS = ("fetch", "index", "resample", "encode", "train", "sample", "score", "report", "preview")
 
 
 def part(
@@ -32,6 +32,11 @@ def part(
     def group(name: str, *without: str) -> dict[str, Any]:
         return getattr(config, name).model_dump(mode="json", exclude=set(without))
 
+    def seeded_splits() -> dict[str, Any]:
+        chosen = datasets("format", "validation_share")
+        shares = {name: own["validation_share"] for name, own in chosen.items() if own["format"] == "folder"}
+        return {"seed": config.seed, "validation_share": shares} if shares else {}
+
     def bases() -> dict[str, Any]:
         kind = config.variant(variant).base if variant is not None else base
         chosen = {"text": config.base, "image": config.image_base}
@@ -45,7 +50,7 @@ def part(
         case "fetch":
             return {"seed": config.seed, "datasets": datasets("format", "source", "root", "tabletop")}
         case "index":
-            return {"datasets": datasets("format", "source", "root", "train", "validation")}
+            return {"datasets": datasets("format", "source", "root", "train", "validation"), **seeded_splits()}
         case "resample":
             return {"clip": group("clip"), "datasets": datasets("format", "train", "validation")}
         case "encode":
@@ -84,4 +89,6 @@ def part(
                 "datasets": datasets("format", "source", "initial_frames"),
                 "variants": variants("title"),
             }
+        case "preview":
+            return {"clip": group("clip"), "datasets": datasets("format", "initial_frames")}
     raise ValueError(f"no such step: {step!r}; steps are {', '.join(STEPS)}")
