@@ -54,6 +54,7 @@ def write_gif(path: Path, frames: np.ndarray) -> None:
     [
         "file,caption\na.mp4,push left\nsub/b.webm,lift\n",
         "\ufefffile;caption\r\na.mp4;push left\r\n\r\nsub/b.webm;lift\r\n",
+        "file,caption\ra.mp4,push left\rsub/b.webm,lift\r",
         "Caption\tFile\npush left\ta.mp4\nlift\tsub/b.webm",
         'file, caption\n./a.mp4, push left\n"sub//b.webm","lift"\n',
         "file,caption,source,split\na.mp4,push left,,\nsub/b.webm,lift,,\n",
@@ -266,7 +267,7 @@ def test_from_the_folder_to_shards(tmp_path: Path) -> None:
     assert fetch(config, "folder").sha256 != raw.sha256
 
 
-def test_counts_that_are_not_there_say_what_to_write(tmp_path: Path) -> None:
+def test_counts_that_are_not_there_say_what_to_write(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     config = own_config(tmp_path, own_videos(tmp_path), train=9, validation=3)
     fetch(config, "folder")
     with pytest.raises(FcaError) as caught:
@@ -275,6 +276,7 @@ def test_counts_that_are_not_there_say_what_to_write(tmp_path: Path) -> None:
     assert "datasets.folder.train.clips: 4, datasets.folder.validation.clips: 1" in caught.value.remedy
     fewer = index_folder(Layout(config).raw("folder"), "folder", 2, 1, 0.1, 0)
     assert [record.id for record in fewer.records] == ["a.webm", "more/b é.mp4", "d.gif"]
+    assert "3 of 5 listed videos are used" in caplog.text
 
 
 def test_a_missing_folder_says_what_to_put_there(tmp_path: Path) -> None:

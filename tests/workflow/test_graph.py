@@ -145,4 +145,14 @@ def test_a_folder_of_ones_own_videos(fresh, tmp_path) -> None:
     captions.parent.mkdir(parents=True)
     captions.write_text("file,caption\n")
     run = project.snakemake("all", *arguments, "--dry-run")
-    assert "input: datasets/mine/captions.csv" in run.stdout + run.stderr
+    output = run.stdout + run.stderr
+    assert "input: datasets/mine/captions.csv\n" in output
+    assert "input: data/pocket_folder/mine/raw.json, datasets/mine/captions.csv\n" in output
+
+
+def test_a_step_that_fails_in_front_of_tee_has_failed(fresh, tmp_path) -> None:
+    project = fresh.copy(tmp_path / "project")
+    (project.folder / "src" / "fca" / "cli.py").write_text("def main():\n    raise SystemExit('broken')\n")
+    run = project.snakemake("--cores", "1", "data/pocket/ssv2/raw.json")
+    assert run.returncode != 0
+    assert "returned non-zero exit status 1" in run.stdout + run.stderr

@@ -16,8 +16,9 @@ from fca.weights_hash import weights_hash
 
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 
-# `fca` is found beside the Python that runs Snakemake, whether or not its environment is activated.
-shell.prefix(f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; ")
+# `fca` is found beside the Python that runs Snakemake, whether or not its environment is activated. A prefix of one's own
+# takes the place of Snakemake's: without pipefail, a step that fails in front of `| tee` would count as done.
+shell.prefix(f"set -euo pipefail; export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; ")
 
 
 def read_configuration():
@@ -80,7 +81,8 @@ def log_of(step, *names):
 def captions_of(wildcards):
     """The captions file of a folder of the user's own videos, which is edited more often than an archive.
 
-    Where there is none yet, `fca fetch` says what to write.
+    Where there is none yet, `fca fetch` says what to write. It is an input of both steps that read it: else, once a
+    mistake in it has made `fetch` fail, which removes raw.json, the old index would count as up to date.
     """
     dataset = CONFIG.datasets[wildcards.dataset]
     names = CAPTION_FILES if dataset.format == "folder" else ()

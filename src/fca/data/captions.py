@@ -8,6 +8,7 @@ import codecs
 import csv
 import io
 import json
+import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ def _text(path: Path) -> str:
 
 def _csv_fields(path: Path, text: str, problems: _Problems) -> Iterator[tuple[int, Fields]]:
     """(line, fields) of every record; the delimiter is the one that makes sense of the first line."""
-    first = text.partition("\n")[0].rstrip("\r")
+    first = re.split("[\r\n]", text, maxsplit=1)[0]
     for delimiter in DELIMITERS:
         columns = [name.strip().casefold() for name in next(csv.reader([first[:1000]], delimiter=delimiter), [])]
         if {"file", "caption"} <= set(columns):

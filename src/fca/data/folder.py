@@ -39,7 +39,9 @@ def index_folder(raw: Path, dataset: str, train: int, validation: int, validatio
         (split, row) for split, limit in (("train", train), ("validation", validation)) for row in splits[split][:limit]
     ]
     if len(chosen) < len(rows):
-        log.info("%s: %d of %d videos are used, as the settings say", dataset, len(chosen), len(rows))
+        log.warning(
+            "%s: %d of %d listed videos are used (train.clips, validation.clips)", dataset, len(chosen), len(rows)
+        )
     lengths = count_all([raw / row.file for _, row in chosen], f"{dataset}: count frames")
     records, quarantine = [], []
     for (split, row), length in zip(chosen, lengths, strict=True):
