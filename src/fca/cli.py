@@ -169,6 +169,14 @@ def _report(arguments: argparse.Namespace) -> None:
     report(config, arguments.comparison)
 
 
+def _preview(arguments: argparse.Namespace) -> None:
+    config = _config(arguments)
+    from fca.report.preview import preview
+
+    splits = [arguments.split] if arguments.split else ["train", "validation"]
+    print(preview(config, arguments.dataset, splits, arguments.clips))
+
+
 def _pocket(arguments: argparse.Namespace) -> None:
     from fca.pocket.build import main as build
 
@@ -196,6 +204,18 @@ def _config_schema(arguments: argparse.Namespace) -> None:
     print(schema(), end="")
 
 
+def _add_common(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-c", "--config", type=Path, metavar="FILE", default=Path("config/pocket.yaml"),
+                         help="configuration (default: %(default)s)")  # fmt: skip
+    command.add_argument("--debug", action="store_true", help="show a traceback with an error")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fca",
@@ -213,9 +233,7 @@ def _parser() -> argparse.ArgumentParser:
     def step(name: str, function: Callable, help: str, *names: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
         command.set_defaults(function=function)
-        command.add_argument("-c", "--config", type=Path, metavar="FILE", default=Path("config/pocket.yaml"),
-                             help="configuration (default: %(default)s)")  # fmt: skip
-        command.add_argument("--debug", action="store_true", help="show a traceback with an error")
+        _add_common(command)
         for positional_name in names:
             command.add_argument(positional_name, **described[positional_name])
         return command
@@ -234,6 +252,17 @@ def _parser() -> argparse.ArgumentParser:
     report = step("report", _report, "write the HTML report")
     report.add_argument("comparison", nargs="?", choices=list(COMPARISONS), metavar="COMPARISON",
                         help=f"the page of one comparison of the paper instead: {', '.join(COMPARISONS)}")  # fmt: skip
+
+    data = commands.add_parser("data", help="look at a dataset before training on it")
+    data.set_defaults(debug=False)
+    looks = data.add_subparsers(dest="action", required=True, metavar="ACTION")
+    preview = looks.add_parser("preview", help="write a page of contact sheets, once `fca index` has run")
+    preview.set_defaults(function=_preview)
+    _add_common(preview)
+    preview.add_argument("dataset", **described["dataset"])
+    preview.add_argument("--split", choices=["train", "validation"], help="only this split (default: both)")
+    preview.add_argument("--clips", type=_positive, default=12, metavar="N",
+                         help="clips shown of each split, evenly spaced (default: %(default)s)")  # fmt: skip
 
     add_predict(commands)
     pocket = commands.add_parser("pocket", help="make the pocket scale's networks again (hours)", add_help=False)

@@ -16,6 +16,7 @@ ENTRY_MODULES = {
     "sample": "fca.sample.shard",
     "score": "fca.score",
     "report": "fca.report",
+    "preview": "fca.report.preview",
     "pocket_base": "fca.pocket.build",
 }
 

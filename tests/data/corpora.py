@@ -83,7 +83,8 @@ def config_for(folder: Path, form: str, train: int, validation: int, **more) -> 
         "train": {"clips": train, "shard_clips": 4},
         "validation": {"clips": validation, "shard_clips": 4},
     }
-    settings = {"source": "archive", "root": "unused", "tabletop": None, **split} | more
+    own = {"initial_frames": 1, "train_steps": 1} if form == "folder" else {}
+    settings = {"format": form, "source": "archive", "root": "unused", "tabletop": None, **own, **split} | more
     return load(ROOT / "config" / "pocket.yaml", {"data_dir": str(folder / "data"), "datasets": {form: settings}})
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -151,3 +152,33 @@ def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path: Path, side: in
     Image.new("L", (side, side)).save(tmp_path / "im_0.jpg", quality=10)
     with pytest.raises(ClipError, match=rf"{side}x{side} pixels is refused|{side * side} pixels"):
         read_frames(tmp_path, [0])
+
+
+def test_a_phone_held_upright(tmp_path: Path) -> None:
+    """The file says: turn by 90 degrees clockwise. Top left of what is stored is then top right."""
+    frames = np.zeros((4, 48, 64, 3), np.uint8)
+    frames[:, :16, :16] = 255
+    write_video(tmp_path / "a.mp4", frames, codec="libx264")
+    data = bytearray((tmp_path / "a.mp4").read_bytes())
+    upright = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    start = data.index(upright, data.index(b"tkhd"))
+    data[start : start + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 48 << 16, 0, 1 << 30)
+    (tmp_path / "a.mp4").write_bytes(data)
+    (frame,) = read_frames(tmp_path / "a.mp4", [2])
+    assert frame.shape == (64, 48, 3)
+    assert frame[8, -8].min() > 200
+    assert frame[8, 8].max() < 50
+
+
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("list.mp4", "ffconcat version 1.0\nfile a.webm\n"),
+        ("list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:2,\na.webm\n#EXT-X-ENDLIST\n"),
+    ],
+)
+def test_lists_of_other_files_are_no_videos(tmp_path: Path, name: str, text: str) -> None:
+    write_video(tmp_path / "a.webm", ramp(4))
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ClipError, match=r"list of other files|not a readable video"):
+        count_frames(tmp_path / name)

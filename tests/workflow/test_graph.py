@@ -130,3 +130,29 @@ def test_no_document_names_a_target_after_configfile() -> None:
     for path in texts:
         wrong = re.findall(r"--configfile (?:\S+\.yaml|\{\{ \w+ \}\}) +\w+", path.read_text(encoding="utf-8"))
         assert wrong == [], path
+
+
+def test_a_folder_of_ones_own_videos(fresh, tmp_path) -> None:
+    project = fresh.copy(tmp_path / "project")
+    arguments = "--configfile", "config/pocket-folder.yaml"
+    jobs = project.jobs("all", *arguments)
+    assert jobs["fetch"] == jobs["index_clips"] == jobs["train_adapter"] == jobs["report"] == 1
+    assert jobs["resample_clips"] == 2
+    assert project.jobs("preview_mine", *arguments) == {"fetch": 1, "index_clips": 1, "preview": 1, "preview_mine": 1}
+    run = project.snakemake("all", *arguments, "--dry-run")
+    assert "captions.csv" not in run.stdout  # `fca fetch` says what to write
+    captions = project.folder / "datasets" / "mine" / "captions.csv"
+    captions.parent.mkdir(parents=True)
+    captions.write_text("file,caption\n")
+    run = project.snakemake("all", *arguments, "--dry-run")
+    output = run.stdout + run.stderr
+    assert "input: datasets/mine/captions.csv\n" in output
+    assert "input: data/pocket_folder/mine/raw.json, datasets/mine/captions.csv\n" in output
+
+
+def test_a_step_that_fails_in_front_of_tee_has_failed(fresh, tmp_path) -> None:
+    project = fresh.copy(tmp_path / "project")
+    (project.folder / "src" / "fca" / "cli.py").write_text("def main():\n    raise SystemExit('broken')\n")
+    run = project.snakemake("--cores", "1", "data/pocket/ssv2/raw.json")
+    assert run.returncode != 0
+    assert "returned non-zero exit status 1" in run.stdout + run.stderr

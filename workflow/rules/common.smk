@@ -10,6 +10,7 @@ from snakemake.exceptions import WorkflowError
 from fca.code_hash import code_hash
 from fca.config import ConfigError, Layout, load, part
 from fca.comparisons import COMPARISONS, compared
+from fca.data.captions import NAMES as CAPTION_FILES
 from fca.errors import FcaError
 from fca.weights_hash import weights_hash
 
@@ -75,6 +76,17 @@ def weights(step):
 def log_of(step, *names):
     """Where a job's log goes."""
     return str(LAYOUT.root / "logs" / step / ("-".join(names) + ".log"))
+
+
+def captions_of(wildcards):
+    """The captions file of a folder of the user's own videos, which is edited more often than an archive.
+
+    Where there is none yet, `fca fetch` says what to write. It is an input of both steps that read it: else, once a
+    mistake in it has made `fetch` fail, which removes raw.json, the old index would count as up to date.
+    """
+    dataset = CONFIG.datasets[wildcards.dataset]
+    names = CAPTION_FILES if dataset.format == "folder" else ()
+    return [path for name in names if (path := Path(dataset.root).expanduser() / name).is_file()]
 
 
 def clips(dataset, split):

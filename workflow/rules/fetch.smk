@@ -2,6 +2,8 @@
 
 
 rule fetch:
+    input:
+        captions_of,
     output:
         LAYOUT.raw_manifest("{dataset}"),
     log:

@@ -4,6 +4,7 @@
 rule index_clips:
     input:
         LAYOUT.raw_manifest("{dataset}"),
+        captions_of,
     output:
         LAYOUT.index_manifest("{dataset}"),
     log:

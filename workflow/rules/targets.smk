@@ -22,6 +22,12 @@ for name in CONFIG.datasets:
 
     rule:
         name:
+            f"preview_{name}"
+        input:
+            LAYOUT.preview(name),
+
+    rule:
+        name:
             f"train_{name}"
         input:
             models(name),

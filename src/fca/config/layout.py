@@ -29,6 +29,10 @@ class Layout:
         """The page of one of the paper's tables or figures."""
         return self.report.parent / name / self.report.name
 
+    def preview(self, dataset: str) -> Path:
+        """The page of contact sheets of a dataset."""
+        return self.report.parent / "preview" / f"{dataset}.html"
+
     @staticmethod
     def manifest(path: Path) -> Path:
         """The small JSON file beside a shard, an index, a raw folder or an exported model."""

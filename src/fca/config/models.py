@@ -127,8 +127,8 @@ class Tabletop(Settings):
 class Dataset(Settings):
     """One dataset: where its videos come from and how they are used."""
 
-    format: Literal["ssv2", "bridge", "epic"]
-    """Format on disk: Something-Something V2, BridgeData V1 or Epic-Kitchens-100"""
+    format: Literal["ssv2", "bridge", "epic", "folder"]
+    """Format on disk: Something-Something V2, BridgeData V1, Epic-Kitchens-100, or a folder of your own videos"""
     source: Literal["tabletop", "archive"]
     """tabletop: generated on this machine; archive: licensed files that you put into `root`"""
     root: str | None = None
@@ -145,6 +145,8 @@ class Dataset(Settings):
     """Files downloaded at once"""
     tabletop: Tabletop | None = None
     """Amount of generated data (source: tabletop)"""
+    validation_share: float = Field(default=0.1, gt=0, lt=1)
+    """folder without a column split: share of the sources (recordings) whose videos are kept for validation"""
     initial_frames: int = Field(ge=1, le=4)
     """Given frames at the start of a clip (paper: 2, 1, 1)"""
     train: SplitSettings
@@ -162,6 +164,12 @@ class Dataset(Settings):
 
     @model_validator(mode="after")
     def check(self) -> "Dataset":
+        if self.format == "folder" and self.source != "archive":
+            raise ValueError("format is folder: source must be archive, and root must name the folder")
+        if self.format == "folder" and (self.archives is not None or self.urls or self.checksums is not None):
+            raise ValueError("format is folder: the videos are your own; archives, urls and checksums must be left out")
+        if self.format != "folder" and self.validation_share != type(self).model_fields["validation_share"].default:
+            raise ValueError(f"validation_share would change nothing: the {self.format} format has its own splits")
         if self.source == "archive":
             if self.root is None or self.tabletop is not None:
                 raise ValueError("source is archive: root must name the dataset's folder, tabletop must be left out")

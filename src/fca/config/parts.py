@@ -11,7 +11,7 @@ from fca.config.models import ADAPTER_SETTINGS, ADAPTER_SIZES, BaseKind, Config
 
 NOT_THE_SAME_FOR_ALL = ("learning_rate", "ablation_learning_rate", "init_from")
 """Settings of `train` that reach a training through `Config.learning_rate` and `init_from`."""
-STEPS = ("fetch", "index", "resample", "encode", "train", "sample", "score", "report")
+STEPS = ("fetch", "index", "resample", "encode", "train", "sample", "score", "report", "preview")
 
 
 def part(
@@ -33,6 +33,11 @@ def part(
 
     def group(name: str, *without: str) -> dict[str, Any]:
         return getattr(config, name).model_dump(mode="json", exclude=set(without))
+
+    def seeded_splits() -> dict[str, Any]:
+        chosen = datasets("format", "validation_share")
+        shares = {name: own["validation_share"] for name, own in chosen.items() if own["format"] == "folder"}
+        return {"seed": config.seed, "validation_share": shares} if shares else {}
 
     def bases() -> dict[str, Any]:
         kind = config.variant(variant).base if variant is not None else base
@@ -64,7 +69,7 @@ def part(
         case "fetch":
             return {"seed": config.seed, "datasets": datasets("format", "source", "root", "tabletop")}
         case "index":
-            return {"datasets": datasets("format", "source", "root", "train", "validation")}
+            return {"datasets": datasets("format", "source", "root", "train", "validation"), **seeded_splits()}
         case "resample":
             return {"clip": group("clip"), "datasets": datasets("format", "train", "validation")}
         case "encode":
@@ -101,4 +106,6 @@ def part(
                 "datasets": datasets("format", "source", "initial_frames"),
                 "variants": {name: settings.title for name, settings in config.every_variant.items()},
             }
+        case "preview":
+            return {"clip": group("clip"), "datasets": datasets("format", "initial_frames")}
     raise ValueError(f"no such step: {step!r}; steps are {', '.join(STEPS)}")

@@ -18,7 +18,8 @@ HEAD = """\
 
 Generated from `src/fca/config/models.py` by `python -m fca.config.table --fix`.
 
-A scale is one file, `pocket.yaml` (the default), `pocket-scratch.yaml` or `paper.yaml`; choose it with
+A scale is one file, `pocket.yaml` (the default), `pocket-scratch.yaml`, `pocket-folder.yaml` (your own videos, with the
+pocket scale's networks) or `paper.yaml`; choose it with
 `snakemake all --configfile FILE`. Values can be changed on the command line:
 `snakemake all --config "sample={'guidance_scale': 4.0}"`. A variant is one file in `variants/`. Unknown keys are
 refused. Changing a value runs again what depends on it, and nothing else.

@@ -6,8 +6,10 @@ decord opens is held against that count. Readers are opened for one call and clo
 reader is carried through a fork, and aborts when threads share one.
 """
 
+import os
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
@@ -15,6 +17,7 @@ import decord
 import numpy as np
 from av.container import InputContainer
 from PIL import Image
+from tqdm import tqdm
 
 decord.logging.set_level(decord.logging.QUIET)  # broken files are reported once, by ClipError
 
@@ -22,6 +25,8 @@ Media = Path | Sequence[Path]
 """A video file, a folder of numbered JPEGs, or the JPEGs of a clip in order."""
 
 MAX_PIXELS = 2**26  # of one frame: eight times 4K; more is a mistake or an attack
+PLAYLISTS = {"concat", "dash", "hls", "imf", "sdp"}  # formats that are read by opening other files
+OPTIONS = {"protocol_whitelist": "file"}  # a video file is no reason to open an address
 MISSING_SHARE = 0.1  # how far the packets may fall short of the container's stated length (rates vary)
 
 
@@ -56,8 +61,32 @@ def count_frames(media: Media) -> int:
         return len(list_frames(media))
     _check_file(media)
     try:
-        with av.open(str(media), metadata_errors="replace") as container:
+        with av.open(str(media), metadata_errors="replace", options=OPTIONS) as container:
             return _count_packets(container)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise ClipError(f"it is not a readable video ({_reason(error)})") from error
+
+
+def count_all(media: Sequence[Path], description: str) -> list[int | ClipError]:
+    """`count_frames` of many media, in threads: a number, or what is wrong, for each."""
+
+    def count(path: Path) -> int | ClipError:
+        try:
+            return count_frames(path)
+        except ClipError as error:
+            return error
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(tqdm(pool.map(count, media), total=len(media), desc=description, unit="clip"))
+
+
+def seconds(media: Media) -> float | None:
+    """How long a video is; None for pictures, and where its container doesn't say. ClipError as `count_frames`."""
+    if not isinstance(media, Path) or media.is_dir():
+        return None
+    try:
+        with av.open(str(media), metadata_errors="replace", options=OPTIONS) as container:
+            return container.duration / av.time_base if container.duration else None
     except (av.FFmpegError, OSError, ValueError) as error:
         raise ClipError(f"it is not a readable video ({_reason(error)})") from error
 
@@ -87,6 +116,8 @@ def _count_packets(container: InputContainer) -> int:
     """
     if container.format.name.endswith("_pipe") or container.format.name == "image2":
         raise ClipError(f"it is a picture ({container.format.name}), not a video")
+    if not PLAYLISTS.isdisjoint(container.format.name.split(",")):
+        raise ClipError(f"it is a list of other files ({container.format.name}), not a video")
     if not container.streams.video:
         raise ClipError("it has no video stream")
     stream = container.streams.video[0]
@@ -118,10 +149,11 @@ def _read_pyav(path: Path, indices: list[int], count: int) -> np.ndarray:
     """
     wanted, found, decoded = set(indices), [], 0
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with av.open(str(path), metadata_errors="replace", options=OPTIONS) as container:
             for frame in container.decode(video=0):
                 if decoded in wanted:
-                    found.append(frame.to_ndarray(format="rgb24"))
+                    # a phone held upright: counterclockwise degrees; decord doesn't open such files
+                    found.append(np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90)))
                 decoded += 1
     except (av.FFmpegError, OSError, ValueError) as error:
         raise ClipError(f"decoding stopped after {decoded} of {count} frames ({_reason(error)})") from error

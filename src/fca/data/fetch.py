@@ -70,11 +70,13 @@ def tabletop_writer(settings: Dataset) -> Callable[[Path, int], None]:
         raise FcaError("the dataset's source is tabletop, but how much to make isn't said", "tabletop: in its settings")
     match settings.format:
         case "ssv2":
-            return lambda folder, seed: write_ssv2(folder, made.train, made.validation, seed)
+            return lambda raw, seed: write_ssv2(raw, made.train, made.validation, seed)
         case "bridge":
-            return lambda folder, seed: write_bridge(folder, (made.train + made.validation) // made.cameras, seed)
+            return lambda raw, seed: write_bridge(raw, (made.train + made.validation) // made.cameras, seed)
         case "epic":
-            return lambda folder, seed: write_epic(folder, made.train, made.validation, seed)
+            return lambda raw, seed: write_epic(raw, made.train, made.validation, seed)
+        case "folder":
+            raise FcaError("tabletop clips are not made in the folder format", "source: archive")
 
 
 def check_archive(settings: Dataset, root: Path) -> tuple[int, str]:
@@ -82,9 +84,12 @@ def check_archive(settings: Dataset, root: Path) -> tuple[int, str]:
     published.
     """
     reader = READERS[settings.format]
-    advice = f"get {reader.WHERE}, under {reader.LICENCE}; docs/data/{settings.format}.md shows how"
+    own = settings.format == "folder"
+    advice = f"put {reader.WHERE}" if own else f"get {reader.WHERE}, under {reader.LICENCE}"
+    advice += f"; docs/data/{settings.format}.md shows how"
     if not root.is_dir():
-        raise FcaError(f"there is no folder {root}", f"the unpacked files of the {settings.format} format", advice)
+        expected = "your videos and their captions" if own else f"the unpacked files of the {settings.format} format"
+        raise FcaError(f"there is no folder {root}", expected, advice)
     digest = hashlib.sha256()
     for path in reader.annotation_files(root):
         found, published = sha256_file(path), PUBLISHED.get(path.name)

@@ -4,14 +4,19 @@ import logging
 from collections import Counter
 
 from fca.config import Config, Layout
-from fca.data import bridge, epic, ssv2
+from fca.data import bridge, epic, folder, ssv2
 from fca.data.clip import Listing, write_records
 from fca.data.files import sha256_file
 from fca.data.manifest import Manifest, made_by
 from fca.errors import FcaError
 
 READERS = {"ssv2": ssv2.index_ssv2, "bridge": bridge.index_bridge, "epic": epic.index_epic}
-FRAME_NAMES = {"ssv2": ssv2.FRAME_NAME, "bridge": bridge.FRAME_NAME, "epic": epic.FRAME_NAME}
+FRAME_NAMES = {
+    "ssv2": ssv2.FRAME_NAME,
+    "bridge": bridge.FRAME_NAME,
+    "epic": epic.FRAME_NAME,
+    "folder": folder.FRAME_NAME,
+}
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +30,15 @@ def build_index(config: Config, dataset: str) -> Manifest:
     settings = dataset_settings(config, dataset)
     layout = Layout(config)
     raw = Manifest.read(layout.raw_manifest(dataset))
-    listing = READERS[settings.format](layout.raw(dataset), dataset, settings.train.clips, settings.validation.clips)
     counts = {name: settings.split(name).clips for name in ("train", "validation")}
-    for split, expected in counts.items():
-        _check_split(listing, dataset, split, expected)
+    where = layout.raw(dataset), dataset, counts["train"], counts["validation"]
+    if settings.format == "folder":
+        listing = folder.index_folder(*where, settings.validation_share, config.seed)
+    else:
+        listing = READERS[settings.format](*where)
+    _check_counts(listing, dataset, counts)
+    for split in counts:
+        _check_split(listing, dataset, split)
     for row in listing.quarantine[:5]:
         log.warning("%s %s: %s can't be used: %s: %s", dataset, row.split, row.id, row.file, row.reason)
     if listing.quarantine:
@@ -65,14 +75,20 @@ def dataset_settings(config: Config, dataset: str):
         ) from None
 
 
-def _check_split(listing: Listing, dataset: str, split: str, expected: int) -> None:
-    records = [record for record in listing.records if record.split == split]
-    if len(records) != expected:
+def _check_counts(listing: Listing, dataset: str, expected: dict[str, int]) -> None:
+    found = {split: sum(record.split == split for record in listing.records) for split in expected}
+    wrong = [split for split in expected if found[split] != expected[split]]
+    if wrong:
         raise FcaError(
-            f"the annotations of {dataset} {split} have {len(records)} clips",
-            f"{expected} (datasets.{dataset}.{split}.clips)",
-            "get the complete annotations, or set the number of clips that there are",
+            "\n".join(f"the annotations of {dataset} {split} have {found[split]} clips" for split in wrong),
+            ", ".join(f"{expected[split]} (datasets.{dataset}.{split}.clips)" for split in wrong),
+            "get the complete annotations, or write the number of clips that there are: "
+            + ", ".join(f"datasets.{dataset}.{split}.clips: {found[split]}" for split in wrong),
         )
+
+
+def _check_split(listing: Listing, dataset: str, split: str) -> None:
+    records = [record for record in listing.records if record.split == split]
     identifier, times = Counter(record.id for record in records).most_common(1)[0]
     if times > 1:
         raise FcaError(f"{dataset} {split}: the id {identifier} is there {times} times", "ids that are unique")
@@ -80,6 +96,6 @@ def _check_split(listing: Listing, dataset: str, split: str, expected: int) -> N
     if len(bad) == len(records):
         raise FcaError(
             f"no clip of {dataset} {split} can be used; the first, {bad[0].id}: {bad[0].file}: {bad[0].reason}",
-            f"the media of {expected} clips",
+            f"the media of {len(records)} clips",
             "complete the raw files, then run `fca fetch` and `fca index` again",
         )

@@ -95,17 +95,22 @@ def _scratch(path: Path, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
         yield np.memmap(file, np.uint8, "r+", shape=shape)
 
 
+def media_of(raw: Path, record: ClipRecord, frame_name: str | None) -> Media:
+    """The video file or the pictures of a clip. Raises ClipError where the index doesn't fit the format."""
+    if record.frames is None:
+        return raw / record.media
+    if frame_name is None:
+        raise ClipError("the index lists frame numbers, but the dataset's clips are videos")
+    return [raw / record.media / frame_name.format(number) for number in record.frames]
+
+
 def resample_clip(raw: Path, record: ClipRecord, frame_name: str | None, config: Config) -> tuple[np.ndarray, int]:
     """(frames, H, W, 3) uint8 of one clip and how many of them, at the end, are grey padding.
 
     `frame_name`: how a frame's number becomes its file's name in the dataset's folders, such as `im_{}.jpg`.
     Raises ClipError when the media can't be decoded or has not the length that the index says.
     """
-    media: Media = raw / record.media
-    if record.frames is not None:
-        if frame_name is None:
-            raise ClipError("the index lists frame numbers, but the dataset's clips are videos")
-        media = [raw / record.media / frame_name.format(number) for number in record.frames]
+    media = media_of(raw, record, frame_name)
     if (count := count_frames(media)) != record.length:
         raise ClipError(f"it has {count} frames, the index says {record.length}: it changed after indexing")
     settings = config.clip

@@ -8,13 +8,10 @@ its place.
 import json
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tqdm import tqdm
-
 from fca.data.clip import ClipRecord, Listing
-from fca.data.decode import ClipError, count_frames
+from fca.data.decode import ClipError, count_all
 from fca.data.quarantine import Quarantine
 from fca.errors import FcaError
 
@@ -44,9 +41,8 @@ def index_ssv2(raw: Path, dataset: str, train: int, validation: int) -> Listing:
         for split, limit in (("train", train), ("validation", validation))
         for entry in _read_annotations(find_annotations(raw, split), limit)
     ]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        media = [videos / f"{identifier}.webm" for _, identifier, _ in found]
-        lengths = list(tqdm(pool.map(_length, media), total=len(found), desc=f"{dataset}: count frames", unit="clip"))
+    media = [videos / f"{identifier}.webm" for _, identifier, _ in found]
+    lengths = count_all(media, f"{dataset}: count frames")
     records, quarantine = [], []
     for (split, identifier, label), path, length in zip(found, media, lengths, strict=True):
         name = path.relative_to(raw).as_posix()
@@ -104,10 +100,3 @@ def _read_annotations(path: Path, limit: int) -> Iterator[tuple[str, str]]:
             'a JSON list of {"id": "...", "label": "...", ...}',
             f"get {WHERE}",
         ) from error
-
-
-def _length(path: Path) -> int | ClipError:
-    try:
-        return count_frames(path)
-    except ClipError as error:
-        return error

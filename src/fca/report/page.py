@@ -96,7 +96,23 @@ def context(config: Config, datasets: list[DatasetResult]) -> dict[str, Any]:
 
 def render(values: dict[str, Any]) -> str:
     """The page as text, every value escaped, nothing undefined."""
-    environment = jinja2.Environment(
+    style, script = template_file("page.css"), template_file("page.js")
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            values,
+            style=Markup(style),
+            script=Markup(script),
+            style_hash=source_hash(style),
+            script_hash=source_hash(script),
+        )
+    )
+
+
+def environment() -> jinja2.Environment:
+    """How templates become pages: every value escaped, nothing undefined."""
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -105,16 +121,14 @@ def render(values: dict[str, Any]) -> str:
         keep_trailing_newline=True,
         finalize=plain,
     )
-    environment.filters["breakable"] = breakable
-    environment.filters["signed"] = signed
-    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    return environment.get_template("page.html.j2").render(
-        values,
-        style=Markup(style),
-        script=Markup(script),
-        style_hash=_source_hash(style),
-        script_hash=_source_hash(script),
-    )
+    made.filters["breakable"] = breakable
+    made.filters["signed"] = signed
+    return made
+
+
+def template_file(name: str) -> str:
+    """A style or script of ours."""
+    return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def plain(value: Any) -> Any:
@@ -130,6 +144,6 @@ def breakable(text: str) -> Markup:
     return Markup(escaped.replace("_", "_<wbr>").replace("/", "/<wbr>"))
 
 
-def _source_hash(text: str) -> str:
+def source_hash(text: str) -> str:
     """The hash by which a content security policy knows an inline style or script."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fca.config import Dataset
-from fca.data import bridge, epic, ssv2
+from fca.data import bridge, epic, folder, ssv2
 from fca.data.digests import Digests, check_digests, read_epic_table, read_sums
 from fca.data.download import RemoteFile, download
 from fca.data.http import Client, name_of
 from fca.errors import FcaError
 
-READERS = {"ssv2": ssv2, "bridge": bridge, "epic": epic}
+READERS = {"ssv2": ssv2, "bridge": bridge, "epic": epic, "folder": folder}
 PUBLISHED = {bridge.LIST_NAME: bridge.LIST_SHA256, "EPIC_100_validation.csv": epic.VALIDATION_SHA256}
 
 

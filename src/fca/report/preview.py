@@ -1,0 +1,163 @@
+"""One page of contact sheets of a dataset, to look at before GPU days are spent on it.
+
+It needs the index alone: frames are decoded, cast in time and resized by the code that makes the shards for training.
+The page is one file with the pictures in it. Captions and names are untrusted: jinja2 escapes them, and a content
+security policy allows the page its own style, its own pictures, and nothing else.
+"""
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from markupsafe import Markup
+from PIL import Image
+from tqdm import tqdm
+
+from fca import __version__
+from fca.config import Config, Layout
+from fca.config.models import Clip
+from fca.data.clip import ClipRecord, read_records
+from fca.data.decode import ClipError, read_frames, seconds
+from fca.data.files import write_aside
+from fca.data.index import FRAME_NAMES, dataset_settings
+from fca.data.manifest import Manifest
+from fca.data.quarantine import Quarantine
+from fca.data.resample import media_of, resample_clip
+from fca.report.media import GAP, shrink
+from fca.report.page import environment, source_hash, template_file
+
+ALIKE = 0.05  # proportions that differ by less are the same to the eye
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One clip of the page."""
+
+    record: ClipRecord
+    position: int
+    """Its place in the split, from 1."""
+    picture: str = ""
+    """First, middle and last frame side by side, as a data URI."""
+    width: int = 0
+    """Of the source, in pixels."""
+    height: int = 0
+    seconds: float | None = None
+    fit: str = ""
+    """What becomes of a source with other proportions."""
+    padded: int = 0
+    problem: str = ""
+    """Why there is no picture."""
+
+
+@dataclass(frozen=True)
+class SplitSheets:
+    """The shown clips of a split, and what is wrong with others."""
+
+    name: str
+    total: int
+    sheets: Sequence[Sheet]
+    quarantine: Sequence[Quarantine]
+
+
+def preview(config: Config, dataset: str, splits: Sequence[str], clips: int) -> Path:
+    """Write the page of a dataset with `clips` clips of each split, evenly spaced over it; return its path.
+
+    The same index, videos and settings give the same bytes. A clip that can't be used is shown as such.
+    Raises `FcaError` where there is no index.
+    """
+    settings = dataset_settings(config, dataset)
+    layout = Layout(config)
+    records = read_records(layout.index(dataset))
+    index = Manifest.read(layout.index_manifest(dataset))
+    found = [_split(config, split, [record for record in records if record.split == split], clips, index)
+             for split in splits]  # fmt: skip
+    style = template_file("page.css") + template_file("preview.css")
+    text = (
+        environment()
+        .get_template("preview.html.j2")
+        .render(
+            config=config,
+            dataset=dataset,
+            settings=settings,
+            splits=found,
+            shown_frames=[position + 1 for position in shown_frames(config.clip.frames)],
+            fca_version=__version__,
+            style=Markup(style),
+            style_hash=source_hash(style),
+        )
+    )
+    path = layout.preview(dataset)
+    with write_aside(path) as page:
+        page.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+def shown_frames(frames: int) -> list[int]:
+    """Positions of the first, the middle and the last frame of a clip."""
+    return [0, frames // 2, frames - 1]
+
+
+def evenly_spaced(total: int, count: int) -> list[int]:
+    """At most `count` positions from the first to the last of `total`."""
+    count = min(total, count)
+    return sorted({round(step * (total - 1) / max(count - 1, 1)) for step in range(count)})
+
+
+def _split(config: Config, split: str, records: Sequence[ClipRecord], clips: int, index: Manifest) -> SplitSheets:
+    quarantine = [row for row in index.quarantine if row.split == split]
+    reasons = {row.id: row.reason for row in quarantine}
+    sheets = []
+    for position in tqdm(evenly_spaced(len(records), clips), desc=f"preview {split}", unit="clip"):
+        record = records[position]
+        try:
+            if record.id in reasons:
+                raise ClipError(reasons[record.id])
+            sheets.append(_sheet(config, record, position + 1))
+        except ClipError as error:
+            sheets.append(Sheet(record, position + 1, problem=str(error)))
+    return SplitSheets(split, len(records), sheets, quarantine)
+
+
+def _sheet(config: Config, record: ClipRecord, position: int) -> Sheet:
+    """A clip's contact sheet; ClipError when its video can't be used."""
+    raw = Layout(config).raw(record.dataset)
+    frame_name = FRAME_NAMES[config.datasets[record.dataset].format]
+    clip, padded = resample_clip(raw, record, frame_name, config)
+    media = media_of(raw, record, frame_name)
+    height, width = read_frames(media, [0]).shape[1:3]
+    return Sheet(
+        record=record,
+        position=position,
+        picture=data_uri([clip[place] for place in shown_frames(len(clip))]),
+        width=width,
+        height=height,
+        seconds=seconds(media),
+        fit=fit(width, height, config.clip),
+        padded=padded,
+    )
+
+
+def fit(width: int, height: int, clip: Clip) -> str:
+    """What becomes of a source of this size, in words; nothing where its proportions are the clip's."""
+    ratio = (clip.width / clip.height) / (width / height)
+    if abs(math.log(ratio)) < ALIKE:
+        return ""
+    if clip.resize == "crop":
+        lost = 1 - min(ratio, 1 / ratio)
+        return f"{lost:.0%} of each frame is cut off, {'above and below' if ratio > 1 else 'left and right'}"
+    return f"stretched to {max(ratio, 1 / ratio):.2f} times its {'width' if ratio > 1 else 'height'}"
+
+
+def data_uri(pictures: Sequence[np.ndarray]) -> str:
+    """Pictures (H, W, 3) uint8 side by side as a WebP within an address; large ones are shrunk, small ones lossless."""
+    shown = [shrink(picture) for picture in pictures]
+    space = np.full((shown[0].shape[0], GAP, 3), 255, dtype=np.uint8)
+    row = np.concatenate([part for picture in shown for part in (space, picture)][1:], axis=1)
+    file = io.BytesIO()
+    whole = shown[0].shape == pictures[0].shape
+    Image.fromarray(row).save(file, "WEBP", lossless=whole, quality=0 if whole else 90, method=0 if whole else 4)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()

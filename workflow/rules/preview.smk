@@ -1,0 +1,15 @@
+# A page of contact sheets of a dataset, to look at before training: `snakemake preview_ssv2`.
+
+
+rule preview:
+    input:
+        LAYOUT.index_manifest("{dataset}"),
+    output:
+        LAYOUT.preview("{dataset}"),
+    log:
+        log_of("preview", "{dataset}"),
+    params:
+        code=code_hash("preview"),
+        settings=settings("preview"),
+    shell:
+        "fca data preview -c {CONFIG_FILE} {wildcards.dataset} 2>&1 | tee {log}"
