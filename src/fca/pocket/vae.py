@@ -37,7 +37,7 @@ def build() -> AutoencoderKLCogVideoX:
 
 def to_video(pixels: np.ndarray) -> torch.Tensor:
     """(B, F, H, W, 3) uint8 -> (B, 3, F, H, W) float32 in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+    return torch.from_numpy(np.array(pixels)).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
 
 
 def psnr(prediction: torch.Tensor, truth: torch.Tensor) -> float:
