@@ -10,7 +10,8 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationError
 
-from fca.config.models import Base, Config, Positive, Settings
+from fca.config import Base, Config
+from fca.config.settings import Positive, Settings
 from fca.data.files import write_aside
 from fca.errors import FcaError
 

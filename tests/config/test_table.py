@@ -7,7 +7,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from fca.config.models import Settings
+from fca.config.settings import Settings
 from fca.config.table import SCHEMA_FILE, TABLE_FILE, schema, table
 
 ROOT = Path(__file__).parents[2]

@@ -1,9 +1,12 @@
 """The configuration: models, file names, loading, and what each step depends on. Imports without torch."""
 
+from fca.config.dataset import Dataset, SplitSettings, Tabletop
 from fca.config.layout import Layout
 from fca.config.load import ConfigError, load
-from fca.config.models import Base, BaseKind, Config, Dataset, SampleKind, Split, SplitSettings, Tabletop, Variant
+from fca.config.models import Base, Config
 from fca.config.parts import STEPS, part
+from fca.config.settings import BaseKind, SampleKind, Split
+from fca.config.variant import Variant
 
 __all__ = [
     "STEPS",

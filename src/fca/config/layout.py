@@ -6,7 +6,8 @@ wildcards such as `{dataset}`, so the workflow's rules are written with the same
 
 from pathlib import Path
 
-from fca.config.models import Config, SampleKind
+from fca.config.models import Config
+from fca.config.settings import SampleKind
 
 
 def _number(shard: int | str) -> str:

@@ -2,34 +2,18 @@
 
 Units are in a name or its description (the text below each field). Unknown keys are refused, values aren't
 converted between types, and a loaded configuration can't be changed. Quick to import: no torch, no numpy.
+A dataset's settings are in `fca.config.dataset`, a variant's in `fca.config.variant`.
 """
 
-import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
+from fca.config.dataset import Dataset
+from fca.config.settings import BaseKind, FileName, Fraction, Name, PartFile, Positive, Settings, Sha256
+from fca.config.variant import Variant
 from fca.errors import FcaError
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-PartFile = Annotated[str, StringConstraints(pattern=r"^(transformer|vae|text_encoder|tokenizer|scheduler)/[^/]+$")]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+/\S*$")]
-FileName = Annotated[str, StringConstraints(pattern=r"^[^/]+$")]
-Positive = Annotated[int, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Split = Literal["train", "validation"]
-SampleKind = Literal["validation", "opposite"]
-BaseKind = Literal["text", "image"]
-
-
-class Settings(BaseModel):
-    """A group of settings."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
 
 
 class Clip(Settings):
@@ -56,9 +40,9 @@ class Base(Settings):
     """BLIP-2 checkpoint that gives image features and caption embeddings: a folder, or a name on the hub"""
     vision_revision: str | None = None
     """Commit of `vision_model` on the hub, 40 hexadecimal digits; null for a folder"""
-    sha256: dict[PartFile, Sha256] = {}
+    sha256: dict[PartFile, Sha256] = Field(default={})
     """Expected sha256 of files of `model`, by path such as `vae/config.json`; checked whenever their folder is read"""
-    vision_sha256: dict[FileName, Sha256] = {}
+    vision_sha256: dict[FileName, Sha256] = Field(default={})
     """Expected sha256 of files of `vision_model`, by name; checked whenever it is read"""
     text_tokens: Positive
     """T5 tokens of a prompt, padding included (CogVideoX uses no mask)"""
@@ -98,99 +82,6 @@ class Features(Settings):
     """Folder or file of the feature network"""
     sha256: Sha256 | None = None
     """Expected sha256 of its weights (of a folder: model.safetensors), checked before use; null: not checked"""
-
-
-class SplitSettings(Settings):
-    """How many clips of a split are used, and in what portions."""
-
-    clips: Positive
-    """Clips used: the first ones in the dataset's own order"""
-    shard_clips: Positive
-    """Clips of one shard; a shard is one job of the workflow"""
-
-    @property
-    def shards(self) -> int:
-        return math.ceil(self.clips / self.shard_clips)
-
-
-class Tabletop(Settings):
-    """How much tabletop data to generate, in the dataset's own format."""
-
-    train: Positive
-    """Index entries for training"""
-    validation: Positive
-    """Index entries for validation"""
-    cameras: int = Field(default=1, ge=1, le=5)
-    """Views of each scene, each an index entry (bridge format only)"""
-
-
-class Dataset(Settings):
-    """One dataset: where its videos come from and how they are used."""
-
-    format: Literal["ssv2", "bridge", "epic", "folder"]
-    """Format on disk: Something-Something V2, BridgeData V1, Epic-Kitchens-100, or a folder of your own videos"""
-    source: Literal["tabletop", "archive"]
-    """tabletop: generated on this machine; archive: licensed files that you put into `root`"""
-    root: str | None = None
-    """Folder of the unpacked dataset, or where it is unpacked to (source: archive)"""
-    archives: str | None = None
-    """Folder of the archives, yours or downloaded ones, to unpack; null: `root`/archives where there are urls"""
-    urls: list[Url] = []
-    """Where to download from: files, or a folder where it ends in /; docs/data/ says what each format takes"""
-    checksums: str | None = None
-    """Published hashes of the archives: lines of md5sum or sha256sum; for epic the md5.csv of its download scripts"""
-    licence_accepted: bool = False
-    """You have read and accept the dataset's licence (docs/data/); else nothing is downloaded or unpacked"""
-    download_workers: Positive = 4
-    """Files downloaded at once"""
-    tabletop: Tabletop | None = None
-    """Amount of generated data (source: tabletop)"""
-    validation_share: float = Field(default=0.1, gt=0, lt=1)
-    """folder without a column split: share of the sources (recordings) whose videos are kept for validation"""
-    initial_frames: int = Field(ge=1, le=4)
-    """Given frames at the start of a clip (paper: 2, 1, 1)"""
-    train: SplitSettings
-    """Clips for training"""
-    validation: SplitSettings
-    """Clips for prediction and scores"""
-    train_steps: Positive
-    """Optimizer steps, counted after `train.init_from` where that is given"""
-    ablation_steps: Positive | None = None
-    """Optimizer steps of variants with steps: ablation (paper: 20,000, on ssv2); null: none are trained here"""
-
-    def split(self, name: str) -> SplitSettings:
-        """The settings of the split called `train` or `validation`."""
-        return {"train": self.train, "validation": self.validation}[name]
-
-    @model_validator(mode="after")
-    def check(self) -> "Dataset":
-        if self.format == "folder" and self.source != "archive":
-            raise ValueError("format is folder: source must be archive, and root must name the folder")
-        if self.format == "folder" and (self.archives is not None or self.urls or self.checksums is not None):
-            raise ValueError("format is folder: the videos are your own; archives, urls and checksums must be left out")
-        if self.format != "folder" and self.validation_share != type(self).model_fields["validation_share"].default:
-            raise ValueError(f"validation_share would change nothing: the {self.format} format has its own splits")
-        if self.source == "archive":
-            if self.root is None or self.tabletop is not None:
-                raise ValueError("source is archive: root must name the dataset's folder, tabletop must be left out")
-            return self
-        if self.archives is not None or self.urls or self.checksums is not None:
-            raise ValueError("source is tabletop: archives, urls and checksums must be left out")
-        if self.root is not None or self.tabletop is None:
-            raise ValueError("source is tabletop: tabletop must say how much to make, root must be left out")
-        for name in ("train", "validation"):
-            made, used = getattr(self.tabletop, name), self.split(name).clips
-            if made < used:
-                raise ValueError(f"{name}.clips is {used}, but tabletop.{name} makes only {made}")
-        entries, cameras = self.tabletop.train + self.tabletop.validation, self.tabletop.cameras
-        if self.format != "bridge" and cameras != 1:
-            raise ValueError(f"tabletop.cameras is {cameras}, but the {self.format} format has one view of a scene")
-        if self.format == "bridge" and (entries % cameras or int(0.8 * entries) != self.tabletop.train):
-            raise ValueError(
-                f"the bridge format splits its list of views 80/20: tabletop.train + tabletop.validation is"
-                f" {entries}, must be a multiple of cameras ({cameras}), tabletop.train {int(0.8 * entries)}"
-            )
-        return self
 
 
 class Encode(Settings):
@@ -281,68 +172,6 @@ class Report(Settings):
     """Clips shown beside the truth, for each dataset"""
 
 
-class Variant(Settings):
-    """One row of the results."""
-
-    name: Name
-    """The file's name without .yaml; part of every path"""
-    title: str = Field(min_length=1)
-    """Name in tables and figures"""
-    prediction: Literal["model", "repeat"] = "model"
-    """model: sample the diffusion model; repeat: show the last given frame for ever"""
-    base: BaseKind = "text"
-    """text: the text-to-video model of `base`; image: the image-to-video model of `image_base` (Table 2)"""
-    adapter: Literal["fca", "lora", "controlnet", "none"]
-    """What is trained. fca: the paper's adapter; lora: low-rank weights; controlnet: a ControlNet; none: nothing"""
-    steps: Literal["full", "ablation"] = "full"
-    """full: a dataset's train_steps, after train.init_from; ablation: its ablation_steps, from scratch"""
-    init_scale: float = Field(default=0.1, ge=0)
-    """fca: first value of each layer's learned scale of the output"""
-    frame_wise_text: Literal["layer_wise", "uniform", "uniform_refined", "none"] = "layer_wise"
-    """fca: a conditioning module for each layer; one for all; one, refined by each layer; none (Table 3)"""
-    frame_mask: bool = True
-    """fca: each frame attends to its own block of the frame-wise text alone (Table 3, row 6)"""
-    pre_norm: bool = True
-    """fca: a learned norm in front of the frame-wise text's attention (Table 4)"""
-    gate: Literal["before", "after"] = "before"
-    """fca: the output is added before or after the block's own gate; the paper doesn't say"""
-    control: Literal["repeated", "zeros"] = "repeated"
-    """controlnet: the initial frames' latent in every latent frame, or in the first alone, then zeros"""
-    opposite: bool = False
-    """Also predict from opposite captions, to see whether the text is obeyed (tabletop only)"""
-
-    @property
-    def trained(self) -> bool:
-        return self.adapter != "none"
-
-    @model_validator(mode="after")
-    def check(self) -> "Variant":
-        if self.prediction == "repeat" and (self.trained or self.opposite):
-            raise ValueError("prediction is repeat: adapter must be none and opposite must be false")
-        for kind, names in ADAPTER_SETTINGS.items():
-            changed = [name for name in names if getattr(self, name) != type(self).model_fields[name].default]
-            if self.adapter != kind and changed:
-                raise ValueError(f"adapter is {self.adapter}: {', '.join(changed)} would change nothing, leave it out")
-        if self.base == "image" and self.adapter in ("fca", "controlnet"):
-            raise ValueError(f"base is image: adapter must be lora or none, not {self.adapter}")
-        if self.frame_wise_text == "uniform_refined" and self.frame_mask:
-            raise ValueError("frame_wise_text is uniform_refined: frame_mask must be false")
-        return self
-
-
-ADAPTER_SETTINGS = {
-    "fca": ("init_scale", "frame_wise_text", "frame_mask", "pre_norm", "gate"),
-    "controlnet": ("control",),
-}
-"""Settings of a variant that only one kind of adapter has."""
-ADAPTER_SIZES = {
-    "fca": ("queries_per_frame", "ftc_width", "ftc_heads"),
-    "lora": ("lora_rank", "lora_alpha"),
-    "controlnet": ("control_layers",),
-}
-"""Fields of `Adapter` that a kind of adapter is made with."""
-
-
 class Config(Settings):
     """A whole scale."""
 
@@ -370,7 +199,7 @@ class Config(Settings):
     """Datasets by name"""
     variants: dict[Name, Variant] = Field(min_length=1)
     """Variants by name; in a file, a list of names of files in variants/"""
-    ablations: dict[Name, Variant] = {}
+    ablations: dict[Name, Variant] = Field(default={})
     """More variants, given likewise: rows of the paper's tables, made when a table is asked for, never by `all`"""
     encode: Encode
     """Encoding with the frozen networks"""

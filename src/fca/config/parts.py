@@ -7,7 +7,9 @@ what came. Earlier steps' settings reach a step through their manifests.
 
 from typing import Any
 
-from fca.config.models import ADAPTER_SETTINGS, ADAPTER_SIZES, BaseKind, Config
+from fca.config.models import Config
+from fca.config.settings import BaseKind
+from fca.config.variant import ADAPTER_SETTINGS, ADAPTER_SIZES
 
 NOT_THE_SAME_FOR_ALL = ("learning_rate", "ablation_learning_rate", "init_from")
 """Settings of `train` that reach a training through `Config.learning_rate` and `init_from`."""

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fca.config.models import Config, Variant
+from fca.config.models import Config
+from fca.config.variant import Variant
 
 SCHEMA_FILE = Path("workflow/schemas/config.schema.json")
 TABLE_FILE = Path("config/README.md")
@@ -16,7 +17,7 @@ TABLE_FILE = Path("config/README.md")
 HEAD = """\
 # Settings
 
-Generated from `src/fca/config/models.py` by `python -m fca.config.table --fix`.
+Generated from `src/fca/config/{models,dataset,variant}.py` by `python -m fca.config.table --fix`.
 
 A scale is one file, `pocket.yaml` (the default), `pocket-scratch.yaml`, `pocket-folder.yaml` (your own videos, with the
 pocket scale's networks) or `paper.yaml`; choose it with

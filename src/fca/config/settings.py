@@ -1,0 +1,24 @@
+"""What all groups of settings share: how strict they are, and the types of their values."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+PartFile = Annotated[str, StringConstraints(pattern=r"^(transformer|vae|text_encoder|tokenizer|scheduler)/[^/]+$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+/\S*$")]
+FileName = Annotated[str, StringConstraints(pattern=r"^[^/]+$")]
+Positive = Annotated[int, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Split = Literal["train", "validation"]
+SampleKind = Literal["validation", "opposite"]
+BaseKind = Literal["text", "image"]
+
+
+class Settings(BaseModel):
+    """A group of settings."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
