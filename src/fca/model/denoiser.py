@@ -3,6 +3,7 @@
 Training and sampling know no more of a variant than `Denoiser.condition`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -22,19 +23,19 @@ Velocity = Callable[[Tensor, Tensor], Tensor]
 """(x_t (B, f, C, h, w), t (B,)) -> v (B, f, C, h, w), for the caption and the initial frames it was made for."""
 
 
-class Denoiser(nn.Module):
+class Denoiser(nn.Module, ABC):
     """A frozen transformer and, in the subclasses, what is trained beside or in it."""
 
     def __init__(self, transformer: CogVideoXTransformer3DModel):
         super().__init__()
         self.transformer = transformer
 
+    @abstractmethod
     def condition(self, given: Given, prompt: Prompt) -> Velocity:
         """Do what doesn't depend on the noise level, once for a video; return the prediction of v for any x_t, t.
 
         Tensors are in the precision of the transformer, or autocast is on.
         """
-        raise NotImplementedError
 
     def trained(self) -> dict[str, nn.Parameter]:
         """The parameters that are trained, by name."""
