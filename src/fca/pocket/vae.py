@@ -49,8 +49,7 @@ def psnr(prediction: torch.Tensor, truth: torch.Tensor) -> float:
 class ConvolutionMuon:
     """Muon for convolutions (torch.optim.Muon takes matrices only), AdamW for the rest; one learning rate for both.
 
-    A filter bank is a matrix (out, in x kernel) here, as in Muon's own recipe. Held-out PSNR after the same 290 steps
-    is 23.2 dB, and 20.1 dB with AdamW alone.
+    A filter bank is a matrix (out, in x kernel) here, as in Muon's own recipe.
     """
 
     def __init__(self, vae: AutoencoderKLCogVideoX, learning_rate: float, steps: int):
