@@ -86,6 +86,20 @@ class World:
     def whole_prompt(self) -> Prompt:
         return Prompt(self.prompt, self.text, self.text_mask)
 
+    def batch(self, noise: Tensor) -> dict[str, Tensor]:
+        """What `TrainingModel` takes, with `noisy` as the clean latents."""
+        return {
+            "clean": self.noisy,
+            "noise": noise,
+            "initial": self.initial,
+            "initial_noise": self.initial_noise,
+            "timestep": self.timestep,
+            "prompt_embeds": self.prompt,
+            "text_embeds": self.text,
+            "text_mask": self.text_mask,
+            "vision": self.vision,
+        }
+
     def condition(self) -> Condition:
         return self.adapter.condition(self.features(), self.text, self.text_mask, self.vision)
 

@@ -148,17 +148,7 @@ def test_a_rotary_base_trains_and_samples(base):
     model, world = make("fca", layers=2, **base)
     training = TrainingModel(model, ALPHAS)
     noise = torch.randn(world.noisy.shape, generator=torch.Generator().manual_seed(5))
-    batch = {
-        "clean": world.noisy,
-        "noise": noise,
-        "initial": world.initial,
-        "initial_noise": world.initial_noise,
-        "timestep": world.timestep,
-        "prompt_embeds": world.prompt,
-        "text_embeds": world.text,
-        "text_mask": world.text_mask,
-        "vision": world.vision,
-    }
+    batch = world.batch(noise)
     optimizer = torch.optim.AdamW(model.trained().values(), lr=1e-2)
     losses = []
     for _ in range(8):

@@ -66,17 +66,7 @@ def test_the_epsilon_loss_is_the_error_of_the_noise_that_the_velocity_stands_for
 def test_the_configured_loss_is_the_one_that_is_trained():
     """With alpha one half everywhere, the epsilon loss is half of the v loss."""
     world = make_world(small_transformer(), None)
-    batch = {
-        "clean": world.noisy,
-        "noise": torch.randn(world.noisy.shape, generator=torch.Generator().manual_seed(4)),
-        "initial": world.initial,
-        "initial_noise": world.initial_noise,
-        "timestep": world.timestep,
-        "prompt_embeds": world.prompt,
-        "text_embeds": world.text,
-        "text_mask": world.text_mask,
-        "vision": world.vision,
-    }
+    batch = world.batch(torch.randn(world.noisy.shape, generator=torch.Generator().manual_seed(4)))
     halves = torch.full((1000,), 0.5)
     losses = [TrainingModel(TextToVideo(world.transformer), halves, loss)(batch) for loss in ("v", "epsilon")]
     torch.testing.assert_close(losses[1], losses[0] / 2)
