@@ -4,15 +4,13 @@ The demo continues this adapter for its last few hundred steps on each dataset's
 model, the objective and the conditioning are the workflow's own (`fca.train.loop.TrainingModel`).
 """
 
-import copy
 import json
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import CogVideoXDDIMScheduler, CogVideoXTransformer3DModel
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import AutoTokenizer, T5EncoderModel
 
@@ -22,6 +20,7 @@ from fca.encode.blip2 import FrozenBlip2
 from fca.model import FCA, FCAAdapter
 from fca.model_facts import ModelFacts
 from fca.pocket.corpus import FRAMES, HEIGHT, WIDTH, Corpus
+from fca.pocket.fit import Curve, fit
 from fca.pocket.text import TEXT_TOKENS, TEXT_WIDTH
 from fca.train.loop import TrainingModel
 
@@ -92,15 +91,12 @@ def train(corpus: Corpus, latents: dict[str, Tensor], root: Path, cache: Path, s
     )
     place = device()
     adapter.to(place)
-    average = copy.deepcopy(adapter).requires_grad_(False)
     alphas = scheduler.alphas_cumprod.float()
     model = TrainingModel(FCA(transformer, adapter, alphas, t_ref=1), alphas).to(place)
     two_frames = torch.from_numpy(corpus.styles == STYLES.index("ssv2"))
     initial = torch.where(two_frames.view(-1, 1, 1, 1, 1), latents["two"], latents["first"])
-    optimizer = torch.optim.AdamW(adapter.parameters(), lr=2e-3, betas=(0.9, 0.95), weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.04)
-    curve, losses, started = [], [], time.time()
-    for step in (bar := tqdm(range(steps), desc="pocket adapter")):
+
+    def loss_of(step: int) -> Tensor:
         rows = torch.from_numpy(rng.integers(len(corpus), size=BATCH))
         captions = frozen["prompt"][rows]
         clean = latents["video"][rows].float()
@@ -116,23 +112,13 @@ def train(corpus: Corpus, latents: dict[str, Tensor], root: Path, cache: Path, s
             "vision": frozen["vision"][rows].float(),
         }
         with torch.autocast(place.type, torch.bfloat16):
-            loss = model({name: tensor.to(place) for name, tensor in batch.items()})
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(adapter.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad(set_to_none=True)
-        decay = min(0.999, (step + 1) / (step + 10))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(average.parameters()), list(adapter.parameters()), 1 - decay)
-        losses.append(loss.item())
-        if step % 100 == 99:
-            mean = float(np.mean(losses[-100:]))
-            curve.append({"step": step + 1, "loss": mean, "seconds": round(time.time() - started, 1)})
-            bar.set_postfix(loss=f"{mean:.4f}")
-        if step % 1000 == 999 or step == steps - 1:
-            copy.deepcopy(average).half().save_pretrained(root / "adapter")
-            facts(root).write(root / "adapter")
-            parameters = sum(parameter.numel() for parameter in adapter.parameters())
-            figures = {"parameters": parameters, "steps": steps, "seed": seed, "batch": BATCH, "curve": curve}
-            (root / "adapter" / "training.json").write_text(json.dumps(figures, indent=1) + "\n")
+            return model({name: tensor.to(place) for name, tensor in batch.items()})
+
+    def save(average: nn.Module, curve: Curve) -> None:
+        average.save_pretrained(root / "adapter")
+        facts(root).write(root / "adapter")
+        parameters = sum(parameter.numel() for parameter in adapter.parameters())
+        figures = {"parameters": parameters, "steps": steps, "seed": seed, "batch": BATCH, "curve": curve}
+        (root / "adapter" / "training.json").write_text(json.dumps(figures, indent=1) + "\n")
+
+    fit(adapter, loss_of, save, steps, "pocket adapter", weight_decay=1e-4)

@@ -4,20 +4,19 @@ The base learns what CogVideoX-2B knows before FCA: video from text, and single 
 frame is a familiar input). It never sees initial frames. One caption in ten is dropped for classifier-free guidance.
 """
 
-import copy
 import json
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKLCogVideoX, CogVideoXDDIMScheduler, CogVideoXTransformer3DModel
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from fca.checkpoints import device
 from fca.model.diffusion import diffuse
 from fca.pocket.corpus import Corpus
+from fca.pocket.fit import Curve, fit
 from fca.pocket.text import TEXT_TOKENS, TEXT_WIDTH, build_text_encoder, load_tokenizer
 from fca.pocket.vae import LATENT_CHANNELS, to_video
 from fca.train.objective import v_loss
@@ -99,13 +98,9 @@ def train(corpus: Corpus, root: Path, cache: Path, steps: int, seed: int) -> Non
     scheduler = build_scheduler()
     place = device()
     modules = torch.nn.ModuleList([build_transformer(), build_text_encoder(len(tokenizer))]).to(place)
-    average = copy.deepcopy(modules).requires_grad_(False)
     transformer, text_encoder = modules
-    optimizer = torch.optim.AdamW(modules.parameters(), lr=2e-3, betas=(0.9, 0.95), weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.04)
-    curve, losses, started = [], [], time.time()
-    bar = tqdm(range(steps), desc="pocket base")
-    for step in bar:
+
+    def loss_of(step: int) -> Tensor:
         rows = torch.from_numpy(rng.integers(len(corpus), size=BATCH))
         if step % IMAGE_BATCHES == 0:
             clean = latents["first" if step % 16 else "two"][rows].float()
@@ -120,31 +115,20 @@ def train(corpus: Corpus, root: Path, cache: Path, steps: int, seed: int) -> Non
         with torch.autocast(place.type, torch.bfloat16):
             embeds = text_encoder(ids)[0]
             prediction = transformer(noisy, embeds, timestep, return_dict=False)[0]
-        loss = v_loss(prediction, velocity)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad(set_to_none=True)
-        with torch.no_grad():
-            decay = min(0.999, (step + 1) / (step + 10))
-            torch._foreach_lerp_(list(average.parameters()), list(modules.parameters()), 1 - decay)
-        if step % IMAGE_BATCHES:
-            losses.append(loss.item())
-        if step % 100 == 99:
-            mean = float(np.mean(losses[-100:]))
-            curve.append({"step": step + 1, "loss": mean, "seconds": round(time.time() - started, 1)})
-            bar.set_postfix(loss=f"{mean:.4f}")
-    average[0].half().save_pretrained(root / "transformer")
-    average[1].half().save_pretrained(root / "text_encoder")
-    scheduler.save_pretrained(root / "scheduler")
-    parameters = sum(parameter.numel() for parameter in transformer.parameters())
-    figures = {
-        "parameters": parameters,
-        "steps": steps,
-        "seed": seed,
-        "batch": BATCH,
-        "final_loss": curve[-1]["loss"],
-        "curve": curve,
-    }
-    (root / "transformer" / "training.json").write_text(json.dumps(figures, indent=1) + "\n")
+        return v_loss(prediction, velocity)
+
+    def save(average: nn.Module, curve: Curve) -> None:
+        average[0].save_pretrained(root / "transformer")
+        average[1].save_pretrained(root / "text_encoder")
+        scheduler.save_pretrained(root / "scheduler")
+        figures = {
+            "parameters": sum(parameter.numel() for parameter in transformer.parameters()),
+            "steps": steps,
+            "seed": seed,
+            "batch": BATCH,
+            "final_loss": curve[-1]["loss"],
+            "curve": curve,
+        }
+        (root / "transformer" / "training.json").write_text(json.dumps(figures, indent=1) + "\n")
+
+    fit(modules, loss_of, save, steps, "pocket base", weight_decay=1e-3, counted=lambda step: step % IMAGE_BATCHES > 0)

@@ -4,16 +4,13 @@ It has what sets that model apart: rotary positions, patches of two latent frame
 of the first frame in channels of its own. Latents, captions and their encoders are the pocket base's.
 """
 
-import copy
 import json
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import CogVideoXDDIMScheduler, CogVideoXTransformer3DModel
-from torch import Tensor
-from tqdm import tqdm
+from torch import Tensor, nn
 from transformers import AutoTokenizer, T5EncoderModel
 
 from fca.checkpoints import device
@@ -21,6 +18,7 @@ from fca.model.diffusion import diffuse
 from fca.model.given import Given, Prompt
 from fca.model.image_to_video import ImageToVideo
 from fca.pocket.corpus import Corpus
+from fca.pocket.fit import Curve, fit
 from fca.pocket.text import TEXT_TOKENS, TEXT_WIDTH
 from fca.pocket.vae import LATENT_CHANNELS
 from fca.train.objective import v_loss
@@ -83,12 +81,9 @@ def train(corpus: Corpus, latents: dict[str, Tensor], base: Path, root: Path, st
     captions = torch.tensor([rows_of[caption] for caption in corpus.captions])
     scheduler = CogVideoXDDIMScheduler.from_pretrained(base / "scheduler")
     transformer = build_transformer().to(place)
-    average = copy.deepcopy(transformer).requires_grad_(False)
     model = ImageToVideo(transformer)
-    optimizer = torch.optim.AdamW(transformer.parameters(), lr=2e-3, betas=(0.9, 0.95), weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.04)
-    curve, losses, started = [], [], time.time()
-    for step in (bar := tqdm(range(steps), desc="pocket image base")):
+
+    def loss_of(step: int) -> Tensor:
         rows = torch.from_numpy(rng.integers(len(corpus), size=BATCH))
         dropped = torch.from_numpy(rng.random(BATCH) < 0.1)
         clean, first = latents["video"][rows].float().to(place), latents["first"][rows].float().to(place)
@@ -98,22 +93,13 @@ def train(corpus: Corpus, latents: dict[str, Tensor], base: Path, root: Path, st
         given = Given(first, torch.zeros_like(first), torch.empty(BATCH, 0, 0))
         with torch.autocast(place.type, torch.bfloat16):
             predict = model.condition(given, Prompt(prompt, prompt, torch.ones(prompt.shape[:2], dtype=torch.bool)))
-            loss = v_loss(predict(noisy, timestep), velocity)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(transformer.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad(set_to_none=True)
-        with torch.no_grad():
-            decay = min(0.999, (step + 1) / (step + 10))
-            torch._foreach_lerp_(list(average.parameters()), list(transformer.parameters()), 1 - decay)
-        losses.append(loss.item())
-        if step % 100 == 99 or step == steps - 1:
-            mean = float(np.mean(losses[-100:]))
-            curve.append({"step": step + 1, "loss": mean, "seconds": round(time.time() - started, 1)})
-            bar.set_postfix(loss=f"{mean:.4f}")
-    link_shared(base, root)
-    average.half().save_pretrained(root / "transformer")
-    parameters = sum(parameter.numel() for parameter in transformer.parameters())
-    figures = {"parameters": parameters, "steps": steps, "seed": seed, "batch": BATCH, "curve": curve}
-    (root / "transformer" / "training.json").write_text(json.dumps(figures, indent=1) + "\n")
+            return v_loss(predict(noisy, timestep), velocity)
+
+    def save(average: nn.Module, curve: Curve) -> None:
+        link_shared(base, root)
+        average.save_pretrained(root / "transformer")
+        parameters = sum(parameter.numel() for parameter in transformer.parameters())
+        figures = {"parameters": parameters, "steps": steps, "seed": seed, "batch": BATCH, "curve": curve}
+        (root / "transformer" / "training.json").write_text(json.dumps(figures, indent=1) + "\n")
+
+    fit(transformer, loss_of, save, steps, "pocket image base", weight_decay=1e-3)
