@@ -54,6 +54,25 @@ def test_agrees_with_scipy_where_the_covariances_are_well_conditioned(clips: int
     assert frechet_distance(first, second) == pytest.approx(by_eigenvalues(first, second), rel=1e-8)
 
 
+def videogpt(first: np.ndarray, second: np.ndarray) -> float:
+    """VideoGPT's own way (after TensorFlow-GAN), in float64: roots of symmetric matrices by SVD, twice."""
+
+    def root(matrix: np.ndarray) -> np.ndarray:
+        left, values, right = np.linalg.svd(matrix)
+        return left @ np.diag(np.where(values < 1e-10, values, np.sqrt(values))) @ right
+
+    one, other = np.cov(first, rowvar=False), np.cov(second, rowvar=False)
+    half = root(one)
+    shift = first.mean(0) - second.mean(0)
+    return float(np.trace(one + other) - 2 * np.trace(root(half @ other @ half)) + shift @ shift)
+
+
+@pytest.mark.parametrize("clips", [500, 60, 25])
+def test_agrees_with_videogpts_formula(clips: int) -> None:
+    first, second = features(7, clips, 40), features(8, clips, 40)
+    assert frechet_distance(first, second) == pytest.approx(videogpt(first, second), rel=1e-6)
+
+
 @pytest.mark.parametrize("clips", [5, 20, 40])
 def test_agrees_with_the_eigenvalues_where_clips_are_fewer_than_dimensions(clips: int) -> None:
     first, second = features(5, clips, 40), features(6, clips, 40)

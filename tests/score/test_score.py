@@ -1,23 +1,28 @@
 """`score()` from shards to score file, on tiny clips and a tiny random network, and what it refuses."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fca.config import Config, Layout, load
+from fca.config.dataset import SplitSettings
 from fca.data.manifest import Manifest
 from fca.data.quarantine import Quarantine
 from fca.data.shards import manifest_path, write_shard
 from fca.data.tabletop import MOTIONS
 from fca.errors import FcaError
+from fca.score.features import FeatureNetwork, Reading
 from fca.score.motion import asked_motion, found_motions, knows_motions, motion_accuracy
 from fca.score.pairs import Pairs, repeat_last_given, with_given_frames
+from fca.score.protocol import protocol_sha256
 from fca.score.score import score
 
 REPOSITORY = Path(__file__).parents[2]
 CLIPS, SHARD, FRAMES, HEIGHT, WIDTH, GIVEN = 7, 4, 8, 32, 48, 2
+SHAPE = (FRAMES, HEIGHT, WIDTH, 3)
 CAPTIONS = [
     "Pushing red block from left to right",
     "Moving blue cup up",
@@ -72,8 +77,7 @@ def write_samples(
     words = captions or (CAPTIONS if kind == "validation" else FLIPPED)
     for number in layout.shards("ssv2", "validation"):
         rows = [row for row in reversed(layout.shard_rows("ssv2", "validation", number)) if row not in without]
-        rng = np.random.default_rng(100)
-        frames = np.stack([truth(row) for row in rows]) + rng.normal(0, noise, (len(rows), FRAMES, HEIGHT, WIDTH, 3))
+        frames = np.stack([truth(row) + np.random.default_rng(row).normal(0, noise, SHAPE) for row in rows])
         arrays = {
             "frames": frames.clip(0, 255).astype(np.uint8),
             "caption": [words[row % 3] for row in rows],
@@ -99,14 +103,13 @@ def test_from_shards_to_score_file(config: Config) -> None:
     found = json.loads(first)
     assert (found["dataset"], found["variant"], found["count"]) == ("ssv2", "fca", CLIPS)
     stem = f"tiny-i3d_{CLIPS}x{FRAMES}f"
-    names = {f"{metric}_{stem}{end}" for metric in ("fvd", "kvd", "kvd_seer") for end in ("", "_raw")}
+    names = {f"{metric}_{stem}{end}" for metric in ("fvd", "kvd", "kvd_seer") for end in (f"_gt{GIVEN}", "_raw")}
     others = {"psnr", "ssim", "motion_accuracy", "opposite_motion_accuracy"}
     assert set(found["scores"]) == names | others
     for name, interval in found["scores"].items():
-        assert set(interval) == {"value", "low", "high"}, name
+        assert set(interval) == {"value", "low", "high"} | ({"bias"} if name.startswith("fvd") else set()), name
         assert interval["low"] <= interval["value"] <= interval["high"], name
-    assert found["scores"][f"fvd_{stem}"]["value"] > 0
-    assert found["scores"][f"fvd_{stem}_raw"]["value"] > found["scores"][f"fvd_{stem}"]["value"]
+    assert 0 < found["scores"][f"fvd_{stem}_gt{GIVEN}"]["value"] < found["scores"][f"fvd_{stem}_raw"]["value"]
     assert len(found["psnr_per_frame"]) == len(found["ssim_per_frame"]) == FRAMES - GIVEN
     assert 20 < found["scores"]["psnr"]["value"] < 25  # noise of 20 levels, a little of it clipped
     assert np.mean(found["psnr_per_frame"]) == pytest.approx(found["scores"]["psnr"]["value"], rel=1e-4)
@@ -119,7 +122,7 @@ def test_from_shards_to_score_file(config: Config) -> None:
     assert found["feature_network"]["name"] == "tiny-i3d"
     assert found["protocol"]["initial_frames"] == GIVEN
     assert found["protocol"]["interval"]["resamplings"] == 20
-    assert found["reference"]["fvd_truth_halves"]["name"] == f"fvd_tiny-i3d_3x{FRAMES}f"
+    assert found["reference"]["fvd_truth_halves"]["name"] == f"fvd_tiny-i3d_3x{FRAMES}f_gt{GIVEN}"
     assert set(found["parents"]) == {
         f"ssv2/{folder}-{number:04d}.h5"
         for folder in ("clips/validation", "samples/fca/validation", "samples/fca/opposite")
@@ -133,7 +136,7 @@ def test_a_perfect_prediction(config: Config) -> None:
     write_samples(config, "opposite")
     found = scored(config, "fca")["scores"]
     stem = f"tiny-i3d_{CLIPS}x{FRAMES}f"
-    assert found[f"fvd_{stem}"]["value"] == pytest.approx(0, abs=1e-9)
+    assert found[f"fvd_{stem}_gt{GIVEN}"]["value"] == pytest.approx(0, abs=1e-9)
     assert found["psnr"]["value"] == 100
     assert found["ssim"]["value"] == 1
 
@@ -142,7 +145,7 @@ def test_repeat_needs_no_samples(config: Config) -> None:
     write_clips(config)
     found = scored(config, "repeat")
     stem = f"tiny-i3d_{CLIPS}x{FRAMES}f"
-    assert found["scores"][f"fvd_{stem}"] == found["scores"][f"fvd_{stem}_raw"]
+    assert found["scores"][f"fvd_{stem}_gt{GIVEN}"] == found["scores"][f"fvd_{stem}_raw"]
     assert found["scores"]["opposite_motion_accuracy"] is None
     assert found["opposite"] == []
     pixels = truth(0)[None]
@@ -168,6 +171,72 @@ def test_batches_do_not_change_what_is_paired(config: Config) -> None:
         assert max(len(batch.ids) for batch in batches) <= size
         for batch in batches:
             np.testing.assert_array_equal(batch.truth, batch.prediction)
+
+
+def test_batch_size_and_shards_do_not_change_a_score(config: Config) -> None:
+    write_clips(config)
+    write_samples(config)
+    write_samples(config, "opposite")
+    first = scored(config, "fca")["scores"]
+    shutil.rmtree(Layout(config).readings("ssv2", "truth").parent)
+    settings = config.model_copy(update={"score": config.score.model_copy(update={"batch_size": 1})})
+    one_by_one = scored(settings, "fca")["scores"]
+    ssv2 = config.datasets["ssv2"].model_copy(update={"validation": SplitSettings(clips=CLIPS, shard_clips=2)})
+    layout = Layout(config)
+    for kind in ("clips", "samples"):
+        shutil.rmtree(layout.root / "ssv2" / kind)
+    shutil.rmtree(layout.readings("ssv2", "truth").parent)
+    cut_otherwise = config.model_copy(update={"datasets": {"ssv2": ssv2}})
+    write_clips(cut_otherwise)
+    write_samples(cut_otherwise)
+    write_samples(cut_otherwise, "opposite")
+    other = scored(cut_otherwise, "fca")["scores"]
+    for name, interval in first.items():
+        for scores in (one_by_one, other):
+            assert scores[name]["value"] == pytest.approx(interval["value"], rel=1e-5, abs=1e-9), name
+
+
+def test_no_clip_goes_through_the_network_twice(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_clips(config)
+    write_samples(config)
+    write_samples(config, "opposite")
+    read: list[int] = []
+    original = FeatureNetwork.read
+
+    def counted(self: FeatureNetwork, frames: np.ndarray, batch_size: int = 16) -> Reading:
+        read.append(len(frames))
+        return original(self, frames, batch_size)
+
+    monkeypatch.setattr(FeatureNetwork, "read", counted)
+    first = score(config, "ssv2", "fca").read_bytes()
+    assert sum(read) == 4 * CLIPS  # truth, predictions, raw, opposite
+    read.clear()
+    assert score(config, "ssv2", "fca").read_bytes() == first, "kept readings give the same bytes"
+    assert read == []
+    scored(config, "repeat")
+    assert sum(read) == 2 * CLIPS  # the truth is known
+    read.clear()
+    write_samples(config, noise=30.0)
+    assert score(config, "ssv2", "fca").read_bytes() != first, "other predictions are read again"
+    assert sum(read) == 2 * CLIPS
+
+
+def test_damaged_readings_are_made_again(config: Config, caplog: pytest.LogCaptureFixture) -> None:
+    write_clips(config)
+    first = score(config, "ssv2", "repeat").read_bytes()
+    for name in ("truth", "repeat-validation-raw"):
+        path = Layout(config).readings("ssv2", name)
+        path.write_bytes(path.read_bytes()[:-300])
+    assert score(config, "ssv2", "repeat").read_bytes() == first
+    assert "again" in caplog.text
+
+
+def test_the_protocol_has_a_hash_that_moves_with_it(config: Config) -> None:
+    write_clips(config)
+    one = scored(config, "repeat")
+    other = config.model_copy(update={"score": config.score.model_copy(update={"bootstrap": 21})})
+    two = scored(other, "repeat")
+    assert one["protocol_sha256"] == protocol_sha256(one["protocol"]) != two["protocol_sha256"]
 
 
 def test_a_network_without_motion_classes(config: Config, write_network) -> None:
@@ -215,7 +284,7 @@ def test_a_quarantined_clip_is_named_not_hidden(config: Config) -> None:
     write_samples(config, "opposite", without=(5,), quarantine=(row,))
     found = scored(config, "fca")
     assert found["count"] == CLIPS - 1
-    assert f"fvd_tiny-i3d_{CLIPS - 1}x{FRAMES}f" in found["scores"]
+    assert f"fvd_tiny-i3d_{CLIPS - 1}x{FRAMES}f_gt{GIVEN}" in found["scores"]
     assert {row["id"] for row in found["quarantine"]} == {"clip-5"}
 
 

@@ -70,6 +70,11 @@ class Dataset(Settings):
         """The settings of the split called `train` or `validation`."""
         return {"train": self.train, "validation": self.validation}[name]
 
+    @property
+    def split_name(self) -> str | None:
+        """How the dataset was split, where there is more than one way: part of every score's name."""
+        return None
+
     @model_validator(mode="after")
     def check(self) -> "Dataset":
         if self.format == "folder" and self.source != "archive":

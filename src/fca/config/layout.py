@@ -71,6 +71,10 @@ class Layout:
     def samples(self, dataset: str, variant: str, kind: str, shard: int | str) -> Path:
         return self.root / dataset / "samples" / variant / f"{kind}-{_number(shard)}.h5"
 
+    def readings(self, dataset: str, name: str) -> Path:
+        """What the feature network says of the truth, or of a variant's predictions; kept by `fca score`."""
+        return self.root / dataset / "readings" / f"{name}.h5"
+
     def scores(self, dataset: str, variant: str) -> Path:
         return self.root / dataset / "scores" / f"{variant}.json"
 

@@ -21,7 +21,7 @@ from fca.data.manifest import Manifest
 from fca.data.quarantine import Quarantine
 from fca.errors import FcaError
 
-MADE_BY = {"clips": "fca resample", "latents": "fca encode", "samples": "fca sample"}
+MADE_BY = {"clips": "fca resample", "latents": "fca encode", "samples": "fca sample", "readings": "fca score"}
 ROOM = 2**20  # bytes beside the arrays: headers, chunk index, manifest
 DAMAGE = (OSError, RuntimeError, KeyError, UnicodeDecodeError)  # what h5py raises when it reads damaged bytes
 

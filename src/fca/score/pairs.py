@@ -35,6 +35,7 @@ class Pairs:
         layout = Layout(config)
         self.initial_frames = config.datasets[dataset].initial_frames
         self.frame_shape = (config.clip.frames, config.clip.height, config.clip.width, 3)
+        self.truth_parents: dict[str, str] = {}
         self.parents: dict[str, str] = {}
         self.quarantine: list[Any] = []
         self._parts: list[tuple[Shard, Shard | None, list[tuple[int, int]]]] = []
@@ -46,6 +47,7 @@ class Pairs:
             for shard in (truth, samples) if samples else (truth,):
                 self._check_frames(shard)
                 self.parents[shard.path.relative_to(layout.root).as_posix()] = shard.manifest.sha256
+            self.truth_parents[truth.path.relative_to(layout.root).as_posix()] = truth.manifest.sha256
             self._parts.append((truth, samples, _matches(truth, samples, kind)))
             self.quarantine += (samples or truth).manifest.quarantine
         if len(self) < 2:
@@ -54,6 +56,11 @@ class Pairs:
 
     def __len__(self) -> int:
         return sum(len(matches) for _, _, matches in self._parts)
+
+    @property
+    def ids(self) -> list[str]:
+        """Of all pairs, in the order of the dataset's list."""
+        return [truth.ids[row] for truth, _, matches in self._parts for row, _ in matches]
 
     def batches(self, size: int) -> Iterator[Batch]:
         """All pairs in the order of the dataset's list, at most `size` clips in memory at once."""

@@ -1,5 +1,7 @@
 """What a score is: the settings that make two scores comparable, and the names that carry them."""
 
+import hashlib
+import json
 from typing import Any
 
 from fca.config import Config
@@ -8,9 +10,22 @@ from fca.score.features import FeatureNetwork
 from fca.score.pixels import K1, K2, MOST_PSNR, SIGMA, WINDOW
 
 
-def score_name(metric: str, network: str, clips: int, frames: int, raw: bool = False) -> str:
-    """E.g. `fvd_i3d_2048x16f`; `raw`: of the clips as the model made them, given frames included."""
-    return f"{metric}_{network}_{clips}x{frames}f{'_raw' if raw else ''}"
+def score_name(metric: str, network: str, clips: int, config: Config, dataset: str, raw: bool = False) -> str:
+    """E.g. `fvd_i3d_2048x16f_gt2`: network, clips x frames, and that the first 2 frames are the ground truth's.
+
+    `raw`: of the clips as the model made them, `fvd_i3d_2048x16f_raw`. Where a dataset can be split in several
+    ways, the one used stands in between. No codec is named: frames are scored as they are stored, as uint8.
+    """
+    settings = config.datasets[dataset]
+    frames = "raw" if raw else f"gt{settings.initial_frames}"
+    split = settings.split_name
+    return "_".join([metric, network, f"{clips}x{config.clip.frames}f", *([split] if split else []), frames])
+
+
+def protocol_sha256(stated: dict[str, Any]) -> str:
+    """Hex sha256 of a protocol: two scores are comparable where their names and this are equal."""
+    text = json.dumps(stated, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def check(config: Config, network: FeatureNetwork) -> None:
@@ -32,7 +47,9 @@ def protocol(config: Config, dataset: str, network: FeatureNetwork, clips: int) 
         "height": config.clip.height,
         "width": config.clip.width,
         "initial_frames": config.datasets[dataset].initial_frames,
+        "split": config.datasets[dataset].split_name or "the dataset's own",
         "scored": "all frames, given ones replaced by the truth (Seer); _raw: as the model made them",
+        "codec": "none: uint8 frames as they are stored",
         "truth": "clips after temporal cast and resize, never through the VAE",
         "feature_network": {**network.config.model_dump(), "dimensions": network.feature_width},
         "preprocess": "uint8; short side resized bilinear without antialias, long side rounded up; [-1, 1]",
@@ -47,6 +64,7 @@ def protocol(config: Config, dataset: str, network: FeatureNetwork, clips: int) 
             "seed": config.seed,
             "method": "bootstrap over clips, percentiles centred at the value; shares: Wilson",
             "caution": "FVD of few clips is biased upwards and its interval does not show that; "
-            "reference.fvd_truth_halves is the FVD between random halves of the truth",
+            "bias is the first-order part of it (mean over random halves minus the value), and "
+            "reference.fvd_truth_halves the FVD between random halves of the truth",
         },
     }

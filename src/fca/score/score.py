@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,19 @@ from fca.data.manifest import made_by
 from fca.score import motion
 from fca.score.features import FeatureNetwork, load_network
 from fca.score.frechet import Features, frechet_distance
-from fca.score.interval import Interval, bootstrap_interval, mean_interval, resampling_counts
+from fca.score.interval import (
+    Interval,
+    bootstrap_interval,
+    mean_interval,
+    random_halves,
+    resampling_counts,
+    small_sample_bias,
+)
 from fca.score.kernel import centred, kernel_distance, resampled_kernel_distances
 from fca.score.pairs import Pairs, with_given_frames
 from fca.score.pixels import psnr, ssim
-from fca.score.protocol import check, protocol, score_name
-
-HALVINGS = 20
-"""Random halvings of the truth behind `reference.fvd_truth_halves`."""
+from fca.score.protocol import check, protocol, protocol_sha256, score_name
+from fca.score.readings import Readings
 
 
 def score(config: Config, dataset: str, variant: str) -> Path:
@@ -40,23 +45,39 @@ def score(config: Config, dataset: str, variant: str) -> Path:
     check(config, network)
     scores_motion = motion.knows_motions(network.classes, config.datasets[dataset].source)
 
-    measured = measure(pairs, network, config.score.batch_size, scores_motion)
-    asked = read_motions(opposite, network, config.score.batch_size) if opposite and scores_motion else []
+    def readings(name: str, of: Pairs, parents: dict[str, str]) -> Readings:
+        return Readings(layout.readings(dataset, name), network, of.ids, parents)
+
+    stem = f"{variant}-validation"
+    measured = measure(
+        pairs,
+        readings("truth", pairs, pairs.truth_parents),
+        readings(f"{stem}-given_is_truth", pairs, pairs.parents),
+        readings(f"{stem}-raw", pairs, pairs.parents),
+        config.score.batch_size,
+        scores_motion,
+    )
+    asked: list[dict[str, Any]] = []
+    if opposite and scores_motion:
+        kept = readings(f"{variant}-opposite-given_is_truth", opposite, opposite.parents)
+        asked = read_motions(opposite, kept, config.score.batch_size)
     counts = resampling_counts(len(pairs), config.score.bootstrap, config.seed)
+    stated = protocol(config, dataset, network, len(pairs))
     results = {
         "dataset": dataset,
         "variant": variant,
         "count": len(pairs),
-        "protocol": protocol(config, dataset, network, len(pairs)),
+        "protocol": stated,
+        "protocol_sha256": protocol_sha256(stated),
         "feature_network": {"name": network.name, "sha256": network.sha256},
         "scores": {
-            **distances(measured, network.name, config, counts),
+            **distances(measured, network.name, config, dataset, counts),
             "psnr": mean_interval(measured.psnr.mean(1), counts, config.score.confidence),
             "ssim": mean_interval(measured.ssim.mean(1), counts, config.score.confidence),
             "motion_accuracy": obeyed(measured.clips, config.score.confidence),
             "opposite_motion_accuracy": obeyed(asked, config.score.confidence),
         },
-        "reference": reference(measured, network, config),
+        "reference": reference(measured, network, config, dataset),
         "psnr_per_frame": measured.psnr.mean(0),
         "ssim_per_frame": measured.ssim.mean(0),
         "clips": measured.clips,
@@ -90,23 +111,24 @@ class Measured:
     truth_motions: list[str] = field(default_factory=list)
 
 
-def measure(pairs: Pairs, network: FeatureNetwork, batch_size: int, scores_motion: bool) -> Measured:
+def measure(
+    pairs: Pairs, truth: Readings, prediction: Readings, raw: Readings, batch_size: int, scores_motion: bool
+) -> Measured:
     """Read every pair once: features of truth and prediction, PSNR and SSIM of predicted frames, motion."""
     given = pairs.initial_frames
-    truth, prediction, raw, signal, similarity = [], [], [], [], []
+    signal, similarity = [], []
     clips: list[dict[str, Any]] = []
     truth_motions: list[str] = []
+    classes = truth.network.classes if scores_motion else None
     with tqdm(total=len(pairs), desc="score", unit="clip", disable=None) as bar:
         for batch in pairs.batches(batch_size):
-            of_truth = network.read(batch.truth, batch_size)
-            scored = network.read(with_given_frames(batch.prediction, batch.truth, given), batch_size)
-            truth.append(of_truth.features)
-            prediction.append(scored.features)
-            raw.append(network.read(batch.prediction, batch_size).features)
+            of_truth = truth.take(batch.truth, batch_size)
+            scored = prediction.take(with_given_frames(batch.prediction, batch.truth, given), batch_size)
+            raw.take(batch.prediction, batch_size)
             found: list[str | None] = [None] * len(batch.ids)
-            if scores_motion and network.classes:
-                found = [*motion.found_motions(scored.logits, network.classes)]
-                truth_motions += motion.found_motions(of_truth.logits, network.classes)
+            if classes:
+                found = [*motion.found_motions(scored.logits, classes)]
+                truth_motions += motion.found_motions(of_truth.logits, classes)
             for row, name in enumerate(batch.ids):
                 signal.append(psnr(batch.prediction[row, given:], batch.truth[row, given:]))
                 similarity.append(ssim(batch.prediction[row, given:], batch.truth[row, given:]))
@@ -121,23 +143,26 @@ def measure(pairs: Pairs, network: FeatureNetwork, batch_size: int, scores_motio
                     }
                 )
             bar.update(len(batch.ids))
-    stacked = (np.concatenate(truth), np.concatenate(prediction), np.concatenate(raw))
-    return Measured(*stacked, np.stack(signal), np.stack(similarity), clips, truth_motions)
+    features = truth.keep().features, prediction.keep().features, raw.keep().features
+    return Measured(*features, np.stack(signal), np.stack(similarity), clips, truth_motions)
 
 
-def read_motions(pairs: Pairs, network: FeatureNetwork, batch_size: int) -> list[dict[str, Any]]:
+def read_motions(pairs: Pairs, readings: Readings, batch_size: int) -> list[dict[str, Any]]:
     """Asked and found motion of every prediction; the given frames are the truth's."""
     rows = []
     for batch in pairs.batches(batch_size):
         frames = with_given_frames(batch.prediction, batch.truth, pairs.initial_frames)
-        found = motion.found_motions(network.read(frames, batch_size).logits, network.classes or ())
+        found = motion.found_motions(readings.take(frames, batch_size).logits, readings.network.classes or ())
         for name, caption, motion_found in zip(batch.ids, batch.captions, found, strict=True):
             asked = motion.asked_motion(caption)
             rows.append({"id": name, "caption": caption, "motion_asked": asked, "motion_found": motion_found})
+    readings.keep()
     return rows
 
 
-def distances(measured: Measured, network: str, config: Config, counts: NDArray[np.int64]) -> dict[str, Interval]:
+def distances(
+    measured: Measured, network: str, config: Config, dataset: str, counts: NDArray[np.int64]
+) -> dict[str, Interval]:
     """FVD, KVD and Seer's KVD, with the given frames replaced by the truth and as the model made them."""
 
     def fvd_resampled(truth: Features, prediction: Features) -> NDArray[np.float64]:
@@ -162,9 +187,11 @@ def distances(measured: Measured, network: str, config: Config, counts: NDArray[
     for prediction, raw in ((measured.prediction, False), (measured.raw, True)):
 
         def name(metric: str, raw: bool = raw) -> str:
-            return score_name(metric, network, len(truth), config.clip.frames, raw)
+            return score_name(metric, network, len(truth), config, dataset, raw)
 
-        scores[name("fvd")] = interval(frechet_distance, fvd_resampled, truth, prediction, least=0.0)
+        fvd = interval(frechet_distance, fvd_resampled, truth, prediction, least=0.0)
+        bias = small_sample_bias(frechet_distance, truth, prediction, config.seed)
+        scores[name("fvd")] = replace(fvd, bias=bias)
         scores[name("kvd")] = interval(kernel_distance, kvd_resampled, truth, prediction)
         scores[name("kvd_seer")] = interval(kernel_distance, kvd_resampled, centred(truth), centred(prediction))
     return scores
@@ -178,13 +205,12 @@ def obeyed(rows: list[dict[str, Any]], confidence: float) -> Interval | None:
     return motion.motion_accuracy(asked, [row["motion_found"] for row in rows], confidence)
 
 
-def reference(measured: Measured, network: FeatureNetwork, config: Config) -> dict[str, Any]:
+def reference(measured: Measured, network: FeatureNetwork, config: Config, dataset: str) -> dict[str, Any]:
     """What the scores can be at best with so few clips and this network: the truth scored against itself."""
     half = len(measured.truth) // 2
-    rng = np.random.default_rng(config.seed)
-    orders = [rng.permutation(len(measured.truth)) for _ in range(HALVINGS)] if half >= 2 else []
     halves = [
-        frechet_distance(measured.truth[order[:half]], measured.truth[order[half : 2 * half]]) for order in orders
+        frechet_distance(measured.truth[one], measured.truth[other])
+        for one, other in random_halves(len(measured.truth), config.seed)
     ]
     accuracy = None
     if measured.truth_motions:
@@ -192,7 +218,7 @@ def reference(measured: Measured, network: FeatureNetwork, config: Config) -> di
         accuracy = motion.motion_accuracy(asked, measured.truth_motions, config.score.confidence)
     return {
         "fvd_truth_halves": {
-            "name": score_name("fvd", network.name, half, config.clip.frames),
+            "name": score_name("fvd", network.name, half, config, dataset),
             "value": float(np.mean(halves)) if halves else None,
             "halvings": len(halves),
         },
@@ -203,7 +229,7 @@ def reference(measured: Measured, network: FeatureNetwork, config: Config) -> di
 def rounded(value: Any) -> Any:
     """Plain JSON values with floats to six significant digits, which is more than any score is known to."""
     if isinstance(value, Interval):
-        return rounded(asdict(value))
+        return rounded({key: item for key, item in asdict(value).items() if item is not None})
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple | np.ndarray):
