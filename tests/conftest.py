@@ -9,6 +9,8 @@ import torch
 from fca.config import Config, Layout, load
 from fca.data.shards import write_shard
 
+pytest_plugins = ["tests.browser"]
+
 CONFIG = Path(__file__).resolve().parents[1] / "config/pocket.yaml"
 CAPTIONS = ["push red block left", "lift blue cup", "lower blue cup", "look left", "push red block right"]
 CLIPS = len(CAPTIONS)
