@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -171,6 +172,24 @@ def test_a_decompression_bomb(tmp_path: Path, kind: str) -> None:
 
 def test_a_bomb_after_the_end_of_a_tar(tmp_path: Path) -> None:
     assert "after its end" in refused(tmp_path, gzip.compress(tar_bytes(FILES) + bytes(2**25)))
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_that_would_fill_the_memory(tmp_path: Path, kind: bytes) -> None:
+    """64 MiB of attributes pack into 64 KiB of gzip."""
+    member = tarfile.TarInfo("attributes")
+    member.type, member.size = kind, 2**26
+    data = gzip.compress(member.tobuf(tarfile.USTAR_FORMAT) + b" " * 2**26 + tar_bytes({"a/1.txt": b"one"}))
+    tracemalloc.start()
+    assert "header of 67108864 bytes" in refused(tmp_path, data)
+    assert tracemalloc.get_traced_memory()[1] < 2**25
+    tracemalloc.stop()
+
+
+def test_headers_of_headers_without_end(tmp_path: Path) -> None:
+    member = tarfile.TarInfo("attributes")
+    member.type, member.size = tarfile.XHDTYPE, 0
+    assert "truncated or damaged" in refused(tmp_path, member.tobuf(tarfile.USTAR_FORMAT) * 5000)
 
 
 @pytest.mark.parametrize("kept", [0.02, 0.5, 0.9, 0.999])

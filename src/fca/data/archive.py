@@ -27,6 +27,10 @@ from fca.errors import FcaError
 
 CHUNK = 2**20
 BLOCK = tarfile.BLOCKSIZE
+MAX_HEADER = 2**20  # bytes of a member's name and attributes, which tarfile reads as a whole
+HEADERS = (
+    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK
+)  # fmt: skip
 Choice = Callable[[str], str | None]
 """Name in the archive -> relative path below the target, or None to leave it out"""
 
@@ -91,7 +95,7 @@ class _Unpacking:
         raw = cast(BinaryIO, io.BufferedReader(self.joined, CHUNK))
         stream = _Watched(cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if zipped else raw)
         count = 0
-        with self._bar() as bar, tarfile.open(fileobj=cast(BinaryIO, stream), mode="r|") as archive:
+        with self._bar() as bar, tarfile.open(fileobj=cast(BinaryIO, stream), mode="r|", tarinfo=_Member) as archive:
             for member in archive:
                 archive.members = []  # type: ignore[attr-defined]  # it would keep every one
                 self.member = member.name
@@ -158,7 +162,8 @@ class _Unpacking:
         try:
             yield
         except (
-            EOFError, tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, NotImplementedError
+            EOFError, tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, NotImplementedError,
+            RecursionError,
         ) as error:  # fmt: skip
             raise FcaError(
                 f"{self.shown}: the archive is truncated or damaged ({type(error).__name__}: {error})",
@@ -225,6 +230,15 @@ class _Unpacking:
     def _bar(self, total: int | None = None) -> tqdm:
         total = self.joined.size if total is None else total
         return tqdm(total=total, desc=f"unpack {self.joined.paths[0].name}", unit="B", unit_scale=True, mininterval=1)
+
+
+class _Member(tarfile.TarInfo):
+    """A member of a tar archive; one with an enormous header is damage or an attack on memory."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in HEADERS and self.size > MAX_HEADER:
+            raise tarfile.ReadError(f"a header of {self.size} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc]
 
 
 class _Watched:
