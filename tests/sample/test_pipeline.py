@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import CogVideoXTransformer3DModel
+from diffusers import CogVideoXPipeline, CogVideoXTransformer3DModel
 from PIL import Image
 
 from fca.errors import FcaError
 from fca.model import FCAAdapter
 from fca.model_facts import ModelFacts
 from fca.sample import FCAPipeline
+from fca.seeds import generator
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config/pocket-base/adapter"
 
@@ -56,6 +57,34 @@ def test_the_seed_decides_and_frames_and_prompt_matter(pipeline):
     assert not np.array_equal(video, predict(pipeline, seed=4))
     assert not np.array_equal(video, predict(pipeline, seed=3, prompt="look left"))
     assert not np.array_equal(video, predict(pipeline, [picture(320, 240, seed=9)], seed=3))
+
+
+def test_with_the_scales_at_zero_a_prompt_gives_diffusers_video_to_the_last_bit(model):
+    """The whole way from the sentence to pixels: what is added does nothing, so the base is what is left."""
+    ours = FCAPipeline.from_pretrained(model)
+    with torch.no_grad():
+        for layer in ours.denoiser.adapter.layers:
+            layer.attention.scale.zero_()
+    video = predict(ours, prompt="lift blue cup", negative_prompt="look left", num_inference_steps=3, seed=1)
+
+    base = Path(ModelFacts.read(model).base)
+    theirs = CogVideoXPipeline(
+        tokenizer=ours.encoders.tokenizer,
+        text_encoder=ours.encoders.text_encoder,
+        vae=ours.encoders.vae,
+        transformer=CogVideoXTransformer3DModel.from_pretrained(base / "transformer").eval(),
+        scheduler=ours.scheduler,
+    )
+    theirs.set_progress_bar_config(disable=True)
+    random = generator(1, "predict")
+    for _ in range(2):  # the initial frame's latent, and its own noise
+        torch.randn((1, 1, 16, 8, 12), generator=random)
+    noise = torch.randn((1, 4, 16, 8, 12), generator=random)
+    expected = theirs(
+        "lift blue cup", "look left", height=64, width=96, num_frames=16, num_inference_steps=3,
+        guidance_scale=ours.facts.guidance_scale, latents=noise, max_sequence_length=16, output_type="np",
+    ).frames[0]  # fmt: skip
+    assert np.array_equal(video, (torch.from_numpy(expected) * 255).round().to(torch.uint8).numpy())
 
 
 def test_two_frames_may_be_arrays_or_pictures(pipeline):
