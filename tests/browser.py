@@ -8,6 +8,7 @@
 Each call opens a browser context of its own (nothing stored, nothing shared); pass `context=page.context` to open
 another page beside it. When the test ends, it fails for each error on the console, each exception that no script
 caught, each request that failed, and each request to anywhere but the page's own folder, WebSockets included.
+Pages with a content security policy need functions in `page.wait_for_function("() => ...")`.
 Tests skip where playwright or Chromium isn't installed; FCA_CHROMIUM names a browser in an unusual place.
 """
 

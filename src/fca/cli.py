@@ -16,6 +16,7 @@ from fca import __version__
 from fca.comparisons import COMPARISONS
 from fca.errors import FcaError
 from fca.sample.options import add_predict
+from fca.study.options import add_study
 
 if TYPE_CHECKING:
     from fca.config import Config
@@ -265,6 +266,7 @@ def _parser() -> argparse.ArgumentParser:
                          help="clips shown of each split, evenly spaced (default: %(default)s)")  # fmt: skip
 
     add_predict(commands)
+    add_study(commands)
     pocket = commands.add_parser("pocket", help="make the pocket scale's networks again (hours)", add_help=False)
     pocket.set_defaults(function=_pocket, debug=False)
 

@@ -1,6 +1,6 @@
 """Predictions beside their truths: clip and sample shards of one variant, matched by id."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,9 +62,12 @@ class Pairs:
         """Of all pairs, in the order of the dataset's list."""
         return [truth.ids[row] for truth, _, matches in self._parts for row, _ in matches]
 
-    def batches(self, size: int) -> Iterator[Batch]:
-        """All pairs in the order of the dataset's list, at most `size` clips in memory at once."""
-        for truth, samples, matches in self._parts:
+    def batches(self, size: int, only: Container[str] | None = None) -> Iterator[Batch]:
+        """All pairs (or `only` those of these ids) in the order of the dataset's list, at most `size` clips in memory
+        at once.
+        """
+        for truth, samples, every in self._parts:
+            matches = [match for match in every if only is None or truth.ids[match[0]] in only]
             with truth:
                 for start in range(0, len(matches), size):
                     chosen = matches[start : start + size]

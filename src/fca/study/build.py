@@ -1,0 +1,180 @@
+"""Make a study: choose clips, hide which model made what, and write one page with everything in it, and the key."""
+
+import base64
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+from tqdm import tqdm
+
+from fca.config import Config
+from fca.data.files import write_aside
+from fca.errors import FcaError
+from fca.report.media import FRAMES_PER_SECOND, media_kind, write_coded, write_media
+from fca.report.page import environment, source_hash
+from fca.score.pairs import Pairs, with_given_frames
+from fca.study.files import KEY_NAME, Clip, Item, Key
+from fca.study.order import sha256, shuffled
+
+TEMPLATES = Path(__file__).parent / "templates"
+SCRIPTS = ("sha256.js", "order.js", "player.js", "study.js")
+MP4 = {"crf": "14", "preset": "medium"}  # clips too large for a filmstrip; H.264, since every phone plays it
+MIME = {"filmstrip": "image/webp", "mp4": "video/mp4"}
+NAME_LENGTH = 12  # hexadecimal digits of an item's or a clip's opaque name
+
+
+@dataclass
+class Shown:
+    """One clip of the page."""
+
+    id: str
+    caption: str
+    given: int
+    truth: str
+    """Its media as a data URI, like those of the items"""
+    items: dict[str, str] = field(default_factory=dict)
+    """Opaque name -> media"""
+
+
+def build(
+    config: Config, datasets: Sequence[str], variants: Sequence[str], clips: int, seed: int, out: Path
+) -> tuple[Path, Path]:
+    """Write `out/page/index.html`, which participants get, and `out/study-key.json`, which they don't; return both.
+
+    `clips` clips of each dataset are drawn by `seed` from those that every variant predicted. As in section C.2 the
+    first frames of a prediction are replaced by the truth's, and the truth is shown as reference. The same samples
+    and arguments give the same bytes.
+
+    Raises:
+        FcaError: a name that the configuration doesn't have, too few clips, a missing or damaged shard, or another
+            study in `out`, whose key would be lost.
+    """
+    _check_names("dataset", datasets, list(config.datasets))
+    _check_names("variant", variants, list(config.every_variant))
+    pairs = {(name, variant): Pairs(config, name, variant, "validation") for name in datasets for variant in variants}
+    chosen = {name: _choose([pairs[name, variant].ids for variant in variants], name, clips, seed) for name in datasets}
+    kind = "filmstrip" if media_kind(config.clip.frames, config.clip.width) == "filmstrip" else "mp4"
+    shown: dict[tuple[str, str], Shown] = {}
+    known: dict[str, Clip] = {}
+    items: dict[str, Item] = {}
+    for (dataset, variant), paired in tqdm(pairs.items(), desc="clips of", unit="variant"):
+        for batch in paired.batches(1, chosen[dataset]):
+            clip_id, caption, truth = batch.ids[0], batch.captions[0], batch.truth
+            if (dataset, clip_id) not in shown:
+                name = _opaque(seed, dataset, clip_id)
+                media = _encoded(truth[0], kind)
+                shown[dataset, clip_id] = Shown(name, caption, paired.initial_frames, _uri(media, kind))
+                known[name] = Clip(dataset=dataset, clip=clip_id, caption=caption)
+            clip = shown[dataset, clip_id]
+            media = _encoded(with_given_frames(batch.prediction, truth, paired.initial_frames)[0], kind)
+            name = _opaque(seed, dataset, clip_id, variant)
+            clip.items[name] = _uri(media, kind)
+            items[name] = Item(clip=clip.id, variant=variant, media=hashlib.sha256(media).hexdigest())
+    key = Key.make(
+        seed=seed,
+        order_seed=sha256(f"order|{seed}")[:32],
+        nonce=sha256(f"nonce|{seed}|{'|'.join(sorted(items))}")[:32],
+        scale=config.scale,
+        media=kind,
+        initial_frames={name: config.datasets[name].initial_frames for name in datasets},
+        variants={name: config.variant(name).title for name in variants},
+        clips=dict(sorted(known.items())),
+        items=dict(sorted(items.items())),
+        parents={path: sha for paired in pairs.values() for path, sha in sorted(paired.parents.items())},
+    )
+    page, key_path = out / "page" / "index.html", out / KEY_NAME
+    text = render_study(key, sorted(shown.values(), key=lambda clip: clip.id), config)
+    _check_free(key_path, key)
+    key.write(key_path)
+    with write_aside(page) as aside:
+        aside.write_text(text, encoding="utf-8", newline="\n")
+    return page, key_path
+
+
+def render_study(key: Key, shown: Sequence[Shown], config: Config) -> str:
+    """The participants' page: items in the order of their opaque names, nothing that says who made what."""
+    clip = config.clip
+    data = {
+        "study": key.study,
+        "seed": key.order_seed,
+        "nonce": key.nonce,
+        "media": key.media,
+        "frames": clip.frames,
+        "width": clip.width,
+        "height": clip.height,
+        "framesPerSecond": FRAMES_PER_SECOND,
+        "clips": [
+            {"id": one.id, "caption": one.caption, "given": one.given, "truth": one.truth,
+             "items": [{"id": name, "media": one.items[name]} for name in sorted(one.items)]}
+            for one in shown
+        ],
+    }  # fmt: skip
+    return render("study.html.j2", ("study.css",), SCRIPTS, data=data)
+
+
+def render(template: str, styles: Sequence[str], scripts: Sequence[str] = (), **values: Any) -> str:
+    """A page of this folder: values escaped, style and script known to the browser by their hashes."""
+    style = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in styles)
+    script = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in scripts)
+    made = environment().overlay(loader=jinja2.FileSystemLoader(TEMPLATES))
+    return made.get_template(template).render(
+        values,
+        style=Markup(style),
+        style_hash=source_hash(style),
+        script=Markup(script),
+        script_hash=source_hash(script),
+    )
+
+
+def _check_names(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise FcaError(f"there is no {kind} {name!r} in the configuration", f"one of {', '.join(known)}")
+    if not names or len(set(names)) < len(names):
+        raise FcaError(f"{kind}s: {', '.join(names) or 'none'}", "at least one, and each once")
+
+
+def _choose(predicted: Sequence[Sequence[str]], dataset: str, clips: int, seed: int) -> list[str]:
+    """`clips` ids, drawn from those that every variant predicted."""
+    common = set(predicted[0]).intersection(*predicted[1:])
+    if not 1 <= clips <= len(common):
+        raise FcaError(
+            f"{clips} clips of {dataset}", f"from 1 to {len(common)}, the clips that every variant predicted"
+        )
+    return shuffled(common, "choose", str(seed), dataset)[:clips]
+
+
+def _opaque(*names: object) -> str:
+    """A name that says nothing without the key."""
+    return sha256("|".join(["name", *map(str, names)]))[:NAME_LENGTH]
+
+
+def _encoded(frames: np.ndarray, kind: str) -> bytes:
+    """A clip (F, H, W, 3) uint8 as the bytes of a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"clip.{kind}"
+        if kind == "filmstrip":
+            write_media(frames, path, "filmstrip")
+        else:
+            write_coded(frames, path, "mp4", "libx264", MP4, FRAMES_PER_SECOND)
+        return path.read_bytes()
+
+
+def _uri(media: bytes, kind: str) -> str:
+    return f"data:{MIME[kind]};base64,{base64.b64encode(media).decode()}"
+
+
+def _check_free(path: Path, key: Key) -> None:
+    """Never write over another study's key: without it, ratings that were made can't be read."""
+    if path.exists() and (other := Key.read(path)) != key:
+        raise FcaError(
+            f"{path} is the key of another study ({other.study[:12]}...)",
+            "a folder without a study",
+            "give another folder, or move this one away once its ratings are scored",
+        )

@@ -1,0 +1,190 @@
+"""Figure 9: mean ratings of every model by every criterion, with intervals, from the files of all participants."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fca.data.files import write_aside
+from fca.score.interval import bootstrap_interval, resampling_counts
+from fca.study.build import render
+from fca.study.files import CRITERIA, KEY_NAME, LARGEST_RATING, Criterion, Key, Ratings, read_all
+
+RESAMPLINGS = 2000
+CONFIDENCE = 0.95
+METHOD = (
+    "The interval is the middle 95 % of 2000 means over participants and clips, both drawn with replacement and "
+    "independently of each other, clips within their dataset (Owen 2007, the pigeonhole bootstrap). It needs at least "
+    "two participants and two clips of each dataset."
+)
+OVERALL = "all"
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Mean rating of one model by one criterion; None where nothing was rated, or no interval can be known."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    count: int
+    """Ratings in it"""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What was rated on one dataset, or on `all`."""
+
+    dataset: str
+    clips: int
+    means: dict[str, dict[Criterion, Mean]]
+    """Variant -> criterion -> mean"""
+
+
+def write_results(key_path: Path, paths: Sequence[Path], partial: bool = False, out: Path | None = None) -> str:
+    """Write results.json, index.html and figure9.svg from participants' files; return the table as text.
+
+    They go to `out`, or to the folder `results` beside the key. Raises `FcaError`: see `fca.study.files.read_all`.
+    """
+    key = Key.read(key_path)
+    every = read_all(key, paths, partial)
+    found = results(key, every)
+    complete = sum(ratings.count == len(key.items) * len(CRITERIA) for ratings in every)
+    facts = {
+        "study": key.study,
+        "scale": key.scale,
+        "participants": len(every),
+        "incomplete": len(every) - complete,
+        "ratings": sum(ratings.count for ratings in every),
+        "method": METHOD,
+    }
+    values = facts | {"variants": key.variants, "results": [asdict(one) for one in found]}
+    folder = out or (key_path if key_path.is_dir() else key_path.parent) / "results"
+    with write_aside(folder / "results.json") as aside:
+        aside.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    with write_aside(folder / "figure9.svg") as aside:
+        aside.write_text(figure(key, found[0]), encoding="utf-8", newline="\n")
+    page = render("results.html.j2", ("study.css", "results.css"), facts=facts, titles=key.variants, results=found,
+                  criteria=CRITERIA, largest=LARGEST_RATING, key_name=KEY_NAME)  # fmt: skip
+    with write_aside(folder / "index.html") as aside:
+        aside.write_text(page, encoding="utf-8", newline="\n")
+    return table(key, found, len(every), len(every) - complete) + f"{folder / 'index.html'}\n"
+
+
+def results(key: Key, every: Sequence[Ratings]) -> list[Results]:
+    """Means over all datasets, and where there are several also over each; the same files give the same numbers."""
+    datasets = sorted({clip.dataset for clip in key.clips.values()}, key=list(key.initial_frames).index)
+    groups = {OVERALL: datasets} | ({name: [name] for name in datasets} if len(datasets) > 1 else {})
+    return [_results(key, every, name, group) for name, group in groups.items()]
+
+
+def _results(key: Key, every: Sequence[Ratings], name: str, datasets: Sequence[str]) -> Results:
+    by_dataset = [[clip for clip, row in key.clips.items() if row.dataset == dataset] for dataset in datasets]
+    clips = [clip for names in by_dataset for clip in names]
+    people = resampling_counts(len(every), RESAMPLINGS, key.seed)
+    drawn = [resampling_counts(len(names), RESAMPLINGS, key.seed + 1 + n) for n, names in enumerate(by_dataset)]
+    sure = len(every) > 1 and min(map(len, by_dataset)) > 1
+    item_of = {(item.clip, item.variant): name for name, item in key.items.items()}
+    means = {
+        variant: {
+            criterion: mean_rating(
+                np.array(
+                    [[one.ratings.get(item_of[clip, variant], {}).get(criterion, np.nan) for clip in clips]
+                     for one in every]
+                ),
+                people,
+                np.concatenate(drawn, axis=1),
+                sure,
+            )
+            for criterion in CRITERIA
+        }
+        for variant in key.variants
+    }  # fmt: skip
+    return Results(name, len(clips), means)
+
+
+def mean_rating(
+    ratings: NDArray[np.float64], people: NDArray[np.int64], clips: NDArray[np.int64], sure: bool = True
+) -> Mean:
+    """The mean of ratings (participants, clips), NaN where there is none.
+
+    `people` (r, participants) and `clips` (r, clips) say how often each is drawn in each of r resamplings; a rating
+    counts as often as the product of the two. Without `sure` no interval is made.
+    """
+    there = np.isfinite(ratings)
+    count = int(there.sum())
+    if not count:
+        return Mean(None, None, None, 0)
+    value = float(ratings[there].mean())
+    if not sure:
+        return Mean(value, None, None, count)
+    sums = ((people @ np.where(there, ratings, 0.0)) * clips).sum(axis=1)
+    weights = ((people @ there.astype(np.float64)) * clips).sum(axis=1)
+    interval = bootstrap_interval(value, sums[weights > 0] / weights[weights > 0], CONFIDENCE, least=0.0)
+    return Mean(value, interval.low, min(interval.high, float(LARGEST_RATING)), count)
+
+
+def table(key: Key, found: Sequence[Results], participants: int, incomplete: int) -> str:
+    """The results as text for a terminal."""
+    width = max(len(title) for title in key.variants.values())
+    lines = [f"{participants} participants" + (f", of whom {incomplete} didn't rate everything" if incomplete else "")]
+    for one in found:
+        lines += [
+            "",
+            f"{one.dataset} ({one.clips} clips)".ljust(width) + "".join(f"  {_words(c):>22}" for c in CRITERIA),
+        ]
+        lines += [
+            title.ljust(width) + "".join(f"  {_cell(one.means[name][criterion]):>22}" for criterion in CRITERIA)
+            for name, title in key.variants.items()
+        ]
+    return "\n".join([*lines, "", ""])
+
+
+def _words(criterion: str) -> str:
+    return criterion.replace("_", " ")
+
+
+def _cell(mean: Mean) -> str:
+    if mean.value is None:
+        return "-"
+    interval = "" if mean.low is None else f" [{mean.low:.2f}, {mean.high:.2f}]"
+    return f"{mean.value:.2f}{interval}"
+
+
+WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 720, 330, 36, 14, 70
+INK = 6  # colours of the stylesheet
+
+
+def figure(key: Key, found: Results) -> str:
+    """Figure 9 as SVG: bars in groups of criteria, with intervals."""
+    group = (WIDTH - LEFT) / len(CRITERIA)
+    bar = min(0.8 * group / len(key.variants), 64)
+    height = HEIGHT - TOP - BOTTOM
+
+    def place(value: float) -> float:
+        return round(TOP + height * (1 - value / LARGEST_RATING), 1)
+
+    bars = []
+    for position, criterion in enumerate(CRITERIA):
+        start = LEFT + group * (position + 0.5) - bar * len(key.variants) / 2
+        for number, variant in enumerate(key.variants):
+            mean = found.means[variant][criterion]
+            x = round(start + bar * number, 1)
+            if mean.value is not None:
+                low, high = (None, None) if mean.low is None else (place(mean.low), place(mean.high or 0.0))
+                bars.append(
+                    {"x": x, "y": place(mean.value), "low": low, "high": high, "style": number % INK,
+                     "middle": round(x + bar * 0.46, 1), "words": f"{mean.value:.2f}"}
+                )  # fmt: skip
+    names = [
+        (round(LEFT + group * (n + 0.5), 1), _words(criterion).capitalize()) for n, criterion in enumerate(CRITERIA)
+    ]
+    return render(
+        "figure9.svg.j2", (), width=WIDTH, height=HEIGHT, left=LEFT, zero=place(0), bar=round(bar * 0.92, 1),
+        ticks=[(place(value), value) for value in range(LARGEST_RATING + 1)], bars=bars, names=names,
+        legend=[(LEFT + (WIDTH - LEFT) * n / len(key.variants), n % INK, title)
+                for n, title in enumerate(key.variants.values())],
+    )  # fmt: skip
