@@ -3,7 +3,7 @@
     def test_it(open_page):
         page = open_page(path)                        # a playwright Page, 1280 x 800
         page = open_page(path, phone=True, dark=True)
-        page = open_page("http://localhost:8000/")    # from a server; its folder is the page's
+        page = open_page(serve(folder))         # index.html of a folder, from a static web server
 
 Each call opens a browser context of its own (nothing stored, nothing shared); pass `context=page.context` to open
 another page beside it. When the test ends, it fails for each error on the console, each exception that no script
@@ -12,9 +12,12 @@ Pages with a content security policy need functions in `page.wait_for_function("
 Tests skip where playwright or Chromium isn't installed; FCA_CHROMIUM names a browser in an unusual place.
 """
 
+import http.server
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,7 @@ SECONDS = 10
 """How long an action waits for what it needs before the test fails"""
 
 OpenPage = Callable[..., Any]
+Serve = Callable[[Path], str]
 
 
 def find_chromium() -> str | None:
@@ -73,6 +77,24 @@ def open_page(chromium: Any) -> Iterator[OpenPage]:
     for context in contexts:
         context.close()
     assert not problems, "\n".join(["the page has problems:", *problems])
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Serve a folder as a static web server does; gives its address, which ends with a slash."""
+    running = []
+
+    def serve_it(folder: Path) -> str:
+        handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        running.append(server)
+        return f"http://127.0.0.1:{server.server_port}/"
+
+    yield serve_it
+    for server in running:
+        server.shutdown()
+        server.server_close()
 
 
 def watch(page: Any, address: str, problems: list[str]) -> None:

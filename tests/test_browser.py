@@ -1,26 +1,12 @@
 """The browser fixture finds what is wrong with a page, and nothing where all is well."""
 
-import http.server
-import threading
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.browser import OpenPage, too_wide, watch
+from tests.browser import OpenPage, Serve, too_wide, watch
 
 HEAD = "<!doctype html><meta name=viewport content='width=device-width'><link rel=icon href=data:,><title>page</title>"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """A static web server for `tmp_path`."""
-    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}/"
-        running.shutdown()
 
 
 def write(path: Path, body: str) -> Path:
@@ -59,7 +45,7 @@ def test_a_bad_page_is_found_out(chromium: object, tmp_path: Path, body: str, pr
     assert any(found.startswith(problem) for found in problems), problems
 
 
-def test_a_server_works_too_and_wide_elements_are_named(open_page: OpenPage, server: str, tmp_path: Path) -> None:
+def test_a_server_works_too_and_wide_elements_are_named(open_page: OpenPage, serve: Serve, tmp_path: Path) -> None:
     write(tmp_path / "index.html", "<div class=wide style='width: 2000px'>wide</div>")
-    page = open_page(server)
+    page = open_page(serve(tmp_path))
     assert too_wide(page) == ["DIV.wide"]

@@ -27,7 +27,7 @@ def stand_in(monkeypatch):
     return put
 
 
-@pytest.mark.parametrize("step", [*STEPS, "config"])
+@pytest.mark.parametrize("step", [*STEPS, "study", "config"])
 def test_help(step, capsys) -> None:
     with pytest.raises(SystemExit) as end:
         main([step, "--help"])

@@ -114,6 +114,7 @@ def test_same_arguments_same_bytes_and_another_seed_another_study(study: Study, 
 def test_another_study_is_never_written_over(study: Study, tmp_path: Path) -> None:
     build(study.config, ["ssv2"], ["fca"], 2, 1, tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    (tmp_path / "page" / "index.html").unlink()  # as if the first had been killed between its two files
     build(study.config, ["ssv2"], ["fca"], 2, 1, tmp_path)
     with pytest.raises(FcaError, match="is the key of another study"):
         build(study.config, ["ssv2"], ["fca"], 2, 2, tmp_path)
@@ -134,6 +135,16 @@ def test_only_clips_that_every_variant_predicted_are_drawn(tmp_path: Path) -> No
     assert {clip.clip for clip in Key.read(key).clips.values()} == {f"clip_{n}" for n in (0, 2, 3, 4, 5)}
     with pytest.raises(FcaError, match="from 1 to 5, the clips that every variant predicted"):
         build(config, ["ssv2"], VARIANTS, 6, 0, tmp_path / "more")
+
+
+def test_a_damaged_shard_is_named_and_nothing_is_written(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    make_dataset(config, "ssv2", make_clips(config, 0))
+    path = Layout(config).samples("ssv2", "base", "validation", 0)
+    path.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(FcaError, match=str(path)):
+        build(config, ["ssv2"], VARIANTS, 5, 0, tmp_path / "study")
+    assert not (tmp_path / "study").exists()
 
 
 def test_large_clips_become_videos_that_phones_play(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from fca.study.files import CRITERIA, read_all
 from fca.study.order import participant_order, sha256
 from fca.study.results import write_results
-from tests.browser import OpenPage, too_wide
+from tests.browser import OpenPage, Serve, too_wide
 from tests.study.conftest import Study, write_file
 
 TOTAL = 54
@@ -139,6 +139,15 @@ def test_a_saved_file_goes_on_in_another_browser(study: Study, open_page: OpenPa
     assert other.text_content("#who") == "p04"
     assert other.text_content("#made") == f"9 of {TOTAL} ratings"
     assert json.loads(save(other, tmp_path / "again").read_text()) == json.loads(path.read_text())
+
+
+def test_a_static_web_server_will_do(study: Study, open_page: OpenPage, serve: Serve, tmp_path: Path) -> None:
+    page = open_page(serve(study.page.parent))
+    begin(page, "p11")
+    for key in "012345012":
+        page.keyboard.press(key)
+    page.reload()
+    assert read_all(study.key, [save(page, tmp_path)], partial=True)[0].count == 9
 
 
 def test_files_that_cannot_be_used_are_named_and_change_nothing(

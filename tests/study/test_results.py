@@ -36,6 +36,9 @@ def test_means_are_those_of_the_ratings(study: Study, hand_in: HandIn, tmp_path:
             assert mean["value"] == pytest.approx(level + 0.5)  # each item has 2 ratings of `level`, 2 one higher
             assert mean["low"] <= mean["value"] <= mean["high"]
             assert mean["count"] == 24
+            apart = values["results"][0]["differences"].get(variant, {}).get(criterion)
+            assert apart is None or apart["value"] == pytest.approx(4 - level)
+    assert list(values["results"][0]["differences"]) == ["base", "repeat"]
     assert "4.50 [" in text
     assert str(tmp_path / "out" / "index.html") in text
 
@@ -79,6 +82,16 @@ def test_without_two_participants_there_is_no_interval(study: Study, hand_in: Ha
     assert "3.00" in text
     assert "[" not in text
     assert json.loads((tmp_path / "results.json").read_text())["results"][0]["means"]["fca"][CRITERIA[0]]["low"] is None
+
+
+def test_a_difference_is_taken_within_participants(study: Study, hand_in: HandIn) -> None:
+    """Participants differ widely, and each rates fca one above base: that is sure, though neither mean is."""
+    level = {"fca": 1, "base": 0, "repeat": 0}
+    paths = [hand_in(f"p{n}", lambda variant, criterion, number, n=n: n + level[variant]) for n in range(4)]
+    found = results(study.key, read_all(study.key, paths))[0]
+    mean, apart = found.means["fca"]["text_alignment"], found.differences["base"]["text_alignment"]
+    assert mean.high - mean.low > 1.5  # type: ignore[operator]
+    assert (apart.value, apart.low, apart.high) == (1, 1, 1)
 
 
 def test_missing_ratings_count_for_nothing() -> None:
@@ -149,7 +162,7 @@ def test_an_incomplete_file_is_named_and_may_be_allowed(study: Study, hand_in: H
     found = results(study.key, read_all(study.key, [hand_in("p1"), path], partial=True))
     assert found[0].means["base"]["text_alignment"].count == 6
     text = write_results(study.folder, [path], partial=True, out=tmp_path / "out")
-    assert "1 participants, of whom 1 didn't rate everything" in text
+    assert "1 participant, of whom 1 didn't rate everything" in text
     assert "-\n" in text
     empty = write_file(tmp_path / "empty.json", study.key, "empty", {})
     assert "has no ratings" in refused(study, empty, partial=True)

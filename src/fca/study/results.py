@@ -42,6 +42,8 @@ class Results:
     clips: int
     means: dict[str, dict[Criterion, Mean]]
     """Variant -> criterion -> mean"""
+    differences: dict[str, dict[Criterion, Mean]]
+    """How much higher the first variant is rated than each other one, by the same participants on the same clips"""
 
 
 def write_results(key_path: Path, paths: Sequence[Path], partial: bool = False, out: Path | None = None) -> str:
@@ -67,8 +69,17 @@ def write_results(key_path: Path, paths: Sequence[Path], partial: bool = False, 
         aside.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     with write_aside(folder / "figure9.svg") as aside:
         aside.write_text(figure(key, found[0]), encoding="utf-8", newline="\n")
-    page = render("results.html.j2", ("study.css", "results.css"), facts=facts, titles=key.variants, results=found,
-                  criteria=CRITERIA, largest=LARGEST_RATING, key_name=KEY_NAME)  # fmt: skip
+    page = render(
+        "results.html.j2",
+        ("study.css", "results.css"),
+        facts=facts,
+        titles=key.variants,
+        first=next(iter(key.variants)),
+        results=found,
+        criteria=CRITERIA,
+        largest=LARGEST_RATING,
+        key_name=KEY_NAME,
+    )
     with write_aside(folder / "index.html") as aside:
         aside.write_text(page, encoding="utf-8", newline="\n")
     return table(key, found, len(every), len(every) - complete) + f"{folder / 'index.html'}\n"
@@ -88,31 +99,43 @@ def _results(key: Key, every: Sequence[Ratings], name: str, datasets: Sequence[s
     drawn = [resampling_counts(len(names), RESAMPLINGS, key.seed + 1 + n) for n, names in enumerate(by_dataset)]
     sure = len(every) > 1 and min(map(len, by_dataset)) > 1
     item_of = {(item.clip, item.variant): name for name, item in key.items.items()}
-    means = {
-        variant: {
-            criterion: mean_rating(
-                np.array(
-                    [[one.ratings.get(item_of[clip, variant], {}).get(criterion, np.nan) for clip in clips]
-                     for one in every]
-                ),
-                people,
-                np.concatenate(drawn, axis=1),
-                sure,
-            )
-            for criterion in CRITERIA
-        }
+    rated = {
+        (variant, criterion): np.array(
+            [[one.ratings.get(item_of[clip, variant], {}).get(criterion, np.nan) for clip in clips] for one in every]
+        )
         for variant in key.variants
-    }  # fmt: skip
-    return Results(name, len(clips), means)
+        for criterion in CRITERIA
+    }
+    counts = people, np.concatenate(drawn, axis=1), sure
+    first, *others = key.variants
+    return Results(
+        dataset=name,
+        clips=len(clips),
+        means={
+            variant: {kind: mean_rating(rated[variant, kind], *counts) for kind in CRITERIA} for variant in key.variants
+        },
+        differences={
+            other: {
+                kind: mean_rating(rated[first, kind] - rated[other, kind], *counts, -LARGEST_RATING)
+                for kind in CRITERIA
+            }
+            for other in others
+        },
+    )
 
 
 def mean_rating(
-    ratings: NDArray[np.float64], people: NDArray[np.int64], clips: NDArray[np.int64], sure: bool = True
+    ratings: NDArray[np.float64],
+    people: NDArray[np.int64],
+    clips: NDArray[np.int64],
+    sure: bool = True,
+    least: float = 0.0,
 ) -> Mean:
     """The mean of ratings (participants, clips), NaN where there is none.
 
     `people` (r, participants) and `clips` (r, clips) say how often each is drawn in each of r resamplings; a rating
-    counts as often as the product of the two. Without `sure` no interval is made.
+    counts as often as the product of the two. Without `sure` no interval is made. The same for differences of ratings,
+    which may be as low as `least`.
     """
     there = np.isfinite(ratings)
     count = int(there.sum())
@@ -123,23 +146,23 @@ def mean_rating(
         return Mean(value, None, None, count)
     sums = ((people @ np.where(there, ratings, 0.0)) * clips).sum(axis=1)
     weights = ((people @ there.astype(np.float64)) * clips).sum(axis=1)
-    interval = bootstrap_interval(value, sums[weights > 0] / weights[weights > 0], CONFIDENCE, least=0.0)
+    interval = bootstrap_interval(value, sums[weights > 0] / weights[weights > 0], CONFIDENCE, least)
     return Mean(value, interval.low, min(interval.high, float(LARGEST_RATING)), count)
 
 
 def table(key: Key, found: Sequence[Results], participants: int, incomplete: int) -> str:
     """The results as text for a terminal."""
-    width = max(len(title) for title in key.variants.values())
-    lines = [f"{participants} participants" + (f", of whom {incomplete} didn't rate everything" if incomplete else "")]
+    lines = [f"{participants} participant{'s' if participants != 1 else ''}"]
+    if incomplete:
+        lines[0] += f", of whom {incomplete} didn't rate everything"
+    first, *others = key.variants.values()
+    titles = [*key.variants.values(), *(f"{first} above {other}" for other in others)]
+    width = max(map(len, titles))
     for one in found:
-        lines += [
-            "",
-            f"{one.dataset} ({one.clips} clips)".ljust(width) + "".join(f"  {_words(c):>22}" for c in CRITERIA),
-        ]
-        lines += [
-            title.ljust(width) + "".join(f"  {_cell(one.means[name][criterion]):>22}" for criterion in CRITERIA)
-            for name, title in key.variants.items()
-        ]
+        heading = f"{one.dataset} ({one.clips} clips)"
+        lines += ["", heading.ljust(width) + "".join(f"  {_words(criterion):>22}" for criterion in CRITERIA)]
+        for title, means in zip(titles, [*one.means.values(), *one.differences.values()], strict=True):
+            lines.append(title.ljust(width) + "".join(f"  {_cell(means[criterion]):>22}" for criterion in CRITERIA))
     return "\n".join([*lines, "", ""])
 
 
@@ -154,7 +177,8 @@ def _cell(mean: Mean) -> str:
     return f"{mean.value:.2f}{interval}"
 
 
-WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 720, 330, 36, 14, 70
+WIDTH, PLOT, LEFT, TOP = 720, 250, 36, 24  # pixels; PLOT: height from 0 to 5
+IN_A_ROW = 3  # of the legend
 INK = 6  # colours of the stylesheet
 
 
@@ -162,10 +186,9 @@ def figure(key: Key, found: Results) -> str:
     """Figure 9 as SVG: bars in groups of criteria, with intervals."""
     group = (WIDTH - LEFT) / len(CRITERIA)
     bar = min(0.8 * group / len(key.variants), 64)
-    height = HEIGHT - TOP - BOTTOM
 
     def place(value: float) -> float:
-        return round(TOP + height * (1 - value / LARGEST_RATING), 1)
+        return round(TOP + PLOT * (1 - value / LARGEST_RATING), 1)
 
     bars = []
     for position, criterion in enumerate(CRITERIA):
@@ -174,17 +197,17 @@ def figure(key: Key, found: Results) -> str:
             mean = found.means[variant][criterion]
             x = round(start + bar * number, 1)
             if mean.value is not None:
-                low, high = (None, None) if mean.low is None else (place(mean.low), place(mean.high or 0.0))
+                high = mean.value if mean.high is None else mean.high
+                low = mean.value if mean.low is None else mean.low
                 bars.append(
-                    {"x": x, "y": place(mean.value), "low": low, "high": high, "style": number % INK,
+                    {"x": x, "y": place(mean.value), "low": place(low), "high": place(high), "style": number % INK,
                      "middle": round(x + bar * 0.46, 1), "words": f"{mean.value:.2f}"}
                 )  # fmt: skip
-    names = [
-        (round(LEFT + group * (n + 0.5), 1), _words(criterion).capitalize()) for n, criterion in enumerate(CRITERIA)
+    names = [(round(LEFT + group * (n + 0.5), 1), _words(name).capitalize()) for n, name in enumerate(CRITERIA)]
+    legend = [
+        (LEFT + (WIDTH - LEFT) / IN_A_ROW * (n % IN_A_ROW), place(0) + 48 + 22 * (n // IN_A_ROW), n % INK, title)
+        for n, title in enumerate(key.variants.values())
     ]
-    return render(
-        "figure9.svg.j2", (), width=WIDTH, height=HEIGHT, left=LEFT, zero=place(0), bar=round(bar * 0.92, 1),
-        ticks=[(place(value), value) for value in range(LARGEST_RATING + 1)], bars=bars, names=names,
-        legend=[(LEFT + (WIDTH - LEFT) * n / len(key.variants), n % INK, title)
-                for n, title in enumerate(key.variants.values())],
-    )  # fmt: skip
+    ticks = [(place(value), value) for value in range(LARGEST_RATING + 1)]
+    return render("figure9.svg.j2", (), width=WIDTH, height=legend[-1][1] + 14, left=LEFT, zero=place(0),
+                  bar=round(bar * 0.92, 1), ticks=ticks, bars=bars, names=names, legend=legend)  # fmt: skip
