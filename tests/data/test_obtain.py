@@ -203,6 +203,8 @@ def test_addresses_of_epic(server: Server, tmp_path: Path) -> None:
         f"{'3' * 32},P01/rgb_frames/P01_101.tar,100\n"
         f"{'4' * 32},P01/rgb_frames/P01_109.tar,errata\n"
         f"{'5' * 32},P01/rgb_frames/P01_109.tar,100\n"
+        f"{'6' * 32},videos/test/P01/P01_11.MP4,55\n"
+        f"{'7' * 32},P01/videos/P01_109.MP4,100\n"
     )
     config = settings(server, tmp_path, "epic", urls=[epic.SERVER], checksums=str(tmp_path / "md5.csv"))
     source = Source.of("epic", config.datasets["epic"], tmp_path, Client())
@@ -212,10 +214,45 @@ def test_addresses_of_epic(server: Server, tmp_path: Path) -> None:
         "P01_109": (epic.ERRATA["P01_109"], "4"),
     }
     for video, (url, digit) in expected.items():
-        file = epic.remote_tar(source, video, tmp_path / f"{video}.tar", epic.published_tars(source))
+        file = epic.remote_file(source, tmp_path / f"{video}.tar", epic.published_files(source, ".tar"))
         assert (file.url, file.digests) == (url, {"md5": digit * 32})
     with pytest.raises(FcaError, match="isn't known"):
-        epic.remote_tar(source, "P01_12", tmp_path / "P01_12.tar", epic.published_tars(source))
+        epic.remote_file(source, tmp_path / "P01_12.tar", epic.published_files(source, ".tar"))
+    videos = epic.published_files(source, ".MP4")
+    for video, place, digit in (
+        ("P01_11", "3h91syskeag572hl6tvuovwv4d/videos/test/P01/P01_11.MP4", "6"),
+        ("P01_109", "2g1n6qdydwa9u22shpxqzp0t8m/P01/videos/P01_109.MP4", "7"),
+    ):
+        file = epic.remote_file(source, tmp_path / f"{video}.MP4", videos)
+        assert (file.url, file.digests) == (f"{epic.SERVER}{place}", {"md5": digit * 32})
+
+
+def test_videos_of_epic_from_the_server(server: Server, tmp_path: Path, monkeypatch) -> None:
+    """Downloaded to their places, checked by md5; the index of MP4s is that of the frames but for the media."""
+    root = tmp_path / "made"
+    write_epic(root, 1, 1, seed=3, media="video")
+    rows = ["md5,file_remote_path,version"]
+    for path in sorted(root.rglob("*.MP4")):
+        place = f"videos/train/P01/{path.name}"
+        target = server.folder / epic.FOLDERS["55"] / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+        rows.append(f"{hashlib.md5(path.read_bytes()).hexdigest()},{place},55")
+    for path in (root / "annotations").iterdir():
+        shutil.copy(path, server.folder)
+    (tmp_path / "md5.csv").write_text("\n".join(rows) + "\n")
+    name = "EPIC_100_validation.csv"
+    monkeypatch.setitem(module.PUBLISHED, name, sha256_file(root / "annotations" / name))
+    urls = [server.url, server.url + "EPIC_100_train.csv", server.url + name]
+    more = {"urls": urls, "checksums": str(tmp_path / "md5.csv"), "media": "video"}
+    config = settings(server, tmp_path, "epic", **more)
+    fetch(config, "epic")
+    listing = index_epic(tmp_path / "theirs", "epic", 1, 1, "video")
+    assert listing.quarantine == []
+    assert listing.records == index_epic(root, "epic", 1, 1, "video").records
+    asked = len(server.asked)
+    fetch(config, "epic")
+    assert len(server.asked) == asked
 
 
 def test_frames_of_bridge_are_chosen_by_place_and_task() -> None:

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import hashlib
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fca.data.decode import read_frames
 from fca.data.tabletop import (
     CAMERAS,
     COLOURS,
@@ -31,6 +33,7 @@ from fca.data.tabletop import (
 )
 from fca.data.tabletop.write import write_bridge, write_epic, write_ssv2
 from fca.data.tabletop.write_epic import COLUMNS
+from fca.data.timed import TimedFrames
 
 CASES = [(style, motion) for style in STYLES for motion in STYLE_MOTIONS[style]]
 
@@ -231,3 +234,24 @@ def test_write_epic(tmp_path: Path) -> None:
     assert max(spans["train"]) > 200
     with Image.open(next((root / "EPIC-KITCHENS").rglob("frame_0000000001.jpg"))) as image:
         assert image.size == (456, 256)
+
+
+def test_epic_as_videos_shows_at_a_frames_time_what_the_frame_shows(tmp_path: Path) -> None:
+    write_epic(tmp_path / "frames", 5, 1, seed=5)
+    for name in ("one", "other"):
+        write_epic(tmp_path / name, 5, 1, seed=5, media="video")
+    assert _digests(tmp_path / "one") == _digests(tmp_path / "other")
+    assert _digests(tmp_path / "one" / "annotations") == _digests(tmp_path / "frames" / "annotations")
+    folders = sorted((tmp_path / "frames").glob("EPIC-KITCHENS/P*/rgb_frames/*"))
+    assert [folder.name for folder in folders] == ["P01_01", "P01_02", "P01_101"]
+    for folder in folders:
+        files = sorted(folder.iterdir())
+        video = tmp_path / "one/EPIC-KITCHENS/P01/videos" / f"{folder.name}.MP4"
+        rate = 50 if folder.name == "P01_101" else 60
+        with av.open(str(video)) as container:
+            assert container.streams.video[0].average_rate == (50 if rate == 50 else Fraction(60000, 1001))
+        numbers = range(1, len(files) + 1, 7)
+        frames = read_frames(TimedFrames(video, tuple(numbers), rate), range(len(numbers)))
+        for number, frame in zip(numbers, frames, strict=True):
+            with Image.open(files[number - 1]) as image:
+                assert np.abs(frame.astype(int) - np.asarray(image)).mean() < 3, number

@@ -28,6 +28,8 @@ class ClipRecord:
     """Numbers (as in the file names) of the frames that make the clip, in order; None: the whole video."""
     length: int
     """Number of source frames, before the temporal cast; 0 where they could not be counted (quarantined)."""
+    rate: int | None = None
+    """Numbers in a second, where `media` is a video whose `frames` are found by time: number n at (n - 1) / rate."""
 
     def __post_init__(self) -> None:
         for name in ("id", "caption"):

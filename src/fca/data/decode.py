@@ -8,6 +8,7 @@ reader is carried through a fork, and aborts when threads share one.
 
 import os
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,8 +22,21 @@ from tqdm import tqdm
 
 decord.logging.set_level(decord.logging.QUIET)  # broken files are reported once, by ClipError
 
-Media = Path | Sequence[Path]
-"""A video file, a folder of numbered JPEGs, or the JPEGs of a clip in order."""
+
+class FrameSource(ABC):
+    """Frames that are found in a way of their own, such as by time (`fca.data.timed`)."""
+
+    @abstractmethod
+    def count(self) -> int:
+        """As `count_frames`."""
+
+    @abstractmethod
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        """As `read_frames`, for indices within the count."""
+
+
+Media = Path | Sequence[Path] | FrameSource
+"""A video file, a folder of numbered JPEGs, the JPEGs of a clip in order, or a source of another kind."""
 
 MAX_PIXELS = 2**26  # of one frame: eight times 4K; more is a mistake or an attack
 PLAYLISTS = {"concat", "dash", "hls", "imf", "sdp"}  # formats that are read by opening other files
@@ -55,6 +69,8 @@ def count_frames(media: Media) -> int:
     """Number of frames: files of a folder, packets of a video (nothing is decoded). ClipError names what is
     wrong.
     """
+    if isinstance(media, FrameSource):
+        return media.count()
     if not isinstance(media, Path):
         return len(media)
     if media.is_dir():
@@ -97,6 +113,9 @@ def read_frames(media: Media, indices: Sequence[int]) -> np.ndarray:
     Raises ClipError when the media is missing, broken, shorter than it says, of mixed sizes, or has no such
     frame.
     """
+    if isinstance(media, FrameSource):
+        _check_indices(indices, media.count())
+        return media.read(indices)
     if not isinstance(media, Path):
         return _read_images(media, indices)
     if media.is_dir():

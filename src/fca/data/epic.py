@@ -1,8 +1,9 @@
 """Epic-Kitchens-100: narrated segments of long videos, from the published RGB frames.
 
 Source: SeerVideoLDM's Epic dataset. A segment of 100 frames or more is thinned with stride `span // 100`;
-frame numbers are the CSV's own and name the files (60 a second for the videos of EPIC-55, 50 for the
-extension, whatever rate the MP4s have; so nothing here depends on a rate).
+frame numbers are the CSV's own and name the files: 60 a second for the videos of EPIC-55, 50 for the
+extension, whatever rate the MP4s have. Where the MP4s are read instead, frame n is what they show at
+(n - 1) / 60 or / 50 seconds.
 """
 
 import csv
@@ -15,7 +16,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from fca.data.clip import ClipRecord, Listing
+from fca.data.decode import ClipError
 from fca.data.quarantine import Quarantine
+from fca.data.timed import Extent, extent_of
 from fca.errors import FcaError
 
 FRAME_NAME = "frame_{:010d}.jpg"
@@ -31,27 +34,49 @@ WHERE = (
 LICENCE = "CC BY-NC 4.0 (annotations and videos)"
 PAGE = "https://github.com/epic-kitchens/epic-kitchens-100-annotations"
 FOLDERS = ("annotations", "epic-kitchens-100-annotations", ".")
+PUBLISHED = {"train": 67_217, "validation": 9_668}
 COLUMNS = ("narration_id", "participant_id", "video_id", "start_frame", "stop_frame", "narration")
 
 
-def index_epic(raw: Path, dataset: str, train: int, validation: int) -> Listing:
+def index_epic(raw: Path, dataset: str, train: int, validation: int, media: str = "rgb_frames") -> Listing:
     """The first `train` and `validation` segments of the two CSVs, in file order, caption = narration,
     stripped.
 
-    A segment with a missing frame file is quarantined at its place; frames are looked for by name, not
-    opened.
+    `media`: rgb_frames, whose files are looked for by name and not opened; or video, the MP4s, of which only
+    the headers are read. A segment that is not all there is quarantined at its place.
     """
-    present = lru_cache(maxsize=8)(_present_frames)
+    present, extent = lru_cache(maxsize=8)(_present_frames), lru_cache(maxsize=None)(_extent)
     records, quarantine = [], []
     for split, limit in (("train", train), ("validation", validation)):
         rows = read_segments(find_annotations(raw, split), limit)
         for identifier, folder, narration, start, stop in tqdm(rows, desc=f"{dataset}: {split}", unit="clip"):
             frames = strided_frames(start, stop)
-            file, reason = _problem(folder, frames, present(raw / folder))
+            if media == "video":
+                file, rate = video_of(folder), frame_rate(folder.rpartition("/")[2])
+                reason = _cut_short(frames, rate, extent(raw / file))
+                record = ClipRecord(identifier, dataset, split, narration, file, frames, len(frames), rate)
+            else:
+                file, reason = _problem(folder, frames, present(raw / folder))
+                record = ClipRecord(identifier, dataset, split, narration, folder, frames, len(frames))
             if reason:
                 quarantine.append(Quarantine(dataset, split, identifier, "index", file, reason))
-            records.append(ClipRecord(identifier, dataset, split, narration, folder, frames, len(frames)))
-    return Listing(records, quarantine)
+            records.append(record)
+    return Listing(records, quarantine, {"media": media})
+
+
+def frame_rate(video: str) -> int:
+    """Frames a second that the CSV counts: 60 for P01_01 (EPIC-55), 50 for P01_101 (the extension)."""
+    return 50 if re.fullmatch(r"P\d+_1\d\d", video) else 60
+
+
+def video_of(folder: str) -> str:
+    """The MP4 whose frames lie in a folder: .../P01/rgb_frames/P01_01 -> .../P01/videos/P01_01.MP4."""
+    return folder.replace("/rgb_frames/", "/videos/") + ".MP4"
+
+
+def listed(raw: Path) -> dict[str, int]:
+    """Number of segments in the CSV of each split."""
+    return {split: len(read_segments(find_annotations(raw, split))) for split in ("train", "validation")}
 
 
 def strided_frames(start: int, stop: int) -> list[int]:
@@ -102,17 +127,19 @@ def annotation_files(raw: Path) -> list[Path]:
 
 
 def media_names(raw: Path) -> Iterator[str]:
-    """Every video's folder of frames: what the archive's fingerprint is made of."""
+    """Every video's folder of frames, and every MP4 with its size: what the archive's fingerprint is made of."""
     folders = sorted(raw.glob("EPIC-KITCHENS/P*/rgb_frames/P*"))
-    if not folders:
+    videos = sorted(raw.glob("EPIC-KITCHENS/P*/videos/P*.MP4"))
+    if not folders and not videos:
         raise FcaError(f"{raw} has no frames", "EPIC-KITCHENS/<PXX>/rgb_frames/<video_id>/", f"get {WHERE}")
     yield from (folder.relative_to(raw).as_posix() for folder in folders)
+    yield from (f"{video.relative_to(raw).as_posix()} {video.stat().st_size}" for video in videos)
 
 
-def _problem(folder: str, frames: list[int], present: frozenset[int] | None) -> tuple[str, str]:
+def _problem(folder: str, frames: list[int], present: frozenset[int] | str) -> tuple[str, str]:
     """The file at fault and what is wrong with it, or two empty texts."""
-    if present is None:
-        return folder, "the folder of frames is missing"
+    if isinstance(present, str):
+        return folder, present
     if not frames:
         return folder, "the segment stops before it starts"
     for number in frames:
@@ -121,9 +148,28 @@ def _problem(folder: str, frames: list[int], present: frozenset[int] | None) -> 
     return "", ""
 
 
-def _present_frames(folder: Path) -> frozenset[int] | None:
-    """Numbers of the frame files of a video, or None without its folder."""
-    if not folder.is_dir():
-        return None
-    matches = (re.fullmatch(r"frame_(\d{10})\.jpg", name) for name in os.listdir(folder))
+def _present_frames(folder: Path) -> frozenset[int] | str:
+    """Numbers of the frame files of a video, or why they can't be listed."""
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return "the folder of frames is missing"
+    except OSError as error:
+        return f"the folder of frames can't be listed ({error.strerror})"
+    matches = (re.fullmatch(r"frame_(\d{10})\.jpg", name) for name in names)
     return frozenset(int(match[1]) for match in matches if match)
+
+
+def _cut_short(frames: list[int], rate: int, extent: Extent | str) -> str:
+    """Why a segment is not in its video, or an empty text."""
+    if isinstance(extent, str):
+        return extent
+    return extent.problem(frames[-1], rate) if frames else "the segment stops before it starts"
+
+
+def _extent(path: Path) -> Extent | str:
+    """How long a video is, or what is wrong with it."""
+    try:
+        return extent_of(path)
+    except ClipError as error:
+        return str(error)

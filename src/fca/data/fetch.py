@@ -74,7 +74,7 @@ def tabletop_writer(settings: Dataset) -> Callable[[Path, int], None]:
         case "bridge":
             return lambda raw, seed: write_bridge(raw, (made.train + made.validation) // made.cameras, seed)
         case "epic":
-            return lambda raw, seed: write_epic(raw, made.train, made.validation, seed)
+            return lambda raw, seed: write_epic(raw, made.train, made.validation, seed, settings.media)
         case "folder":
             raise FcaError("tabletop clips are not made in the folder format", "source: archive")
 

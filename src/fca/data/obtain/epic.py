@@ -1,4 +1,4 @@
-"""Epic-Kitchens-100: the two CSVs, and one tar of RGB frames for each video that they name.
+"""Epic-Kitchens-100: the two CSVs, and one tar of RGB frames, or the MP4, for each video that they name.
 
 Source: the download scripts of EPIC-KITCHENS (addresses, md5.csv, errata). A video of EPIC-55 lies in a
 folder `train` or `test` of that older dataset's split; md5.csv lists its path, so nothing else need be known.
@@ -10,7 +10,7 @@ from pathlib import Path
 from fca.data.archive import Limits, unpack
 from fca.data.digests import check_digests
 from fca.data.download import RemoteFile
-from fca.data.epic import find_annotations, read_segments
+from fca.data.epic import find_annotations, read_segments, video_of
 from fca.data.obtain.source import Source
 from fca.errors import FcaError
 
@@ -26,17 +26,22 @@ ERRATA = {
     "P27_103": "https://www.dropbox.com/s/c1eo70v6dokr6cf/P27_103.tar?dl=1",
 }
 """Videos whose published tar was replaced"""
-REMOTE = re.compile(r"(?:frames_rgb_flow/rgb/(?:train|test)/P\d+|P\d+/rgb_frames)/(P\d+_\d+)\.tar")
+REMOTE = {
+    ".tar": re.compile(r"(?:frames_rgb_flow/rgb/(?:train|test)/P\d+|P\d+/rgb_frames)/(P\d+_\d+)\.tar"),
+    ".MP4": re.compile(r"(?:videos/(?:train|test)/P\d+|P\d+/videos)/(P\d+_\d+)\.MP4"),
+}
 # an hour at 60 frames a second is 216,000 files
 LIMITS = Limits(members=1_000_000, bytes=100 * 2**30)
 
 
 def obtain_epic(source: Source) -> None:
     """Put the CSVs into `annotations/` and the frames of every video that the used segments name into
-    `EPIC-KITCHENS/<PXX>/rgb_frames/<video_id>/`, downloading what is missing where addresses are given.
+    `EPIC-KITCHENS/<PXX>/rgb_frames/<video_id>/`, or their MP4s beside, downloading what is missing where addresses
+    are given.
     """
-    names = r"P\d+_\d+\.tar|EPIC_100_(train|validation)\.csv"
-    source.expect(names, 1, f"{SERVER}, <video_id>.tar, EPIC_100_train.csv, EPIC_100_validation.csv")
+    kind = ".MP4" if source.settings.media == "video" else ".tar"
+    names = rf"P\d+_\d+\{kind}|EPIC_100_(train|validation)\.csv"
+    source.expect(names, 1, f"{SERVER}, <video_id>{kind}, EPIC_100_train.csv, EPIC_100_validation.csv")
     _obtain_annotations(source)
     folders = {
         folder
@@ -45,11 +50,17 @@ def obtain_epic(source: Source) -> None:
             find_annotations(source.root, split), source.settings.split(split).clips
         )
     }
+    if kind == ".MP4":
+        if source.settings.urls:
+            published = published_files(source, kind)
+            videos = [path for folder in sorted(folders) if not (path := source.root / video_of(folder)).is_file()]
+            source.download(remote_file(source, path, published) for path in videos)
+        return
     missing = [source.root / folder for folder in sorted(folders) if not (source.root / folder).is_dir()]
     archives = {folder: _find_archive(source, folder) for folder in missing}
-    published = published_tars(source)
+    published = published_files(source, kind)
     if source.settings.urls:
-        source.download(remote_tar(source, folder.name, archives[folder], published) for folder in missing)
+        source.download(remote_file(source, archives[folder], published) for folder in missing)
     for folder, archive in archives.items():
         if not archive.is_file():
             raise FcaError(f"there is neither {folder} nor {archive}", "the frames of the video", source.advice)
@@ -75,13 +86,13 @@ def _obtain_annotations(source: Source) -> None:
     source.download(wanted)
 
 
-def published_tars(source: Source) -> dict[str, tuple[str, str, str]]:
-    """(version, path on the server, md5) of each video's tar of frames in md5.csv, errata before the first
-    edition.
+def published_files(source: Source, kind: str) -> dict[str, tuple[str, str, str]]:
+    """(version, path on the server, md5) of each video's tar of frames, or MP4, in md5.csv, errata before the
+    first edition.
     """
     found: dict[str, tuple[str, str, str]] = {}
     for (path, version), md5 in source.table.items():
-        match = REMOTE.fullmatch(path)
+        match = REMOTE[kind].fullmatch(path)
         if match and (version == "errata" or match[1] not in found):
             found[match[1]] = (version, path, md5)
     return found
@@ -94,16 +105,16 @@ def _find_archive(source: Source, folder: Path) -> Path:
     return next((path for path in candidates if path.is_file()), candidates[-1])
 
 
-def remote_tar(source: Source, video: str, path: Path, published: dict[str, tuple[str, str, str]]) -> RemoteFile:
-    """The tar of a video and where to download it from; `FcaError` where that isn't known."""
-    name = f"{video}.tar"
+def remote_file(source: Source, path: Path, published: dict[str, tuple[str, str, str]]) -> RemoteFile:
+    """A video's tar or MP4 and where to download it from; `FcaError` where that isn't known."""
+    name, video = path.name, path.stem
     version, place, md5 = published.get(video, ("", "", ""))
     digests = {"md5": md5} if md5 else {}
     if path.is_file() or name in source.files:
         return source.remote(name, path, "", digests)
     if not source.folders:
         raise FcaError(f"{source.dataset}: there is no address for {name}", f"{SERVER} or .../{name} in urls")
-    if video in ERRATA:
+    if video in ERRATA and path.suffix == ".tar":
         return source.remote(name, path, ERRATA[video], digests)
     if version not in FOLDERS:
         raise FcaError(

@@ -1,12 +1,14 @@
-"""A seeded tabletop corpus on disk in the format of EPIC-KITCHENS-100's RGB frames.
+"""A seeded tabletop corpus on disk in the format of EPIC-KITCHENS-100's RGB frames, or of its MP4s.
 
 Layout under the root::
 
     EPIC-KITCHENS/<PXX>/rgb_frames/<video_id>/frame_%010d.jpg    456x256, numbered from 1, none missing
+    EPIC-KITCHENS/<PXX>/videos/<video_id>.MP4                    instead of them, where videos are asked for
     annotations/EPIC_100_train.csv, EPIC_100_validation.csv      one row a segment, the 15 columns of
     ``COLUMNS``
 
-Videos ``PXX_YY`` run at 60 frames a second, ``PXX_1YY`` at 50. A segment spans ``start_frame`` to
+Videos ``PXX_YY`` run at 60 frames a second, ``PXX_1YY`` at 50; the MP4s of the former have 59.94, as most of the
+published ones, so that a frame's number is not its place in the file. A segment spans ``start_frame`` to
 ``stop_frame`` inclusive, each the floor of its time stamp times the rate. In the short gaps between segments
 the picture holds the pose that ended the segment before, then the one that begins the next. Verb and noun
 class numbers are this corpus' own.
@@ -16,9 +18,14 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
+from av.codec.context import Flags
 from tqdm import tqdm
 
 from fca.data.tabletop.captions import caption
@@ -86,27 +93,62 @@ def _row(video: str, index: int, rate: int, start: int, stop: int, scene: Scene)
     }
 
 
-def _write_video(
-    folder: Path, video: str, rate: int, scenes: list[Scene], spans: list[int], gaps: list[int]
-) -> list[dict[str, object]]:
-    """Write every frame of one video and return its rows; ``gaps`` are those before, between and after."""
+@contextmanager
+def _pictures(folder: Path) -> Iterator[Callable[[np.ndarray], None]]:
+    """A function that writes the next frame into the folder."""
     folder.mkdir(parents=True)
-    number, held = 1, b""
-    rows = []
+    number, last, data = 0, None, b""
 
-    def put(data: bytes) -> None:
-        nonlocal number
-        (folder / f"frame_{number:010d}.jpg").write_bytes(data)
+    def put(frame: np.ndarray) -> None:
+        nonlocal number, last, data
+        if frame is not last:
+            last, data = frame, jpeg_bytes(frame, QUALITY)
         number += 1
+        (folder / f"frame_{number:010d}.jpg").write_bytes(data)
 
+    yield put
+
+
+@contextmanager
+def _mp4(path: Path, rate: int) -> Iterator[Callable[[np.ndarray], None]]:
+    """A function that takes the next frame of ``rate`` a second, for an H.264 file of a rate that may differ."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    own = Fraction(60000, 1001) if rate == 60 else Fraction(rate)
+    taken = written = 0
+    with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
+        stream = container.add_stream("libx264", rate=own)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.options = {"preset": "veryfast", "crf": "18", "g": "30"}
+        stream.codec_context.thread_count = 1
+        stream.codec_context.flags |= Flags.bitexact
+
+        def put(frame: np.ndarray) -> None:
+            nonlocal taken, written
+            while round(written * rate / own) == taken:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+                written += 1
+            taken += 1
+
+        yield put
+        container.mux(stream.encode(None))
+
+
+def _write_video(
+    put: Callable[[np.ndarray], None], video: str, rate: int, scenes: list[Scene], spans: list[int], gaps: list[int]
+) -> list[dict[str, object]]:
+    """Put every frame of one video and return its rows; ``gaps`` are those before, between and after."""
+    number, held = 1, np.empty(0)
+    rows = []
     for index, (scene, span) in enumerate(zip(scenes, spans, strict=True)):
-        first = jpeg_bytes(render(scene, 0.0, WIDTH, HEIGHT), QUALITY)
+        first = render(scene, 0.0, WIDTH, HEIGHT)
         for step in range(gaps[index]):
-            put(held if held and step < gaps[index] // 2 else first)
+            put(held if held.size and step < gaps[index] // 2 else first)
+        number += gaps[index]
         rows.append(_row(video, index, rate, number, number + span - 1, scene))
         for step in range(span):
-            held = jpeg_bytes(render(scene, step / (span - 1), WIDTH, HEIGHT), QUALITY)
+            held = render(scene, step / (span - 1), WIDTH, HEIGHT)
             put(held)
+        number += span
     for _ in range(gaps[-1]):
         put(held)
     return rows
@@ -123,11 +165,12 @@ def _spans(rng: np.random.Generator, count: int, with_extremes: bool) -> list[in
     return spans
 
 
-def write_epic(root: Path, segments_train: int, segments_validation: int, seed: int) -> None:
+def write_epic(root: Path, segments_train: int, segments_validation: int, seed: int, media: str = "rgb_frames") -> None:
     """Write the segments of both splits under ``root`` (see the module's layout), motions evenly spread.
 
-    A video has up to four segments in one kitchen and by one arm; a participant has up to two videos in each
-    split, one at either rate. The same arguments give the same bytes.
+    ``media``: rgb_frames or video, with the same segments. A video has up to four segments in one kitchen and by
+    one arm; a participant has up to two videos in each split, one at either rate. The same arguments give the same
+    bytes.
     """
     rng = np.random.default_rng([seed, 3])
     splits = (("train", segments_train), ("validation", segments_validation))
@@ -151,9 +194,10 @@ def write_epic(root: Path, segments_train: int, segments_validation: int, seed: 
                     for scene in scenes
                 ]
                 gaps = [int(gap) for gap in rng.integers(6, 16, size=len(scenes) + 1)]
-                place = folder / "EPIC-KITCHENS" / f"P{person:02d}" / "rgb_frames" / video
-                rate = 60 if fast else 50
-                rows += _write_video(place, video, rate, scenes, spans[begin : begin + len(scenes)], gaps)
+                place, rate = folder / "EPIC-KITCHENS" / f"P{person:02d}", 60 if fast else 50
+                mp4 = _mp4(place / "videos" / f"{video}.MP4", rate)
+                with mp4 if media == "video" else _pictures(place / "rgb_frames" / video) as put:
+                    rows += _write_video(put, video, rate, scenes, spans[begin : begin + len(scenes)], gaps)
                 bar.update(len(scenes))
             rows.sort(key=lambda row: str(row["narration_id"]))
             with (folder / "annotations" / f"EPIC_100_{split}.csv").open("w", newline="") as file:
