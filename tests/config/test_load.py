@@ -122,6 +122,22 @@ def test_bridge_is_split_after_listing_the_views(edited) -> None:
     assert "must be a multiple of cameras (3), tabletop.train 99" in refused(path)
 
 
+@pytest.mark.parametrize(("setting", "form"), [("split_mode: trajectory_disjoint", "bridge"), ("media: video", "epic")])
+def test_settings_of_one_format_are_refused_for_others(edited, setting, form) -> None:
+    path = edited("format: ssv2\n", f"format: ssv2\n    {setting}\n")
+    assert f"datasets.ssv2: {setting} is for the {form} format alone" in refused(path)
+    path.write_text(
+        path.read_text().replace(f"    {setting}\n", "").replace(f"format: {form}", f"format: {form}\n    {setting}")
+    )
+    load(path)
+
+
+def test_the_name_of_a_split_where_there_are_several() -> None:
+    change = {"datasets": {"bridge": {"split_mode": "trajectory_disjoint"}}}
+    for config, name in ((load(POCKET), "seer_like"), (load(POCKET, change), "trajectory_disjoint")):
+        assert [config.datasets[dataset].split_name for dataset in ("ssv2", "bridge", "epic")] == [None, name, None]
+
+
 def test_an_archive_needs_its_folder(edited) -> None:
     path = edited("source: tabletop", "source: archive")
     assert "root must name the dataset's folder" in refused(path)

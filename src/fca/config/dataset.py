@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 
 from fca.config.settings import Positive, Settings, Url
 
+SplitMode = Literal["seer_like", "trajectory_disjoint"]
+
 
 class SplitSettings(Settings):
     """How many clips of a split are used, and in what portions."""
@@ -55,6 +57,12 @@ class Dataset(Settings):
     """Amount of generated data (source: tabletop)"""
     validation_share: float = Field(default=0.1, gt=0, lt=1)
     """folder without a column split: share of the sources (recordings) whose videos are kept for validation"""
+    split_mode: SplitMode = "seer_like"
+    """bridge: seer_like, Seer's list as it is; trajectory_disjoint, all views of a demonstration in one split"""
+    media: Literal["rgb_frames", "video"] = "rgb_frames"
+    """epic: the published frames, 256 pixels high; or video, the MP4s, whose frames are found by their time"""
+    exclude: str | None = None
+    """File of clips that are not to be used: tab-separated split, id and reason, one a line; they keep their places"""
     initial_frames: int = Field(ge=1, le=4)
     """Given frames at the start of a clip (paper: 2, 1, 1)"""
     train: SplitSettings
@@ -72,11 +80,15 @@ class Dataset(Settings):
 
     @property
     def split_name(self) -> str | None:
-        """How the dataset was split, where there is more than one way: part of every score's name."""
-        return None
+        """How the splits were made, where there is more than one way (bridge): part of every score's name."""
+        return self.split_mode if self.format == "bridge" else None
 
     @model_validator(mode="after")
     def check(self) -> "Dataset":
+        for name, form in (("split_mode", "bridge"), ("media", "epic")):
+            value, usual = getattr(self, name), type(self).model_fields[name].default
+            if self.format != form and value != usual:
+                raise ValueError(f"{name}: {value} is for the {form} format alone; leave it out")
         if self.format == "folder" and self.source != "archive":
             raise ValueError("format is folder: source must be archive, and root must name the folder")
         if self.format == "folder" and (self.archives is not None or self.urls or self.checksums is not None):

@@ -51,6 +51,10 @@ class Layout:
     def index_manifest(self, dataset: str) -> Path:
         return self.manifest(self.index(dataset))
 
+    def verified(self, dataset: str) -> Path:
+        """Manifest of what `fca data verify` found; the whole tables lie beside it, as .tsv."""
+        return self.root / dataset / "verified.json"
+
     def clips(self, dataset: str, split: str, shard: int | str) -> Path:
         return self.root / dataset / "clips" / f"{split}-{_number(shard)}.h5"
 

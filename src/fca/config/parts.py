@@ -13,7 +13,7 @@ from fca.config.variant import ADAPTER_SETTINGS, ADAPTER_SIZES
 
 NOT_THE_SAME_FOR_ALL = ("learning_rate", "ablation_learning_rate", "init_from")
 """Settings of `train` that reach a training through `Config.learning_rate` and `init_from`."""
-STEPS = ("fetch", "index", "resample", "encode", "train", "sample", "score", "report", "preview")
+STEPS = ("fetch", "index", "verify", "resample", "encode", "train", "sample", "score", "report", "preview")
 
 
 def part(
@@ -37,9 +37,10 @@ def part(
         return getattr(config, name).model_dump(mode="json", exclude=set(without))
 
     def seeded_splits() -> dict[str, Any]:
-        chosen = datasets("format", "validation_share")
+        chosen = datasets("format", "validation_share", "split_mode")
         shares = {name: own["validation_share"] for name, own in chosen.items() if own["format"] == "folder"}
-        return {"seed": config.seed, "validation_share": shares} if shares else {}
+        seeded = shares or "trajectory_disjoint" in [own["split_mode"] for own in chosen.values()]
+        return {"seed": config.seed, "validation_share": shares} if seeded else {}
 
     def bases() -> dict[str, Any]:
         kind = config.variant(variant).base if variant is not None else base
@@ -69,9 +70,12 @@ def part(
 
     match step:
         case "fetch":
-            return {"seed": config.seed, "datasets": datasets("format", "source", "root", "tabletop")}
+            return {"seed": config.seed, "datasets": datasets("format", "source", "root", "tabletop", "media")}
         case "index":
-            return {"datasets": datasets("format", "source", "root", "train", "validation"), **seeded_splits()}
+            own = datasets("format", "source", "root", "train", "validation", "split_mode", "media")
+            return {"datasets": own, **seeded_splits()}
+        case "verify":
+            return {"frames": config.clip.frames, "datasets": datasets("format", "source", "tabletop", "exclude")}
         case "resample":
             return {"clip": group("clip"), "datasets": datasets("format", "train", "validation")}
         case "encode":

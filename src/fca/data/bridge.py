@@ -4,9 +4,10 @@ Source: SeerVideoLDM, `dataset/path_id_bridgedata.txt` and its Bridge dataset. T
 its first `int(0.8 n)` entries are the training split. The videos that Seer numbered are no longer published,
 so the numbers are given again: a task's views ordered by (environment, date, traj_group, traj, camera). The
 split's rule and sizes are Seer's, its membership can't be. Views of one demonstration fall on both sides of
-the split, as in Seer.
+the split, as in Seer; `split_mode: trajectory_disjoint` keeps them together instead.
 """
 
+import hashlib
 import json
 import logging
 import re
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from fca.config.dataset import SplitMode
 from fca.data.clip import ClipRecord, Listing
 from fca.data.decode import ClipError, list_frames
 from fca.data.quarantine import Quarantine
@@ -38,19 +40,32 @@ LICENCE = "the licence of BridgeData (V2's mirrors say CC BY 4.0; V1's own could
 PAGE = "https://rail.eecs.berkeley.edu/datasets/bridge_release/"
 TREES = ("raw/bridge_data_v1", "bridge_data_v1", ".")
 INSTITUTIONS = ("berkeley", "upenn")
+PUBLISHED = {"train": 20_066, "validation": 5_017}
+UPENN = (
+    "move_faucet_front_to_left",
+    "pick_up_pot_50",
+    "put_cup_from_counter_to_sink",
+    "put_cup_from_drying_rack_to_sink",
+    "put_cup_from_sink_to_drying_rack",
+    "turn_faucet_front_to_right",
+    "turn_faucet_left_56",
+    "turn_faucet_right_55",
+)
+"""Tasks of the list that no public list of Berkeley's tasks has, 1,011 views: deduced to lie below upenn/"""
 
 log = logging.getLogger(__name__)
 
 
-def index_bridge(raw: Path, dataset: str, train: int, validation: int) -> Listing:
+def index_bridge(
+    raw: Path, dataset: str, train: int, validation: int, split_mode: SplitMode = "seer_like", seed: int = 0
+) -> Listing:
     """The first `train` and `validation` clips of the two parts of Seer's list; caption = the task's name in
     words.
 
-    Where a task has not as many views as the list says, `notes["reconciliation"]` has both counts, and an
-    entry without a view is quarantined at its place.
+    `split_mode`: see `split_entries`. `notes["tasks"]` has each task's views in the list and found; an entry
+    without a view is quarantined at its place.
     """
     entries = read_list(raw / LIST_NAME)
-    border = int(0.8 * len(entries))
     views = find_views(raw, {task for task, _ in entries})
     if not views:
         raise FcaError(
@@ -58,29 +73,64 @@ def index_bridge(raw: Path, dataset: str, train: int, validation: int) -> Listin
             f"{TREES[0]}/berkeley/<env>/<task>/",
             f"get {WHERE}",
         )
-    listed = list_counts(entries)
-    chosen = [("train", entry) for entry in entries[:border][:train]]
-    chosen += [("validation", entry) for entry in entries[border:][:validation]]
+    counts = list_counts(entries)
+    parts = split_entries(entries, views, split_mode, seed)
+    chosen = [("train", entry) for entry in parts["train"][:train]]
+    chosen += [("validation", entry) for entry in parts["validation"][:validation]]
     records, quarantine = [], []
     for split, (task, number) in tqdm(chosen, desc=f"{dataset}: count frames", unit="clip"):
         found, identifier = views.get(task, []), f"{task}/{number}"
         media, frames = "", None
         try:
             if number >= len(found):
-                raise ClipError(f"the list has {listed[task]} views of this task, {len(found)} were found")
+                raise ClipError(f"the list has {counts[task]} views of this task, {len(found)} were found")
             media = found[number].relative_to(raw).as_posix()
             frames = frame_numbers(found[number])
         except ClipError as error:
             quarantine.append(Quarantine(dataset, split, identifier, "index", media or task, str(error)))
         records.append(ClipRecord(identifier, dataset, split, caption(task), media, frames, len(frames or [])))
-    differing = {
-        task: {"listed": count, "found": len(views.get(task, []))}
-        for task, count in sorted(listed.items())
-        if count != len(views.get(task, []))
+    tasks = {task: {"listed": counts[task], "found": len(views.get(task, []))} for task in sorted(counts)}
+    if differing := sum(task["listed"] != task["found"] for task in tasks.values()):
+        log.warning("%s: %d of %d tasks have not as many views as the list", dataset, differing, len(tasks))
+    notes = {"entries_listed": len(entries), "split_mode": split_mode, "tasks": tasks}
+    return Listing(records, quarantine, notes)
+
+
+def split_entries(
+    entries: list[tuple[str, int]], views: dict[str, list[Path]], split_mode: SplitMode, seed: int
+) -> dict[str, list[tuple[str, int]]]:
+    """The entries of each split, in the list's order.
+
+    seer_like: the first 80 % of the list are the training split. trajectory_disjoint: whole trajectories, in the
+    order of a hash of seed and place, become the training split until it has at least as many entries; no
+    trajectory is in both, and a view that is added or mended moves few others. An entry without a view counts
+    as a trajectory.
+    """
+    border = int(0.8 * len(entries))
+    if split_mode == "seer_like":
+        return {"train": entries[:border], "validation": entries[border:]}
+    trajectories: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for task, number in entries:
+        found = views.get(task, [])
+        trajectory = "/".join(found[number].parts[-8:-1]) if number < len(found) else f"{task}/{number}"
+        trajectories[trajectory].append((task, number))
+    order = sorted(trajectories, key=lambda place: hashlib.sha256(f"{seed}\0{place}".encode()).digest())
+    train: set[tuple[str, int]] = set()
+    for place in order:
+        if len(train) >= border:
+            break
+        train.update(trajectories[place])
+    return {
+        "train": [entry for entry in entries if entry in train],
+        "validation": [entry for entry in entries if entry not in train],
     }
-    if differing:
-        log.warning("%s: %d of %d tasks have not as many views as the list", dataset, len(differing), len(listed))
-    return Listing(records, quarantine, {"entries_listed": len(entries), "reconciliation": differing})
+
+
+def listed(raw: Path) -> dict[str, int]:
+    """Number of clips that the list has for each split as Seer splits it."""
+    entries = len(read_list(raw / LIST_NAME))
+    border = int(0.8 * entries)
+    return {"train": border, "validation": entries - border}
 
 
 def caption(task: str) -> str:
