@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fca import __version__
 from fca.comparisons import COMPARISONS
+from fca.data.verify_command import add_verify
 from fca.errors import FcaError
 from fca.sample.options import add_predict
 from fca.study.options import add_study
@@ -264,6 +265,7 @@ def _parser() -> argparse.ArgumentParser:
     preview.add_argument("--split", choices=["train", "validation"], help="only this split (default: both)")
     preview.add_argument("--clips", type=_positive, default=12, metavar="N",
                          help="clips shown of each split, evenly spaced (default: %(default)s)")  # fmt: skip
+    add_verify(looks, _add_common)
 
     add_predict(commands)
     add_study(commands)

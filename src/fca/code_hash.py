@@ -10,6 +10,7 @@ SOURCE = Path(__file__).parent
 ENTRY_MODULES = {
     "fetch": "fca.data.fetch",
     "index": "fca.data.index",
+    "verify": "fca.data.verify",
     "resample": "fca.data.resample",
     "encode": "fca.encode",
     "train": "fca.train",

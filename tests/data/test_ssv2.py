@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fca.data.ssv2 import find_annotations, index_ssv2
+from fca.data.ssv2 import find_annotations, index_ssv2, listed
 from fca.errors import FcaError
 
 from .corpora import write_ssv2
@@ -85,3 +85,14 @@ def test_annotations_that_are_something_else(raw: Path, entries: object) -> None
     (raw / "annotations/train.json").write_text(entries if isinstance(entries, str) else json.dumps(entries))
     with pytest.raises(FcaError, match=r"train\.json can't be read"):
         index_ssv2(raw, "ssv2", 1, 1)
+
+
+def test_the_first_2048_of_a_list_as_long_as_the_published_one(raw: Path) -> None:
+    """In the file's order, which is not the ids'; ids are texts, labels unmodified, and nothing slides."""
+    entries = [{"id": str(220847 - 7 * place), "label": f"Label  {place} "} for place in range(24777)]
+    (raw / "annotations/validation.json").write_text(json.dumps(entries))
+    listing = index_ssv2(raw, "ssv2", 2, 2048)
+    records = [record for record in listing.records if record.split == "validation"]
+    assert [(record.id, record.caption) for record in records] == [(e["id"], e["label"]) for e in entries[:2048]]
+    assert len(listing.quarantine) == 2048
+    assert listed(raw) == {"train": 2, "validation": 24777}

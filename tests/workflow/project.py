@@ -19,6 +19,8 @@ from pathlib import Path
 
 def main():
     arguments = [item for item in sys.argv[1:] if not item.startswith("-")]
+    if arguments[0] == "data":
+        arguments = arguments[1:]
     step, config, *names = arguments
     root = Path("data/pocket")
     if step == "report":
@@ -32,6 +34,7 @@ def main():
         path = {
             "fetch": lambda: folder / "raw.json",
             "index": lambda: folder / "index.json",
+            "verify": lambda: folder / "verified.json",
             "resample": lambda: folder / "clips" / f"{names[0]}-{names[1]}.json",
             "encode": lambda: folder / "latents" / names[2] / f"{names[0]}-{names[1]}.json",
             "train": lambda: folder / "models" / f"{names[0]}.json",

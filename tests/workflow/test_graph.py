@@ -29,6 +29,7 @@ def test_pocket_is_the_default_and_complete(fresh) -> None:
     assert fresh.jobs() == {
         "fetch": 3,
         "index_clips": 3,
+        "verify_clips": 3,
         "resample_clips": sum(shards),
         "encode_latents": sum(shards),
         "train_adapter": 3,
@@ -45,6 +46,7 @@ def test_paper_is_complete_quick_and_without_torch(fresh) -> None:
     assert jobs == {
         "fetch": 3,
         "index_clips": 3,
+        "verify_clips": 3,
         "resample_clips": 317,  # 165 + 8, 20 + 20, 66 + 38
         "encode_latents": 317,
         "train_adapter": 3,
@@ -130,6 +132,16 @@ def test_no_document_names_a_target_after_configfile() -> None:
     for path in texts:
         wrong = re.findall(r"--configfile (?:\S+\.yaml|\{\{ \w+ \}\}) +\w+", path.read_text(encoding="utf-8"))
         assert wrong == [], path
+
+
+def test_a_list_of_excluded_clips_is_an_input_of_verify(fresh) -> None:
+    change = "datasets={'ssv2': {'exclude': 'out.tsv'}}"
+    run = fresh.snakemake("verify_ssv2", "--dry-run", "--config", change)
+    assert "MissingInputException" in run.stdout + run.stderr
+    (fresh.folder / "out.tsv").touch()
+    run = fresh.snakemake("verify_ssv2", "--dry-run", "--config", change)
+    (fresh.folder / "out.tsv").unlink()
+    assert "input: data/pocket/ssv2/index.json, out.tsv\n" in run.stdout + run.stderr
 
 
 def test_a_folder_of_ones_own_videos(fresh, tmp_path) -> None:

@@ -89,6 +89,12 @@ def captions_of(wildcards):
     return [path for name in names if (path := Path(dataset.root).expanduser() / name).is_file()]
 
 
+def excluded_of(wildcards):
+    """The list of clips that a person wants left out, where there is one."""
+    path = CONFIG.datasets[wildcards.dataset].exclude
+    return [] if path is None else [Path(path).expanduser()]
+
+
 def clips(dataset, split):
     """Manifests of all clip shards of a split."""
     return [LAYOUT.manifest(LAYOUT.clips(dataset, split, k)) for k in LAYOUT.shards(dataset, split)]

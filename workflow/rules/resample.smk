@@ -4,6 +4,7 @@
 rule resample_clips:
     input:
         LAYOUT.index_manifest("{dataset}"),
+        LAYOUT.verified("{dataset}"),
     output:
         LAYOUT.manifest(LAYOUT.clips("{dataset}", "{split}", "{shard}")),
     log:

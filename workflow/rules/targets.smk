@@ -22,6 +22,12 @@ for name in CONFIG.datasets:
 
     rule:
         name:
+            f"verify_{name}"
+        input:
+            LAYOUT.verified(name),
+
+    rule:
+        name:
             f"preview_{name}"
         input:
             LAYOUT.preview(name),

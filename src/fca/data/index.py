@@ -3,14 +3,14 @@
 import logging
 from collections import Counter
 
-from fca.config import Config, Layout
+from fca.config import Config, Dataset, Layout
 from fca.data import bridge, epic, folder, ssv2
 from fca.data.clip import Listing, write_records
 from fca.data.files import sha256_file
 from fca.data.manifest import Manifest, made_by
+from fca.data.quarantine import Quarantine
 from fca.errors import FcaError
 
-READERS = {"ssv2": ssv2.index_ssv2, "bridge": bridge.index_bridge, "epic": epic.index_epic}
 FRAME_NAMES = {
     "ssv2": ssv2.FRAME_NAME,
     "bridge": bridge.FRAME_NAME,
@@ -32,10 +32,15 @@ def build_index(config: Config, dataset: str) -> Manifest:
     raw = Manifest.read(layout.raw_manifest(dataset))
     counts = {name: settings.split(name).clips for name in ("train", "validation")}
     where = layout.raw(dataset), dataset, counts["train"], counts["validation"]
-    if settings.format == "folder":
-        listing = folder.index_folder(*where, settings.validation_share, config.seed)
-    else:
-        listing = READERS[settings.format](*where)
+    match settings.format:
+        case "folder":
+            listing = folder.index_folder(*where, settings.validation_share, config.seed)
+        case "bridge":
+            listing = bridge.index_bridge(*where, settings.split_mode, config.seed)
+        case "epic":
+            listing = epic.index_epic(*where, settings.media)
+        case "ssv2":
+            listing = ssv2.index_ssv2(*where)
     _check_counts(listing, dataset, counts)
     for split in counts:
         _check_split(listing, dataset, split)
@@ -64,7 +69,26 @@ def build_index(config: Config, dataset: str) -> Manifest:
     return manifest
 
 
-def dataset_settings(config: Config, dataset: str):
+def unusable(layout: Layout, dataset: str) -> list[Quarantine]:
+    """What is known of clips that can't be used: by `fca data verify` where it has run, else by the index.
+
+    `FcaError` where the index has changed since.
+    """
+    index = Manifest.read(layout.index_manifest(dataset))
+    path = layout.verified(dataset)
+    if not path.exists():
+        return list(index.quarantine)
+    verified = Manifest.read(path)
+    if sha256_file(layout.index_manifest(dataset)) not in verified.parents.values():
+        raise FcaError(
+            f"{path} was made from another index",
+            f"the present {layout.index_manifest(dataset)} among its parents",
+            f"run `fca data verify` for {dataset} again, or remove {path}",
+        )
+    return list(verified.quarantine)
+
+
+def dataset_settings(config: Config, dataset: str) -> Dataset:
     """The settings of a dataset; `FcaError` lists the known ones."""
     try:
         return config.datasets[dataset]

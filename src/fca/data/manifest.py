@@ -25,7 +25,7 @@ class Manifest:
     """What lies in the file (or folder) beside this manifest."""
 
     kind: str
-    """raw, index, clips, latents, model or samples."""
+    """raw, index, verified, clips, latents, model or samples."""
     count: int
     """How many clips (files, for raw) are in it."""
     ids: Sequence[str]

@@ -15,11 +15,12 @@ from fca.data.cast import CastPlan, cast_plan
 from fca.data.clip import ClipRecord, read_records
 from fca.data.decode import ClipError, Media, count_frames, read_frames
 from fca.data.files import require_space, reserve
-from fca.data.index import FRAME_NAMES
+from fca.data.index import FRAME_NAMES, unusable
 from fca.data.manifest import Manifest, made_by
 from fca.data.quarantine import Quarantine
 from fca.data.resize import resize
 from fca.data.shards import write_shard
+from fca.data.timed import TimedFrames
 from fca.errors import FcaError
 
 GREY = 127  # Seer appends zeros in [-1, 1], which is 127.5; of the two neighbours, the one the pocket base knows
@@ -39,7 +40,7 @@ def resample(config: Config, dataset: str, split: str, shard: int) -> Manifest:
     if not records:
         raise FcaError(f"{dataset} {split} has no shard {shard}", f"one of {layout.shards(dataset, split)}")
     here = {record.id for record in records}
-    quarantine = [row for row in index.quarantine if row.split == split and row.id in here]
+    quarantine = [row for row in unusable(layout, dataset) if row.split == split and row.id in here]
     broken = {row.id for row in quarantine}
     records = [record for record in records if record.id not in broken]
     frame_name = FRAME_NAMES[config.datasets[dataset].format]
@@ -99,6 +100,8 @@ def media_of(raw: Path, record: ClipRecord, frame_name: str | None) -> Media:
     """The video file or the pictures of a clip. Raises ClipError where the index doesn't fit the format."""
     if record.frames is None:
         return raw / record.media
+    if record.rate is not None:
+        return TimedFrames(raw / record.media, tuple(record.frames), record.rate)
     if frame_name is None:
         raise ClipError("the index lists frame numbers, but the dataset's clips are videos")
     return [raw / record.media / frame_name.format(number) for number in record.frames]

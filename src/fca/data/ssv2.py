@@ -26,6 +26,7 @@ LICENCE = "Qualcomm's research licence for Jester, Something-Something and Exerc
 PAGE = "https://developer.qualcomm.com/software/ai-datasets/something-something"
 FOLDERS = ("annotations", "labels", ".")
 NAMES = ("{}.json", "something-something-v2-{}.json")
+PUBLISHED = {"train": 168_913, "validation": 24_777}
 VIDEOS = ("videos", "20bn-something-something-v2")
 
 
@@ -85,8 +86,13 @@ def _find_videos(raw: Path) -> Path:
     raise FcaError(f"{raw} has no folder of videos", f"{' or '.join(VIDEOS)} with <id>.webm in it", f"get {WHERE}")
 
 
-def _read_annotations(path: Path, limit: int) -> Iterator[tuple[str, str]]:
-    """(id, label) of the first `limit` entries, as they stand in the file."""
+def listed(raw: Path) -> dict[str, int]:
+    """Number of clips in the annotations of each split."""
+    return {split: sum(1 for _ in _read_annotations(find_annotations(raw, split))) for split in PUBLISHED}
+
+
+def _read_annotations(path: Path, limit: int | None = None) -> Iterator[tuple[str, str]]:
+    """(id, label) of the first `limit` entries (or all), as they stand in the file."""
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
         for position, entry in enumerate(entries[:limit]):

@@ -1,0 +1,41 @@
+"""Clips that a person wants left out: a list by hand, which travels as quarantine rows like any other reason."""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+from fca.data.clip import ClipRecord
+from fca.data.quarantine import Quarantine
+from fca.errors import FcaError
+
+FORM = "split, id and reason, separated by tabs, one clip a line; lines that begin with # don't count"
+
+
+def read_excluded(path: Path, records: Iterable[ClipRecord]) -> list[Quarantine]:
+    """The rows of a list by hand, in its order.
+
+    `FcaError` names the line that isn't of this form, names a clip that the index hasn't, or names one twice.
+    """
+    known = {(record.split, record.id): record for record in records}
+    rows: dict[tuple[str, str], Quarantine] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FcaError(f"{path}, named by exclude, can't be read ({error})", FORM) from error
+    for number, fields in enumerate(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE), start=1):
+        if not fields or fields[0].startswith("#"):
+            continue
+        if len(fields) != 3 or not fields[2].strip():
+            raise FcaError(f"{path}, line {number} has not three fields: {' '.join(fields)!r}", FORM)
+        split, identifier, reason = fields
+        if (split, identifier) not in known:
+            raise FcaError(
+                f"{path}, line {number}: there is no clip {identifier!r} in {split!r}",
+                "a split (train, validation) and an id as they stand in the index",
+                "correct or remove the line",
+            )
+        if (split, identifier) in rows:
+            raise FcaError(f"{path}, line {number}: {identifier!r} of {split} is there twice", "each clip once")
+        record = known[split, identifier]
+        rows[split, identifier] = Quarantine(record.dataset, split, identifier, "exclude", record.media, reason.strip())
+    return list(rows.values())

@@ -1,0 +1,16 @@
+# Look at every clip of an index: what is broken is quarantined before anything is computed from it.
+
+
+rule verify_clips:
+    input:
+        LAYOUT.index_manifest("{dataset}"),
+        excluded_of,
+    output:
+        LAYOUT.verified("{dataset}"),
+    log:
+        log_of("verify", "{dataset}"),
+    params:
+        code=code_hash("verify"),
+        settings=settings("verify"),
+    shell:
+        "fca data verify -c {CONFIG_FILE} {wildcards.dataset} --quarantine 2>&1 | tee {log}"
