@@ -110,11 +110,23 @@ def test_every_fault_of_a_video_that_appears_after_the_index(tmp_path: Path) -> 
     assert "tar xz 20bn-something-something-v2/0.webm" in rows[1][5]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+def test_files_and_folders_that_may_not_be_read(tmp_path: Path) -> None:
     config, raw = ssv2_of(tmp_path)
     (raw / "videos/1.webm").chmod(0)
+    if os.access(raw / "videos/1.webm", os.R_OK):
+        pytest.skip("root may read everything")
     assert "Permission denied" in reasons(verify(config, "ssv2"))["1"]
+    config, views = bridge_of(tmp_path)
+    (views[1] / "im_3.jpg").chmod(0)
+    assert reasons(verify(config, "bridge")) == {"flip_pot/1": "im_3.jpg: it can't be read (Permission denied)"}
+    views[2].chmod(0)
+    try:
+        build_index(config, "bridge")
+        found = reasons(verify(config, "bridge"))
+    finally:
+        views[2].chmod(0o700)
+    assert list(found) == ["flip_pot/1", "flip_pot/2"]
+    assert "Permission denied" in found["flip_pot/2"]
 
 
 def test_every_fault_of_pictures(tmp_path: Path) -> None:
