@@ -1,4 +1,4 @@
-"""Clips as files: exact where they are filmstrips, close where they are videos, the same bytes both times."""
+"""Clips as files: exact where they are small, close where they are videos, the same bytes both times."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fca.report.media import media_kind, shrink, still_positions, write_given, write_media, write_stills
+from fca.report.media import Media, is_lossless, shrink, write_clip, write_given, write_webm
 
 
 @pytest.fixture
@@ -19,17 +19,21 @@ def clip() -> np.ndarray:
     return frames
 
 
-def test_a_filmstrip_is_exact(clip: np.ndarray, tmp_path: Path) -> None:
-    write_media(clip, tmp_path / "film.webp", "filmstrip")
-    film = np.asarray(Image.open(tmp_path / "film.webp").convert("RGB"))
-    assert film.shape == (64, 16 * 96, 3)
-    for number in range(16):
-        np.testing.assert_array_equal(film[:, 96 * number : 96 * (number + 1)], clip[number])
+def test_a_sheet_is_exact_and_in_rows_of_eight(clip: np.ndarray, tmp_path: Path) -> None:
+    assert write_clip(clip[:11], tmp_path, "clip") == Media("clip.webp", None)
+    sheet = np.asarray(Image.open(tmp_path / "clip.webp").convert("RGB"))
+    assert sheet.shape == (2 * 64, 8 * 96, 3)
+    for number in range(11):
+        row, column = divmod(number, 8)
+        np.testing.assert_array_equal(sheet[64 * row :, 96 * column :][:64, :96], clip[number])
+    assert (sheet[64:, 3 * 96 :] == 255).all()
+    assert [file.name for file in tmp_path.iterdir()] == ["clip.webp"]
 
 
 def test_a_video_has_every_frame_at_its_time(clip: np.ndarray, tmp_path: Path) -> None:
     large = clip.repeat(4, axis=1).repeat(4, axis=2)
-    write_media(large, tmp_path / "clip.webm", "webm")
+    assert write_clip(large, tmp_path, "clip") == Media("clip.webp", "clip.webm")
+    assert Image.open(tmp_path / "clip.webp").size == (8 * 240, 2 * 160)
     with av.open(str(tmp_path / "clip.webm")) as container:
         assert container.streams.video[0].codec_context.name.startswith(("vp9", "libvpx-vp9"))
         decoded = list(container.decode(video=0))
@@ -38,40 +42,34 @@ def test_a_video_has_every_frame_at_its_time(clip: np.ndarray, tmp_path: Path) -
     assert np.abs(frames - large).mean() < 4
 
 
-@pytest.mark.parametrize("kind, name", [("filmstrip", "clip.webp"), ("webm", "clip.webm")])
-def test_same_frames_same_bytes(clip: np.ndarray, tmp_path: Path, kind: str, name: str) -> None:
+@pytest.mark.parametrize("scale", [1, 3])
+def test_same_frames_same_bytes(clip: np.ndarray, tmp_path: Path, scale: int) -> None:
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
-        write_media(clip, tmp_path / folder / name, kind)  # type: ignore[arg-type]
-    assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+        media = write_clip(clip.repeat(scale, axis=2), tmp_path / folder, "clip")
+    for name in filter(None, (media.sheet, media.video)):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
 def test_odd_sizes_can_be_videos(clip: np.ndarray, tmp_path: Path) -> None:
-    write_media(clip[:, :63, :95], tmp_path / "odd.webm", "webm")
+    write_webm(clip[:, :63, :95], tmp_path / "odd.webm")
     with av.open(str(tmp_path / "odd.webm")) as container:
         assert len(list(container.decode(video=0))) == 16
 
 
-def test_kind_follows_the_size() -> None:
-    assert media_kind(16, 96) == "filmstrip"
-    assert media_kind(16, 256) == "filmstrip"
-    assert media_kind(16, 272) == "webm"
-    assert media_kind(100, 256) == "webm"  # wider than a WebP can be
+def test_only_small_clips_are_lossless() -> None:
+    assert is_lossless(16, 64, 96)
+    assert is_lossless(16, 256, 256)
+    assert not is_lossless(16, 64, 272)
+    assert not is_lossless(600, 256, 256)  # higher than a WebP can be
 
 
-def test_stills_and_given_frames(clip: np.ndarray, tmp_path: Path) -> None:
-    assert still_positions(16) == [0, 5, 10, 15]
-    assert still_positions(2) == [0, 1]
-    assert still_positions(1) == [0]
-    write_stills(clip, tmp_path / "stills.webp", "filmstrip")
-    stills = np.asarray(Image.open(tmp_path / "stills.webp").convert("RGB"))
-    assert stills.shape == (64, 4 * 96 + 3 * 2, 3)
-    np.testing.assert_array_equal(stills[:, -96:], clip[15])
-    write_given(clip[:2], tmp_path / "given.webp", "filmstrip")
+def test_given_frames_and_smaller_pictures(clip: np.ndarray, tmp_path: Path) -> None:
+    write_given(clip[:2], tmp_path / "given.webp")
     assert Image.open(tmp_path / "given.webp").size == (96, 2 * 64 + 2)
     assert shrink(np.zeros((480, 720, 3), np.uint8)).shape == (160, 240, 3)
 
 
 def test_other_arrays_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="uint8"):
-        write_media(np.zeros((16, 64, 96, 3)), tmp_path / "film.webp", "filmstrip")
+        write_clip(np.zeros((16, 64, 96, 3)), tmp_path, "clip")

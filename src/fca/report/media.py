@@ -1,11 +1,11 @@
 """Clips as files that a browser plays from disk, frame by frame, the same bytes for the same frames.
 
-A small clip becomes a filmstrip: one lossless WebP with all frames in a row, drawn on a canvas. No codec
-comes between: what is seen are the model's very pixels. A large one becomes VP9 in WebM, for looking at only.
-Both come with stills (a few frames side by side) for paper and for browsers without scripts.
+Every clip becomes a sheet: one WebP with all its frames in rows of eight, as the paper's figures show clips. The
+sheet of a small clip is lossless, and the page plays the clip from it: no codec comes between, what is seen are the
+model's very pixels. A large clip is played from VP9 in WebM beside a sheet of smaller frames, both for looking only.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -14,72 +14,72 @@ import av
 import numpy as np
 from PIL import Image
 
-MediaKind = Literal["filmstrip", "webm"]
 Codec = Literal["libvpx-vp9", "libx264"]
 
-FILMSTRIP_WIDTH = 256  # widest frame of a filmstrip, in pixels
-WEBP_LIMIT = 16383  # widest WebP picture, in pixels
+COLUMNS = 8  # frames in a row of a sheet
+LOSSLESS_WIDTH = 256  # widest frame that is stored without loss, in pixels
+WEBP_LIMIT = 16383  # widest and highest WebP picture, in pixels
 FRAMES_PER_SECOND = 8
-STILLS = 4
-STILL_HEIGHT = 160  # large frames are shrunk to this height in the stills
-GAP = 2  # white pixels between stills
+SHEET_HEIGHT = 160  # frames of large clips are shrunk to this height in their sheet
+GAP = 2  # white pixels between given frames
 
 
-def media_kind(frames: int, width: int) -> MediaKind:
-    """How clips of this size are stored."""
-    return "filmstrip" if width <= FILMSTRIP_WIDTH and frames * width <= WEBP_LIMIT else "webm"
+@dataclass(frozen=True)
+class Media:
+    """File names of one clip."""
+
+    sheet: str
+    video: str | None
+    """None where the sheet itself is played."""
 
 
-def suffix(kind: MediaKind) -> str:
-    """The end of a media file's name."""
-    return ".webp" if kind == "filmstrip" else ".webm"
+def is_lossless(frames: int, height: int, width: int) -> bool:
+    """Whether clips of this size are stored without loss."""
+    return width <= LOSSLESS_WIDTH and -(-frames // COLUMNS) * height <= WEBP_LIMIT
 
 
-def still_positions(frames: int) -> list[int]:
-    """Positions of the stills: the first and the last frame and some between, evenly spaced."""
-    count = min(STILLS, frames)
-    return [round(step * (frames - 1) / max(count - 1, 1)) for step in range(count)]
-
-
-def write_media(pixels: np.ndarray, path: Path, kind: MediaKind) -> None:
-    """Write a clip (F, H, W, 3) uint8 to `path` as a filmstrip or as WebM."""
+def write_clip(pixels: np.ndarray, folder: Path, name: str) -> Media:
+    """Write the files of a clip (F, H, W, 3) uint8."""
     if pixels.ndim != 4 or pixels.shape[-1] != 3 or pixels.dtype != np.uint8:
         raise ValueError(f"a clip is (frames, height, width, 3) uint8, not {pixels.shape} {pixels.dtype}")
-    if kind == "filmstrip":
-        write_strip(list(pixels), path)
-    else:
-        write_webm(pixels, path)
+    sheet = f"{name}.webp"
+    if is_lossless(*pixels.shape[:3]):
+        write_picture(tiled(pixels), folder / sheet)
+        return Media(sheet, None)
+    write_picture(tiled(np.stack([shrink(picture, SHEET_HEIGHT) for picture in pixels])), folder / sheet, lossy=True)
+    video = f"{name}.webm"
+    write_webm(pixels, folder / video)
+    return Media(sheet, video)
 
 
-def write_strip(pictures: Sequence[np.ndarray], path: Path, gap: int = 0, axis: int = 1, lossless: bool = True) -> None:
-    """Pictures (H, W, 3) uint8 side by side (axis 1) or below each other (axis 0), as one WebP.
-
-    `gap` white pixels lie between them. Without loss the encoder makes its least effort: more would
-    make the files 4 % smaller and take twenty times as long.
-    """
-    shape = list(pictures[0].shape)
-    shape[axis] = gap
-    space = np.full(shape, 255, dtype=np.uint8)
-    parts = [part for picture in pictures for part in (space, picture)][1:]
-    picture = Image.fromarray(np.concatenate(parts, axis=axis))
-    if lossless:
-        picture.save(path, "WEBP", lossless=True, quality=0, method=0)
-    else:
-        picture.save(path, "WEBP", quality=90, method=4)
+def tiled(pixels: np.ndarray) -> np.ndarray:
+    """Frames (F, H, W, 3) in rows of `COLUMNS`: (rows * H, columns * W, 3); what is left of the last row is white."""
+    frames, height, width, _ = pixels.shape
+    columns = min(COLUMNS, frames)
+    rows = -(-frames // columns)
+    full = np.full((rows * columns, height, width, 3), 255, dtype=np.uint8)
+    full[:frames] = pixels
+    return full.reshape(rows, columns, height, width, 3).swapaxes(1, 2).reshape(rows * height, columns * width, 3)
 
 
-def write_stills(pixels: np.ndarray, path: Path, kind: MediaKind) -> None:
-    """A few frames of a clip side by side; frames taller than `STILL_HEIGHT` are shrunk to it."""
-    pictures = [shrink(pixels[position]) for position in still_positions(len(pixels))]
-    write_strip(pictures, path, GAP, lossless=kind == "filmstrip")
-
-
-def write_given(pixels: np.ndarray, path: Path, kind: MediaKind) -> None:
+def write_given(pixels: np.ndarray, path: Path) -> None:
     """The given frames (k, H, W, 3) below each other."""
-    write_strip(list(pixels), path, GAP, axis=0, lossless=kind == "filmstrip")
+    space = np.full((GAP, *pixels.shape[2:]), 255, dtype=np.uint8)
+    parts = [part for picture in pixels for part in (space, picture)][1:]
+    write_picture(np.concatenate(parts), path, lossy=not is_lossless(*pixels.shape[:3]))
 
 
-def shrink(picture: np.ndarray, height: int = STILL_HEIGHT) -> np.ndarray:
+def write_picture(picture: np.ndarray, path: Path, lossy: bool = False) -> None:
+    """A picture (H, W, 3) uint8 as WebP.
+
+    Without loss the encoder makes its least effort: more would make the files 4 % smaller and take twenty times as
+    long.
+    """
+    options = {"quality": 90, "method": 4} if lossy else {"lossless": True, "quality": 0, "method": 0}
+    Image.fromarray(picture).save(path, "WEBP", **options)
+
+
+def shrink(picture: np.ndarray, height: int = SHEET_HEIGHT) -> np.ndarray:
     """A picture (H, W, 3) no taller than `height`, with its proportions."""
     if picture.shape[0] <= height:
         return picture

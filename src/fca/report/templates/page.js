@@ -1,75 +1,146 @@
 "use strict";
-// Plays the clips of a card together, frame by frame. Without this script the page shows still frames.
+// Plays the clips of a card together, frame by frame. Without this script the page shows all frames in rows.
 (() => {
   const FRAMES_PER_SECOND = 8;
+  const COLUMNS = 8; // frames in a row of a sheet
   const HOLD = 6; // ticks to stay on the last frame
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   document.documentElement.classList.add("js");
+
+  // One moving picture: a canvas that is painted from a sheet of frames, or from a video.
+  class Tile {
+    constructor(element) {
+      this.canvas = element.querySelector("canvas");
+      this.video = element.querySelector("video");
+      this.compares = element.classList.contains("prediction");
+      this.source = this.video;
+      this.ready = false;
+    }
+
+    load(whenReady) {
+      const settle = () => { this.ready = true; whenReady(); };
+      const fail = () => { this.source = null; this.canvas.parentElement.classList.add("broken"); settle(); };
+      if (this.video) {
+        this.video.addEventListener("seeked", settle);
+        this.video.addEventListener("error", fail);
+        this.video.preload = "auto";
+        this.video.load();
+      } else {
+        this.source = new Image();
+        this.source.addEventListener("load", settle);
+        this.source.addEventListener("error", fail);
+        this.source.src = this.canvas.dataset.sheet;
+      }
+    }
+
+    seek(frame) {
+      if (!this.video || !this.source) return;
+      this.ready = false;
+      this.video.currentTime = (frame + 0.5) / FRAMES_PER_SECOND;
+    }
+
+    put(context, frame) {
+      if (!this.source) return;
+      const { width, height } = this.canvas;
+      const left = this.video ? 0 : (frame % COLUMNS) * width;
+      const top = this.video ? 0 : Math.floor(frame / COLUMNS) * height;
+      context.drawImage(this.source, left, top, width, height, 0, 0, width, height);
+    }
+
+    paint(frame, truth) {
+      const context = this.canvas.getContext("2d");
+      context.globalCompositeOperation = "copy";
+      this.put(context, frame);
+      if (!truth || !this.compares) return;
+      context.globalCompositeOperation = "difference";
+      truth.put(context, frame);
+      context.globalCompositeOperation = "lighter"; // twice as bright
+      context.drawImage(this.canvas, 0, 0);
+    }
+  }
 
   class Card {
     constructor(element) {
       this.element = element;
       this.frames = Number(element.dataset.frames);
       this.given = Number(element.dataset.given);
-      this.canvases = [...element.querySelectorAll("canvas")];
-      this.videos = [...element.querySelectorAll("video")];
+      this.tiles = [...element.querySelectorAll(".tile:not(.given)")].map((figure) => new Tile(figure));
       this.controls = element.querySelector(".controls");
-      this.button = this.controls.querySelector("button");
+      this.button = this.controls.querySelector(".play");
       this.slider = this.controls.querySelector("input");
       this.output = this.controls.querySelector("output");
-      this.films = [];
       this.frame = 0;
       this.held = 0;
       this.playing = false;
       this.loaded = false;
       this.controls.hidden = false;
-      this.videos.forEach((video) => { video.controls = false; });
       this.slider.style.setProperty("--given-end", `${(100 * (this.given - 0.5)) / (this.frames - 1)}%`);
       this.button.addEventListener("click", () => (this.playing ? this.pause() : this.play()));
-      this.slider.addEventListener("input", () => { this.pause(); this.show(Number(this.slider.value) - 1); });
+      this.slider.addEventListener("input", () => this.scrub(Number(this.slider.value) - 1));
+      this.controls.querySelectorAll("[data-view]").forEach((button) =>
+        button.addEventListener("click", () => this.view(button.dataset.view)));
+      element.addEventListener("keydown", (event) => this.key(event));
       this.show(0);
     }
 
     load() {
       if (this.loaded) return;
       this.loaded = true;
-      this.films = this.canvases.map((canvas) => {
-        const film = new Image();
-        film.onload = () => this.draw(canvas, film);
-        film.onerror = () => canvas.parentElement.classList.add("broken");
-        film.src = canvas.dataset.film;
-        return film;
-      });
-      this.videos.forEach((video) => { video.preload = "auto"; video.load(); });
-      this.seek();
+      this.tiles.forEach((tile) => { tile.load(() => this.paint()); tile.seek(this.frame); });
     }
 
-    draw(canvas, film) {
-      const { width, height } = canvas;
-      canvas.getContext("2d").drawImage(film, this.frame * width, 0, width, height, 0, 0, width, height);
-    }
-
-    seek() {
-      const time = (this.frame + 0.5) / FRAMES_PER_SECOND;
-      this.videos.forEach((video) => { if (this.loaded) video.currentTime = time; });
+    // All at once, when all have arrived, so that no picture is ever a frame ahead of another.
+    paint() {
+      if (!this.loaded || this.tiles.some((tile) => !tile.ready)) return;
+      const truth = this.element.classList.contains("is-difference") ? this.tiles[0] : null;
+      this.tiles.forEach((tile) => tile.paint(this.frame, truth));
     }
 
     show(frame) {
-      this.frame = frame;
-      this.films.forEach((film, index) => {
-        if (film.complete && film.naturalWidth) this.draw(this.canvases[index], film);
-      });
-      this.seek();
-      const given = frame < this.given;
+      this.frame = Math.min(Math.max(frame, 0), this.frames - 1);
+      if (this.loaded) this.tiles.forEach((tile) => tile.seek(this.frame));
+      this.paint();
+      const given = this.frame < this.given;
+      const number = this.frame + 1;
       this.element.classList.toggle("is-given", given);
-      this.slider.value = String(frame + 1);
-      this.slider.setAttribute("aria-valuetext", `Frame ${frame + 1} of ${this.frames}, ${given ? "given" : "predicted"}`);
-      this.output.textContent = `${frame + 1} / ${this.frames}${given ? " given" : ""}`;
+      this.slider.value = String(number);
+      this.slider.setAttribute("aria-valuetext", `Frame ${number} of ${this.frames}, ${given ? "given" : "predicted"}`);
+      this.output.textContent = `${number} / ${this.frames}${given ? " given" : ""}`;
+    }
+
+    scrub(frame) {
+      this.pause();
+      this.show(frame);
+    }
+
+    // Shows or ends a view: the difference, or all frames at once.
+    view(name, on = !this.element.classList.contains(`is-${name}`)) {
+      this.element.classList.toggle(`is-${name}`, on);
+      this.controls.querySelector(`[data-view="${name}"]`).setAttribute("aria-pressed", String(on));
+      if (name === "sheet" && on) this.pause();
+      this.paint();
+    }
+
+    key(event) {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const actions = {
+        ArrowLeft: () => this.scrub(this.frame - 1),
+        ArrowRight: () => this.scrub(this.frame + 1),
+        Home: () => this.scrub(0),
+        End: () => this.scrub(this.frames - 1),
+        p: () => (this.playing ? this.pause() : this.play()),
+        d: () => this.view("difference"),
+        a: () => this.view("sheet"),
+      };
+      const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+      if (!action) return;
+      event.preventDefault();
+      action();
     }
 
     play() {
       this.load();
-      if (this.playing) return;
+      if (this.playing || this.element.classList.contains("is-sheet")) return;
       if (this.frame === this.frames - 1) this.show(0);
       this.playing = true;
       this.held = 0;
@@ -85,7 +156,7 @@
     }
 
     tick() {
-      if (this.films.some((film) => !film.complete)) return;
+      if (this.tiles.some((tile) => !tile.ready)) return;
       if (this.frame < this.frames - 1) this.show(this.frame + 1);
       else if (++this.held > HOLD) { this.held = 0; this.show(0); }
     }
@@ -140,6 +211,11 @@
     playAll.addEventListener("click", () => setTogether(!together));
     if (!calm.matches) setTogether(true);
     calm.addEventListener("change", () => { if (calm.matches) setTogether(false); });
+    document.querySelectorAll(".views [data-view]").forEach((button) => button.addEventListener("click", () => {
+      const on = button.getAttribute("aria-pressed") !== "true";
+      button.setAttribute("aria-pressed", String(on));
+      cards.forEach((card) => card.view(button.dataset.view, on));
+    }));
   }
 
   // Paper shows what is folded away on the screen.
