@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from fca.comparisons import COMPARISONS
 from fca.config import Config, Layout
+from fca.report.beside import beside
 from fca.report.choose import choose
 from fca.report.collect import collect
 from fca.report.figures import Curve, line_chart, nice_ticks, smooth
@@ -68,6 +70,10 @@ def test_other_protocols_are_not_compared(config: Config) -> None:
     rows = group(result)
     assert "different feature networks" in rows.warnings[0]
     assert not any(cell.best for row in rows.rows for cell in row.cells if cell)
+    change(config, "base", 3.0, protocol={"frames": 12})
+    rows = group(collect(config)[0])
+    assert "scored by different protocols" in rows.warnings[0]
+    assert not any(cell.best for row in rows.rows for cell in row.cells if cell)
     values = score_values(config, "ssv2", "base", make_clips(config, 0), 3.0, 20.0)
     values["scores"]["fvd_pocket_i3d_4x16f"] = values["scores"].pop("fvd_pocket_i3d_6x16f")
     write_json(Layout(config).scores("ssv2", "base"), values)
@@ -75,6 +81,28 @@ def test_other_protocols_are_not_compared(config: Config) -> None:
     assert warnings == [
         "FVD was measured by different protocols (fvd_pocket_i3d_6x16f, fvd_pocket_i3d_4x16f); not compared."
     ]
+
+
+def test_the_vae_alone_is_a_row_for_scale_and_never_the_best(config: Config) -> None:
+    change(config, "vae_floor", 0.5, 40.0)
+    dataset = collect(config)[0]
+    *variants, floor = group(dataset).rows
+    assert [row.variant for row in variants] == [result.variant.title for result in dataset.variants]
+    assert "VAE" in floor.variant
+    assert floor.cells[0]
+    assert (floor.cells[0].text, floor.cells[0].best) == ("0.500", False)
+    assert variants[0].cells[0]
+    assert variants[0].cells[0].best
+    table = beside(COMPARISONS["table3"], [dataset])
+    assert [row.label for row in table.baselines] == [
+        "Base model, not adapted",
+        "Repeat the last given frame",
+        floor.variant,
+    ]
+    assert [cited for row in table.baselines for cited, _ in row.values] == [None] * 6
+    measured = [measured.text if measured else None for row in table.baselines for _, measured in row.values][::2]
+    assert measured == ["45.6", "80.1", "0.500"]
+    assert table.rows[0].values[0] == ("354.9", None)
 
 
 def test_columns_take_their_own_scores(config: Config) -> None:

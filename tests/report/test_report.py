@@ -224,6 +224,19 @@ def test_a_comparison_has_a_page_of_its_own_beside_the_papers_numbers(finished: 
     assert index.read_bytes() == before
 
 
+def test_the_report_has_table_1_with_cited_and_measured_numbers_in_columns_of_their_own(finished: Finished) -> None:
+    table = finished[2].partition('<table class="beside">')[2].partition("</table>")[0]
+    [seer] = [row for row in table.split("<tr>") if ">Seer<" in row]
+    assert re.findall(r'class="number cited">([^<]+)', seer) == ["112.9", "0.12", "246.3", "0.55", "271.4", "1.40"]
+    assert seer.count("not measured") == 6
+    [fca] = [row for row in table.split("<tr>") if ">FCA<" in row]
+    assert re.findall(r'class="number cited">([^<]+)', fca)[::2] == ["67.7", "96.5", "164.6"]
+    assert fca.count("12.3</span>") == 3
+    assert fca.count("9.84 to 14.8</span>") == 3
+    assert "fvd_<wbr>pocket_<wbr>i3d_<wbr>6x16f" in table
+    assert "snakemake table3 --cores 2 --configfile config/pocket.yaml" in Page(finished[2]).text
+
+
 def test_a_comparison_of_what_was_not_run_shows_dashes(tmp_path: Path) -> None:
     text = report(make_config(tmp_path), "table3").read_text(encoding="utf-8")
     assert "354.9" in text

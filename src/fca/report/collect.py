@@ -14,6 +14,9 @@ from fca.data.quarantine import Quarantine
 from fca.data.shards import Shard
 from fca.report.score_file import ScoreFile, read_scores
 
+FLOOR = "The VAE alone: the truth, encoded and decoded"
+"""What no prediction can be expected to beat."""
+
 
 @dataclass(frozen=True)
 class Frames:
@@ -70,6 +73,8 @@ class DatasetResult:
     truth: Frames
     quarantine: list[Quarantine]
     sources: list[Source] = field(default_factory=list)
+    floor: ScoreFile | None = None
+    """Scores of the truth after the VAE, where they were measured."""
 
     def variant(self, name: str) -> VariantResult | None:
         """The result of the variant called `name`, where the config has it."""
@@ -124,6 +129,7 @@ def _dataset(config: Config, layout: Layout, name: str) -> DatasetResult:
         truth=_frames(clips["validation"]),
         quarantine=sorted(rows, key=lambda row: (row.dataset, row.split, row.id, row.step, row.file, row.reason)),
         sources=[_source(f"{name}: {label}", path, manifests) for label, path, manifests in parts if manifests],
+        floor=read_scores(layout.scores(name, "vae_floor")),
     )
 
 

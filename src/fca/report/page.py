@@ -18,7 +18,7 @@ from fca.comparisons import COMPARISONS, compared
 from fca.config import Config, Layout
 from fca.data.files import write_aside
 from fca.report import provenance
-from fca.report.beside import beside
+from fca.report.beside import Beside, beside
 from fca.report.cards import gallery
 from fca.report.collect import DatasetResult, collect
 from fca.report.curves import curves
@@ -42,19 +42,43 @@ def report(config: Config, comparison: str | None = None) -> Path:
         config = compared(config, comparison)
     layout = Layout(config)
     datasets = collect(config)
-    paper = beside(COMPARISONS[comparison], datasets) if comparison is not None else None
+    paper = _beside(comparison, datasets)
     with write_aside(layout.report_assets) as assets:
         assets.mkdir()
         galleries = [gallery(dataset, config.report.clips, assets) for dataset in datasets]
         has_overview = write_overview(datasets, assets / "overview.png")
         text = render(
-            context(config, datasets) | {"galleries": galleries, "has_overview": has_overview, "beside": paper}
+            context(config, datasets)
+            | {
+                "galleries": galleries,
+                "has_overview": has_overview,
+                "beside": paper,
+                "title": COMPARISONS[comparison].title if comparison else "",
+                "others": [] if comparison else _others(config),
+            }
         )
     with write_aside(layout.metrics) as file:
         file.write_text(json.dumps(all_values(datasets), indent=1, sort_keys=True) + "\n", encoding="utf-8")
     with write_aside(layout.report) as page:
         page.write_text(text, encoding="utf-8", newline="\n")
     return layout.report
+
+
+def _beside(comparison: str | None, datasets: list[DatasetResult]) -> Beside | None:
+    """The comparison, or Table 1 where the report has any of its datasets."""
+    table = COMPARISONS[comparison or "table1"]
+    shown = [dataset for dataset in datasets if dataset.settings.format in table.datasets]
+    return beside(table, shown) if shown else None
+
+
+def _others(config: Config) -> list[tuple[str, str]]:
+    """Names and titles of the comparisons, besides Table 1, that the configuration can make."""
+    known = config.every_variant
+    return [
+        (name, comparison.title)
+        for name, comparison in COMPARISONS.items()
+        if name != "table1" and all(variant in known for variant in comparison.variants)
+    ]
 
 
 def all_values(datasets: list[DatasetResult]) -> dict[str, dict[str, dict[str, float]]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fca.report.collect import DatasetResult, VariantResult
+from fca.report.collect import FLOOR, DatasetResult, VariantResult
 from fca.report.metrics import METRICS, Metric, find, join, percent, signed, significant
 from fca.report.score_file import Score, ScoreFile
 
@@ -24,7 +24,8 @@ class Row:
     """One variant's values, in the order of `METRICS`; None: not measured."""
 
     variant: str
-    style: int
+    style: int | None
+    """Its colour on the page; None: it has no curves and no clips."""
     cells: Sequence[Cell | None]
     missing: str
     """Why the whole row is empty, or nothing."""
@@ -54,15 +55,22 @@ def group(dataset: DatasetResult) -> Group:
     """A dataset's part of the table."""
     scored = [(result, result.scores) for result in dataset.variants if result.scores]
     networks = {(scores.network, scores.network_sha256) for _, scores in scored}
-    columns = [_column(scored, metric, comparable=len(networks) == 1) for metric in METRICS]
+    protocols = _protocols(scored)
+    comparable = len(networks) == 1 and len(protocols) <= 1
+    columns = [_column(scored, metric, comparable) for metric in METRICS]
     rows = []
     for number, result in enumerate(dataset.variants):
         name = result.variant.name
         missing = "" if result.scores else f"not scored yet: run `fca score` for {dataset.name} {name}"
         rows.append(Row(result.variant.title, number, [cells.get(name) for _, _, cells in columns], missing))
+    if dataset.floor:
+        found = [(metric, find(dataset.floor, metric)) for metric in METRICS]
+        rows.append(Row(FLOOR, None, [cell(score, metric) if score else None for metric, score in found], ""))
     warnings = [warning for _, warning, _ in columns if warning]
     if len(networks) > 1:
         warnings.insert(0, "Variants were measured with different feature networks; they are not compared.")
+    elif len(protocols) > 1:
+        warnings.insert(0, "Variants were scored by different protocols, listed below; they are not compared.")
     network, sha256 = min(networks) if networks else ("none", "")
     counts = sorted({scores.count for _, scores in scored})
     return Group(
@@ -75,7 +83,7 @@ def group(dataset: DatasetResult) -> Group:
         warnings=warnings,
         reference=_reference(scored[0][1]) if scored else "",
         every=[(result.variant.title, score) for result, found in scored for score in found.scores.values()],
-        protocols=_protocols(scored),
+        protocols=protocols,
     )
 
 
@@ -109,11 +117,12 @@ def _column(
     warning = ""
     if len(names) > 1:
         warning = f"{metric.title} was measured by different protocols ({', '.join(names)}); not compared."
-    cells = {name: _cell(score, metric, score.value == best) for name, score in found.items()}
+    cells = {name: cell(score, metric, score.value == best) for name, score in found.items()}
     return " / ".join(names), warning, cells
 
 
-def _cell(score: Score, metric: Metric, best: bool) -> Cell:
+def cell(score: Score, metric: Metric, best: bool = False) -> Cell:
+    """A score as it is printed."""
     unit = f" {metric.unit}" if metric.unit else ""
     interval, exact = "", f"{score.name} = {score.value:.6g}{unit}"
     if score.interval:
