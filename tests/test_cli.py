@@ -70,8 +70,8 @@ def test_help_lists_the_steps_in_order_and_quickly() -> None:
             ("ssv2", "fca", "opposite", 0),
         ),
         (["score", "ssv2", "repeat"], "fca.score", "score", ("ssv2", "repeat")),
-        (["report"], "fca.report", "report", (None,)),
-        (["report", "table3"], "fca.report", "report", ("table3",)),
+        (["report"], "fca.report.page", "report", (None,)),
+        (["report", "table3"], "fca.report.page", "report", ("table3",)),
     ],
 )
 def test_each_step_calls_its_function(stand_in, arguments, module, name, expected) -> None:
@@ -135,7 +135,7 @@ def test_debug_shows_where(stand_in, capsys) -> None:
     def fail(*_) -> None:
         raise FcaError("the problem", "the expectation", "the remedy")
 
-    stand_in("fca.report", "report", fail)
+    stand_in("fca.report.page", "report", fail)
     assert main(["report", "-c", POCKET]) == 1
     assert capsys.readouterr().err == "fca report: the problem\n  expected: the expectation\n  remedy: the remedy\n"
     assert main(["report", "-c", POCKET, "--debug"]) == 1
@@ -157,13 +157,13 @@ def test_full_disk(stand_in, capsys, error, place) -> None:
     def fail(*_) -> None:
         raise error
 
-    stand_in("fca.report", "report", fail)
+    stand_in("fca.report.page", "report", fail)
     assert main(["report", "-c", POCKET]) == 1
     assert f"fca report: {place}: no space left on the disk\n  remedy: make room" in capsys.readouterr().err
 
 
 def test_defects_are_not_hidden(stand_in) -> None:
-    stand_in("fca.report", "report", lambda *_: 1 / 0)
+    stand_in("fca.report.page", "report", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(["report", "-c", POCKET])
 

@@ -16,6 +16,7 @@ from fca import __version__
 from fca.comparisons import COMPARISONS
 from fca.data.verify_command import add_verify
 from fca.errors import FcaError
+from fca.report.options import add_compare
 from fca.sample.options import add_predict
 from fca.study.options import add_study
 
@@ -166,7 +167,7 @@ def _score(arguments: argparse.Namespace) -> None:
 
 def _report(arguments: argparse.Namespace) -> None:
     config = _config(arguments)
-    from fca.report import report
+    from fca.report.page import report
 
     report(config, arguments.comparison)
 
@@ -269,6 +270,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_predict(commands)
     add_study(commands)
+    add_compare(commands)
     pocket = commands.add_parser("pocket", help="make the pocket scale's networks again (hours)", add_help=False)
     pocket.set_defaults(function=_pocket, debug=False)
 

@@ -16,7 +16,7 @@ ENTRY_MODULES = {
     "train": "fca.train",
     "sample": "fca.sample.shard",
     "score": "fca.score",
-    "report": "fca.report",
+    "report": "fca.report.page",
     "preview": "fca.report.preview",
     "pocket_base": "fca.pocket.build",
 }

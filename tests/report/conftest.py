@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fca.config import Config
-from fca.report import report
+from fca.report.page import report
 from tests.report.project import make_config, make_project
 
 CAPTIONS = [

@@ -12,8 +12,8 @@ import pytest
 from fca.config import Config, Layout
 from fca.data.quarantine import Quarantine
 from fca.errors import FcaError
-from fca.report import report
 from fca.report.metrics import significant
+from fca.report.page import report
 from fca.report.score_file import read_scores
 from tests.report.conftest import CAPTIONS
 from tests.report.project import make_clips, make_config, make_dataset

@@ -1,5 +1,4 @@
-"""The report: one HTML page that opens from disk, made from scores, samples, clips and manifests."""
+"""The report: one HTML page that opens from disk, made from scores, samples, clips and manifests.
 
-from fca.report.page import report
-
-__all__ = ["report"]
+`fca.report.page` makes it, `fca.report.compare` the page about two runs, `fca.report.preview` contact sheets.
+"""

@@ -77,7 +77,7 @@ class Gallery:
     frames: int
     total: int
     ranked_by: str
-    """What ranks the clips, or nothing."""
+    """How the chosen clips are ranked, or nothing."""
     cards: Sequence[Card]
 
     @property
@@ -106,7 +106,8 @@ def gallery(dataset: DatasetResult, limit: int, assets: Path) -> Gallery:
     choices = choose(
         [(clip_id, scores[clip_id].psnr if clip_id in scores else None) for clip_id in dataset.truth.rows], limit
     )
-    ranked_by = f"the PSNR of {lead.title}" if lead and any(choice.rank for choice in choices) else ""
+    ranked = lead and any(choice.rank for choice in choices)
+    ranked_by = f"from the best to the worst by the PSNR of {lead.title}" if lead and ranked else ""
     return make_gallery(dataset, shown, choices, ranked_by, assets)
 
 

@@ -116,12 +116,12 @@ def context(config: Config, datasets: list[DatasetResult]) -> dict[str, Any]:
     }
 
 
-def render(values: dict[str, Any]) -> str:
-    """The page as text, every value escaped, nothing undefined."""
+def render(values: dict[str, Any], template: str = "page.html.j2") -> str:
+    """A page as text, every value escaped, nothing undefined."""
     style, script = template_file("page.css"), template_file("page.js")
     return (
         environment()
-        .get_template("page.html.j2")
+        .get_template(template)
         .render(
             values,
             style=Markup(style),

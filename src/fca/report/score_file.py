@@ -20,6 +20,8 @@ class Score:
     value: float
     low: float | None = None
     high: float | None = None
+    bias: float | None = None
+    """How far the value is expected above that of endless clips, where that was estimated."""
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -63,6 +65,8 @@ class ScoreFile:
     reference: Mapping[str, Any]
     """What the scores can be at best with so few clips and this network."""
     quarantine: Sequence[Quarantine]
+    parents: Mapping[str, str]
+    """Path -> sha256 of the content that was scored."""
 
 
 def read_scores(path: Path) -> ScoreFile | None:
@@ -85,6 +89,7 @@ def read_scores(path: Path) -> ScoreFile | None:
             opposite=_clips(values.get("opposite") or []),
             reference=dict(values.get("reference") or {}),
             quarantine=[Quarantine(**row) for row in values.get("quarantine") or []],
+            parents=dict(values.get("parents") or {}),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise FcaError(
@@ -98,7 +103,7 @@ def _score(name: str, entry: Any) -> Score:
     """A score, from `{value, low, high}` or from a bare number."""
     if not isinstance(entry, dict):
         return Score(name, float(entry))
-    return Score(name, float(entry["value"]), _number(entry.get("low")), _number(entry.get("high")))
+    return Score(name, float(entry["value"]), *(_number(entry.get(key)) for key in ("low", "high", "bias")))
 
 
 def _number(value: Any) -> float | None:

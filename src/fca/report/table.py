@@ -17,6 +17,7 @@ class Cell:
     exact: str
     """Full protocol name and all digits, for the tooltip."""
     best: bool
+    bias: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,11 @@ def cell(score: Score, metric: Metric, best: bool = False) -> Cell:
         low, high = score.interval
         interval = f"{metric.write(low)} to {metric.write(high)}"
         exact += f", interval {low:.6g} to {high:.6g}"
-    return Cell(metric.write(score.value), interval, signed(exact), best)
+    bias = ""
+    if score.bias is not None:
+        bias = f"bias {'+' if score.bias > 0 else ''}{metric.write(score.bias)}"
+        exact += f", bias {score.bias:.6g}"
+    return Cell(metric.write(score.value), interval, signed(exact), best, bias)
 
 
 def _protocols(scored: Sequence[tuple[VariantResult, ScoreFile]]) -> list[tuple[str, list[tuple[str, str]]]]:

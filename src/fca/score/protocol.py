@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from fca.config import Config
@@ -68,3 +69,36 @@ def protocol(config: Config, dataset: str, network: FeatureNetwork, clips: int) 
             "reference.fvd_truth_halves the FVD between random halves of the truth",
         },
     }
+
+
+NOT_OF_THE_VALUE = ("interval.seed",)
+"""Entries of a protocol that two comparable numbers may differ in: which resamplings made the interval."""
+
+
+def require_same_protocol(a: Mapping[str, Any], b: Mapping[str, Any], names: tuple[str, str] = ("a", "b")) -> None:
+    """Refuse to compare two numbers unless their stored protocols agree; `names` say whose they are.
+
+    Raises:
+        FcaError: it lists every entry that differs, as `feature_network.frames: 16 in a, 12 in b`.
+    """
+    one, other = _flat(a), _flat(b)
+    keys = [key for key in sorted(one | other) if key not in NOT_OF_THE_VALUE]
+    differ = [
+        f"{key}: {one.get(key, 'nothing')} in {names[0]}, {other.get(key, 'nothing')} in {names[1]}"
+        for key in keys
+        if key not in one or key not in other or one[key] != other[key]
+    ]
+    if differ:
+        raise FcaError(
+            f"the scores of {names[0]} and {names[1]} were not measured by the same protocol\n" + "\n".join(differ),
+            "numbers of one protocol: others can't be compared",
+            "score both with the same settings",
+        )
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested entries under dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+    return flat

@@ -1,0 +1,267 @@
+"""Two runs beside each other: their scores, the same clips, and what is different in their configurations."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fca import __version__
+from fca.config import Config, Layout
+from fca.data.files import write_aside
+from fca.errors import FcaError
+from fca.report import provenance
+from fca.report.cards import Gallery, Series, make_gallery
+from fca.report.choose import choose
+from fca.report.collect import DatasetResult, VariantResult, collect
+from fca.report.findings import overlap
+from fca.report.metrics import METRICS, Metric, find, signed
+from fca.report.page import render
+from fca.report.score_file import ClipScore, ScoreFile
+from fca.report.table import Cell, cell
+from fca.score.interval import Interval, mean_interval, resampling_counts
+from fca.score.protocol import require_same_protocol
+
+EQUAL = "equal"
+LABELS = {"best": "best for B", "median": "median", "worst": "best for A"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One score of one variant in both runs."""
+
+    metric: Metric
+    name: str
+    a: Cell
+    b: Cell
+    difference: str
+    interval: str
+    """Of the difference, from the same clips; nothing where clips have no values of their own."""
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """One variant of one dataset."""
+
+    dataset: str
+    variant: str
+    lines: Sequence[Line]
+
+    @property
+    def equal(self) -> bool:
+        """Whether every score is the same number in both."""
+        return all(line.verdict == EQUAL for line in self.lines)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A setting that differs; a dash where a run doesn't have it."""
+
+    key: str
+    a: str
+    b: str
+
+
+def compare(a: Config, b: Config, files: tuple[str, str], folder: Path | None = None) -> Path:
+    """Write a page about two runs, given by their configurations (read from `files`), and return it.
+
+    It lies in `folder` (default: `compare` in A's report folder). The same inputs give the same bytes.
+
+    Raises:
+        FcaError: the two are one run, nothing was scored in both, or their scores can't be compared because
+            protocols, feature networks or clips differ.
+    """
+    if Layout(a).root.resolve() == Layout(b).root.resolve():
+        raise FcaError(
+            f"{files[0]} and {files[1]} name the same run, {Layout(a).root}",
+            "two runs: another scale, or another data_dir",
+        )
+    pairs = [(one, other) for one in collect(a) for other in collect(b) if one.name == other.name]
+    shared = [(one, other, _shared(one, other)) for one, other in pairs]
+    shared = [entry for entry in shared if entry[2]]
+    if not shared:
+        raise FcaError(
+            f"{files[0]} and {files[1]} have no scores of the same dataset and variant",
+            remedy="run `fca score` for both; datasets and variants are matched by name",
+        )
+    blocks = [
+        [Block(one.name, mine.variant.title, _lines(mine, theirs, a)) for mine, theirs in variants]
+        for one, _, variants in shared
+    ]
+    folder = folder or Path(a.report_dir) / "compare"
+    with write_aside(folder / "assets") as assets:
+        assets.mkdir()
+        limit = min(a.report.clips, b.report.clips)
+        galleries = [_gallery(one, variants, limit, assets) for one, _, variants in shared]
+        text = render(
+            {
+                "title": "Two runs compared",
+                "config": a,
+                "assets": "assets",
+                "files": files,
+                "sentences": [_sentence(of_dataset[0]) for of_dataset in blocks],
+                "blocks": [block for of_dataset in blocks for block in of_dataset],
+                "galleries": galleries,
+                "changes": changes(a, b),
+                "runs": [("A", run) for run in provenance.runs([one for one, _, _ in shared])]
+                + [("B", run) for run in provenance.runs([other for _, other, _ in shared])],
+                "sources": _different_sources(shared),
+                "fca_version": __version__,
+            },
+            "compare.html.j2",
+        )
+    with write_aside(folder / "index.html") as page:
+        page.write_text(text, encoding="utf-8", newline="\n")
+    return folder / "index.html"
+
+
+Pair = tuple[VariantResult, VariantResult]
+
+
+def _shared(one: DatasetResult, other: DatasetResult) -> list[Pair]:
+    """Variants with scores in both, by name; `FcaError` unless every pair can be compared."""
+    found = [(mine, theirs) for mine in one.variants if (theirs := other.variant(mine.variant.name))]
+    scored = [(mine, theirs) for mine, theirs in found if mine.scores and theirs.scores]
+    for mine, theirs in scored:
+        if mine.scores and theirs.scores:
+            names = (f"{mine.scores.path}", f"{theirs.scores.path}")
+            require_same_protocol(_terms(mine.scores), _terms(theirs.scores), names)
+    return scored
+
+
+def _terms(scores: ScoreFile) -> dict[str, Any]:
+    """All that two numbers must share: the protocol, the network's weights, and the clips."""
+    truth = {path: sha256 for path, sha256 in scores.parents.items() if "/clips/" in path}
+    ids = hashlib.sha256("\n".join(scores.clips).encode()).hexdigest()
+    return {**scores.protocol, "feature_network_sha256": scores.network_sha256, "clip_ids_sha256": ids, "truth": truth}
+
+
+def _lines(one: VariantResult, other: VariantResult, config: Config) -> list[Line]:
+    if one.scores is None or other.scores is None:
+        return []
+    lines = []
+    for metric in METRICS:
+        mine, theirs = find(one.scores, metric), find(other.scores, metric)
+        if mine is None or theirs is None:
+            continue
+        difference = paired(metric.stem, one.scores.clips, other.scores.clips, config)
+        sure = not overlap(mine, theirs) if difference is None else not difference.low <= 0 <= difference.high
+        gain = theirs.value - mine.value
+        lines.append(
+            Line(
+                metric=metric,
+                name=mine.name,
+                a=cell(mine, metric),
+                b=cell(theirs, metric),
+                difference=_with_sign(gain, metric),
+                interval=" to ".join(
+                    _with_sign(end, metric) for end in ((difference.low, difference.high) if difference else ())
+                ),
+                verdict=_verdict(gain, metric, sure),
+            )
+        )
+    return lines
+
+
+def paired(
+    stem: str, mine: Mapping[str, ClipScore], theirs: Mapping[str, ClipScore], config: Config
+) -> Interval | None:
+    """The mean of B minus A over the clips, with its interval, for scores that clips have; None for others.
+
+    Pairing takes out how hard each clip is, so it can tell runs apart whose own intervals overlap.
+    """
+    if stem not in ("psnr", "ssim"):
+        return None
+    values = [(getattr(mine[key], stem), getattr(theirs[key], stem)) for key in mine if key in theirs]
+    gains = np.array([b - a for a, b in values if a is not None and b is not None], dtype=np.float64)
+    if len(gains) < 2:
+        return None
+    counts = resampling_counts(len(gains), config.score.bootstrap, config.seed)
+    return mean_interval(gains, counts, config.score.confidence)
+
+
+def _with_sign(value: float, metric: Metric) -> str:
+    return f"{'+' if value > 0 else ''}{metric.write(value)}"
+
+
+def _verdict(gain: float, metric: Metric, sure: bool) -> str:
+    if gain == 0:
+        return EQUAL
+    if not sure:
+        return "not told apart"
+    return "B is better" if (gain > 0) == metric.higher_is_better else "A is better"
+
+
+def _sentence(block: Block) -> str:
+    """What the first score says."""
+    if not block.lines:
+        return f"On {block.dataset} {block.variant} has no score in both."
+    line = block.lines[0]
+    verdict = {"not told apart": "the intervals overlap", EQUAL: "they are equal"}.get(line.verdict, line.verdict)
+    values = f"{line.metric.title} {line.a.text} in A and {line.b.text} in B"
+    return f"On {block.dataset} {block.variant} has {values}: {verdict}."
+
+
+def _gallery(one: DatasetResult, variants: Sequence[Pair], limit: int, assets: Path) -> Gallery:
+    """The same clips from both runs, ranked by how much higher B's PSNR is with the first variant shown."""
+    shown = []
+    models = [pair for pair in variants if pair[0].variant.prediction == "model"]
+    for style, (mine, theirs) in enumerate([pair for pair in models if pair[0].variant.trained] or models):
+        for place, result in (("A", mine), ("B", theirs)):
+            shown.append(
+                Series(
+                    key=f"{place}-{result.variant.name}",
+                    title=f"{place}: {result.variant.title}",
+                    style=2 * style + (place == "B"),
+                    samples=result.samples,
+                    opposite=result.opposite,
+                    scores=result.scores.clips if result.scores else {},
+                    opposite_scores=result.scores.opposite if result.scores else {},
+                )
+            )
+    gains: list[tuple[str, float | None]] = [(clip_id, None) for clip_id in one.truth.rows]
+    if shown:
+        gains = [(clip_id, _gain(shown[0], shown[1], clip_id)) for clip_id in one.truth.rows]
+    choices = [replace(choice, label=LABELS.get(choice.label, "")) for choice in choose(gains, limit)]
+    ranked = any(choice.rank for choice in choices)
+    ranked_by = "from the best for B to the best for A, by the difference of their PSNR" if ranked else ""
+    return make_gallery(one, shown, choices, ranked_by, assets)
+
+
+def _gain(mine: Series, theirs: Series, clip_id: str) -> float | None:
+    a, b = mine.scores.get(clip_id), theirs.scores.get(clip_id)
+    return b.psnr - a.psnr if a and b and a.psnr is not None and b.psnr is not None else None
+
+
+def changes(a: Config, b: Config) -> list[Change]:
+    """Settings that differ, by their dotted names, in the configuration's order."""
+    one, other = (dict(_flat(config.model_dump(mode="json"))) for config in (a, b))
+    keys = list(dict.fromkeys([*one, *other]))
+    return [
+        Change(key, one.get(key, provenance.DASH), other.get(key, provenance.DASH))
+        for key in keys
+        if one.get(key) != other.get(key)
+    ]
+
+
+def _flat(value: Any, above: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        for key, entry in value.items():
+            yield from _flat(entry, f"{above}.{key}" if above else str(key))
+    else:
+        yield above, "null" if value is None else str(value).lower() if isinstance(value, bool) else signed(str(value))
+
+
+def _different_sources(shared: Sequence[tuple[DatasetResult, DatasetResult, Any]]) -> list[Change]:
+    """Artefacts whose content differs."""
+    found = []
+    for one, other, _ in shared:
+        mine, theirs = ({source.label: source.sha256 for source in run.sources} for run in (one, other))
+        for label in dict.fromkeys([*mine, *theirs]):
+            a, b = mine.get(label, provenance.DASH), theirs.get(label, provenance.DASH)
+            if a != b:
+                found.append(Change(label, a, b))
+    return found
