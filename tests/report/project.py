@@ -16,14 +16,15 @@ MADE_BY = {"config": "0" * 64, "code": "1" * 64, "fca": "0.1.0"}
 NETWORK = {"name": "pocket_i3d", "sha256": "ab" * 32}
 
 
-def make_config(folder: Path, **overrides: Any) -> Config:
-    """The pocket configuration with its folders in `folder` and six clips in two shards of each dataset."""
-    split = {"clips": 6, "shard_clips": 3}
+def make_config(folder: Path, clips: int = 6, **overrides: Any) -> Config:
+    """The pocket configuration with its folders in `folder` and a few clips in two shards of each dataset."""
+    split = {"clips": clips, "shard_clips": clips // 2}
+    made = {"train": 288, "validation": 72}
     values = {
         "data_dir": str(folder / "data"),
         "run_dir": str(folder / "runs"),
         "report_dir": str(folder / "reports"),
-        "datasets": {name: {"validation": split} for name in ("ssv2", "bridge", "epic")},
+        "datasets": {name: {"validation": split, "tabletop": made} for name in ("ssv2", "bridge", "epic")},
         "report": {"clips": 4},
     }
     return load(ROOT / "config" / "pocket.yaml", values | overrides)
@@ -32,7 +33,7 @@ def make_config(folder: Path, **overrides: Any) -> Config:
 def make_project(config: Config, captions: list[str] | None = None) -> None:
     """Everything that the steps before the report make, for every dataset and variant of `config`."""
     for seed, name in enumerate(config.datasets):
-        clips = make_clips(config, seed, captions)
+        clips = make_clips(config, seed, captions, config.datasets[name].validation.clips)
         make_dataset(config, name, clips)
 
 
@@ -40,19 +41,19 @@ Clips = dict[str, tuple[str, str, np.ndarray, np.ndarray, np.ndarray]]
 """id -> caption, opposite caption, truth, good prediction, bad prediction."""
 
 
-def make_clips(config: Config, seed: int, captions: list[str] | None = None) -> Clips:
-    """Small moving squares on a gradient, the prediction a little off and the base model far off."""
+def make_clips(config: Config, seed: int, captions: list[str] | None = None, count: int = 6) -> Clips:
+    """`count` small moving squares on a gradient, the prediction a little off and the base model far off."""
     rng = np.random.default_rng(seed)
     frames, height, width = config.clip.frames, config.clip.height, config.clip.width
     ground = np.linspace(40, 200, width, dtype=np.float64)[None, :, None] * np.array([1.0, 0.9, 0.8])
     clips: Clips = {}
-    for number in range(6):
+    for number in range(count):
         truth = np.tile(ground, (frames, height, 1, 1))
         side = height // 4
         for frame in range(frames):
             left = (frame + 1) * (width - side) // (frames + 1)
-            truth[frame, side : 2 * side, left : left + side] = (200, 40, 40 * number)
-        noise = rng.normal(0, 2 + 3 * number, truth.shape)
+            truth[frame, side : 2 * side, left : left + side] = (200, 40, 40 * (number % 6))
+        noise = rng.normal(0, 2 + 3 * (number % 6), truth.shape)
         good = (truth + noise).clip(0, 255).astype(np.uint8)
         bad = (np.roll(truth, 7, 2) * 0.6 + 50 + noise).clip(0, 255).astype(np.uint8)
         caption = captions[number % len(captions)] if captions else f"push red block {number} right"

@@ -60,7 +60,7 @@ class Page(HTMLParser):
         """Every file that the page points to."""
         names = ("src", "href", "data-sheet", "poster")
         found = {attributes[name] for _, attributes in self.elements for name in names if name in attributes}
-        return {value for value in found if value and not value.startswith("#")}
+        return {value for value in found if value and not value.startswith(("#", "data:"))}
 
 
 def test_says_what_the_numbers_say(finished: Finished) -> None:

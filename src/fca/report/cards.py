@@ -8,7 +8,7 @@ import numpy as np
 
 from fca.report.choose import Choice, choose
 from fca.report.collect import DatasetResult, Frames
-from fca.report.media import Media, write_clip, write_given
+from fca.report.media import COLUMNS, Media, write_clip, write_given
 from fca.report.score_file import ClipScore
 
 
@@ -79,6 +79,12 @@ class Gallery:
     ranked_by: str
     """How the chosen clips are ranked, or nothing."""
     cards: Sequence[Card]
+
+    @property
+    def sheet_size(self) -> tuple[int, int]:
+        """Width and height of a sheet of frames, before large frames are shrunk."""
+        columns = min(COLUMNS, self.frames)
+        return columns * self.width, -(-self.frames // columns) * self.height
 
     @property
     def lossless(self) -> bool:
