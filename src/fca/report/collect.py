@@ -129,7 +129,7 @@ def _dataset(config: Config, layout: Layout, name: str) -> DatasetResult:
         truth=_frames(clips["validation"]),
         quarantine=sorted(rows, key=lambda row: (row.dataset, row.split, row.id, row.step, row.file, row.reason)),
         sources=[_source(f"{name}: {label}", path, manifests) for label, path, manifests in parts if manifests],
-        floor=read_scores(layout.scores(name, "vae_floor")),
+        floor=read_scores(layout.scores(name, "vae_floor"), str(config.clip.frames)),
     )
 
 

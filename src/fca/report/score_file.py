@@ -69,12 +69,17 @@ class ScoreFile:
     """Path -> sha256 of the content that was scored."""
 
 
-def read_scores(path: Path) -> ScoreFile | None:
-    """The score file at `path`, None where there is none; `FcaError` where it is damaged."""
+def read_scores(path: Path, round_trip: str | None = None) -> ScoreFile | None:
+    """The score file at `path`, None where there is none; `FcaError` where it is damaged.
+
+    The VAE's file holds the scores of several round trips, named by how many frames the VAE saw: `round_trip` is one.
+    """
     if not path.exists():
         return None
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+        if round_trip is not None:
+            values |= values["round_trips"][round_trip]
         network = values["feature_network"]
         return ScoreFile(
             path=path,

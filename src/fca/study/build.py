@@ -16,7 +16,7 @@ from tqdm import tqdm
 from fca.config import Config
 from fca.data.files import write_aside
 from fca.errors import FcaError
-from fca.report.media import FRAMES_PER_SECOND, media_kind, write_coded, write_media
+from fca.report.media import FRAMES_PER_SECOND, is_lossless, tiled, write_coded, write_picture
 from fca.report.page import environment, source_hash
 from fca.score.pairs import Pairs, with_given_frames
 from fca.study.files import KEY_NAME, Clip, Item, Key
@@ -24,8 +24,8 @@ from fca.study.order import sha256, shuffled
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("sha256.js", "order.js", "player.js", "study.js")
-MP4 = {"crf": "14", "preset": "medium"}  # clips too large for a filmstrip; H.264, since every phone plays it
-MIME = {"filmstrip": "image/webp", "mp4": "video/mp4"}
+MP4 = {"crf": "14", "preset": "medium"}  # clips too large for a lossless sheet; H.264, since every phone plays it
+MIME = {"sheet": "image/webp", "mp4": "video/mp4"}
 NAME_LENGTH = 12  # hexadecimal digits of an item's or a clip's opaque name
 
 
@@ -59,7 +59,7 @@ def build(
     _check_names("variant", variants, list(config.every_variant))
     pairs = {(name, variant): Pairs(config, name, variant, "validation") for name in datasets for variant in variants}
     chosen = {name: _choose([pairs[name, variant].ids for variant in variants], name, clips, seed) for name in datasets}
-    kind = "filmstrip" if media_kind(config.clip.frames, config.clip.width) == "filmstrip" else "mp4"
+    kind = "sheet" if is_lossless(config.clip.frames, config.clip.height, config.clip.width) else "mp4"
     shown: dict[tuple[str, str], Shown] = {}
     known: dict[str, Clip] = {}
     items: dict[str, Item] = {}
@@ -159,8 +159,8 @@ def _encoded(frames: np.ndarray, kind: str) -> bytes:
     """A clip (F, H, W, 3) uint8 as the bytes of a file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"clip.{kind}"
-        if kind == "filmstrip":
-            write_media(frames, path, "filmstrip")
+        if kind == "sheet":
+            write_picture(tiled(frames), path)
         else:
             write_coded(frames, path, "mp4", "libx264", MP4, FRAMES_PER_SECOND)
         return path.read_bytes()

@@ -54,7 +54,7 @@ class Key(Settings):
     nonce: str
     """In the page: counted into the digest of a file of ratings"""
     scale: str
-    media: Literal["filmstrip", "mp4"]
+    media: Literal["sheet", "mp4"]
     initial_frames: dict[str, int]
     """By dataset; replaced by the truth's in every prediction"""
     variants: dict[Name, str]

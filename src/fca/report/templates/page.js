@@ -2,7 +2,6 @@
 // Plays the clips of a card together, frame by frame. Without this script the page shows all frames in rows.
 (() => {
   const FRAMES_PER_SECOND = 8;
-  const COLUMNS = 8; // frames in a row of a sheet
   const HOLD = 6; // ticks to stay on the last frame
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   document.documentElement.classList.add("js");
@@ -42,8 +41,9 @@
     put(context, frame) {
       if (!this.source) return;
       const { width, height } = this.canvas;
-      const left = this.video ? 0 : (frame % COLUMNS) * width;
-      const top = this.video ? 0 : Math.floor(frame / COLUMNS) * height;
+      const columns = this.source.naturalWidth / width;
+      const left = this.video ? 0 : (frame % columns) * width;
+      const top = this.video ? 0 : Math.floor(frame / columns) * height;
       context.drawImage(this.source, left, top, width, height, 0, 0, width, height);
     }
 

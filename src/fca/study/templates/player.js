@@ -25,7 +25,7 @@ class Player {
 
   screen(place, media, label) {
     const { width, height } = this.shape;
-    if (this.shape.media === "filmstrip") {
+    if (this.shape.media === "sheet") {
       const canvas = Object.assign(document.createElement("canvas"), { width, height });
       canvas.setAttribute("role", "img");
       canvas.setAttribute("aria-label", label);
@@ -54,7 +54,9 @@ class Player {
     this.frame = frame;
     for (const { canvas, film, video } of this.screens) {
       if (canvas && film.complete && film.naturalWidth) {
-        canvas.getContext("2d").drawImage(film, frame * width, 0, width, height, 0, 0, width, height);
+        const columns = film.naturalWidth / width;
+        const [left, top] = [(frame % columns) * width, Math.floor(frame / columns) * height];
+        canvas.getContext("2d").drawImage(film, left, top, width, height, 0, 0, width, height);
       }
       if (video) {
         const wanted = (frame + 0.5) / framesPerSecond;
