@@ -237,6 +237,7 @@ def test_the_protocol_has_a_hash_that_moves_with_it(config: Config) -> None:
     other = config.model_copy(update={"score": config.score.model_copy(update={"bootstrap": 21})})
     two = scored(other, "repeat")
     assert one["protocol_sha256"] == protocol_sha256(one["protocol"]) != two["protocol_sha256"]
+    assert scored(config.model_copy(update={"seed": 1}), "repeat")["protocol_sha256"] == one["protocol_sha256"]
 
 
 def test_a_network_without_motion_classes(config: Config, write_network) -> None:

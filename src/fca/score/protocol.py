@@ -23,9 +23,9 @@ def score_name(metric: str, network: str, clips: int, config: Config, dataset: s
     return "_".join([metric, network, f"{clips}x{config.clip.frames}f", *([split] if split else []), frames])
 
 
-def protocol_sha256(stated: dict[str, Any]) -> str:
-    """Hex sha256 of a protocol: two scores are comparable where their names and this are equal."""
-    text = json.dumps(stated, sort_keys=True, ensure_ascii=False)
+def protocol_sha256(stated: Mapping[str, Any]) -> str:
+    """Hex sha256 of what two comparable numbers must share of a protocol: see `require_same_protocol`."""
+    text = json.dumps(_of_the_value(stated), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -81,11 +81,10 @@ def require_same_protocol(a: Mapping[str, Any], b: Mapping[str, Any], names: tup
     Raises:
         FcaError: it lists every entry that differs, as `feature_network.frames: 16 in a, 12 in b`.
     """
-    one, other = _flat(a), _flat(b)
-    keys = [key for key in sorted(one | other) if key not in NOT_OF_THE_VALUE]
+    one, other = _of_the_value(a), _of_the_value(b)
     differ = [
         f"{key}: {one.get(key, 'nothing')} in {names[0]}, {other.get(key, 'nothing')} in {names[1]}"
-        for key in keys
+        for key in sorted(one | other)
         if key not in one or key not in other or one[key] != other[key]
     ]
     if differ:
@@ -94,6 +93,11 @@ def require_same_protocol(a: Mapping[str, Any], b: Mapping[str, Any], names: tup
             "numbers of one protocol: others can't be compared",
             "score both with the same settings",
         )
+
+
+def _of_the_value(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries that decide a number, under dotted names."""
+    return {key: value for key, value in _flat(stated).items() if key not in NOT_OF_THE_VALUE}
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
