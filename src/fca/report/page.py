@@ -23,6 +23,7 @@ from fca.report.cards import gallery
 from fca.report.collect import DatasetResult, collect
 from fca.report.curves import curves
 from fca.report.findings import sentence
+from fca.report.floor import floors
 from fca.report.media import still_positions
 from fca.report.metrics import METRICS, signed
 from fca.report.overview import write_overview
@@ -79,6 +80,7 @@ def context(config: Config, datasets: list[DatasetResult]) -> dict[str, Any]:
         "sentences": [sentence(dataset) for dataset in datasets],
         "metrics": METRICS,
         "groups": [group(dataset) for dataset in datasets],
+        "floors": floors(config, datasets),
         "charts": [(dataset.name, curves(dataset, config.clip.frames)) for dataset in datasets],
         "still_frames": [position + 1 for position in still_positions(config.clip.frames)],
         "runs": provenance.runs(datasets),
