@@ -54,7 +54,7 @@ def add_plan(commands: Any) -> None:
         "--ablations", action="store_true", help="the variants below ablations too, not only those of all"
     )
     plan.add_argument("--clips-per-second", action="append", type=_rate, default=[], metavar="STEP=RATE",
-                      help="clips that one GPU does in a second; STEP: encode, train, sample or floor")  # fmt: skip
+                      help="clips that one GPU does in a second; STEP: encode, train, sample, score, floor")  # fmt: skip
     plan.add_argument("--json", action="store_true", help="print JSON, in bytes and hours")
 
 
@@ -119,6 +119,6 @@ def _rate(text: str) -> tuple[str, float]:
         rate = float(number)
     except ValueError:
         rate = 0.0
-    if step not in ("encode", "train", "sample", "floor") or not 0 < rate < float("inf"):
+    if step not in ("encode", "train", "sample", "score", "floor") or not 0 < rate < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not STEP=RATE, such as encode=2.5")
     return step, rate
