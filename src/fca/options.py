@@ -54,7 +54,7 @@ def add_plan(commands: Any) -> None:
         "--ablations", action="store_true", help="the variants below ablations too, not only those of all"
     )
     plan.add_argument("--clips-per-second", action="append", type=_rate, default=[], metavar="STEP=RATE",
-                      help="clips that one GPU does in a second; STEP: encode, train, sample, score, floor")  # fmt: skip
+                      help="what one GPU gets done; STEP: encode, train, sample, score or floor")  # fmt: skip
     plan.add_argument("--json", action="store_true", help="print JSON, in bytes and hours")
 
 

@@ -5,6 +5,7 @@ from functools import cache
 
 from fca.config import Config, Layout
 from fca.data.clip import read_records
+from fca.data.columns import stored_bytes
 from fca.plan.networks import Networks
 
 WORDS = 100
@@ -27,7 +28,11 @@ class Disk:
 
     def clips(self, dataset: str, split: str) -> int:
         """The shards of a split's clips."""
-        return sum(len(words) * (self.pixels + 4) + _text(words) for words in self._shards(dataset, split))
+        return sum(_file(words, self.pixels, 4) for words in self._shards(dataset, split))
+
+    def samples(self, dataset: str) -> int:
+        """The shards of one kind of a variant's samples."""
+        return sum(_file(words, self.pixels, 8) for words in self._shards(dataset, "validation"))
 
     def latents(self, dataset: str, split: str, networks: Networks) -> int:
         """The shards of a split's latents, float16, with a row of the caption tables for each distinct caption."""
@@ -36,16 +41,13 @@ class Disk:
     def latents_shard(self, captions: list[str], networks: Networks) -> int:
         """One shard; `captions` of its clips."""
         clip, base = self.config.clip, networks.base
-        latent = networks.latent_channels * (clip.height // 8) * (clip.width // 8)
-        each = 2 * 2 * latent * (clip.frames // 4 + 1) + 2 * networks.vision_tokens * networks.vision_width + 4
-        row = 2 * base.text_tokens * networks.prompt_width + base.caption_tokens * (2 * networks.text_width + 1)
-        rows = len(set(captions)) + 1  # and the empty one
-        return len(captions) * each + rows * row + _text(captions)
-
-    def samples(self, dataset: str) -> int:
-        """The shards of one kind of a variant's samples."""
-        shards = self._shards(dataset, "validation")
-        return sum(len(words) * (self.pixels + 8) + _text(words) for words in shards)
+        frame = 2 * networks.latent_channels * (clip.height // 8) * (clip.width // 8)
+        video = clip.frames // 4 * frame
+        vision = 2 * networks.vision_tokens * networks.vision_width
+        text = base.caption_tokens * networks.text_width * 2
+        rows = len(set(captions) | {""})
+        tables = (2 * base.text_tokens * networks.prompt_width, text, base.caption_tokens)
+        return _file(captions, video, video, frame, frame, vision, 4) + sum(stored_bytes(rows, row) for row in tables)
 
     def _shards(self, dataset: str, split: str) -> list[list[str]]:
         """The captions of each shard's clips."""
@@ -71,9 +73,10 @@ def checkpoints(trained: int, kept: int) -> int:
     return 12 * trained * (kept + 1)
 
 
-def _text(captions: list[str]) -> int:
-    """Captions lie in columns of one width; names of clips are about as long."""
-    return EMPTY + 2 * len(captions) * max((len(text.encode()) for text in captions), default=0)
+def _file(captions: list[str], *rows: int) -> int:
+    """A file with columns of numbers, `rows` bytes for each clip, its captions and ids (of about their width)."""
+    width = max(1, *(len(text.encode()) for text in captions))
+    return EMPTY + sum(stored_bytes(len(captions), row) for row in (*rows, width, width))
 
 
 def readable(size: float | None) -> str:

@@ -23,31 +23,32 @@ class Weights:
     trained: int
     frozen: int
     training: int
-    """Weights, gradients, AdamW's moments, autocast's copies, and the activations of one forward pass."""
+    """Weights, gradients, AdamW's moments, autocast's copies, and the activations of one forward pass where counted."""
+    counts_activations: bool
+    """Of the paper's adapter alone: peft and ControlNet's copies can't be made of fake tensors."""
 
 
 def weights(config: Config, variant: str, networks: Networks) -> Weights:
     """Of a trained variant, made as training makes it."""
     fresh = config.model_copy(update={"train": config.train.model_copy(update={"init_from": None})})
-    half = config.train.precision != "fp32"
+    half, counted = config.train.precision != "fp32", config.variant(variant).adapter == "fca"
     state = torch.get_rng_state()  # making a model seeds torch's own generator
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True):
+        with FakeTensorMode(allow_non_fake_inputs=True) if counted else torch.device("meta"):
             torch.set_default_dtype(torch.bfloat16 if half else torch.float32)
             transformer = type(networks.transformer).from_config(networks.transformer.config)
             transformer.requires_grad_(False).eval()
             torch.set_default_dtype(torch.float32)
-            scheduler = CogVideoXDDIMScheduler()
-            model = new_denoiser(fresh, variant, transformer, scheduler, networks.vision_width)
+            model = new_denoiser(fresh, variant, transformer, CogVideoXDDIMScheduler(), networks.vision_width)
             trained = sum(parameter.numel() for parameter in model.trained().values())
             frozen = numbers(model) - trained
             checkpoint_layers(transformer, config.train.checkpointed_layers)
-            kept = _activations(config, model, networks, half)
+            kept = _activations(config, model, networks, half) if counted else 0
     finally:
         torch.set_default_dtype(torch.float32)
         torch.set_rng_state(state)
     each = 4 + 4 + 8 + (2 if half else 0)
-    return Weights(trained, frozen, each * trained + BYTES[config.train.precision] * frozen + kept)
+    return Weights(trained, frozen, each * trained + BYTES[config.train.precision] * frozen + kept, counted)
 
 
 def _activations(config: Config, model: Denoiser, networks: Networks, half: bool) -> int:

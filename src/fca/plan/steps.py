@@ -138,7 +138,8 @@ class _Planner:
             count = self.weights[name]
             hours, rate = self.rates.training(dataset, name)
             made = {"models": 4 * count.trained, "checkpoints": checkpoints(count.trained, KEPT)}
-            what = f"{count.trained / 1e6:,.1f} M trained, {count.frozen / 1e6:,.1f} M frozen, activations"
+            kept = "activations" if count.counts_activations else "without activations"
+            what = f"{count.trained / 1e6:,.1f} M trained, {count.frozen / 1e6:,.1f} M frozen, {kept}"
             rows.append(Row("train", dataset, name, 1, made, hours, rate, count.training, what))
         kinds = self.layout.sample_kinds(dataset, name)
         if kinds:
