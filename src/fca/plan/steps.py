@@ -1,6 +1,7 @@
 """Every step of a configuration with its jobs, bytes, hours and memory."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -24,7 +25,7 @@ class Row:
     of: str
     """Split, base or variant."""
     jobs: int
-    disk: dict[str, int | None] = field(default_factory=dict)
+    disk: Mapping[str, int | None] = field(default_factory=dict)
     """Kind of file -> bytes; null: not known."""
     gpu_hours: float | None = 0.0
     """Of all jobs, on all their GPUs; null: not known; 0: no GPU is used."""

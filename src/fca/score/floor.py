@@ -27,7 +27,7 @@ from fca.score.features import FeatureNetwork, load_network
 from fca.score.interval import mean_interval, resampling_counts
 from fca.score.pairs import Clips, with_given_frames
 from fca.score.pixels import psnr, ssim
-from fca.score.protocol import check, protocol
+from fca.score.protocol import check, protocol, protocol_sha256
 from fca.score.score import Measured, distances, rounded
 
 MEANING = {
@@ -106,13 +106,14 @@ def score_floor(config: Config, dataset: str) -> Path:
     decoder = encoder if same else load_vae(config.base, config.sample.precision)
     given = config.datasets[dataset].initial_frames
     measured = measure(trips, encoder, decoder, network, config, given)
+    stated = protocol(config, dataset, network, len(trips))
     counts = resampling_counts(len(trips), config.score.bootstrap, config.seed)
 
     def results(ours: Measured, meaning: str) -> dict[str, Any]:
         return {
             "meaning": meaning,
             "scores": {
-                **distances(ours, network.name, config, counts),
+                **distances(ours, network.name, config, dataset, counts),
                 "psnr": mean_interval(ours.psnr[:, given:].mean(1), counts, config.score.confidence),
                 "ssim": mean_interval(ours.ssim[:, given:].mean(1), counts, config.score.confidence),
             },
@@ -128,7 +129,8 @@ def score_floor(config: Config, dataset: str) -> Path:
             str(frames + len(name[:1])): results(ours, MEANING[name])
             for name, ours in zip(MEANING, measured, strict=True)
         },
-        "protocol": protocol(config, dataset, network, len(trips)),
+        "protocol": stated,
+        "protocol_sha256": protocol_sha256(stated),
         "feature_network": {"name": network.name, "sha256": network.sha256},
         "quarantine": [asdict(row) for row in trips.quarantine],
         "parents": trips.parents,
@@ -164,7 +166,5 @@ def measure(
                 rows.append((put_in, network.features(clips, size), signal, similarity))
             bar.update(len(batch.truth))
     of_truth = np.concatenate(truth)
-    first, second = (
-        Measured(of_truth, *(np.concatenate(column) for column in zip(*rows, strict=True))) for rows in made
-    )
-    return first, second
+    first, second = ([np.concatenate(column) for column in zip(*rows, strict=True)] for rows in made)
+    return Measured(of_truth, *first), Measured(of_truth, *second)
