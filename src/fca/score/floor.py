@@ -166,5 +166,6 @@ def measure(
                 rows.append((put_in, network.features(clips, size), signal, similarity))
             bar.update(len(batch.truth))
     of_truth = np.concatenate(truth)
-    first, second = ([np.concatenate(column) for column in zip(*rows, strict=True)] for rows in made)
-    return Measured(of_truth, *first), Measured(of_truth, *second)
+    columns = ([np.concatenate(column) for column in zip(*rows, strict=True)] for rows in made)
+    first, second = (Measured(of_truth, put_in, raw, signal, similarity) for put_in, raw, signal, similarity in columns)
+    return first, second
