@@ -22,7 +22,8 @@ from tests.conftest import small_config, write_clips
 def floored(tmp_path, random_base) -> Config:
     """Small validation clips with their latents, by a VAE with random weights."""
     config = small_config(tmp_path, random_base)
-    config = config.model_copy(update={"clip": config.clip.model_copy(update={"width": 48, "height": 32})})
+    clip = config.clip.model_copy(update={"width": 48, "height": 32})
+    config = config.model_copy(update={"clip": clip, "score": config.score.model_copy(update={"bootstrap": 20})})
     write_clips(config)
     for shard in Layout(config).shards("ssv2", "validation"):
         encode(config, "ssv2", "validation", shard)
