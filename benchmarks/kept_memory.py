@@ -6,60 +6,15 @@ space, temporary tensors and the allocator's rounding are not in it.
 """
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.overrides import TorchFunctionMode
 
 from benchmarks.networks import make_clips, make_model, parameters
-from fca.model import FCA, Given, Prompt
+from fca.plan.activations import activations
 from fca.train.memory import checkpoint_layers
 
 GIB = 2**30
-
-
-class NormsInFloat32(TorchFunctionMode):
-    """Autocast computes layer norms in float32 on a GPU, but not on the CPU, where this runs."""
-
-    def __torch_function__(self, function, types, args=(), kwargs=None) -> Any:
-        if function is not F.layer_norm:
-            return function(*args, **(kwargs or {}))
-        with torch.autocast("cpu", enabled=False):
-            floats = [each.float() if isinstance(each, Tensor) else each for each in args]
-            return function(
-                *floats, **{k: v.float() if isinstance(v, Tensor) else v for k, v in (kwargs or {}).items()}
-            )
-
-
-class Kept:
-    """Bytes of every storage that autograd keeps, apart from weights and their bf16 copies, which are counted apart."""
-
-    def __init__(self, model: FCA):
-        self.weights = {storage(weight) for weight in model.parameters()}
-        linears = (module for module in model.adapter.modules() if isinstance(module, nn.Linear))
-        self.copies = {tuple(sorted(linear.weight.shape)) for linear in linears}  # no activation has such a shape
-        self.bytes: dict[int, int] = {}
-
-    def note(self, tensor: Tensor) -> Tensor:
-        copied = tensor.dtype == torch.bfloat16 and tuple(sorted(tensor.shape)) in self.copies
-        if storage(tensor) not in self.weights and not copied:
-            self.bytes[storage(tensor)] = tensor.untyped_storage().nbytes()
-        return tensor
-
-    @contextmanager
-    def counting(self) -> Iterator[None]:
-        with torch.autograd.graph.saved_tensors_hooks(self.note, lambda tensor: tensor):
-            yield
-
-
-def storage(tensor: Tensor) -> int:
-    """A number that tensors on the same memory share."""
-    return tensor.untyped_storage()._cdata
 
 
 def main() -> None:
@@ -85,15 +40,6 @@ def main() -> None:
             checkpoint_layers(model.transformer, layers)
             size = activations(model, clips.given, clips.prompt, clips.noise, clips.timestep)
             print(f"{size / GIB:8.2f} GiB  activations kept with checkpointed_layers {layers}")
-
-
-def activations(model: FCA, given: Given, prompt: Prompt, noisy: Tensor, timestep: Tensor) -> int:
-    """Bytes kept for the backward pass, without weights and their copies."""
-    kept = Kept(model)
-    with torch.autocast("cpu", torch.bfloat16), NormsInFloat32(), kept.counting():
-        prediction = model.condition(given, prompt)(noisy, timestep)
-    del prediction
-    return sum(kept.bytes.values())
 
 
 if __name__ == "__main__":

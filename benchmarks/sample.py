@@ -14,9 +14,10 @@ from benchmarks.naive import NaiveFCA, naive_latents
 from benchmarks.networks import Clips, make_clips, make_encoders, make_model, sizes_of
 from benchmarks.train_step import exchanged
 from fca.checkpoints import DTYPES
+from fca.encode.vae import decode
 from fca.model import Given, Prompt, flops
 from fca.pocket.base import build_scheduler
-from fca.sample.predict import decode, predict_latents
+from fca.sample.predict import predict_latents
 
 
 def arguments() -> argparse.Namespace:

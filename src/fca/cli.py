@@ -16,6 +16,7 @@ from fca import __version__
 from fca.comparisons import COMPARISONS
 from fca.data.verify_command import add_verify
 from fca.errors import FcaError
+from fca.options import add_check, add_floor, add_plan
 from fca.report.options import add_compare
 from fca.sample.options import add_predict
 from fca.study.options import add_study
@@ -252,11 +253,12 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--kind", choices=["validation", "opposite"], default="validation",
                         help="the captions as they are (default), or opposite ones")  # fmt: skip
     step("score", _score, "compare a variant's predictions with the truth", "dataset", "variant")
+    add_floor(commands)
     report = step("report", _report, "write the HTML report")
     report.add_argument("comparison", nargs="?", choices=list(COMPARISONS), metavar="COMPARISON",
                         help=f"the page of one comparison of the paper instead: {', '.join(COMPARISONS)}")  # fmt: skip
 
-    data = commands.add_parser("data", help="look at a dataset before training on it")
+    data = commands.add_parser("data", help="look at a dataset before training on it; check the files made of it")
     data.set_defaults(debug=False)
     looks = data.add_subparsers(dest="action", required=True, metavar="ACTION")
     preview = looks.add_parser("preview", help="write a page of contact sheets, once `fca index` has run")
@@ -268,6 +270,9 @@ def _parser() -> argparse.ArgumentParser:
                          help="clips shown of each split, evenly spaced (default: %(default)s)")  # fmt: skip
     add_verify(looks, _add_common)
 
+    add_check(looks)
+
+    add_plan(commands)
     add_predict(commands)
     add_study(commands)
     add_compare(commands)

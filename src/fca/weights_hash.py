@@ -24,6 +24,7 @@ def weights_hash(config: Config, step: str, variant: str | None = None, base: Ba
         "train": [*denoiser, *([start] if start else [])],
         "sample": [*denoiser, *encoders],  # the decoder, and opposite captions, which have no latents
         "score": [Path(config.features.network)],
+        "score_floor": [folder / "vae", Path(config.features.network)],
     }
     return {str(path): _hash(path) for path in read.get(step, []) if path.exists()}
 

@@ -1,12 +1,14 @@
 """Shards: same content, same bytes; damage is found; workers and forks read safely."""
 
 import contextlib
+import hashlib
 import multiprocessing
 import os
 import pickle
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -202,6 +204,32 @@ def test_workers_read_a_shard_that_the_parent_has_read(tmp_path: Path, method: s
             sums = pool.map_async(_sum, [(shard, row % 3) for row in range(60)]).get(timeout=60)
         assert sums == [int(frames[row % 3].sum()) for row in range(60)]
         assert shard.frames[1].sum() == frames[1].sum()
+
+
+def _read_all(task: tuple[Shard, int, str]) -> int:
+    """Every row of the parent's shard and of one opened here, many times, in an order of its own."""
+    shard, seed, digest = task
+    with Shard(shard.path) as own:
+        for row in np.random.default_rng(seed).integers(0, 3, 300):
+            for opened in (shard, own):
+                assert hashlib.sha256(opened.frames[int(row)].tobytes()).hexdigest() == digest.split()[row]
+                assert opened["prompt_embeds"][int(row) % 2].any()
+    return seed
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_concurrent_readers_never_see_each_others_bytes(tmp_path: Path, method: str) -> None:
+    """Processes and threads at once on one shard: a shared file position would mix their rows up."""
+    write(tmp_path / "s.h5")
+    digest = " ".join(hashlib.sha256(frames.tobytes()).hexdigest() for frames in arrays()["frames"])
+    with Shard(tmp_path / "s.h5") as shard:
+        assert shard.frames[0].any()
+        with multiprocessing.get_context(method).Pool(3) as pool:
+            others = pool.map_async(_read_all, [(shard, seed, digest) for seed in range(6)])
+            with ThreadPoolExecutor(3) as threads:
+                here = threads.map(_read_all, [(shard, seed, digest) for seed in range(3)])
+                assert list(here) == [0, 1, 2]
+            assert others.get(timeout=120) == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")

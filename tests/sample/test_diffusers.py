@@ -6,10 +6,11 @@ from diffusers import AutoencoderKLCogVideoX, CogVideoXImageToVideoPipeline, Cog
 from diffusers import CogVideoXTransformer3DModel as Transformer
 from transformers import AutoTokenizer, T5EncoderModel
 
+from fca.encode.vae import decode
 from fca.model import FCA, FCAAdapter, Given, Prompt
 from fca.model.image_to_video import ImageToVideo
 from fca.pocket.base import build_scheduler
-from fca.sample.predict import decode, predict_latents
+from fca.sample.predict import predict_latents
 
 STEPS, GUIDANCE, SIZE = 3, 6.0, {"height": 64, "width": 96, "num_frames": 16}
 

@@ -1,12 +1,14 @@
 """What training reads: order and draws that depend on nothing but their names."""
 
 import numpy as np
+import pytest
 import torch
 
 from fca.config import Layout
 from fca.encode import encode
+from fca.errors import FcaError
 from fca.model.diffusion import draw_posterior
-from fca.train.data import LatentClips, StepOrder
+from fca.train.data import LatentClips, StepOrder, data_loader
 
 
 def places(steps: range, process: int = 0, processes: int = 1, batch_size: int = 4, accumulation: int = 1):
@@ -66,3 +68,34 @@ def test_posterior_draws_have_the_stored_mean_and_deviation():
     assert drawn.shape == (3, 2, 40, 40)
     assert abs(drawn.mean().item() - 3.0) < 0.05
     assert abs(drawn.std().item() - 1.0) < 0.05
+
+
+def test_batches_are_the_same_for_any_number_of_workers(project):
+    """Also when this process has read the shards before its workers are forked."""
+    for shard in (0, 1):
+        encode(project, "ssv2", "train", shard)
+    layout = Layout(project)
+    clips = LatentClips([layout.latents("ssv2", "train", shard) for shard in (0, 1)], seed=3)
+
+    def batches(workers: int) -> list[dict]:
+        return list(data_loader(clips, StepOrder(len(clips), 5, 2, 2, range(3)), workers))
+
+    alone, one, two = batches(0), batches(1), batches(2)
+    assert len(alone) == len(one) == len(two) == 6
+    for expected, *others in zip(alone, one, two, strict=True):
+        for other in others:
+            assert list(other) == list(expected)
+            assert all(torch.equal(other[name], expected[name]) for name in expected)
+
+
+def test_a_damaged_shard_is_named_by_the_worker_that_reads_it(project):
+    encode(project, "ssv2", "train", 0)
+    path = Layout(project).latents("ssv2", "train", 0)
+    clips = LatentClips([path], seed=3)
+    data = bytearray(path.read_bytes())
+    mean = clips.shards[0]["mean"][:].tobytes()
+    clips.shards[0].close()
+    data[data.index(mean[:64]) + 5] ^= 4
+    path.write_bytes(data)
+    with pytest.raises(FcaError, match=r"train-0000\.h5 can't be used"):
+        list(data_loader(clips, StepOrder(len(clips), 5, 3, 1, range(2)), workers=2))

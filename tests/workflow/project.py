@@ -40,6 +40,7 @@ def main():
             "train": lambda: folder / "models" / f"{names[0]}.json",
             "sample": lambda: folder / "samples" / names[0] / f"{names[1]}-{names[2]}.json",
             "score": lambda: folder / "scores" / f"{names[0]}.json",
+            "score-floor": lambda: folder / "scores" / "vae_floor.json",
         }[step]()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{step} {names}\\n")

@@ -35,6 +35,7 @@ def test_pocket_is_the_default_and_complete(fresh) -> None:
         "train_adapter": 3,
         "sample_clips": predicted,
         "score_variant": 9,
+        "score_vae_floor": 3,
         "report": 1,
     }
 
@@ -52,6 +53,7 @@ def test_paper_is_complete_quick_and_without_torch(fresh) -> None:
         "train_adapter": 3,
         "sample_clips": 132,  # 66 x 2 variants
         "score_variant": 9,
+        "score_vae_floor": 3,
         "report": 1,
     }
 

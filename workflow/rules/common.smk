@@ -141,6 +141,11 @@ def scores(dataset):
     return [LAYOUT.scores(dataset, variant) for variant in CONFIG.variants]
 
 
+def floors():
+    """Scores of the VAE alone, of all datasets."""
+    return [LAYOUT.floor(dataset) for dataset in CONFIG.datasets]
+
+
 def comparison_scores(name):
     """For `input:`: scores of a comparison's variants on its datasets."""
 

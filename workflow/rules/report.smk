@@ -4,6 +4,7 @@
 rule report:
     input:
         [scores(dataset) for dataset in CONFIG.datasets],
+        floors(),
     output:
         LAYOUT.report,
     log:

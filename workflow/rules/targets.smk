@@ -43,3 +43,4 @@ for name in CONFIG.datasets:
             f"evaluate_{name}"
         input:
             scores(name),
+            LAYOUT.floor(name),

@@ -7,7 +7,7 @@ wildcards such as `{dataset}`, so the workflow's rules are written with the same
 from pathlib import Path
 
 from fca.config.models import Config
-from fca.config.settings import SampleKind
+from fca.config.settings import FLOOR, SampleKind
 
 
 def _number(shard: int | str) -> str:
@@ -81,6 +81,10 @@ class Layout:
 
     def scores(self, dataset: str, variant: str) -> Path:
         return self.root / dataset / "scores" / f"{variant}.json"
+
+    def floor(self, dataset: str) -> Path:
+        """Scores of the VAE's round trip of the validation clips."""
+        return self.scores(dataset, FLOOR)
 
     def shards(self, dataset: str, split: str) -> range:
         """Numbers of the shards of a split, known from the configuration alone."""

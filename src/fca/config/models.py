@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from fca.config.dataset import Dataset
-from fca.config.settings import BaseKind, FileName, Fraction, Name, PartFile, Positive, Settings, Sha256
+from fca.config.settings import FLOOR, BaseKind, FileName, Fraction, Name, PartFile, Positive, Settings, Sha256
 from fca.config.variant import Variant
 from fca.errors import FcaError
 
@@ -120,6 +120,8 @@ class Train(Settings):
     """Clips in one forward pass of one process"""
     processes: Positive = 1
     """Processes (GPUs) that train together"""
+    loader_workers: int = Field(default=0, ge=0)
+    """Processes that read latents and draw noise beside each training process; any number gives the same batches"""
     gradient_accumulation: Positive = 1
     """Forward passes in one optimizer step"""
     precision: Literal["fp32", "bf16"]
@@ -264,6 +266,8 @@ class Config(Settings):
     def check(self) -> "Config":
         if both := sorted(set(self.variants) & set(self.ablations)):
             raise ValueError(f"{', '.join(both)}: in variants and in ablations, keep one")
+        if FLOOR in self.every_variant:
+            raise ValueError(f"a variant can't be called {FLOOR}: the VAE's own scores have that name")
         image = [name for name, variant in self.every_variant.items() if variant.base == "image"]
         if image and self.image_base is None:
             raise ValueError(f"the variant {image[0]} has base: image, so image_base must say where that model is")

@@ -13,7 +13,12 @@ from fca.config.variant import ADAPTER_SETTINGS, ADAPTER_SIZES
 
 NOT_THE_SAME_FOR_ALL = ("learning_rate", "ablation_learning_rate", "init_from")
 """Settings of `train` that reach a training through `Config.learning_rate` and `init_from`."""
-STEPS = ("fetch", "index", "verify", "resample", "encode", "train", "sample", "score", "report", "preview")
+NOT_WHAT_IS_LEARNED = ("loader_workers", "checkpoint_every", "log_every", "checkpointed_layers")
+"""Settings of `train` that change neither the clips of a step nor what is learned from them."""
+STEPS = (
+    *("fetch", "index", "verify", "resample", "encode"),
+    *("train", "sample", "score", "score_floor", "report", "preview"),
+)
 
 
 def part(
@@ -88,7 +93,7 @@ def part(
             return {
                 "seed": config.seed,
                 "base": bases(),
-                "train": group("train", *NOT_THE_SAME_FOR_ALL, "checkpoint_every", "log_every", "checkpointed_layers"),
+                "train": group("train", *NOT_THE_SAME_FOR_ALL, *NOT_WHAT_IS_LEARNED),
                 "trainings": trainings(),
             }
         case "sample":
@@ -105,6 +110,15 @@ def part(
                 "score": group("score", "batch_size"),
                 "datasets": datasets("format", "source", "initial_frames"),
                 "variants": variants("prediction"),
+            }
+        case "score_floor":
+            return {
+                "seed": config.seed,
+                "base": config.base.model_dump(mode="json", include={"model", "revision"}),
+                "precision": [config.encode.precision, config.sample.precision],
+                "features": group("features"),
+                "score": group("score", "batch_size"),
+                "datasets": datasets("format", "source", "initial_frames"),
             }
         case "report":
             return {

@@ -14,6 +14,8 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Split = Literal["train", "validation"]
 SampleKind = Literal["validation", "opposite"]
 BaseKind = Literal["text", "image"]
+FLOOR = "vae_floor"
+"""Name of the file with the scores of the VAE alone, beside those of the variants."""
 
 
 class Settings(BaseModel):

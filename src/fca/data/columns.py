@@ -7,6 +7,7 @@ HDF5's heap for strings of variable length: it has no checksum, and reading a da
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -84,6 +85,18 @@ def write_hdf5(path: Path, attributes: Mapping[str, str], columns: Mapping[str, 
             _write_column(file, name, columns[name])
 
 
+def chunk_rows(count: int, size: int) -> int:
+    """Rows in a chunk of a column of `count` rows and `size` bytes: alike chunks, since the last is stored whole."""
+    most = max(1, CHUNK_BYTES * count // size)
+    return math.ceil(count / math.ceil(count / most))
+
+
+def stored_bytes(count: int, row_bytes: int) -> int:
+    """What a column takes in a file: whole chunks, each with a checksum and a place in the list of chunks."""
+    rows = chunk_rows(count, count * row_bytes)
+    return math.ceil(count / rows) * (rows * row_bytes + 4 + 8)
+
+
 def _write_column(file: h5py.File, name: str, column: Column) -> None:
     """Strings have a fixed length in bytes: HDF5's heap for variable ones has no checksum, and damaged it
     hangs.
@@ -94,7 +107,7 @@ def _write_column(file: h5py.File, name: str, column: Column) -> None:
         column = np.array(encoded, dtype=dtype)
     else:
         dtype = column.dtype.newbyteorder("<")
-    rows = min(len(column), max(1, CHUNK_BYTES * len(column) // column.nbytes))
+    rows = chunk_rows(len(column), column.nbytes)
     chunks = (rows, *column.shape[1:])
     stored = file.create_dataset(name, column.shape, dtype, chunks=chunks, fletcher32=True, track_times=False)
     for start in range(0, len(column), rows):

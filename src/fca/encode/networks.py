@@ -1,20 +1,13 @@
 """The frozen encoders of clips and captions."""
 
 import torch
-from diffusers import AutoencoderKLCogVideoX
 from torch import Tensor
 from transformers import T5EncoderModel
 
 from fca.checkpoints import DTYPES, base_folder, device, load_pretrained, load_tokenizer, vision_folder
 from fca.config.models import Base
 from fca.encode.blip2 import FrozenBlip2
-
-
-def load_vae(base: Base, precision: str) -> AutoencoderKLCogVideoX:
-    """The frozen VAE on the device, in the given precision."""
-    folder = base_folder(base, "vae")
-    vae = load_pretrained(AutoencoderKLCogVideoX, folder / "vae", DTYPES[precision])
-    return vae.requires_grad_(False).eval().to(device())
+from fca.encode.vae import load_vae, posterior
 
 
 class Encoders:
@@ -40,16 +33,9 @@ class Encoders:
         factor = float(self.vae.config.scaling_factor)
         return 1 / factor if image_to_video and self.vae.config.invert_scale_latents else factor
 
-    @torch.no_grad()
     def posterior(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Clips (n, F, H, W, 3) uint8 -> mean and log variance of the VAE posterior, (n, C, F', H / 8, W / 8) float32.
-
-        One or two frames give one latent frame, 16 give four. Unscaled: `vae.config.scaling_factor` is applied by
-        who samples.
-        """
-        video = pixels.permute(0, 4, 1, 2, 3).to(self.device, torch.float32) / 127.5 - 1
-        posterior = self.vae.encode(video.to(self.vae.dtype)).latent_dist
-        return posterior.mean.float().cpu(), posterior.logvar.float().cpu()
+        """Mean and log variance of the VAE posterior of clips, see `fca.encode.vae.posterior`."""
+        return posterior(self.vae, pixels)
 
     @torch.no_grad()
     def prompt(self, captions: list[str]) -> Tensor:

@@ -23,6 +23,7 @@ from fca.report.cards import gallery
 from fca.report.collect import DatasetResult, collect
 from fca.report.curves import curves
 from fca.report.findings import sentence
+from fca.report.floor import floors
 from fca.report.metrics import METRICS, signed
 from fca.report.overview import write_overview
 from fca.report.table import group
@@ -102,6 +103,7 @@ def context(config: Config, datasets: list[DatasetResult]) -> dict[str, Any]:
         "sentences": [sentence(dataset) for dataset in datasets],
         "metrics": METRICS,
         "groups": [group(dataset) for dataset in datasets],
+        "floors": floors(config, datasets),
         "charts": [(dataset.name, curves(dataset, config.clip.frames)) for dataset in datasets],
         "runs": provenance.runs(datasets),
         "versions": provenance.versions(datasets),

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from fca.checkpoints import DTYPES
 from fca.encode.networks import Encoders
+from fca.encode.vae import decode
 from fca.errors import FcaError
 from fca.model import Denoiser, Given, Prompt
 from fca.model.build import load_denoiser
@@ -21,7 +22,7 @@ from fca.model.diffusion import draw_posterior
 from fca.model.image_to_video import ImageToVideo
 from fca.model_facts import ModelFacts
 from fca.sample.picture import fitted, rgb
-from fca.sample.predict import decode, predict_latents
+from fca.sample.predict import predict_latents
 from fca.seeds import generator
 
 Frame = Image.Image | np.ndarray

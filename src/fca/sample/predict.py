@@ -1,10 +1,10 @@
-"""From conditions to pixels: the denoising loop and the decoder (paper section 3.4, Eq. 2)."""
+"""From conditions to latents: the denoising loop (paper section 3.4, Eq. 2)."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKLCogVideoX, CogVideoXDDIMScheduler
+from diffusers import CogVideoXDDIMScheduler
 from torch import Tensor
 
 from fca.model import Denoiser, Given, Prompt
@@ -43,11 +43,3 @@ def predict_latents(
             velocity = without + guidance_scale * (with_caption - without)
         latents = scheduler.step(velocity, timestep, latents, return_dict=False)[0]
     return latents
-
-
-@torch.no_grad()
-def decode(vae: AutoencoderKLCogVideoX, latents: Tensor) -> Tensor:
-    """Scaled latents (B, f, C, h, w) -> frames (B, 4 f, H, W, 3) uint8, rounded."""
-    unscaled = (1 / vae.config.scaling_factor * latents.transpose(1, 2)).to(vae.dtype)
-    video = vae.decode(unscaled).sample.float()  # (B, 3, F, H, W) in [-1, 1]
-    return ((video / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 4, 1).cpu()

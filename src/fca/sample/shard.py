@@ -8,13 +8,14 @@ from fca.config import Config, Layout
 from fca.data.manifest import Manifest, made_by
 from fca.data.shards import Shard, write_shard
 from fca.data.tabletop import opposite_caption
-from fca.encode.networks import Encoders, load_vae
+from fca.encode.networks import Encoders
+from fca.encode.vae import decode, load_vae
 from fca.errors import FcaError
 from fca.model import Given, Prompt
 from fca.model.build import load_denoiser
 from fca.model.diffusion import draw_posterior
 from fca.sample.pipeline import encode_prompt
-from fca.sample.predict import decode, predict_latents
+from fca.sample.predict import predict_latents
 from fca.seeds import generator, seed_of
 
 

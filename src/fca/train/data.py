@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fca.data.shards import Shard
 from fca.model.diffusion import draw_posterior
@@ -52,6 +52,15 @@ class LatentClips(Dataset):
             "text_mask": torch.from_numpy(shard["text_mask"][caption]),
             "vision": torch.from_numpy(shard["vision"][row]).float(),
         }
+
+
+def data_loader(clips: LatentClips, order: "StepOrder", workers: int = 0, pin_memory: bool = False) -> DataLoader:
+    """The batches of `order`; any number of worker processes makes the same ones, in the same order.
+
+    A draw is a function of (seed, step, clip), and each process opens the shards for itself, so nothing is shared but
+    the finished batches. Each worker holds two batches ahead: 17 MB a clip at the paper's size, in shared memory.
+    """
+    return DataLoader(clips, batch_sampler=order, num_workers=workers, pin_memory=pin_memory)
 
 
 class StepOrder(Sampler[list[Place]]):

@@ -27,7 +27,7 @@ from fca.model.build import load_base, new_denoiser
 from fca.model.diffusion import diffuse
 from fca.train.checkpoint import load_newest, save_checkpoint
 from fca.train.compile import compile_layers
-from fca.train.data import LatentClips, StepOrder
+from fca.train.data import LatentClips, StepOrder, data_loader
 from fca.train.export import export, run_folder
 from fca.train.memory import checkpoint_layers
 from fca.train.objective import Loss, epsilon_loss, v_loss
@@ -121,7 +121,7 @@ def train(config: Config, dataset: str, variant: str) -> None:
         accelerator.process_index,
         accelerator.num_processes,
     )
-    loader = DataLoader(clips, batch_sampler=order, pin_memory=accelerator.device.type == "cuda")
+    loader = data_loader(clips, order, settings.loader_workers, pin_memory=accelerator.device.type == "cuda")
     started = time.monotonic() - seconds
     passes = _batches(loader, accelerator)
     bar = tqdm(

@@ -1,0 +1,133 @@
+"""`fca data check`: read every shard again and compare its hash, and its parents', with what the manifests say."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from fca.config import Config, Layout
+from fca.data.manifest import Manifest
+from fca.data.shards import Shard, manifest_path
+from fca.errors import FcaError
+
+
+@dataclass(frozen=True)
+class Bad:
+    """Something that can't be relied on."""
+
+    path: Path
+    state: str
+    """missing, damaged (its content isn't what its manifest says) or stale (made from something else than is there)."""
+    why: str
+
+
+def check(config: Config, datasets: Sequence[str], workers: int | None = None) -> tuple[int, list[Bad]]:
+    """Read all shards of clips, latents and samples that were made; return their number and what is bad, by path.
+
+    `workers` processes read at once (null: one for each core that this process may use). Models and indexes are not
+    read, but they are named where they were made from something else than is there now. What was never made is not bad;
+    a file whose manifest is there without it is.
+    """
+    layout = Layout(config)
+    shards = [path for dataset in datasets for path in shards_of(layout, dataset)]
+    others = [path for dataset in datasets for path in _other_manifests(layout, dataset)]
+    bad = [found for path in (*map(manifest_path, shards), *others) for found in _stale(layout, path)]
+    sizes = {path: path.stat().st_size for path in shards if path.is_file()}
+    absent = [path for path in shards if path not in sizes]
+    bad += [Bad(path, "missing", "its manifest is there, the file is not") for path in absent]
+    workers = min(workers or len(os.sched_getaffinity(0)), max(1, len(sizes)))
+    bar = tqdm(total=sum(sizes.values()), desc="check", unit="B", unit_scale=True, disable=None)
+    with bar, ProcessPoolExecutor(workers) as pool:
+        jobs = {pool.submit(damage, path): path for path in sorted(sizes, key=sizes.__getitem__, reverse=True)}
+        for job in as_completed(jobs):
+            path = jobs[job]
+            if (why := job.result()) is not None:
+                bad.append(Bad(path, "damaged", why))
+            bar.update(sizes[path])
+    return len(shards), sorted(bad, key=lambda row: (row.path, row.state))
+
+
+def shards_of(layout: Layout, dataset: str) -> Iterator[Path]:
+    """Every shard of the dataset that has a file or a manifest, in the order of the steps."""
+    config = layout.config
+    made = [
+        layout.clips(dataset, split, number)
+        for split in ("train", "validation")
+        for number in layout.shards(dataset, split)
+    ]
+    made += [
+        layout.latents(dataset, split, number, base)
+        for base in ("text", "image")
+        for split in ("train", "validation")
+        for number in layout.shards(dataset, split)
+    ]
+    made += [
+        layout.samples(dataset, variant, kind, number)
+        for variant in config.every_variant
+        for kind in layout.sample_kinds(dataset, variant)
+        for number in layout.shards(dataset, "validation")
+    ]
+    return (path for path in made if path.exists() or manifest_path(path).exists())
+
+
+def damage(path: Path) -> str | None:
+    """What is wrong with a shard's file or manifest, all of it read; None where nothing is."""
+    try:
+        with Shard(path) as shard:
+            shard.verify()
+    except FcaError as error:
+        return error.problem.removeprefix(f"{path} can't be used: ")
+    return None
+
+
+def table(layout: Layout, checked: int, bad: Sequence[Bad]) -> str:
+    """What was found, in words and columns."""
+    states = ", ".join(f"{count} {state}" for state, count in sorted(Counter(row.state for row in bad).items()))
+    lines = [f"{checked} shards below {layout.root} were read: {states or 'all good'}"]
+    names = {row: row.path.relative_to(layout.root).as_posix() for row in bad}
+    width = max(map(len, names.values()), default=0)
+    lines += [f"  {row.state:8}  {names[row]:{width}}  {row.why}" for row in bad]
+    return "\n".join(lines)
+
+
+def remedy(bad: Sequence[Bad]) -> str:
+    """What makes the bad ones again."""
+    files = list(dict.fromkeys(str(path) for row in bad for path in (row.path, manifest_path(row.path))))
+    return (
+        f"`rm -rf {' '.join(files)}` and run the workflow again: it makes what is missing, and all that depends on it"
+    )
+
+
+def _other_manifests(layout: Layout, dataset: str) -> Iterator[Path]:
+    """Manifests of what is no shard and was made from something: the index and the models."""
+    paths = [layout.index_manifest(dataset)]
+    paths += [layout.model_manifest(dataset, name) for name, own in layout.config.every_variant.items() if own.trained]
+    return (path for path in paths if path.exists())
+
+
+def _stale(layout: Layout, manifest: Path) -> Iterator[Bad]:
+    """One row where something that this was made from is there with another hash."""
+    try:
+        parents = Manifest.read(manifest).parents
+    except FcaError as error:
+        if manifest.with_suffix(".h5").exists():
+            return  # reading the shard says so
+        yield Bad(manifest, "damaged", error.problem)
+        return
+    changed = []
+    for name, sha256 in parents.items():
+        parent = Layout.manifest(layout.root / name)
+        try:
+            now = Manifest.read(parent).sha256 if parent.exists() else sha256  # removed to save space: nothing to say
+        except FcaError:
+            continue  # it has a row of its own
+        if now != sha256:
+            changed.append(f"{name} {sha256[:12]}, which is {now[:12]} now")
+    if changed:
+        more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
+        made = next((path for path in (manifest.with_suffix(".h5"),) if path.exists()), manifest)
+        yield Bad(made, "stale", f"made from {changed[0]}{more}")

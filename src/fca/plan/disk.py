@@ -1,0 +1,87 @@
+"""Bytes of what the steps write, from the shapes of the arrays (docs/architecture.md lists them)."""
+
+import math
+from functools import cache
+
+from fca.config import Config, Layout
+from fca.data.clip import read_records
+from fca.data.columns import stored_bytes
+from fca.plan.networks import Networks
+
+WORDS = 100
+"""Bytes of a clip's id and caption, where the clips are not listed yet."""
+BRIDGE_CAPTIONS = 106
+"""Distinct captions of Seer's index of BridgeData."""
+EMPTY = 2**13
+"""About what an HDF5 file of ours holds beside its arrays."""
+
+
+class Disk:
+    """Counts clips and captions from the index, where there is one, and from the configuration, where there is none."""
+
+    def __init__(self, config: Config) -> None:
+        self.config, self.layout = config, Layout(config)
+        clip = config.clip
+        self.pixels = clip.frames * clip.height * clip.width * 3
+        self.assumed: set[str] = set()
+        self._captions = cache(self._read_captions)
+
+    def clips(self, dataset: str, split: str) -> int:
+        """The shards of a split's clips."""
+        return sum(_file(words, self.pixels, 4) for words in self._shards(dataset, split))
+
+    def samples(self, dataset: str) -> int:
+        """The shards of one kind of a variant's samples."""
+        return sum(_file(words, self.pixels, 8) for words in self._shards(dataset, "validation"))
+
+    def latents(self, dataset: str, split: str, networks: Networks) -> int:
+        """The shards of a split's latents, float16, with a row of the caption tables for each distinct caption."""
+        return sum(self.latents_shard(words, networks) for words in self._shards(dataset, split))
+
+    def latents_shard(self, captions: list[str], networks: Networks) -> int:
+        """One shard; `captions` of its clips."""
+        clip, base = self.config.clip, networks.base
+        frame = 2 * networks.latent_channels * (clip.height // 8) * (clip.width // 8)
+        video = clip.frames // 4 * frame
+        vision = 2 * networks.vision_tokens * networks.vision_width
+        text = base.caption_tokens * networks.text_width * 2
+        rows = len(set(captions) | {""})
+        tables = (2 * base.text_tokens * networks.prompt_width, text, base.caption_tokens)
+        return _file(captions, video, video, frame, frame, vision, 4) + sum(stored_bytes(rows, row) for row in tables)
+
+    def _shards(self, dataset: str, split: str) -> list[list[str]]:
+        """The captions of each shard's clips."""
+        captions = self._captions(dataset, split)
+        rows = [self.layout.shard_rows(dataset, split, number) for number in self.layout.shards(dataset, split)]
+        return [captions[own.start : own.stop] for own in rows]
+
+    def _read_captions(self, dataset: str, split: str) -> list[str]:
+        """The caption of each clip that the configuration asks for."""
+        settings = self.config.datasets[dataset]
+        count = settings.split(split).clips
+        path = self.layout.index(dataset)
+        if path.is_file():
+            return [record.caption for record in read_records(path, split)][:count]
+        distinct = min(count, BRIDGE_CAPTIONS if settings.format == "bridge" else count)
+        words = f"{distinct} captions" if distinct < count else "a caption of its own for each clip"
+        self.assumed.add(f"{dataset} is not indexed yet: {words}, {WORDS} bytes of names for each")
+        return [f"{number % distinct:0{WORDS // 2}d}" for number in range(count)]
+
+
+def checkpoints(trained: int, kept: int) -> int:
+    """Weights and AdamW's two moments in float32; one more while the next is written."""
+    return 12 * trained * (kept + 1)
+
+
+def _file(captions: list[str], *rows: int) -> int:
+    """A file with columns of numbers, `rows` bytes for each clip, its captions and ids (of about their width)."""
+    width = max(1, *(len(text.encode()) for text in captions))
+    return EMPTY + sum(stored_bytes(len(captions), row) for row in (*rows, width, width))
+
+
+def readable(size: float | None) -> str:
+    """`3.4 GB`, in powers of ten."""
+    if size is None:
+        return "not known"
+    power = 0 if size < 1 else min(4, int(math.log10(size)) // 3)
+    return f"{size / 1000**power:.3g} {['B', 'kB', 'MB', 'GB', 'TB'][power]}"

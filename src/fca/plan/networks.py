@@ -1,0 +1,106 @@
+"""The networks of a configuration as shapes without numbers, from their own or the published configurations.
+
+No weights are read and nothing is fetched.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from accelerate import init_empty_weights
+from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel
+from torch import nn
+from transformers import Blip2Config, Blip2VisionModel, T5Config, T5EncoderModel
+
+from fca.checkpoints import read_json
+from fca.config import Base
+
+TRANSFORMER_2B = {"num_attention_heads": 30, "attention_head_dim": 64, "num_layers": 30, "attention_bias": True}
+TRANSFORMER_5B_I2V = TRANSFORMER_2B | {
+    "num_attention_heads": 48,
+    "num_layers": 42,
+    "in_channels": 32,
+    "ofs_embed_dim": 512,
+    "patch_bias": False,
+    "patch_size_t": 2,
+    "sample_frames": 81,
+    "sample_height": 300,
+    "sample_width": 300,
+    "use_rotary_positional_embeddings": True,
+}
+VAE = {
+    "block_out_channels": (128, 256, 256, 512),
+    "down_block_types": ("CogVideoXDownBlock3D",) * 4,
+    "up_block_types": ("CogVideoXUpBlock3D",) * 4,
+    "latent_channels": 16,
+}
+T5_XXL = {
+    "d_model": 4096,
+    "d_ff": 10240,
+    "d_kv": 64,
+    "num_layers": 24,
+    "num_heads": 64,
+    "feed_forward_proj": "gated-gelu",
+}
+"""CogVideoX-2B and CogVideoX1.5-5B-I2V as their published configurations say, as far as they differ from the classes'
+own defaults. Blip2Config's defaults are blip2-itm-vit-g's."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """One `base` or `image_base`, and what of it is assumed."""
+
+    base: Base
+    transformer: CogVideoXTransformer3DModel
+    """On the meta device: shapes alone."""
+    latent_channels: int
+    prompt_width: int
+    text_width: int
+    """Width of a caption's embeddings in frame-wise text conditioning."""
+    vision_tokens: int
+    vision_width: int
+    vae_parameters: int
+    encoder_parameters: int
+    """Of T5, the ViT and the VAE together."""
+    assumed: list[str]
+
+
+def networks(base: Base) -> Networks:
+    """The networks of `base`; `FcaError` where a folder's configuration is missing or no JSON."""
+    folder, vision_folder = Path(base.model), Path(base.vision_model)
+    assumed = []
+    with init_empty_weights():
+        if folder.is_dir():
+            transformer = CogVideoXTransformer3DModel.from_config(read_json(folder / "transformer" / "config.json"))
+            vae = AutoencoderKLCogVideoX.from_config(read_json(folder / "vae" / "config.json"))
+            text = T5EncoderModel(T5Config.from_dict(read_json(folder / "text_encoder" / "config.json")))
+        else:
+            image = "i2v" in base.model.lower()
+            transformer = CogVideoXTransformer3DModel(**(TRANSFORMER_5B_I2V if image else TRANSFORMER_2B))
+            vae = AutoencoderKLCogVideoX(**VAE)
+            text = T5EncoderModel(T5Config(**T5_XXL))
+            known = "CogVideoX1.5-5B-I2V" if image else "CogVideoX-2B"
+            assumed.append(f"{base.model} isn't in a folder here: sizes of {known} as published")
+        content: dict[str, Any] = read_json(vision_folder / "config.json") if vision_folder.is_dir() else {}
+        blip2 = Blip2Config.from_dict(content)
+        vision = Blip2VisionModel(blip2.vision_config)
+    if not content:
+        assumed.append(f"{base.vision_model} isn't in a folder here: sizes of blip2-itm-vit-g as published")
+    own = blip2.vision_config
+    return Networks(
+        base=base,
+        transformer=transformer,
+        latent_channels=vae.config.latent_channels,
+        prompt_width=text.config.d_model,
+        text_width=blip2.qformer_config.hidden_size,
+        vision_tokens=(own.image_size // own.patch_size) ** 2 + 1,
+        vision_width=own.hidden_size,
+        vae_parameters=numbers(vae),
+        encoder_parameters=numbers(vae) + numbers(text) + numbers(vision),
+        assumed=assumed,
+    )
+
+
+def numbers(module: nn.Module) -> int:
+    """How many numbers a network has."""
+    return sum(parameter.numel() for parameter in module.parameters())

@@ -1,0 +1,166 @@
+"""Every step of a configuration with its jobs, bytes, hours and memory."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from fca.config import BaseKind, Config, Layout
+from fca.plan.disk import Disk, checkpoints
+from fca.plan.memory import BYTES, Weights, weights
+from fca.plan.networks import Networks, networks
+from fca.plan.rates import Rates
+from fca.train.checkpoint import KEPT
+
+RAW = {"ssv2": 19_000_000_000}
+"""Bytes of the unpacked videos, where the publisher's size is known (docs/data/)."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One step for one dataset, split or variant."""
+
+    step: str
+    dataset: str
+    of: str
+    """Split, base or variant."""
+    jobs: int
+    disk: Mapping[str, int | None] = field(default_factory=dict)
+    """Kind of file -> bytes; null: not known."""
+    gpu_hours: float | None = 0.0
+    """Of all jobs, on all their GPUs; null: not known; 0: no GPU is used."""
+    rate: str = ""
+    gpu_memory: int | None = None
+    """Bytes on one GPU; null: not counted."""
+    memory_of: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All rows, and what was assumed."""
+
+    scale: str
+    folder: str
+    rows: list[Row]
+    assumed: list[str]
+
+    def disk(self) -> dict[str, int]:
+        """Bytes by kind, without what is not known."""
+        total: Counter[str] = Counter()
+        for row in self.rows:
+            total.update({kind: size for kind, size in row.disk.items() if size is not None})
+        return dict(total)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, in bytes and hours."""
+        known = [row.gpu_hours for row in self.rows if row.gpu_hours is not None]
+        unknown = sorted({row.step for row in self.rows if row.gpu_hours is None})
+        totals = {"disk": self.disk(), "gpu_hours": sum(known), "without_a_rate": unknown}
+        return {
+            "scale": self.scale,
+            "rows": [asdict(row) for row in self.rows],
+            "total": totals,
+            "assumed": self.assumed,
+        }
+
+
+def plan(config: Config, ablations: bool = False, clips_per_second: dict[str, float] | None = None) -> Plan:
+    """The steps of `all`, and with `ablations` the other variants', on the datasets that they are trained on."""
+    return _Planner(config, ablations, clips_per_second or {}).plan()
+
+
+class _Planner:
+    def __init__(self, config: Config, ablations: bool, given: dict[str, float]) -> None:
+        self.config, self.layout = config, Layout(config)
+        self.variants = config.every_variant if ablations else config.variants
+        self.disk, self.rates = Disk(config), Rates(config, given)
+        kinds: dict[BaseKind, None] = {"text": None}
+        kinds |= {own.base: None for own in self.variants.values() if own.prediction == "model"}
+        self.networks: dict[BaseKind, Networks] = {kind: networks(config.base_called(kind)) for kind in kinds}
+        self.weights: dict[str, Weights] = {
+            name: weights(config, name, self.networks[own.base]) for name, own in self.variants.items() if own.trained
+        }
+
+    def plan(self) -> Plan:
+        rows = [row for dataset in self.config.datasets for row in self._dataset(dataset)]
+        assumed = [note for own in self.networks.values() for note in own.assumed]
+        notes = list(dict.fromkeys([*assumed, *sorted(self.disk.assumed)]))
+        return Plan(self.config.scale, self.config.data_dir, rows, notes)
+
+    def _dataset(self, dataset: str) -> list[Row]:
+        settings = self.config.datasets[dataset]
+        raw = RAW.get(settings.format) if settings.source == "archive" else None
+        rows = [
+            Row("fetch", dataset, "", 1, {"raw": raw}),
+            Row("index", dataset, "", 1),
+            self._clips(dataset),
+            *(
+                self._latents(dataset, split, kind)
+                for kind in self._bases(dataset)
+                for split in ("train", "validation")
+            ),
+        ]
+        for name in self._variants(dataset):
+            rows += self._variant(dataset, name)
+        return [*rows, self._floor(dataset)]
+
+    def _variants(self, dataset: str) -> list[str]:
+        """Those that this dataset has: ablations are trained where it has steps for them."""
+        has_ablations = self.config.datasets[dataset].ablation_steps is not None
+        return [name for name in self.variants if name in self.config.variants or has_ablations]
+
+    def _bases(self, dataset: str) -> list[BaseKind]:
+        needed = {self.config.variant(name).base for name in self._variants(dataset)} | {"text"}
+        return [kind for kind in self.networks if kind in needed]
+
+    def _clips(self, dataset: str) -> Row:
+        """Validation clips are kept; those of training go from pixels to latents and never lie on the disk."""
+        jobs = len(self.layout.shards(dataset, "validation"))
+        return Row("resample", dataset, "validation", jobs, {"clips": self.disk.clips(dataset, "validation")})
+
+    def _latents(self, dataset: str, split: str, kind: BaseKind) -> Row:
+        own = self.networks[kind]
+        hours, rate = self.rates.of_clips("encode", self.config.datasets[dataset].split(split).clips)
+        return Row(
+            "encode",
+            dataset,
+            f"{split}, {kind}",
+            len(self.layout.shards(dataset, split)),
+            {"latents": self.disk.latents(dataset, split, own)},
+            hours,
+            rate,
+            BYTES[self.config.encode.precision] * own.encoder_parameters,
+            "weights of VAE, T5 and ViT",
+        )
+
+    def _variant(self, dataset: str, name: str) -> list[Row]:
+        own, rows = self.config.variant(name), []
+        if own.trained:
+            count = self.weights[name]
+            hours, rate = self.rates.training(dataset, name)
+            made = {"models": 4 * count.trained, "checkpoints": checkpoints(count.trained, KEPT)}
+            kept = "activations" if count.counts_activations else "without activations"
+            what = f"{count.trained / 1e6:,.1f} M trained, {count.frozen / 1e6:,.1f} M frozen, {kept}"
+            rows.append(Row("train", dataset, name, 1, made, hours, rate, count.training, what))
+        kinds = self.layout.sample_kinds(dataset, name)
+        if kinds:
+            shards = len(self.layout.shards(dataset, "validation"))
+            clips = len(kinds) * self.config.datasets[dataset].validation.clips
+            hours, rate = self.rates.sampling(name, clips)
+            size = {"samples": len(kinds) * self.disk.samples(dataset)}
+            rows.append(Row("sample", dataset, name, len(kinds) * shards, size, hours, rate, *self._sampling(name)))
+        hours, rate = self.rates.of_clips("score", self.config.datasets[dataset].validation.clips)
+        return [*rows, Row("score", dataset, name, 1, {}, hours, rate)]
+
+    def _sampling(self, name: str) -> tuple[int, str]:
+        own = self.networks[self.config.variant(name).base]
+        if name in self.weights:
+            numbers = self.weights[name].trained + self.weights[name].frozen
+        else:
+            numbers = sum(parameter.numel() for parameter in own.transformer.parameters())
+        return BYTES[self.config.sample.precision] * (numbers + own.vae_parameters), "weights of denoiser and VAE"
+
+    def _floor(self, dataset: str) -> Row:
+        hours, rate = self.rates.of_clips("floor", self.config.datasets[dataset].validation.clips)
+        size = BYTES[self.config.encode.precision] * self.networks["text"].vae_parameters
+        return Row("score-floor", dataset, "", 1, {}, hours, rate, size, "weights of the VAE")
