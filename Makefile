@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Small tensors: more threads cost more than they give. Snakemake sets this for each of its jobs itself.
 export OMP_NUM_THREADS ?= $(CORES)
 
-.PHONY: install demo test test-slow lint clean
+.PHONY: install vbench-env demo test test-slow test-vbench lint clean
 
 install: .venv/installed
 
@@ -14,7 +14,21 @@ install: .venv/installed
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@
 
+# The official VBench package needs an environment of its own: workflow/envs/vbench. Without it the report says so.
+VBENCH := .venv-vbench
+VBENCH_PINS := workflow/envs/vbench/requirements.txt
+
+vbench-env: $(VBENCH)/installed
+
+$(VBENCH)/installed: $(VBENCH_PINS)
+	test -x $(VBENCH)/bin/python || $(PYTHON) -m venv $(VBENCH)
+	$(VBENCH)/bin/python -m pip install --quiet -c $(VBENCH_PINS) torch
+	$(VBENCH)/bin/python -m pip install --quiet --no-deps -r $(VBENCH_PINS)
+	$(VBENCH)/bin/python src/fca/vbench/official.py --check
+	touch $@
+
 demo: install
+	$(MAKE) vbench-env || echo "Going on without VBench's environment; the report says what is missing"
 	$(BIN)/snakemake --cores $(CORES) all
 	@echo "The report is in reports/index.html"
 
@@ -23,6 +37,10 @@ test: install
 
 test-slow: install
 	$(BIN)/python -m pytest -q -m slow
+
+# The official VBench functions, all six dimensions with small random networks; 3 minutes.
+test-vbench: install vbench-env
+	$(BIN)/python -m pytest -q -m vbench
 
 lint: install
 	$(BIN)/ruff check

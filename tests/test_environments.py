@@ -48,3 +48,10 @@ def test_conda_has_the_same_direct_dependencies() -> None:
 
 def test_torch_is_pinned_without_a_build() -> None:
     assert project()["torch"] == constraints()["torch"] == "2.13.0"
+
+
+def test_vbench_has_an_environment_of_exact_pins_with_the_same_torch_and_decoder() -> None:
+    lines = (ROOT / "workflow" / "envs" / "vbench" / "requirements.txt").read_text().splitlines()
+    own = pins([line for line in lines if line and not line.startswith("#")])
+    shared = ("torch", "decord", "numpy")
+    assert {name: own[name] for name in shared} == {name: constraints()[name] for name in shared}

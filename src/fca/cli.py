@@ -20,6 +20,7 @@ from fca.options import add_check, add_floor, add_plan
 from fca.report.options import add_compare
 from fca.sample.options import add_predict
 from fca.study.options import add_study
+from fca.vbench.options import add_vbench
 
 if TYPE_CHECKING:
     from fca.config import Config
@@ -254,6 +255,7 @@ def _parser() -> argparse.ArgumentParser:
                         help="the captions as they are (default), or opposite ones")  # fmt: skip
     step("score", _score, "compare a variant's predictions with the truth", "dataset", "variant")
     add_floor(commands)
+    add_vbench(step)
     report = step("report", _report, "write the HTML report")
     report.add_argument("comparison", nargs="?", choices=list(COMPARISONS), metavar="COMPARISON",
                         help=f"the page of one comparison of the paper instead: {', '.join(COMPARISONS)}")  # fmt: skip

@@ -17,6 +17,7 @@ ENTRY_MODULES = {
     "sample": "fca.sample.shard",
     "score": "fca.score",
     "score_floor": "fca.score.floor",
+    "vbench": "fca.vbench.step",
     "report": "fca.report.page",
     "preview": "fca.report.preview",
     "pocket_base": "fca.pocket.build",

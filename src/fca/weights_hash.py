@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from fca.config import BaseKind, Config
+from fca.vbench.weights import WEIGHTS
 
 LARGE = 50 * 2**20  # bytes; of a larger file the size and samples of the content count, so that a dry run stays quick
 SAMPLES, SAMPLE = 64, 2**16  # bytes at even distances, the first and the last included
@@ -18,6 +19,7 @@ def weights_hash(config: Config, step: str, variant: str | None = None, base: Ba
     folder = Path(networks.model)
     encoders = [folder / "vae", folder / "text_encoder", folder / "tokenizer", Path(networks.vision_model)]
     denoiser = [folder / "transformer", folder / "scheduler"]
+    settings = config.score.vbench
     start = config.init_from(variant) if variant is not None else None
     read = {
         "encode": encoders,
@@ -25,6 +27,7 @@ def weights_hash(config: Config, step: str, variant: str | None = None, base: Ba
         "sample": [*denoiser, *encoders],  # the decoder, and opposite captions, which have no latents
         "score": [Path(config.features.network)],
         "score_floor": [folder / "vae", Path(config.features.network)],
+        "vbench": [Path(settings.weights) / file.name for file in WEIGHTS] if settings and settings.weights else [],
     }
     return {str(path): _hash(path) for path in read.get(step, []) if path.exists()}
 

@@ -12,6 +12,7 @@ from fca.config import ConfigError, Layout, load, part
 from fca.comparisons import COMPARISONS, compared
 from fca.data.captions import NAMES as CAPTION_FILES
 from fca.errors import FcaError
+from fca.vbench.weights import TRUTH, is_ready
 from fca.weights_hash import weights_hash
 
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
@@ -157,3 +158,20 @@ def comparison_scores(name):
         return [LAYOUT.scores(dataset, variant) for dataset in shown.datasets for variant in shown.variants]
 
     return of_job
+
+
+def vbench_results(datasets):
+    """VBench of all variants and of the truth, on those of the datasets that it is measured on."""
+    settings = CONFIG.score.vbench
+    measured = [dataset for dataset in datasets if settings and settings.measures(dataset)]
+    return [LAYOUT.vbench(dataset, row) for dataset in measured for row in (*CONFIG.variants, TRUTH)]
+
+
+def vbench_samples(wildcards):
+    """Manifests of the predictions that are measured; the truth has none."""
+    return [] if wildcards.row == TRUTH else samples(wildcards.dataset, wildcards.row)
+
+
+def vbench_settings(wildcards):
+    """What the job depends on."""
+    return part(CONFIG, "vbench", wildcards.dataset, None if wildcards.row == TRUTH else wildcards.row)

@@ -86,6 +86,14 @@ class Layout:
         """Scores of the VAE's round trip of the validation clips."""
         return self.scores(dataset, FLOOR)
 
+    def vbench(self, dataset: str, row: str) -> Path:
+        """VBench of a variant, or of the truth."""
+        return self.root / dataset / "vbench" / f"{row}.json"
+
+    def vbench_shard(self, dataset: str, row: str, shard: int | str) -> Path:
+        """The same of one shard, a row a clip; no rule's output, so that a killed run goes on from it."""
+        return self.runs / dataset / "vbench" / row / f"{_number(shard)}.json"
+
     def shards(self, dataset: str, split: str) -> range:
         """Numbers of the shards of a split, known from the configuration alone."""
         return range(self.config.datasets[dataset].split(split).shards)

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from fca.config.dataset import Dataset
 from fca.config.settings import FLOOR, BaseKind, FileName, Fraction, Name, PartFile, Positive, Settings, Sha256
 from fca.config.variant import Variant
+from fca.config.vbench import VBench
 from fca.errors import FcaError
 
 
@@ -165,6 +166,8 @@ class Score(Settings):
     """Resamplings of the clips behind each interval"""
     confidence: float = Field(default=0.95, gt=0, lt=1)
     """Coverage of the intervals"""
+    vbench: VBench | None = None
+    """VBench; null: not measured"""
 
 
 class Report(Settings):
@@ -271,6 +274,9 @@ class Config(Settings):
         image = [name for name, variant in self.every_variant.items() if variant.base == "image"]
         if image and self.image_base is None:
             raise ValueError(f"the variant {image[0]} has base: image, so image_base must say where that model is")
+        measured = (self.score.vbench and self.score.vbench.datasets) or []
+        if unknown := sorted(set(measured) - set(self.datasets)):
+            raise ValueError(f"score.vbench.datasets: there is no dataset {', '.join(unknown)}")
         if "ablation" in (variant.steps for variant in self.variants.values()):
             raise ValueError(
                 "variants with steps: ablation belong to ablations: they are trained on some datasets only"

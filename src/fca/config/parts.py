@@ -17,7 +17,7 @@ NOT_WHAT_IS_LEARNED = ("loader_workers", "checkpoint_every", "log_every", "check
 """Settings of `train` that change neither the clips of a step nor what is learned from them."""
 STEPS = (
     *("fetch", "index", "verify", "resample", "encode"),
-    *("train", "sample", "score", "score_floor", "report", "preview"),
+    *("train", "sample", "score", "score_floor", "vbench", "report", "preview"),
 )
 
 
@@ -107,7 +107,7 @@ def part(
             return {
                 "seed": config.seed,
                 "features": group("features"),
-                "score": group("score", "batch_size"),
+                "score": group("score", "batch_size", "vbench"),
                 "datasets": datasets("format", "source", "initial_frames"),
                 "variants": variants("prediction"),
             }
@@ -117,8 +117,16 @@ def part(
                 "base": config.base.model_dump(mode="json", include={"model", "revision"}),
                 "precision": [config.encode.precision, config.sample.precision],
                 "features": group("features"),
-                "score": group("score", "batch_size"),
+                "score": group("score", "batch_size", "vbench"),
                 "datasets": datasets("format", "source", "initial_frames"),
+            }
+        case "vbench":
+            return {
+                "seed": config.seed,
+                "score": group("score", "batch_size", "vbench"),
+                "vbench": config.score.vbench and config.score.vbench.model_dump(exclude={"environment", "datasets"}),
+                "datasets": datasets("initial_frames"),
+                "variants": variants("prediction") if variant else {},
             }
         case "report":
             return {

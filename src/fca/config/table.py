@@ -67,7 +67,7 @@ def _rows(path: str, group: dict, definitions: dict) -> tuple[list[str], list[tu
         else:
             kind = f"see `{name}`"
             below.append((f"`{name}`", name, inner))
-        default = "required" if key in group["required"] else f"`{json.dumps(setting.get('default'))}`"
+        default = "required" if key in group.get("required", []) else f"`{json.dumps(setting.get('default'))}`"
         rows.append(f"| `{key}` | {kind} | {default} | {setting['description']} |")
     return rows, below
 

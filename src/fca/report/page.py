@@ -27,6 +27,7 @@ from fca.report.floor import floors
 from fca.report.metrics import METRICS, signed
 from fca.report.overview import write_overview
 from fca.report.table import group
+from fca.report.vbench import section
 
 TEMPLATES = Path(__file__).parent / "templates"
 CONTROLS = dict.fromkeys({*range(32), *range(127, 160)} - {9, 10}, "\N{REPLACEMENT CHARACTER}")
@@ -105,6 +106,7 @@ def context(config: Config, datasets: list[DatasetResult]) -> dict[str, Any]:
         "groups": [group(dataset) for dataset in datasets],
         "floors": floors(config, datasets),
         "charts": [(dataset.name, curves(dataset, config.clip.frames)) for dataset in datasets],
+        "vbench": section(config, provenance.config_file(config)),
         "runs": provenance.runs(datasets),
         "versions": provenance.versions(datasets),
         "continued": provenance.continued(datasets, config),

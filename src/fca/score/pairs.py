@@ -1,6 +1,6 @@
 """Predictions beside their truths: clip and sample shards of one variant, matched by id."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,9 +29,12 @@ class Pairs:
     """All predictions of a kind with their truths. Opening checks that they belong together, before any work.
 
     Where the variant's prediction is `repeat`, there are no samples: the prediction is made from the truth.
+    `shards`: only these, however few clips they hold.
     """
 
-    def __init__(self, config: Config, dataset: str, variant: str, kind: SampleKind) -> None:
+    def __init__(
+        self, config: Config, dataset: str, variant: str, kind: SampleKind, shards: Sequence[int] | None = None
+    ) -> None:
         layout = Layout(config)
         self.initial_frames = config.datasets[dataset].initial_frames
         self.frame_shape = (config.clip.frames, config.clip.height, config.clip.width, 3)
@@ -40,7 +43,7 @@ class Pairs:
         self.quarantine: list[Any] = []
         self._parts: list[tuple[Shard, Shard | None, list[tuple[int, int]]]] = []
         repeats = config.variant(variant).prediction == "repeat"
-        for number in layout.shards(dataset, "validation"):
+        for number in layout.shards(dataset, "validation") if shards is None else shards:
             truth = Shard(layout.clips(dataset, "validation", number), kind="clips")
             made = layout.samples(dataset, variant, kind, number)
             samples = None if repeats else Shard(made, kind="samples")
@@ -50,7 +53,7 @@ class Pairs:
             self.truth_parents[truth.path.relative_to(layout.root).as_posix()] = truth.manifest.sha256
             self._parts.append((truth, samples, _matches(truth, samples, kind)))
             self.quarantine += (samples or truth).manifest.quarantine
-        if len(self) < 2:
+        if shards is None and len(self) < 2:
             remedy = f"raise datasets.{dataset}.validation.clips"
             raise FcaError(f"{dataset} has {len(self)} clips to score", "at least 2", remedy)
 

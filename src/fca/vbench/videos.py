@@ -1,0 +1,48 @@
+"""Clips as the MP4 files that VBench's functions read, without loss unless the protocol says otherwise.
+
+VBench reads with decord and with OpenCV. H.264 at quantiser 0 in RGB is what both give back pixel by pixel at every
+size (PNG in MP4 fails in decord at some); `official.py` compares hashes of what each reads before anything is scored.
+"""
+
+import hashlib
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+FRAMES_PER_SECOND = 8
+"""CogVideoX's. None of the six dimensions depends on it."""
+BITEXACT = 1 << 23  # AV_CODEC_FLAG_BITEXACT: no version of a library in the file
+
+
+def codec_name(crf: int | None) -> str:
+    """What the protocol says about the codec."""
+    if crf is None:
+        return "H.264 without loss (libx264rgb, qp 0, RGB), MP4, 8 frames/s; pixels verified through both readers"
+    return f"H.264 (libx264, crf {crf}, preset medium, no B-frames, yuv420p), MP4, 8 frames/s; with loss"
+
+
+def write_video(frames: NDArray[np.uint8], path: Path, crf: int | None = None) -> None:
+    """Write (F, H, W, 3) uint8 RGB to an MP4; the same frames give the same bytes."""
+    lossless = crf is None
+    options = {"qp": "0", "preset": "veryfast"} if lossless else {"crf": str(crf), "preset": "medium"}
+    options["bf"] = "0"  # with B-frames this x264 doesn't always give the same bytes
+    with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
+        stream = container.add_stream("libx264rgb" if lossless else "libx264", rate=FRAMES_PER_SECOND, options=options)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "rgb24" if lossless else "yuv420p"
+        stream.codec_context.flags |= BITEXACT
+        stream.codec_context.thread_count = 1
+        stream.time_base = tick = Fraction(1, FRAMES_PER_SECOND)
+        for position, pixels in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+            frame.pts, frame.time_base = position, tick
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def pixels_sha256(frames: NDArray[np.uint8]) -> str:
+    """sha256 of the pixels (F, H, W, 3) uint8 RGB, in order."""
+    return hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest()

@@ -1,0 +1,138 @@
+"""The files that VBench's networks need: names, sizes, where they come from, and what is known of their hashes.
+
+Quick to import: the workflow asks it what is there. docs/scores.md shows the same table; a test compares the two.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fca.config.vbench import VBench
+from fca.errors import FcaError
+
+DIMENSIONS = {
+    "background_consistency": "Background consistency",
+    "imaging_quality": "Imaging quality",
+    "motion_smoothness": "Motion smoothness",
+    "overall_consistency": "Overall consistency",
+    "subject_consistency": "Subject consistency",
+    "temporal_flickering": "Temporal flickering",
+}
+"""The six dimensions of the paper's section C.1, in the order of its Table 6."""
+WITHOUT_WEIGHTS = ("temporal_flickering",)
+TRUTH = "truth"
+"""The row of the true clips, beside those of the variants."""
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One file."""
+
+    name: str
+    dimension: str
+    network: str
+    megabytes: int
+    url: str
+    """Where vbench 0.1.5 itself fetches it."""
+    sha256: str | None
+    """The sha256, or how it begins, as the publisher wrote it in the file's address or name; None: not published."""
+
+
+WEIGHTS = (
+    WeightFile(
+        "ViT-B-32.pt",
+        "background_consistency",
+        "CLIP ViT-B/32",
+        354,
+        "https://openaipublic.azureedge.net/clip/models/40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af/ViT-B-32.pt",
+        "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af",
+    ),
+    WeightFile(
+        "musiq_spaq_ckpt-358bb6af.pth",
+        "imaging_quality",
+        "MUSIQ (SPAQ)",
+        109,
+        "https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights/musiq_spaq_ckpt-358bb6af.pth",
+        "358bb6af",
+    ),
+    WeightFile(
+        "amt-s.pth",
+        "motion_smoothness",
+        "AMT-S",
+        12,
+        "https://huggingface.co/lalala125/AMT/resolve/main/amt-s.pth",
+        None,
+    ),
+    WeightFile(
+        "ViClip-InternVid-10M-FLT.pth",
+        "overall_consistency",
+        "ViCLIP",
+        1700,
+        "https://huggingface.co/OpenGVLab/VBench_Used_Models/resolve/main/ViClip-InternVid-10M-FLT.pth",
+        None,
+    ),
+    WeightFile(
+        "dino_vitbase16_pretrain.pth",
+        "subject_consistency",
+        "DINO ViT-B/16",
+        343,
+        "https://dl.fbaipublicfiles.com/dino/dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth",
+        None,
+    ),
+)
+
+
+def dimensions(settings: VBench) -> list[str]:
+    """What is measured with these settings."""
+    return [name for name in DIMENSIONS if settings.weights is not None or name in WITHOUT_WEIGHTS]
+
+
+def python_of(settings: VBench) -> Path:
+    """The interpreter of VBench's own environment."""
+    return Path(settings.environment) / "bin" / "python"
+
+
+def missing(settings: VBench) -> list[WeightFile]:
+    """Files that the settings ask for and that aren't there."""
+    folder = settings.weights
+    return [] if folder is None else [file for file in WEIGHTS if not (Path(folder) / file.name).is_file()]
+
+
+def is_ready(settings: VBench | None) -> bool:
+    """Whether everything that a run needs is there: the workflow measures VBench where it is."""
+    return settings is not None and python_of(settings).exists() and not missing(settings)
+
+
+def require(settings: VBench) -> None:
+    """`FcaError` that says all that is missing, how large it is and where to get it."""
+    python = python_of(settings)
+    if not python.exists():
+        raise FcaError(
+            f"there is no {python}",
+            "the official VBench package in an environment of its own",
+            "run `make vbench-env`, or name another in score.vbench.environment",
+        )
+    if lacking := missing(settings):
+        named = [f"{file.name} ({file.megabytes} MB, {file.network}) from {file.url}" for file in lacking]
+        raise FcaError(
+            f"{settings.weights} lacks {len(lacking)} of {len(WEIGHTS)} files of VBench's networks:\n"
+            + "\n".join(named),
+            "all of them, by these names",
+            "fetch them; or set score.vbench.weights: null to measure temporal flickering alone",
+        )
+
+
+def request(settings: VBench) -> dict[str, dict[str, str | None]]:
+    """For `official.py`: by dimension the file, and the sha256 that is expected of it (yours, or the published)."""
+    if settings.weights is None:
+        return {}
+    if strange := sorted(set(settings.sha256) - {file.name for file in WEIGHTS}):
+        raise FcaError(
+            f"score.vbench.sha256 names {', '.join(strange)}",
+            f"names among {', '.join(file.name for file in WEIGHTS)}",
+            "correct them",
+        )
+    folder = Path(settings.weights).absolute()
+    return {
+        file.dimension: {"path": str(folder / file.name), "sha256": settings.sha256.get(file.name, file.sha256)}
+        for file in WEIGHTS
+    }

@@ -1,0 +1,25 @@
+# VBench's six dimensions by the official package, in an environment of its own: `make vbench-env`, `snakemake vbench`.
+# The report waits for it where that environment and the weights are there, and says what is missing elsewhere.
+
+
+rule vbench_scores:
+    input:
+        clips=lambda wildcards: clips(wildcards.dataset, "validation"),
+        samples=vbench_samples,
+    output:
+        LAYOUT.vbench("{dataset}", "{row}"),
+    log:
+        log_of("vbench", "{dataset}", "{row}"),
+    wildcard_constraints:
+        row="|".join([*CONFIG.every_variant, TRUTH]),
+    params:
+        code=code_hash("vbench"),
+        settings=vbench_settings,
+        weights=weights_hash(CONFIG, "vbench"),
+    shell:
+        "fca vbench -c {CONFIG_FILE} {wildcards.dataset} {wildcards.row} 2>&1 | tee {log}"
+
+
+rule vbench:
+    input:
+        vbench_results(CONFIG.datasets),
