@@ -96,9 +96,16 @@ def excluded_of(wildcards):
     return [] if path is None else [Path(path).expanduser()]
 
 
-def clips(dataset, split):
-    """Manifests of all clip shards of a split."""
-    return [LAYOUT.manifest(LAYOUT.clips(dataset, split, k)) for k in LAYOUT.shards(dataset, split)]
+def clips(dataset):
+    """Manifests of all clip shards: of validation, the only clips that are stored."""
+    return [LAYOUT.manifest(LAYOUT.clips(dataset, "validation", k)) for k in LAYOUT.shards(dataset, "validation")]
+
+
+def clips_to_encode(wildcards):
+    """Manifests of what a shard of latents is made from: stored clips for validation, the index for train."""
+    if wildcards.split == "train":
+        return [LAYOUT.index_manifest(wildcards.dataset), LAYOUT.verified(wildcards.dataset)]
+    return LAYOUT.manifest(LAYOUT.clips(wildcards.dataset, wildcards.split, wildcards.shard))
 
 
 def latents(dataset, split, base="text"):
