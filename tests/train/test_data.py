@@ -73,7 +73,7 @@ def test_posterior_draws_have_the_stored_mean_and_deviation():
 def test_batches_are_the_same_for_any_number_of_workers(project):
     """Also when this process has read the shards before its workers are forked."""
     for shard in (0, 1):
-        encode(project, "ssv2", "train", shard)
+        encode_stored(project, "train", shard)
     layout = Layout(project)
     clips = LatentClips([layout.latents("ssv2", "train", shard) for shard in (0, 1)], seed=3)
 
@@ -89,7 +89,7 @@ def test_batches_are_the_same_for_any_number_of_workers(project):
 
 
 def test_a_damaged_shard_is_named_by_the_worker_that_reads_it(project):
-    encode(project, "ssv2", "train", 0)
+    encode_stored(project, "train", 0)
     path = Layout(project).latents("ssv2", "train", 0)
     clips = LatentClips([path], seed=3)
     data = bytearray(path.read_bytes())

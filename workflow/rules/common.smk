@@ -96,9 +96,9 @@ def excluded_of(wildcards):
     return [] if path is None else [Path(path).expanduser()]
 
 
-def clips(dataset):
-    """Manifests of all clip shards: of validation, the only clips that are stored."""
-    return [LAYOUT.manifest(LAYOUT.clips(dataset, "validation", k)) for k in LAYOUT.shards(dataset, "validation")]
+def clips(dataset, split):
+    """Manifests of all clip shards of a split; the only one whose clips are stored is validation."""
+    return [LAYOUT.manifest(LAYOUT.clips(dataset, split, k)) for k in LAYOUT.shards(dataset, split)]
 
 
 def clips_to_encode(wildcards):

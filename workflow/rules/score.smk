@@ -3,7 +3,7 @@
 
 rule score_variant:
     input:
-        clips=lambda wildcards: clips(wildcards.dataset),
+        clips=lambda wildcards: clips(wildcards.dataset, "validation"),
         samples=lambda wildcards: samples(wildcards.dataset, wildcards.variant),
     output:
         LAYOUT.scores("{dataset}", "{variant}"),
