@@ -16,6 +16,7 @@ import av
 import decord
 import numpy as np
 from av.container import InputContainer
+from av.video.stream import VideoStream
 from PIL import Image
 from tqdm import tqdm
 
@@ -134,7 +135,7 @@ def _count_packets(container: InputContainer) -> int:
     if not container.streams.video:
         raise ClipError("it has no video stream")
     stream = container.streams.video[0]
-    _check_size(stream.codec_context.width, stream.codec_context.height)
+    check_stream(stream)
     count = sum(1 for packet in container.demux(stream) if packet.size)
     if count == 0:
         raise ClipError("it has no video frame")
@@ -209,6 +210,13 @@ def _check_indices(indices: Sequence[int], count: int) -> None:
         raise ClipError(f"frame {max(indices)} was asked for (counted from 0), but it has {count}")
 
 
+def check_stream(stream: VideoStream) -> None:
+    """ClipError for a video stream that nothing here can decode, or whose frames are too large."""
+    if stream.codec_context is None:  # its types don't say so
+        raise ClipError("its codec is unknown")
+    _check_size(stream.codec_context.width, stream.codec_context.height)
+
+
 def _check_size(width: int, height: int) -> None:
     if width < 1 or height < 1 or width * height > MAX_PIXELS:
         raise ClipError(f"a frame of {width}x{height} pixels is refused (at most {MAX_PIXELS} pixels)")
@@ -217,7 +225,7 @@ def _check_size(width: int, height: int) -> None:
 def _check_file(path: Path) -> None:
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # opening a named pipe waits for ever
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):  # opening a named pipe waits for ever
             raise ClipError("it is no regular file")
         if status.st_size == 0:
             raise ClipError("the file is empty")

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from fca.config import Config, Dataset, Layout
 from fca.data import bridge, epic, ssv2
 from fca.data.apart import call_apart, cores
-from fca.data.clip import ClipRecord, read_records
+from fca.data.clip import read_records
 from fca.data.exclude import read_excluded
 from fca.data.files import sha256_file, write_aside
 from fca.data.index import FRAME_NAMES, dataset_settings
