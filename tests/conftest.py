@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from fca.config import Config, Layout, load
+from fca.config import BaseKind, Config, Layout, load
 from fca.data.shards import write_shard
+from fca.data.source import StoredClips
+from fca.encode.shard import encode
 
 pytest_plugins = ["tests.browser"]
 
@@ -78,6 +80,11 @@ def project(tmp_path: Path, random_base: Path) -> Config:
     config = small_config(tmp_path, random_base)
     write_clips(config)
     return config
+
+
+def encode_stored(config: Config, split: str, shard: int, base: BaseKind = "text") -> None:
+    """Latents of the stored clips that `write_clips` made: there are no videos to decode train from."""
+    encode(config, "ssv2", split, shard, base, StoredClips(config, "ssv2", split, shard))
 
 
 def write_clips(config: Config, change: int = 0) -> None:

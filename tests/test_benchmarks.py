@@ -47,6 +47,19 @@ def test_the_naive_sampler_gives_the_same_latents():
     torch.testing.assert_close(naive_latents(naive, *inputs), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
+def test_resampling_is_faster_than_seers_way_and_equal_within_rounding(tmp_path):
+    out = tmp_path / "measured.json"
+    command = [sys.executable, "-m", "benchmarks.resample", "--repetitions", "2", "--clips", "300", "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    measured = json.loads(out.read_text())
+    assert [row["largest_difference"] for row in measured["rows"]] == [1, 1]
+    assert all(row["ratio"] >= 4 for row in measured["rows"])
+    for memory in (measured["memory_mib"]["job"], measured["memory_mib"]["decoder"]):
+        assert memory[-1] - memory[0] < 10
+
+
 @pytest.mark.parametrize(
     "name, options", [("train_step", ["--batch-size", "1", "--checkpointed-layers", "2"]), ("sample", ["--steps", "1"])]
 )

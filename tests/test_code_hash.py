@@ -83,3 +83,8 @@ def test_files_beside_modules_count(source) -> None:
 def test_a_step_without_code_is_an_error(source) -> None:
     with pytest.raises(ModuleNotFoundError, match=r"fca\.step"):
         source({"__init__.py": ""})
+
+
+@pytest.mark.parametrize("step", ["train", "sample", "score"])
+def test_days_of_gpus_do_not_depend_on_how_videos_are_decoded(step) -> None:
+    assert not {"fca.data.decode", "fca.data.apart", "fca.data.source"} & set(module._modules(step))

@@ -131,7 +131,7 @@ def _resample(arguments: argparse.Namespace) -> None:
 
 def _encode(arguments: argparse.Namespace) -> None:
     config = _config(arguments)
-    from fca.encode import encode
+    from fca.encode.shard import encode
 
     encode(config, arguments.dataset, arguments.split, arguments.shard, arguments.base)
 

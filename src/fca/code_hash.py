@@ -12,7 +12,7 @@ ENTRY_MODULES = {
     "index": "fca.data.index",
     "verify": "fca.data.verify",
     "resample": "fca.data.resample",
-    "encode": "fca.encode",
+    "encode": "fca.encode.shard",
     "train": "fca.train",
     "sample": "fca.sample.shard",
     "score": "fca.score",

@@ -11,7 +11,7 @@ from fca.config import Config, Layout
 from fca.data.check import check, remedy, table
 from fca.data.manifest import Manifest
 from fca.data.shards import Shard, write_shard
-from fca.encode import encode
+from fca.encode.shard import encode
 from tests.conftest import CONFIG
 
 SPLITS = ("train", "validation")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fca.data.decode import ClipError, count_frames, list_frames, read_frames
+from fca.data.decode import ClipError, count_all, count_frames, list_frames, read_frames
 
 from .corpora import ramp, write_jpegs, write_video
 
@@ -72,6 +72,17 @@ def test_files_that_are_no_videos_are_named(tmp_path: Path) -> None:
             with pytest.raises(ClipError, match=reason) as caught:
                 function(tmp_path / f"{name}.webm")
             assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "v.webm")
+    os.mkfifo(tmp_path / "im_0.jpg")
+    for media in (tmp_path / "v.webm", [tmp_path / "im_0.jpg"]):
+        with pytest.raises(ClipError, match="it is no regular file"):
+            read_frames(media, [0])
+    (tmp_path / "a.webm").symlink_to("/dev/zero")
+    counts = count_all([tmp_path / "v.webm", tmp_path / "a.webm"], "count")
+    assert [str(error) for error in counts] == ["it is no regular file"] * 2
 
 
 def test_a_hole_in_a_video_never_crashes(video: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from fca.config import Config, Layout
@@ -10,6 +11,7 @@ from fca.data.index import build_index
 from fca.data.manifest import Manifest
 from fca.data.resample import resample
 from fca.data.shards import Shard
+from fca.data.source import IndexedClips
 from fca.errors import FcaError
 
 from .corpora import config_for, pretend_fetched, write_bridge, write_epic, write_ssv2
@@ -115,6 +117,34 @@ def test_a_shard_of_broken_clips_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FcaError, match=r"no clip of ssv2 train shard 0 can be used.*not a readable video"):
         resample(config, "ssv2", "train", 0)
     assert list(Layout(config).clips("ssv2", "train", 0).parent.iterdir()) == []
+
+
+def test_a_decoder_that_hangs_costs_one_clip(tmp_path: Path) -> None:
+    """It is stopped for good in the middle of the shard; another goes on."""
+    config, _ = ssv2(tmp_path, 5, 5, 5, 5)
+    config = config.model_copy(update={"decode": config.decode.model_copy(update={"processes": 1, "seconds": 1.5})})
+    source = IndexedClips(config, "ssv2", "train", 0)
+    clips = iter(source)
+    found = [next(clips).id]
+    (decoder,) = (child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline()))
+    decoder.suspend()
+    found += [clip.id for clip in clips]
+    (row,) = source.quarantine
+    assert sorted([*found, row.id]) == ["0", "1", "2", "3"]
+    assert (row.step, row.file) == ("resample", f"videos/{row.id}.webm")
+    assert row.reason == "decoding it takes more than 1.5 s"
+    assert not decoder.is_running() or decoder.status() == psutil.STATUS_ZOMBIE
+
+
+def test_the_bytes_are_the_same_from_any_number_of_processes(tmp_path: Path) -> None:
+    config, raw = ssv2(tmp_path, 30, 3, 17, 60)
+    (raw / "videos/1.webm").write_text("not a video")
+    path, content = Layout(config).clips("ssv2", "train", 0), set()
+    for processes in (1, 2, 4):
+        decode = config.decode.model_copy(update={"processes": processes})
+        resample(config.model_copy(update={"decode": decode}), "ssv2", "train", 0)
+        content.add((path.read_bytes(), path.with_suffix(".json").read_bytes()))
+    assert len(content) == 1
 
 
 def test_crop(tmp_path: Path) -> None:

@@ -1,17 +1,23 @@
 """Encoding on real small networks: shapes, and what the future of a clip may touch."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
 
-from fca.config import Layout
+from fca.config import Config, Layout
+from fca.data.clip import read_records
+from fca.data.fetch import fetch
+from fca.data.index import build_index
+from fca.data.manifest import Manifest
+from fca.data.resample import resample
 from fca.data.shards import Shard
-from fca.encode import encode
 from fca.encode.blip2 import preprocess
 from fca.encode.networks import Encoders
-from fca.encode.shard import half
+from fca.encode.shard import encode, half
 from fca.errors import FcaError
-from tests.conftest import CAPTIONS, write_clips
+from tests.conftest import CAPTIONS, encode_stored, small_config, write_clips
 
 CONDITIONS = ("init_mean", "init_logvar", "vision", "prompt", "prompt_embeds", "text_embeds", "text_mask")
 
@@ -63,6 +69,39 @@ def test_latents_are_the_vaes_posterior(project):
         posterior = encoders.vae.encode(video).latent_dist
     np.testing.assert_allclose(found["mean"][1], posterior.mean[0].numpy(), rtol=2e-3, atol=1e-3)
     np.testing.assert_allclose(found["logvar"][1], posterior.logvar[0].numpy(), rtol=2e-3, atol=1e-3)
+
+
+def test_train_goes_from_videos_to_the_same_latents_as_in_two_steps(tmp_path, random_base):
+    """One clip can't be decoded; nothing is written but the latents."""
+    values = small_config(tmp_path, random_base).model_dump(mode="json")
+    values["datasets"]["ssv2"] |= {"tabletop": {"train": 5, "validation": 5}}
+    config = Config.model_validate(values)
+    layout = Layout(config)
+    fetch(config, "ssv2")
+    build_index(config, "ssv2")
+    records = read_records(layout.index("ssv2"), "train")
+    broken = layout.raw("ssv2") / records[1].media
+    broken.write_bytes(broken.read_bytes()[:200])
+    for shard in (0, 1):
+        manifest = encode(config, "ssv2", "train", shard)
+        path = layout.latents("ssv2", "train", shard)
+        with Shard(path) as latents:
+            content = {name: np.asarray(latents[name][:]) for name in latents.names}
+        assert manifest.parents == {"ssv2/index.jsonl": Manifest.read(layout.index_manifest("ssv2")).sha256}
+        assert not layout.clips("ssv2", "train", shard).parent.exists()
+        clips = resample(config, "ssv2", "train", shard)
+        assert manifest.quarantine == clips.quarantine
+        assert [row.id for row in clips.quarantine] == ([records[1].id] if shard == 0 else [])
+        encode_stored(config, "train", shard)
+        assert Manifest.read(layout.manifest(path)).sha256 == manifest.sha256
+        with Shard(path) as latents:
+            assert all(np.array_equal(latents[name][:], value) for name, value in content.items())
+            assert latents.ids == list(clips.ids) == list(manifest.ids)
+        shutil.rmtree(layout.clips("ssv2", "train", shard).parent)
+    for record in records:
+        (layout.raw("ssv2") / record.media).write_text("no video")
+    with pytest.raises(FcaError, match=r"no clip of ssv2 train shard 1 can be used; .* is not a readable"):
+        encode(config, "ssv2", "train", 1)
 
 
 def test_blip2_preprocessing_equals_the_image_processor():

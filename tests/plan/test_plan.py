@@ -12,7 +12,7 @@ from fca.config import Config, Layout, load
 from fca.data.clip import ClipRecord, write_records
 from fca.data.manifest import Manifest
 from fca.data.shards import write_shard
-from fca.encode import encode
+from fca.encode.shard import encode
 from fca.plan import Plan, as_text, plan
 from fca.plan.disk import Disk, readable
 from fca.plan.networks import networks

@@ -6,18 +6,18 @@ import pytest
 from fca.config import Layout
 from fca.data.shards import Shard
 from fca.data.tabletop import opposite_caption
-from fca.encode import encode
+from fca.encode.shard import encode
 from fca.errors import FcaError
 from fca.sample import sample
 from fca.train import train
-from tests.conftest import CAPTIONS, write_clips
+from tests.conftest import CAPTIONS, encode_stored, write_clips
 
 
 @pytest.fixture
 def trained(project):
     for split in ("train", "validation"):
         for shard in (0, 1):
-            encode(project, "ssv2", split, shard)
+            encode_stored(project, split, shard)
     train(project, "ssv2", "fca")
     return project
 
@@ -55,7 +55,7 @@ def test_every_shard_and_batch_order_gives_the_same_videos(trained, tmp_path):
     write_clips(other)
     encode(other, "ssv2", "validation", 0)
     for shard in Layout(other).shards("ssv2", "train"):
-        encode(other, "ssv2", "train", shard)
+        encode_stored(other, "train", shard)
     train(other, "ssv2", "fca")
     for name, frames in videos(other).items():
         assert np.abs(frames.astype(int) - expected[name].astype(int)).max() <= 1, name

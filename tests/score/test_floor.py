@@ -8,7 +8,7 @@ import torch
 
 from fca.config import Config, Layout, load
 from fca.data.shards import Shard, write_shard
-from fca.encode import encode
+from fca.encode.shard import encode
 from fca.encode.vae import load_vae, posterior
 from fca.errors import FcaError
 from fca.report import report

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from fca.config import Layout
-from fca.encode import encode
 from fca.errors import FcaError
 from fca.model.diffusion import draw_posterior
 from fca.train.data import LatentClips, StepOrder, data_loader
+from tests.conftest import encode_stored
 
 
 def places(steps: range, process: int = 0, processes: int = 1, batch_size: int = 4, accumulation: int = 1):
@@ -49,7 +49,7 @@ def test_a_step_sees_the_same_clips_however_its_batch_is_divided():
 def test_an_item_depends_on_seed_step_and_clip_only(project):
     for split in ("train",):
         for shard in (0, 1):
-            encode(project, "ssv2", split, shard)
+            encode_stored(project, split, shard)
     layout = Layout(project)
     paths = [layout.latents("ssv2", "train", shard) for shard in (0, 1)]
     clips, backwards = LatentClips(paths, seed=3), LatentClips(paths[::-1], seed=3)
@@ -73,7 +73,7 @@ def test_posterior_draws_have_the_stored_mean_and_deviation():
 def test_batches_are_the_same_for_any_number_of_workers(project):
     """Also when this process has read the shards before its workers are forked."""
     for shard in (0, 1):
-        encode(project, "ssv2", "train", shard)
+        encode_stored(project, "train", shard)
     layout = Layout(project)
     clips = LatentClips([layout.latents("ssv2", "train", shard) for shard in (0, 1)], seed=3)
 
@@ -89,7 +89,7 @@ def test_batches_are_the_same_for_any_number_of_workers(project):
 
 
 def test_a_damaged_shard_is_named_by_the_worker_that_reads_it(project):
-    encode(project, "ssv2", "train", 0)
+    encode_stored(project, "train", 0)
     path = Layout(project).latents("ssv2", "train", 0)
     clips = LatentClips([path], seed=3)
     data = bytearray(path.read_bytes())

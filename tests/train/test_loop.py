@@ -16,19 +16,18 @@ import yaml
 from fca.config import Layout
 from fca.data.manifest import Manifest
 from fca.data.shards import Shard, write_shard
-from fca.encode import encode
 from fca.errors import FcaError
 from fca.model import FCAAdapter
 from fca.train import train
 from fca.train.checkpoint import checkpoint_path, load_newest, save_checkpoint
 from fca.train.export import run_folder
-from tests.conftest import small_config, write_clips
+from tests.conftest import encode_stored, small_config, write_clips
 
 
 @pytest.fixture
 def encoded(project):
     for shard in (0, 1):
-        encode(project, "ssv2", "train", shard)
+        encode_stored(project, "train", shard)
     return project
 
 
@@ -97,7 +96,7 @@ def test_other_latents_start_another_run(encoded):
     before = run_folder(encoded, "ssv2", "fca")
     write_clips(encoded, change=3)
     for shard in (0, 1):
-        encode(encoded, "ssv2", "train", shard)
+        encode_stored(encoded, "train", shard)
     assert run_folder(encoded, "ssv2", "fca") != before
 
 

@@ -6,11 +6,10 @@ import pytest
 from fca.config import Config, Layout, load
 from fca.data.manifest import Manifest
 from fca.data.shards import Shard
-from fca.encode import encode
 from fca.sample import FCAPipeline, sample
 from fca.score import score
 from fca.train import train
-from tests.conftest import CONFIG, small_config, write_clips
+from tests.conftest import CONFIG, encode_stored, small_config, write_clips
 
 ABLATIONS = list(load(CONFIG).ablations)
 
@@ -26,7 +25,7 @@ def encoded(tmp_path_factory, random_base, random_image_base) -> Config:
     for base in ("text", "image"):
         for split in ("train", "validation"):
             for shard in (0, 1):
-                encode(config, "ssv2", split, shard, base)
+                encode_stored(config, split, shard, base)
     return config
 
 

@@ -20,7 +20,9 @@ def cpu_seconds() -> float:
 def test_pocket_is_the_default_and_complete(fresh) -> None:
     config = load(ROOT / "config" / "pocket.yaml")
     layout = Layout(config)
-    shards = [len(layout.shards(name, split)) for name in config.datasets for split in ("train", "validation")]
+    shards = {
+        split: sum(len(layout.shards(name, split)) for name in config.datasets) for split in ("train", "validation")
+    }
     predicted = sum(
         len(layout.sample_kinds(name, variant)) * len(layout.shards(name, "validation"))
         for name in config.datasets
@@ -30,8 +32,8 @@ def test_pocket_is_the_default_and_complete(fresh) -> None:
         "fetch": 3,
         "index_clips": 3,
         "verify_clips": 3,
-        "resample_clips": sum(shards),
-        "encode_latents": sum(shards),
+        "resample_clips": shards["validation"],  # train goes from videos to latents in one step
+        "encode_latents": shards["train"] + shards["validation"],
         "train_adapter": 3,
         "sample_clips": predicted,
         "score_variant": 9,
@@ -48,8 +50,8 @@ def test_paper_is_complete_quick_and_without_torch(fresh) -> None:
         "fetch": 3,
         "index_clips": 3,
         "verify_clips": 3,
-        "resample_clips": 317,  # 165 + 8, 20 + 20, 66 + 38
-        "encode_latents": 317,
+        "resample_clips": 66,  # validation: 8, 20, 38
+        "encode_latents": 317,  # train as well: 165, 20, 66
         "train_adapter": 3,
         "sample_clips": 132,  # 66 x 2 variants
         "score_variant": 9,
@@ -151,7 +153,7 @@ def test_a_folder_of_ones_own_videos(fresh, tmp_path) -> None:
     arguments = "--configfile", "config/pocket-folder.yaml"
     jobs = project.jobs("all", *arguments)
     assert jobs["fetch"] == jobs["index_clips"] == jobs["train_adapter"] == jobs["report"] == 1
-    assert jobs["resample_clips"] == 2
+    assert (jobs["resample_clips"], jobs["encode_latents"]) == (1, 2)
     assert project.jobs("preview_mine", *arguments) == {"fetch": 1, "index_clips": 1, "preview": 1, "preview_mine": 1}
     run = project.snakemake("all", *arguments, "--dry-run")
     assert "captions.csv" not in run.stdout  # `fca fetch` says what to write

@@ -97,8 +97,15 @@ def excluded_of(wildcards):
 
 
 def clips(dataset, split):
-    """Manifests of all clip shards of a split."""
+    """Manifests of all clip shards of a split; the only one whose clips are stored is validation."""
     return [LAYOUT.manifest(LAYOUT.clips(dataset, split, k)) for k in LAYOUT.shards(dataset, split)]
+
+
+def clips_to_encode(wildcards):
+    """Manifests of what a shard of latents is made from: stored clips for validation, the index for train."""
+    if wildcards.split == "train":
+        return [LAYOUT.index_manifest(wildcards.dataset), LAYOUT.verified(wildcards.dataset)]
+    return LAYOUT.manifest(LAYOUT.clips(wildcards.dataset, wildcards.split, wildcards.shard))
 
 
 def latents(dataset, split, base="text"):

@@ -1,9 +1,9 @@
-# Run the frozen networks over a shard of clips, once.
+# Run the frozen networks over a shard of clips, once. Clips for training are decoded on the way and never stored.
 
 
 rule encode_latents:
     input:
-        LAYOUT.manifest(LAYOUT.clips("{dataset}", "{split}", "{shard}")),
+        clips_to_encode,
     output:
         LAYOUT.manifest(LAYOUT.latents("{dataset}", "{split}", "{shard}", "{base}")),
     log:

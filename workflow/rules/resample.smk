@@ -1,4 +1,4 @@
-# Decode a shard of clips to one length and size.
+# Decode a shard of validation clips to one length and size. Clips for training go straight into encode_latents.
 
 
 rule resample_clips:
@@ -6,12 +6,11 @@ rule resample_clips:
         LAYOUT.index_manifest("{dataset}"),
         LAYOUT.verified("{dataset}"),
     output:
-        LAYOUT.manifest(LAYOUT.clips("{dataset}", "{split}", "{shard}")),
+        LAYOUT.manifest(LAYOUT.clips("{dataset}", "validation", "{shard}")),
     log:
-        log_of("resample", "{dataset}", "{split}", "{shard}"),
+        log_of("resample", "{dataset}", "validation", "{shard}"),
     params:
         code=code_hash("resample"),
         settings=settings("resample"),
     shell:
-        "fca resample -c {CONFIG_FILE} {wildcards.dataset} {wildcards.split} --shard {wildcards.shard}"
-        " 2>&1 | tee {log}"
+        "fca resample -c {CONFIG_FILE} {wildcards.dataset} validation --shard {wildcards.shard} 2>&1 | tee {log}"

@@ -85,6 +85,15 @@ class Features(Settings):
     """Expected sha256 of its weights (of a folder: model.safetensors), checked before use; null: not checked"""
 
 
+class Decode(Settings):
+    """Decoding of videos and pictures, in processes of its own: one that hangs or crashes costs one clip."""
+
+    seconds: float = Field(default=60.0, gt=0)
+    """Time limit of one clip; it is quarantined when decoding takes longer"""
+    processes: Positive | None = None
+    """Processes that decode; null: the job's cores (OMP_NUM_THREADS, which Snakemake sets to a rule's threads)"""
+
+
 class Encode(Settings):
     """The frozen networks' single run over the data."""
 
@@ -202,6 +211,8 @@ class Config(Settings):
     """Feature network of FVD and KVD"""
     datasets: dict[Name, Dataset] = Field(min_length=1)
     """Datasets by name"""
+    decode: Decode = Decode()
+    """Decoding of videos and pictures"""
     variants: dict[Name, Variant] = Field(min_length=1)
     """Variants by name; in a file, a list of names of files in variants/"""
     ablations: dict[Name, Variant] = Field(default={})

@@ -1,8 +1,9 @@
 """Which settings each step depends on; a rule's `settings` parameter and a manifest's config hash are these.
 
-What only changes how fast a step runs (batch sizes, logging, folders) is left out, except for the batch sizes
-of training, which change what is learned. Where archives come from is left out too: a raw manifest's hash says
-what came. Earlier steps' settings reach a step through their manifests.
+What only changes how fast a step runs (batch sizes, processes, logging, folders) is left out, except for the batch
+sizes of training, which change what is learned. So is the time limit of decoding, which few clips ever meet: raise it,
+then remove the manifests of the shards that lost clips to it. Where archives come from is left out too: a raw
+manifest's hash says what came. Earlier steps' settings reach a step through their manifests.
 """
 
 from typing import Any
@@ -85,6 +86,7 @@ def part(
             return {"clip": group("clip"), "datasets": datasets("format", "train", "validation")}
         case "encode":
             return {
+                "clip": group("clip"),
                 "base": bases(),
                 "encode": group("encode", "batch_size"),
                 "datasets": datasets("initial_frames"),

@@ -6,19 +6,22 @@ decord opens is held against that count. Readers are opened for one call and clo
 reader is carried through a fork, and aborts when threads share one.
 """
 
-import os
 import re
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
 import decord
 import numpy as np
 from av.container import InputContainer
+from av.video.stream import VideoStream
 from PIL import Image
 from tqdm import tqdm
+
+from fca.data.apart import call_apart
+from fca.data.quarantine import ClipError
 
 decord.logging.set_level(decord.logging.QUIET)  # broken files are reported once, by ClipError
 
@@ -42,10 +45,6 @@ MAX_PIXELS = 2**26  # of one frame: eight times 4K; more is a mistake or an atta
 PLAYLISTS = {"concat", "dash", "hls", "imf", "sdp"}  # formats that are read by opening other files
 OPTIONS = {"protocol_whitelist": "file"}  # a video file is no reason to open an address
 MISSING_SHARE = 0.1  # how far the packets may fall short of the container's stated length (rates vary)
-
-
-class ClipError(Exception):
-    """Why one clip's media can't be used. Becomes the reason of a quarantine row."""
 
 
 def list_frames(folder: Path) -> list[Path]:
@@ -84,22 +83,16 @@ def count_frames(media: Media) -> int:
 
 
 def count_all(media: Sequence[Path], description: str) -> list[int | ClipError]:
-    """`count_frames` of many media, in threads: a number, or what is wrong, for each."""
-
-    def count(path: Path) -> int | ClipError:
-        try:
-            return count_frames(path)
-        except ClipError as error:
-            return error
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(tqdm(pool.map(count, media), total=len(media), desc=description, unit="clip"))
+    """`count_frames` of many media, in processes of their own: a number, or what is wrong, for each."""
+    counts = call_apart(count_frames, ((path,) for path in media), ahead=64)
+    return list(tqdm(counts, total=len(media), desc=description, unit="clip"))
 
 
 def seconds(media: Media) -> float | None:
     """How long a video is; None for pictures, and where its container doesn't say. ClipError as `count_frames`."""
     if not isinstance(media, Path) or media.is_dir():
         return None
+    _check_file(media)
     try:
         with av.open(str(media), metadata_errors="replace", options=OPTIONS) as container:
             return container.duration / av.time_base if container.duration else None
@@ -107,8 +100,10 @@ def seconds(media: Media) -> float | None:
         raise ClipError(f"it is not a readable video ({_reason(error)})") from error
 
 
-def read_frames(media: Media, indices: Sequence[int]) -> np.ndarray:
+def read_frames(media: Media, indices: Sequence[int], count: int | None = None) -> np.ndarray:
     """Frames at `indices` (positions from 0, any order, repeats allowed) as (n, H, W, 3) uint8 RGB.
+
+    `count`: the number of frames of a video, where the caller has just counted them.
 
     Raises ClipError when the media is missing, broken, shorter than it says, of mixed sizes, or has no such
     frame.
@@ -120,7 +115,7 @@ def read_frames(media: Media, indices: Sequence[int]) -> np.ndarray:
         return _read_images(media, indices)
     if media.is_dir():
         return _read_images(list_frames(media), indices)
-    count = count_frames(media)
+    count = count_frames(media) if count is None else count
     _check_indices(indices, count)
     unique, inverse = np.unique(np.asarray(indices, dtype=np.int64), return_inverse=True)
     frames = _read_decord(media, unique.tolist(), count)
@@ -140,7 +135,7 @@ def _count_packets(container: InputContainer) -> int:
     if not container.streams.video:
         raise ClipError("it has no video stream")
     stream = container.streams.video[0]
-    _check_size(stream.codec_context.width, stream.codec_context.height)
+    check_stream(stream)
     count = sum(1 for packet in container.demux(stream) if packet.size)
     if count == 0:
         raise ClipError("it has no video frame")
@@ -190,6 +185,7 @@ def _read_images(files: Sequence[Path], indices: Sequence[int]) -> np.ndarray:
 def _read_image(path: Path) -> np.ndarray:
     """One picture as (H, W, 3) uint8; grey and CMYK become RGB."""
     try:
+        _check_file(path)
         with Image.open(path) as image:
             _check_size(*image.size)
             return np.asarray(image.convert("RGB"))
@@ -214,6 +210,13 @@ def _check_indices(indices: Sequence[int], count: int) -> None:
         raise ClipError(f"frame {max(indices)} was asked for (counted from 0), but it has {count}")
 
 
+def check_stream(stream: VideoStream) -> None:
+    """ClipError for a video stream that nothing here can decode, or whose frames are too large."""
+    if stream.codec_context is None:  # its types don't say so
+        raise ClipError("its codec is unknown")
+    _check_size(stream.codec_context.width, stream.codec_context.height)
+
+
 def _check_size(width: int, height: int) -> None:
     if width < 1 or height < 1 or width * height > MAX_PIXELS:
         raise ClipError(f"a frame of {width}x{height} pixels is refused (at most {MAX_PIXELS} pixels)")
@@ -221,7 +224,10 @@ def _check_size(width: int, height: int) -> None:
 
 def _check_file(path: Path) -> None:
     try:
-        if path.stat().st_size == 0:
+        status = path.stat()
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):  # opening a named pipe waits for ever
+            raise ClipError("it is no regular file")
+        if status.st_size == 0:
             raise ClipError("the file is empty")
     except OSError as error:
         raise ClipError(_file_problem(path, error)) from error
@@ -230,8 +236,6 @@ def _check_file(path: Path) -> None:
 def _file_problem(path: Path, error: BaseException) -> str:
     if isinstance(error, FileNotFoundError):
         return "it is missing"
-    if path.is_file() and path.stat().st_size == 0:
-        return "the file is empty"
     return f"it can't be read ({_reason(error)})"
 
 

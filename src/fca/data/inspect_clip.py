@@ -7,8 +7,9 @@ from PIL import Image
 
 from fca.data.cast import cast_plan
 from fca.data.clip import ClipRecord
-from fca.data.decode import ClipError, FrameSource, _check_size, _file_problem, _read_image, count_frames, read_frames
-from fca.data.resample import media_of
+from fca.data.decode import FrameSource, _check_file, _check_size, _file_problem, _read_image, count_frames, read_frames
+from fca.data.pixels import media_of
+from fca.data.quarantine import ClipError
 
 TAIL = 64  # bytes at the end of a picture
 END = b"\xff\xd9"  # of a JPEG
@@ -27,7 +28,7 @@ def inspect_clip(raw: Path, record: ClipRecord, frame_name: str | None, frames: 
     if isinstance(media, Path | FrameSource):
         if (count := count_frames(media)) != record.length:
             raise ClipError(f"it has {count} frames, the index says {record.length}: it changed after indexing")
-        height, width = read_frames(media, [needed[0], needed[-1]]).shape[1:3]
+        height, width = read_frames(media, [needed[0], needed[-1]], count).shape[1:3]
         return width, height
     sizes = {picture_size(media[position]) for position in needed}
     if len(sizes) > 1:
@@ -41,6 +42,7 @@ def picture_size(path: Path) -> tuple[int, int]:
     A JPEG ends with its end mark. One that doesn't is decoded to see whether it is whole.
     """
     try:
+        _check_file(path)
         with open(path, "rb") as file, Image.open(file) as image:
             size = image.size
             _check_size(*size)

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 
 
+class ClipError(Exception):
+    """Why one clip's media can't be used. Becomes the reason of a quarantine row."""
+
+
 @dataclass(frozen=True)
 class Quarantine:
     """One clip that a step could not use. The clip keeps its place in the index; nothing slides into it."""

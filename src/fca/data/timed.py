@@ -16,7 +16,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 
-from fca.data.decode import OPTIONS, ClipError, FrameSource, _check_file, _check_size, _reason, _stack
+from fca.data.decode import OPTIONS, ClipError, FrameSource, _check_file, _reason, _stack, check_stream
 
 LATE = 2
 """Numbers by which a segment may end after the last frame: extractors differ by one or two at the end"""
@@ -150,8 +150,7 @@ def _opened(path: Path) -> Iterator[InputContainer]:
         with av.open(str(path), metadata_errors="replace", options=OPTIONS) as container:
             if not container.streams.video:
                 raise ClipError("it has no video stream")
-            codec = container.streams.video[0].codec_context
-            _check_size(codec.width, codec.height)
+            check_stream(container.streams.video[0])
             yield container
     except (av.FFmpegError, OSError, ValueError) as error:
         raise ClipError(f"it is not a readable video ({_reason(error)})") from error

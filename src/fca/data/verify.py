@@ -8,12 +8,9 @@ import csv
 import hashlib
 import io
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +18,17 @@ from tqdm import tqdm
 
 from fca.config import Config, Dataset, Layout
 from fca.data import bridge, epic, ssv2
-from fca.data.clip import ClipRecord, read_records
-from fca.data.decode import ClipError
+from fca.data.apart import call_apart, cores
+from fca.data.clip import read_records
 from fca.data.exclude import read_excluded
 from fca.data.files import sha256_file, write_aside
 from fca.data.index import FRAME_NAMES, dataset_settings
 from fca.data.inspect_clip import inspect_clip
 from fca.data.manifest import Manifest, made_by
-from fca.data.quarantine import Quarantine
+from fca.data.quarantine import ClipError, Quarantine
 
 READERS = {"ssv2": ssv2, "bridge": bridge, "epic": epic}
-THREADS_PER_CORE = 4  # most of the time goes into waiting for the disk
+PER_CORE = 2  # processes: much of the time goes into waiting for the disk
 
 
 def verify(config: Config, dataset: str) -> Manifest:
@@ -52,9 +49,11 @@ def verify(config: Config, dataset: str) -> Manifest:
         excluded = read_excluded(Path(settings.exclude).expanduser(), records)
         rows = {(row.split, row.id): row for row in excluded} | rows
     waiting = [record for record in records if (record.split, record.id) not in rows]
-    look = partial(_look, layout.raw(dataset), FRAME_NAMES[settings.format], config.clip.frames)
-    with ThreadPoolExecutor(THREADS_PER_CORE * len(os.sched_getaffinity(0))) as pool:
-        seen = list(tqdm(pool.map(look, waiting), total=len(waiting), desc=f"{dataset}: verify", unit="clip"))
+    raw, frame_name = layout.raw(dataset), FRAME_NAMES[settings.format]
+    calls = ((raw, record, frame_name, config.clip.frames) for record in waiting)
+    processes = config.decode.processes or PER_CORE * cores()
+    looked = call_apart(inspect_clip, calls, processes, config.decode.seconds, ahead=64)
+    seen = list(tqdm(looked, total=len(waiting), desc=f"{dataset}: verify", unit="clip"))
     sizes: Counter[str] = Counter()
     for record, result in zip(waiting, seen, strict=True):
         if isinstance(result, ClipError):
@@ -141,14 +140,6 @@ def remedy(settings: Dataset, row: Quarantine) -> str:
             return f"remove the {what}, and run `fca fetch` again"
         case _:
             return "replace the video, or take its row out of the captions file"
-
-
-def _look(raw: Path, frame_name: str | None, frames: int, record: ClipRecord) -> tuple[int, int] | ClipError:
-    """The size of a clip's source frames, or why it can't be used."""
-    try:
-        return inspect_clip(raw, record, frame_name, frames)
-    except ClipError as error:
-        return error
 
 
 def _write_table(path: Path, rows: Sequence[Sequence[object]]) -> None:

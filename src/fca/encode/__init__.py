@@ -1,5 +1,1 @@
 """Frozen networks run once: VAE latents, T5 prompt embeddings, BLIP-2 text embeddings and image features."""
-
-from fca.encode.shard import encode
-
-__all__ = ["encode"]

@@ -1,70 +1,95 @@
 """The step `encode`: one shard of clips through the frozen networks, so that training never loads them."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from fca.config import BaseKind, Config, Layout
 from fca.data.manifest import Manifest, made_by
-from fca.data.shards import Shard, write_shard
+from fca.data.shards import write_shard
+from fca.data.source import Clip, Clips, clips_to_encode
 from fca.encode.networks import Encoders
 from fca.errors import FcaError
 
 NO_CAPTION = ""  # row 0 of the caption tables: the unconditional branch of classifier-free guidance
 
 
-def encode(config: Config, dataset: str, split: str, shard: int, base: BaseKind = "text") -> Manifest:
-    """Write the latents shard that belongs to a clips shard, made by the networks of `base` or `image_base`.
+def encode(
+    config: Config, dataset: str, split: str, shard: int, base: BaseKind = "text", source: Clips | None = None
+) -> Manifest:
+    """Write a latents shard, made by the networks of `base` or `image_base`; return its manifest.
+
+    Clips come from `source`, by default from the shard of stored clips for validation, and for train straight from
+    the videos, which are decoded in other processes while the networks work.
 
     Per clip: `mean`, `logvar` of the VAE posterior of all frames, `init_mean`, `init_logvar` of the initial frames
     encoded as a short video of their own (paper section 3.2: slicing the clip's latents would leak its future),
     `vision` (ViT tokens of the first frame) and `prompt`, a row of the tables of distinct captions: `prompt_embeds`
     (T5) and `text_embeds`, `text_mask` (BLIP-2). Numbers are float16; row 0 of the tables is the empty caption.
+
+    Raises `FcaError` where clips, index or networks are missing or damaged, or no clip can be used.
     """
-    layout = Layout(config)
+    source = clips_to_encode(config, dataset, split, shard) if source is None else source
     networks = config.base_called(base)
     encoders = Encoders(networks, config.encode.precision)
+    size = config.encode.batch_size
     # an image-to-video base starts from one picture
     initial_frames = config.datasets[dataset].initial_frames if base == "text" else 1
     columns: dict[str, list[np.ndarray]] = {
         name: [] for name in ("mean", "logvar", "init_mean", "init_logvar", "vision")
     }
-    source_path = layout.clips(dataset, split, shard)
-    with Shard(source_path, kind="clips") as source:
-        size = config.encode.batch_size
-        starts = range(0, len(source), size)
-        for start in tqdm(starts, desc=f"encode {dataset} {split} {shard}", unit="batch"):
-            frames = torch.from_numpy(source.frames[start : start + size])  # (n, F, H, W, 3)
+    ids: list[str] = []
+    clip_captions: list[str] = []
+    with tqdm(total=len(source), desc=f"encode {source.name}", unit="clip") as progress:
+        for batch in batches(source, size):
+            frames = torch.from_numpy(np.stack([clip.frames for clip in batch]))  # (n, F, H, W, 3)
             mean, logvar = encoders.posterior(frames)
             init_mean, init_logvar = encoders.posterior(frames[:, :initial_frames])
             vision = encoders.blip2.image_features(frames[:, 0]).float().cpu()
             for name, value in zip(columns, (mean, logvar, init_mean, init_logvar, vision), strict=True):
                 columns[name].append(half(name, value))
-        captions = [NO_CAPTION, *sorted(set(source.captions) - {NO_CAPTION})]
-        rows = {caption: row for row, caption in enumerate(captions)}
-        text_embeds, text_mask = encoders.blip2.text_embeddings(captions, networks.caption_tokens)
-        prompts = [encoders.prompt(captions[row : row + size]) for row in range(0, len(captions), size)]
-        return write_shard(
-            layout.latents(dataset, split, shard, base),
-            "latents",
-            {name: np.concatenate(parts) for name, parts in columns.items()}
-            | {
-                "caption": source.captions,
-                "prompt": np.array([rows[caption] for caption in source.captions], dtype=np.int32),
-                "prompt_embeds": half("prompt_embeds", torch.cat(prompts)),
-                "text_embeds": half("text_embeds", text_embeds),
-                "text_mask": text_mask.numpy(),
-            },
-            source.ids,
-            parents={str(source_path.relative_to(layout.root)): source.manifest.sha256},
-            made_by=made_by(config, "encode", dataset, base=base),
-            quarantine=source.manifest.quarantine,
-            meta={
-                "scaling_factor": float(encoders.vae.config.scaling_factor),
-                "initial_scaling_factor": encoders.initial_scaling_factor(base == "image"),
-                "initial_frames": initial_frames,
-            },
-        )
+            ids += [clip.id for clip in batch]
+            clip_captions += [clip.caption for clip in batch]
+            progress.update(len(batch))
+    captions = [NO_CAPTION, *sorted(set(clip_captions) - {NO_CAPTION})]
+    rows = {caption: row for row, caption in enumerate(captions)}
+    text_embeds, text_mask = encoders.blip2.text_embeddings(captions, networks.caption_tokens)
+    prompts = [encoders.prompt(captions[row : row + size]) for row in range(0, len(captions), size)]
+    return write_shard(
+        Layout(config).latents(dataset, split, shard, base),
+        "latents",
+        {name: np.concatenate(parts) for name, parts in columns.items()}
+        | {
+            "caption": clip_captions,
+            "prompt": np.array([rows[caption] for caption in clip_captions], dtype=np.int32),
+            "prompt_embeds": half("prompt_embeds", torch.cat(prompts)),
+            "text_embeds": half("text_embeds", text_embeds),
+            "text_mask": text_mask.numpy(),
+        },
+        ids,
+        parents=source.parents,
+        made_by=made_by(config, "encode", dataset, base=base),
+        quarantine=source.quarantine,
+        meta={
+            "scaling_factor": float(encoders.vae.config.scaling_factor),
+            "initial_scaling_factor": encoders.initial_scaling_factor(base == "image"),
+            "initial_frames": initial_frames,
+        },
+    )
+
+
+def batches(clips: Clips, size: int) -> Iterator[list[Clip]]:
+    """Lists of `size` clips in order; the last may be shorter."""
+    batch: list[Clip] = []
+    for clip in clips:
+        batch.append(clip)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def half(name: str, value: torch.Tensor) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fca.config import Config, Dataset, Layout, SampleKind, Split, Variant
+from fca.config import Config, Dataset, Layout, SampleKind, Variant
 from fca.data.manifest import Manifest
 from fca.data.quarantine import Quarantine
 from fca.data.shards import Shard
@@ -95,10 +95,12 @@ def collect(config: Config) -> list[DatasetResult]:
 
 def _dataset(config: Config, layout: Layout, name: str) -> DatasetResult:
     """One dataset: every manifest once, as a source and for its quarantine rows."""
-    clips = {split: _shards(_clip_paths(layout, name, split)) for split in ("train", "validation")}
+    clips = _shards(layout.clips(name, "validation", shard) for shard in layout.shards(name, "validation"))
+    latents = _shards(layout.latents(name, "train", shard) for shard in layout.shards(name, "train"))
     parts: list[tuple[str, Path, list[Manifest]]] = [
         ("index", layout.index(name), _existing(layout.index_manifest(name))),
-        *((f"clips, {split}", layout.root / name / "clips", list(clips[split].values())) for split in clips),
+        ("latents, train", layout.latents(name, "train", 0).parent, list(latents.values())),
+        ("clips, validation", layout.clips(name, "validation", 0).parent, list(clips.values())),
     ]
     variants = []
     for variant in config.variants.values():
@@ -126,15 +128,11 @@ def _dataset(config: Config, layout: Layout, name: str) -> DatasetResult:
         name=name,
         settings=config.datasets[name],
         variants=variants,
-        truth=_frames(clips["validation"]),
+        truth=_frames(clips),
         quarantine=sorted(rows, key=lambda row: (row.dataset, row.split, row.id, row.step, row.file, row.reason)),
         sources=[_source(f"{name}: {label}", path, manifests) for label, path, manifests in parts if manifests],
         floor=read_scores(layout.scores(name, "vae_floor"), str(config.clip.frames)),
     )
-
-
-def _clip_paths(layout: Layout, dataset: str, split: Split) -> list[Path]:
-    return [layout.clips(dataset, split, shard) for shard in layout.shards(dataset, split)]
 
 
 def _sample_paths(layout: Layout, dataset: str, variant: str, kind: SampleKind) -> list[Path]:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -20,13 +21,13 @@ from tqdm import tqdm
 from fca import __version__
 from fca.config import Config, Layout
 from fca.config.models import Clip
+from fca.data.apart import call_apart
 from fca.data.clip import ClipRecord, read_records
-from fca.data.decode import ClipError, read_frames, seconds
 from fca.data.files import write_aside
 from fca.data.index import FRAME_NAMES, dataset_settings
 from fca.data.manifest import Manifest
-from fca.data.quarantine import Quarantine
-from fca.data.resample import media_of, resample_clip
+from fca.data.pixels import Shape, look
+from fca.data.quarantine import ClipError, Quarantine
 from fca.report.media import GAP, shrink
 from fca.report.page import environment, source_hash, template_file
 
@@ -110,32 +111,35 @@ def evenly_spaced(total: int, count: int) -> list[int]:
 def _split(config: Config, split: str, records: Sequence[ClipRecord], clips: int, index: Manifest) -> SplitSheets:
     quarantine = [row for row in index.quarantine if row.split == split]
     reasons = {row.id: row.reason for row in quarantine}
-    sheets = []
-    for position in tqdm(evenly_spaced(len(records), clips), desc=f"preview {split}", unit="clip"):
-        record = records[position]
-        try:
-            if record.id in reasons:
-                raise ClipError(reasons[record.id])
-            sheets.append(_sheet(config, record, position + 1))
-        except ClipError as error:
-            sheets.append(Sheet(record, position + 1, problem=str(error)))
+    clip, layout = config.clip, Layout(config)
+    shape = Shape(clip.frames, clip.width, clip.height, clip.resize)
+    shown = [(position + 1, records[position]) for position in evenly_spaced(len(records), clips)]
+    usable = [(position, record) for position, record in shown if record.id not in reasons]
+    calls = (
+        (layout.raw(record.dataset), record, FRAME_NAMES[config.datasets[record.dataset].format], shape)
+        for _, record in usable
+    )
+    answers = call_apart(look, calls, config.decode.processes, config.decode.seconds)
+    sheets = [Sheet(record, position, problem=reasons[record.id]) for position, record in shown if record.id in reasons]
+    progress = tqdm(usable, desc=f"preview {split}", unit="clip")
+    for (position, record), answer in zip(progress, answers, strict=True):
+        sheets.append(_sheet(config, record, position, answer))
+    sheets.sort(key=lambda sheet: sheet.position)
     return SplitSheets(split, len(records), sheets, quarantine)
 
 
-def _sheet(config: Config, record: ClipRecord, position: int) -> Sheet:
-    """A clip's contact sheet; ClipError when its video can't be used."""
-    raw = Layout(config).raw(record.dataset)
-    frame_name = FRAME_NAMES[config.datasets[record.dataset].format]
-    clip, padded = resample_clip(raw, record, frame_name, config)
-    media = media_of(raw, record, frame_name)
-    height, width = read_frames(media, [0]).shape[1:3]
+def _sheet(config: Config, record: ClipRecord, position: int, answer: Any) -> Sheet:
+    """A clip's contact sheet, or why there is none."""
+    if isinstance(answer, ClipError):
+        return Sheet(record, position, problem=str(answer))
+    clip, padded, width, height, seconds = answer
     return Sheet(
         record=record,
         position=position,
         picture=data_uri([clip[place] for place in shown_frames(len(clip))]),
         width=width,
         height=height,
-        seconds=seconds(media),
+        seconds=seconds,
         fit=fit(width, height, config.clip),
         padded=padded,
     )
