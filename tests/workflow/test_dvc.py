@@ -1,26 +1,58 @@
 """dvc.yaml: its stages parse, and what it names exists in the workflow and in the configuration."""
 
-import shutil
+import json
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
 
-from fca.config import load
+from fca import code_hash
+from fca.config import load, part
 from tests.workflow.project import ROOT, Project
 
 
 def stages() -> dict[str, dict]:
-    """The stages, with `foreach` written out."""
+    """The stages, with variables and `foreach` written out."""
+    text = (ROOT / "dvc.yaml").read_text()
+    for variable in yaml.safe_load(text)["vars"]:
+        for name, value in variable.items():
+            text = text.replace(f"${{{name}}}", str(value))
     found = {}
-    for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items():
+    for name, stage in yaml.safe_load(text)["stages"].items():
         if "foreach" not in stage:
             found[name] = stage
             continue
         for item in stage["foreach"]:
-            text = yaml.safe_dump(stage["do"]).replace("${item}", item)
-            found[f"{name}@{item}"] = yaml.safe_load(text)
+            found[f"{name}@{item}"] = yaml.safe_load(yaml.safe_dump(stage["do"]).replace("${item}", item))
     return found
+
+
+STEPS = {
+    "prepare": ("fetch", "index", "resample", "encode"),
+    "train": ("train",),
+    "evaluate": ("sample", "score"),
+    "report": ("report",),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_dvc_knows_all_code_that_snakemake_compares(name) -> None:
+    """Of its own or of a stage before it, which then runs and hands on what has changed."""
+    before = list(STEPS)[: list(STEPS).index(name) + 1]
+    known = {path for stage, its in stages().items() if stage.partition("@")[0] in before for path in its["deps"]}
+    for step in STEPS[name]:
+        for module, path in code_hash._modules(step).items():
+            assert any((ROOT / place) in (path, *path.parents) for place in known), (module, known)
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_dvc_knows_all_settings_that_snakemake_compares(name) -> None:
+    stage = next(its for stage, its in stages().items() if stage.partition("@")[0] == name)
+    (keys,) = (keys for parameters in stage["params"] for keys in parameters.values())
+    known = {key.partition(".")[0] for key in keys} | {"trainings", "datasets"}
+    for step in STEPS[name]:
+        assert part(load(ROOT / "config/pocket.yaml"), step).keys() <= known, step
 
 
 def test_dvc_reads_the_stages(fresh) -> None:
@@ -32,8 +64,10 @@ def test_dvc_reads_the_stages(fresh) -> None:
 
 def test_every_stage_asks_for_a_target_of_the_workflow(fresh) -> None:
     commands = [stage["cmd"].split() for stage in stages().values()]
-    assert all(command[:3] == ["snakemake", "--cores", "2"] for command in commands)
-    assert fresh.jobs(*(target for command in commands for target in command[3:]))["report"] == 1
+    assert {(command[0], *command[2:]) for command in commands} == {
+        ("snakemake", "--cores", "2", "--configfile", "config/pocket.yaml")
+    }
+    assert fresh.jobs(*(command[1] for command in commands))["report"] == 1
 
 
 def test_every_dataset_has_its_stages() -> None:
@@ -67,25 +101,131 @@ def test_snakemake_keeps_what_it_finds() -> None:
             assert all(options["persist"] for out in stage.get(kind, []) for options in out.values())
 
 
+def git(project: Project, *arguments: str) -> None:
+    identity = ["-c", "user.name=Tester", "-c", "user.email=tester@localhost"]
+    subprocess.run(["git", *identity, *arguments], cwd=project.folder, check=True, capture_output=True)
+
+
+def dvc(project: Project, *arguments: str) -> str:
+    run = project.dvc(*arguments)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+def nothing_to_do(project: Project) -> None:
+    """Both tools agree that all is made."""
+    assert json.loads(dvc(project, "status", "--json")) == {}
+    assert project.jobs() == {}
+
+
+def times(project: Project, pattern: str) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in (project.folder / "data/pocket").glob(pattern)}
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory) -> Project:
+    """A repository with ssv2 alone, made by `dvc repro`, committed and pushed; not to be changed."""
+    project = Project.new(tmp_path_factory.mktemp("reproduced") / "project")
+    project.keep_dataset("ssv2")
+    path = project.folder / "dvc.yaml"
+    text = path.read_text().replace("[ssv2, bridge, epic]", "[ssv2]")
+    path.write_text("".join(line for line in text.splitlines(True) if "/bridge/" not in line and "/epic/" not in line))
+    git(project, "init", "-q")
+    dvc(project, "remote", "add", "--default", "store", str(project.folder.parent / "store"))
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "project")
+    dvc(project, "repro")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "results")
+    dvc(project, "push")
+    return project
+
+
+@pytest.fixture
+def pulled(reproduced, tmp_path) -> Project:
+    """A clone elsewhere, with what docs/versioning.md says to do after `dvc pull`."""
+    subprocess.run(["git", "clone", "-q", reproduced.folder, tmp_path / "clone"], check=True)
+    project = Project(tmp_path / "clone")
+    dvc(project, "pull")
+    run = project.snakemake("--touch", "--forceall", "all", "--cores", "1")
+    assert run.returncode == 0, run.stdout + run.stderr
+    return project
+
+
 @pytest.mark.slow
-def test_reproduce_then_check_out_elsewhere(tmp_path) -> None:
-    """`dvc repro` runs the pipeline once; results that DVC brings back are good for Snakemake, too."""
-    project = Project.new(tmp_path / "project")
-    subprocess.run(["git", "init", "-q", project.folder], check=True)
-    run = project.dvc("repro")
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "Data and pipelines are up to date" in project.dvc("repro").stdout
-    assert project.jobs() == {}
+def test_reproduced_means_nothing_to_do(reproduced) -> None:
+    nothing_to_do(reproduced)
 
-    for name in ("data", "reports", ".snakemake"):
-        shutil.rmtree(project.folder / name)
-    run = project.dvc("checkout")
-    assert run.returncode == 0, run.stdout + run.stderr
-    run = project.snakemake("--cores", "2", "--touch", "all")
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert project.jobs() == {}
-    assert "Data and pipelines are up to date" in project.dvc("repro").stdout
 
-    project.replace("config/variants/fca.yaml", "title: FCA", "title: Ours")
-    run = project.dvc("status")
-    assert "report" in run.stdout
+@pytest.mark.slow
+def test_pulled_elsewhere_means_nothing_to_do(reproduced, pulled) -> None:
+    nothing_to_do(pulled)
+    for name in ("reports/index.html", "reports/assets/style.css", "data/pocket/ssv2/models/fca.json"):
+        assert (pulled.folder / name).read_bytes() == (reproduced.folder / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_pictures_never_go_to_a_remote(reproduced, pulled) -> None:
+    assert len(list((reproduced.folder / "data/pocket").rglob("*.h5"))) > 5
+    stored = [path for path in (reproduced.folder.parent / "store").rglob("*") if path.is_file()]
+    assert len(stored) > 5
+    assert not any(b"licensed" in path.read_bytes() for path in stored)
+    assert not list(pulled.folder.rglob("*.h5"))
+
+
+@pytest.mark.slow
+def test_one_changed_parameter_is_seen_alike_and_no_more_is_run(reproduced, tmp_path) -> None:
+    project = reproduced.copy(tmp_path / "project")
+    project.replace("config/pocket.yaml", "steps: 25", "steps: 20")
+    assert set(json.loads(dvc(project, "status", "--json"))) == {"evaluate@ssv2"}  # `report` follows if scores change
+    assert set(project.jobs()) == {"sample_clips", "score_variant", "report"}
+    kept, made = times(project, "ssv2/[!s]*/**/*.json"), times(project, "ssv2/s*/**/*.json")
+    assert len(kept) > 5
+    assert len(made) > 5
+    dvc(project, "repro")
+    nothing_to_do(project)
+    assert times(project, "ssv2/[!s]*/**/*.json") == kept
+    changed = {path for path, time in times(project, "ssv2/s*/**/*.json").items() if time != made[path]}
+    assert changed == made.keys() - {project.folder / "data/pocket/ssv2/scores/repeat.json"}
+
+
+@pytest.mark.slow
+def test_what_snakemake_made_alone_dvc_takes_over(reproduced, tmp_path) -> None:
+    project = reproduced.copy(tmp_path / "project")
+    project.replace("config/variants/fca.yaml", "init_scale: 0.1", "init_scale: 0.2")
+    run = project.snakemake("all", "--cores", "2")
+    assert run.returncode == 0, run.stdout + run.stderr
+    before = times(project, "**/*.json")
+    dvc(project, "repro")
+    nothing_to_do(project)
+    assert times(project, "**/*.json") == before
+
+
+@pytest.mark.slow
+def test_an_experiment_with_its_metrics_and_plots(reproduced, tmp_path) -> None:
+    project = reproduced.copy(tmp_path / "project")
+    dvc(project, "exp", "run", "--name", "fewer", "--set-param", "config/pocket.yaml:sample.steps=20")
+    nothing_to_do(project)
+    diff = json.loads(dvc(project, "metrics", "diff", "--json"))
+    assert diff["reports/metrics.json"]["ssv2.fca.fvd"] == {"old": 4.0, "new": 5.0, "diff": 1.0}
+    shown = dvc(project, "exp", "show", "--csv", "--no-pager")
+    assert "fewer" in shown
+    dvc(project, "plots", "show", "--out", "plots")
+    page = (project.folder / "plots/index.html").read_text()
+    assert "0.3333" in page  # the loss of the third step
+    dvc(project, "plots", "diff", "HEAD", "--out", "plots")
+
+
+def test_turned_to_a_licensed_scale_only_models_are_pushed() -> None:
+    """The command of docs/versioning.md, run on dvc.yaml."""
+    text = (ROOT / "docs/versioning.md").read_text()
+    (command,) = (line.strip() for line in text.splitlines() if line.strip().startswith("sed "))
+    script = command.replace("sed -i ", "sed ")
+    turned = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    loaded = yaml.safe_load(turned)
+    assert loaded["vars"] == [{"config": "config/paper.yaml"}, {"data": "data/paper"}, {"reports": "reports/paper"}]
+    outs = {}
+    for stage in loaded["stages"].values():
+        for out in stage.get("do", stage)["outs"]:
+            outs |= out
+    assert {path for path, options in outs.items() if options.get("push", True)} == {"${data}/${item}/models"}

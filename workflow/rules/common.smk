@@ -17,9 +17,11 @@ from fca.weights_hash import weights_hash
 
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 
-# `fca` is found beside the Python that runs Snakemake, whether or not its environment is activated. A prefix of one's own
-# takes the place of Snakemake's: without pipefail, a step that fails in front of `| tee` would count as done.
-shell.prefix(f"set -euo pipefail; export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; ")
+# `fca` is found beside the Python that runs Snakemake, whether or not its environment is activated, and so are the scripts
+# of the workflow. A prefix of one's own takes the place of Snakemake's: without pipefail, a step that fails in front of
+# `| tee` would count as done.
+COMMANDS = shlex.quote(f"{os.path.dirname(sys.executable)}:{REPOSITORY / 'workflow/scripts'}")
+shell.prefix(f"set -euo pipefail; export PATH={COMMANDS}:$PATH; ")
 
 
 def read_configuration():

@@ -13,4 +13,5 @@ rule resample_clips:
         code=code_hash("resample"),
         settings=settings("resample"),
     shell:
-        "fca resample -c {CONFIG_FILE} {wildcards.dataset} validation --shard {wildcards.shard} 2>&1 | tee {log}"
+        "once.sh {output} fca resample -c {CONFIG_FILE} {wildcards.dataset} validation --shard {wildcards.shard}"
+        " 2>&1 | tee {log}"

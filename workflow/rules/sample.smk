@@ -14,5 +14,5 @@ rule sample_clips:
         settings=settings("sample"),
         weights=weights("sample"),
     shell:
-        "fca sample -c {CONFIG_FILE} {wildcards.dataset} {wildcards.variant} --kind {wildcards.kind}"
+        "once.sh {output} fca sample -c {CONFIG_FILE} {wildcards.dataset} {wildcards.variant} --kind {wildcards.kind}"
         " --shard {wildcards.shard} 2>&1 | tee {log}"

@@ -1,24 +1,15 @@
 # Names for the coarse stages of a dataset: `snakemake train_ssv2`. dvc.yaml has the same stages.
 
 
-rule prepare:
-    input:
-        lambda wildcards: latents(wildcards.dataset, "train") + latents(wildcards.dataset, "validation"),
-    output:
-        LAYOUT.root / "{dataset}" / "prepared.sha256",
-    log:
-        log_of("prepare", "{dataset}"),
-    shell:
-        "sha256sum {input} > {output} 2> {log}"
-
-
 for name in CONFIG.datasets:
 
     rule:
         name:
             f"prepare_{name}"
         input:
-            LAYOUT.root / name / "prepared.sha256",
+            latents(name, "train"),
+            latents(name, "validation"),
+            clips(name, "validation"),
 
     rule:
         name:

@@ -1,6 +1,6 @@
 # Train a variant. Checkpoints stay in runs/, which is no output, because Snakemake deletes the outputs of a failed job:
-# the same command goes on from the last checkpoint. A TERM ends the trainer at once; the shell and tee outlive it, so
-# its last words are in the log.
+# the same command goes on from the last checkpoint. On a TERM the trainer saves and ends with status 75, which is no
+# failure under Slurm (interrupted.sh); the shell and tee outlive it, so its last words are in the log.
 
 
 rule train_adapter:
@@ -18,3 +18,4 @@ rule train_adapter:
     shell:
         "trap : TERM; "
         "fca train -c {CONFIG_FILE} {wildcards.dataset} {wildcards.variant} 2>&1 | (trap '' TERM; tee -a {log})"
+        " || interrupted.sh $?"
