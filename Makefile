@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Small tensors: more threads cost more than they give. Snakemake sets this for each of its jobs itself.
 export OMP_NUM_THREADS ?= $(CORES)
 
-.PHONY: install vbench-env demo test test-slow test-vbench lint clean
+.PHONY: install vbench-env demo test test-slow test-slurm test-vbench lint clean
 
 install: .venv/installed
 
@@ -41,6 +41,10 @@ test-slow: install
 # The official VBench functions, all six dimensions with small random networks; 3 minutes.
 test-vbench: install vbench-env
 	$(BIN)/python -m pytest -q -m vbench
+# On a real Slurm of one node, as root; it says what to install where there is none.
+test-slurm: install
+	scripts/one-node-slurm.sh start
+	$(BIN)/python -m pytest -q -m slurm; status=$$?; scripts/one-node-slurm.sh stop; exit $$status
 
 lint: install
 	$(BIN)/ruff check

@@ -1,6 +1,7 @@
 """The whole page: complete, safe, offline, the same bytes again, and honest about what is missing."""
 
 import base64
+import csv
 import hashlib
 import json
 import re
@@ -12,6 +13,7 @@ import pytest
 from fca.config import Config, Layout
 from fca.data.quarantine import Quarantine
 from fca.errors import FcaError
+from fca.report.collect import collect
 from fca.report.metrics import significant
 from fca.report.page import report
 from fca.report.score_file import read_scores
@@ -114,7 +116,8 @@ def test_every_file_is_there_and_used(finished: Finished) -> None:
     _, path, text = finished
     references = Page(text).references()
     files = {file.relative_to(path.parent).as_posix() for file in path.parent.rglob("*") if file.is_file()}
-    assert references == files - {"index.html", "metrics.json", "assets/overview.png"}
+    made_for_tools = {name for name in files if name.startswith("plots/")}
+    assert references == files - made_for_tools - {"index.html", "metrics.json", "assets/overview.png"}
     assert (path.parent / "assets" / "overview.png").stat().st_size > 1000
 
 
@@ -241,3 +244,25 @@ def test_a_comparison_of_what_was_not_run_shows_dashes(tmp_path: Path) -> None:
     text = report(make_config(tmp_path), "table3").read_text(encoding="utf-8")
     assert "354.9" in text
     assert "not scored yet" in text
+
+
+def test_curves_as_tables(finished: Finished) -> None:
+    """Every point of the training log and of the PSNR by frame, a column a variant."""
+    config, page, _ = finished
+    datasets = collect(config)
+    for dataset in datasets:
+        for name, key in (("loss", "step"), ("psnr", "frame")):
+            with (page.parent / "plots" / f"{dataset.name}-{name}.csv").open(encoding="utf-8", newline="") as file:
+                rows = list(csv.DictReader(file))
+            for result in dataset.variants:
+                column = [
+                    (int(row[key]), float(row[result.variant.name])) for row in rows if row.get(result.variant.name)
+                ]
+                if name == "loss":
+                    expected = [(tick["step"], tick["loss"]) for tick in result.log]
+                else:
+                    values = result.scores.psnr_per_frame if result.scores else []
+                    numbered = enumerate(values, dataset.settings.initial_frames + 1)
+                    expected = [(frame, value) for frame, value in numbered if value is not None]
+                assert column == expected
+    assert any(result.log for dataset in datasets for result in dataset.variants)

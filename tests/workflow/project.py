@@ -32,6 +32,10 @@ def main():
         (path.parent / "assets" / "style.css").touch()
         metrics = {"ssv2": {"fca": {"fvd": 100.0 / config.sample.steps}}}
         (path.parent / "metrics.json").write_text(json.dumps(metrics))
+        (path.parent / "plots").mkdir(exist_ok=True)
+        for dataset in config.datasets:
+            (path.parent / "plots" / f"{dataset}-loss.csv").write_text("step,fca\\n1,1.0\\n3,0.3333\\n")
+            (path.parent / "plots" / f"{dataset}-psnr.csv").write_text("frame,fca\\n3,30.5\\n4,29.25\\n")
     else:
         dataset, *names = names
         folder = root / dataset
@@ -51,8 +55,7 @@ def main():
     path.parent.mkdir(parents=True, exist_ok=True)
     if step in ("resample", "encode", "sample"):
         path.with_suffix(".h5").write_text("licensed pictures")
-    log = [{"step": step, "loss": 1 / step} for step in (1, 2, 3)]
-    path.write_text(json.dumps({"step": step, "names": names, "ids": [], "extra": {"log": log}}))
+    path.write_text(json.dumps({"step": step, "names": names}))
 """
 
 

@@ -1,8 +1,8 @@
 """A stand-in for src/fca/cli.py in tests of Slurm: the files of each step, and an account of what ran.
 
-Every start and end is a line of executions.log. `pause/STEP` holds seconds that the step takes, `hog/STEP` megabytes that it
-takes once, on its first run. Training counts to the number in `pause/train`, a tenth of a second each, keeps its count in a
-file, and on TERM saves and ends with 75, as `fca train` does.
+Every start and end is a line of executions.log. `pause/STEP` holds seconds that the step takes, `hog/STEP` megabytes that
+it takes once, on its first run. Training counts tenths of a second, keeps its count in a file, and on TERM saves and ends
+with 75, as `fca train` does.
 """
 
 import os
@@ -15,7 +15,7 @@ STOPPED = False
 
 
 def main() -> int:
-    step, _, *names = [item for item in sys.argv[1:] if not item.startswith("-")]
+    step, _, *names = [item for item in sys.argv[1:] if not item.startswith("-") and item != "data"]
     name = "-".join([step, *names])
     record("start", name)
     print(f"the log of {name}", flush=True)
@@ -80,6 +80,8 @@ def outputs(step: str, names: list[str]) -> list[Path]:
             return [folder / "raw.json"]
         case "index", *_:
             return [folder / "index.json"]
+        case "verify", *_:
+            return [folder / "verified.json"]
         case "resample", split, shard:
             return [folder / "clips" / f"{split}-{shard}.json"]
         case "encode", split, shard, base:

@@ -1,7 +1,7 @@
 """The workflow on a real Slurm of one node (make test-slurm), and what happens to its jobs on a cluster.
 
-Faults are met by Slurm, Snakemake, the rules and the profile as they are; the steps are stand-ins that can be slow or greedy
-(slurm_steps.py). The last test runs the real steps: the whole pocket scale.
+Faults are met by Slurm, Snakemake, the rules and the profile as they are; the steps are stand-ins that can be slow or
+greedy (slurm_steps.py). The last test runs the real steps: the whole pocket scale.
 """
 
 import os

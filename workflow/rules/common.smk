@@ -20,7 +20,7 @@ REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 # `fca` is found beside the Python that runs Snakemake, whether or not its environment is activated, and so are the scripts
 # of the workflow. A prefix of one's own takes the place of Snakemake's: without pipefail, a step that fails in front of
 # `| tee` would count as done.
-COMMANDS = shlex.quote(f"{os.path.dirname(sys.executable)}:{REPOSITORY / 'workflow/scripts'}")
+COMMANDS = shlex.quote(f"{REPOSITORY / 'workflow/scripts'}:{os.path.dirname(sys.executable)}")
 shell.prefix(f"set -euo pipefail; export PATH={COMMANDS}:$PATH; ")
 
 

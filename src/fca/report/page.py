@@ -26,6 +26,7 @@ from fca.report.findings import sentence
 from fca.report.floor import floors
 from fca.report.metrics import METRICS, signed
 from fca.report.overview import write_overview
+from fca.report.plots import write_plots
 from fca.report.table import group
 from fca.report.vbench import section
 
@@ -34,7 +35,7 @@ CONTROLS = dict.fromkeys({*range(32), *range(127, 160)} - {9, 10}, "\N{REPLACEME
 
 
 def report(config: Config, comparison: str | None = None) -> Path:
-    """Write `index.html`, `assets/` and `metrics.json` from what the scale's folders hold; return the page.
+    """Write `index.html`, `assets/`, `metrics.json` and `plots/` from what the scale's folders hold; return the page.
 
     With a comparison (`table3`) the page is about its variants, beside the paper's numbers, in a folder of its own.
     What was not made yet is named on the page. The same inputs give the same bytes. Raises `FcaError` for a
@@ -61,6 +62,7 @@ def report(config: Config, comparison: str | None = None) -> Path:
         )
     with write_aside(layout.metrics) as file:
         file.write_text(json.dumps(all_values(datasets), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_plots(datasets, layout.metrics.with_name("plots"))
     with write_aside(layout.report) as page:
         page.write_text(text, encoding="utf-8", newline="\n")
     return layout.report

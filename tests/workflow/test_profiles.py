@@ -1,0 +1,78 @@
+"""Profiles of machines: what they ask for exists, and they change nothing that is computed."""
+
+import math
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fca.config import Layout, load, part
+from fca.config.parts import STEPS
+from tests.workflow.project import ROOT
+
+PROFILES = ROOT / "workflow/profiles"
+
+
+def profile(name: str) -> dict:
+    return yaml.safe_load((PROFILES / name / "config.yaml").read_text())
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in PROFILES.iterdir()))
+def test_rules_of_a_profile_exist(fresh, name) -> None:
+    run = fresh.snakemake("--list-rules")
+    rules = set(run.stdout.split())
+    named = profile(name).get("set-resources", {}).keys() | profile(name).get("groups", {}).keys()
+    assert named <= rules
+
+
+@pytest.mark.parametrize("name", ["a100-40g", "a100-80g"])
+def test_a_machine_changes_no_result(name) -> None:
+    values = profile(name)
+    # a workflow profile replaces these keys of --profile slurm whole
+    assert not {"default-resources", "set-resources", "groups"} & values.keys()
+    overrides = dict(item.split("=", 1) for item in values["config"])
+    path = ROOT / "config/paper.yaml"
+    ours, theirs = load(path), load(path, overrides)
+    assert ours != theirs
+    trained = [name for name, variant in ours.every_variant.items() if variant.trained]
+    for step in STEPS:
+        assert part(ours, step) == part(theirs, step)
+        for dataset in ours.datasets:
+            for variant in trained:
+                assert part(ours, step, dataset, variant) == part(theirs, step, dataset, variant)
+
+
+def test_hundreds_of_shards_are_some_submissions() -> None:
+    config = load(ROOT / "config/paper.yaml")
+    layout, of = Layout(config), {}
+    together = profile("slurm")["group-components"].values()
+    resample, encode, sample = together
+    for dataset in config.datasets:
+        for split in ("train", "validation"):
+            count = len(layout.shards(dataset, split))
+            of[dataset, split] = math.ceil(count / resample) + math.ceil(count / encode)
+        for variant in config.variants:
+            for kind in layout.sample_kinds(dataset, variant):
+                of[dataset, variant, kind] = math.ceil(len(layout.shards(dataset, "validation")) / sample)
+    assert sum(of.values()) < 150
+
+
+@pytest.mark.slow
+def test_on_a_workstation_one_job_at_a_time_has_the_gpu(fresh, tmp_path) -> None:
+    project = fresh.copy(tmp_path / "project")
+    project.keep_dataset("ssv2")
+    steps = ROOT / "tests/workflow/slurm_steps.py"
+    (project.folder / "src/fca/cli.py").write_text(steps.read_text())
+    (project.folder / "pause").mkdir()
+    for step in ("encode", "sample", "score", "train"):
+        (project.folder / "pause" / step).write_text("0.3")
+    run = project.snakemake("all", "--profile", "workflow/profiles/workstation", "--cores", "4")
+    assert run.returncode == 0, run.stdout + run.stderr
+    busy, seen = 0, 0
+    for line in (project.folder / "executions.log").read_text().splitlines():
+        what, name, _ = line.split()
+        if what in ("start", "end") and name.partition("-")[0] in ("encode", "sample", "score", "train"):
+            busy += 1 if what == "start" else -1
+            seen = max(seen, busy)
+    assert seen == 1
+    assert Path(project.folder / "reports/index.html").exists()
