@@ -84,7 +84,7 @@ class Project:
 
     def copy(self, folder: Path) -> "Project":
         """The same with its results, times of files included."""
-        shutil.copytree(self.folder, folder)
+        shutil.copytree(self.folder, folder, symlinks=True)
         return Project(folder)
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -83,8 +83,8 @@ def test_parameters_and_sources_exist(name) -> None:
         for file, keys in parameters.items():
             for key in keys:
                 value = yaml.safe_load((ROOT / file).read_text())
-                for name in key.split("."):
-                    value = value[name]
+                for level in key.split("."):
+                    value = value[level]
     made = {
         path
         for other in stages().values()
