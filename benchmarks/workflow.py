@@ -4,8 +4,8 @@
 
 In a temporary copy of the project, `fca` is a shell script that writes a manifest of the usual size. Three datasets
 have the given number of clip shards together; to each belongs a latents shard, and to each of validation the samples
-of two variants. Timed are Snakemake from nothing to the report, Snakemake and DVC when nothing is to be done, and, apart, what
-starting the real `fca` costs a job.
+of two variants. Timed are Snakemake from nothing to the report, Snakemake and DVC when nothing is to be done, and,
+apart, what starting the real `fca` costs a job.
 """
 
 import argparse

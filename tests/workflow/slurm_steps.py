@@ -1,8 +1,8 @@
 """A stand-in for src/fca/cli.py in tests of Slurm: the files of each step, and an account of what ran.
 
-Every start and end is a line of executions.log. `pause/STEP` holds seconds that the step takes, `hog/STEP` megabytes that
-it takes once, on its first run. Training counts tenths of a second, keeps its count in a file, and on TERM saves and ends
-with 75, as `fca train` does.
+Every start and end is a line of executions.log. `pause/STEP` holds seconds that the step takes, `hog/STEP` megabytes
+that it takes once, on its first run. Training counts tenths of a second, keeps its count in a file, and on TERM saves
+and ends with 75, as `fca train` does.
 """
 
 import os
