@@ -207,6 +207,7 @@ def test_a_job_over_its_time_is_tried_again(project) -> None:
     ask(project, "runtime: 30m", "runtime: 1m")
     run = Run(project.folder, SHARDS[0])
     run.until(lambda lines: lines and lines[-1].startswith("start resample"))
+    time.sleep(10)  # by now it knows how long it takes
     (project.folder / "pause/resample").unlink()
     said = run.finished()
     assert "TIMEOUT" in said
