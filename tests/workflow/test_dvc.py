@@ -51,7 +51,8 @@ def test_dvc_knows_all_code_that_snakemake_compares(name) -> None:
 def test_dvc_knows_all_settings_that_snakemake_compares(name) -> None:
     stage = next(its for stage, its in stages().items() if stage.partition("@")[0] == name)
     (keys,) = (keys for parameters in stage["params"] for keys in parameters.values())
-    known = {key.partition(".")[0] for key in keys} | {"trainings", "datasets"}
+    known = {key.partition(".")[0] for key in keys}
+    known |= {"trainings", "datasets", "frames"}  # made from `train` and `adapter`, of a dataset each, from `clip`
     for step in STEPS[name]:
         assert part(load(ROOT / "config/pocket.yaml"), step).keys() <= known, step
 
