@@ -37,7 +37,11 @@ encode) out=$dataset/latents/$9/$5-$7 ;;
 train) out=$dataset/models/$5 ;;
 sample) out=$dataset/samples/$5/$7-$9 ;;
 score) out=$dataset/scores/$5 ;;
-report) mkdir -p reports/assets && echo '{}' | tee reports/index.html >reports/metrics.json && exit ;;
+report)
+    mkdir -p reports/assets reports/plots
+    for file in index.html metrics.json assets/style.css plots/ssv2-loss.csv; do echo '{}' >reports/$file; done
+    exit
+    ;;
 esac
 out=data/pocket/$out.json
 mkdir -p "${out%/*}"
@@ -109,6 +113,7 @@ def run(project: Path, *command: str) -> tuple[float, str]:
     start = time.perf_counter()
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - start
+    print(f"{seconds:8.1f} s  {' '.join(command)}", file=sys.stderr, flush=True)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{(done.stdout + done.stderr)[-4000:]}")
     return seconds, done.stdout + done.stderr
