@@ -41,6 +41,7 @@ test-slow: install
 # The official VBench functions, all six dimensions with small random networks; 3 minutes.
 test-vbench: install vbench-env
 	$(BIN)/python -m pytest -q -m vbench
+
 # On a real Slurm of one node, as root; it says what to install where there is none.
 test-slurm: install
 	scripts/one-node-slurm.sh start
@@ -54,4 +55,4 @@ lint: install
 
 # Removes what the pocket scale made; never data of other scales, nor the environment.
 clean:
-	rm -rf data/pocket runs/pocket reports/index.html reports/assets reports/metrics.json
+	rm -rf data/pocket runs/pocket reports/index.html reports/assets reports/plots reports/metrics.json
