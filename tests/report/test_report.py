@@ -141,7 +141,7 @@ def test_same_inputs_same_bytes(tmp_path: Path) -> None:
 
     first = contents()
     assert contents() == first
-    assert len(first) == 13
+    assert len(first) == 19
 
 
 def test_nothing_was_run_yet(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_dvc_knows_all_settings_that_snakemake_compares(name) -> None:
     stage = next(its for stage, its in stages().items() if stage.partition("@")[0] == name)
     (keys,) = (keys for parameters in stage["params"] for keys in parameters.values())
     known = {key.partition(".")[0] for key in keys}
-    known |= {"trainings", "datasets", "frames"}  # made from `train` and `adapter`, of a dataset each, from `clip`
+    known |= {"trainings", "datasets", "frames", "precision"}  # in `train`, `prepare`'s, in `clip`, in `encode`
     for step in STEPS[name]:
         assert part(load(ROOT / "config/pocket.yaml"), step).keys() <= known, step
 
