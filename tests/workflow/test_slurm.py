@@ -20,7 +20,7 @@ from tests.workflow.project import ROOT, Project
 
 pytestmark = pytest.mark.slurm
 SCRIPT = ROOT / "scripts/one-node-slurm.sh"
-SHARDS = [f"data/pocket/ssv2/clips/train-000{k}.json" for k in range(4)]
+SHARDS = [f"data/pocket/ssv2/latents/text/train-000{k}.json" for k in range(4)]
 MODEL = "data/pocket/ssv2/models/fca.json"
 
 
@@ -143,10 +143,10 @@ def kill(*processes: int) -> None:
 @pytest.mark.parametrize("way", ["scancel", "SIGKILL"])
 def test_a_killed_job_of_several_shards_is_tried_again_and_keeps_the_finished_ones(project, way) -> None:
     without_shards(project)
-    (project.folder / "pause/resample").write_text("5")
+    (project.folder / "pause/encode").write_text("5")
     run = Run(project.folder, *SHARDS)
-    job = run.until(lambda lines: sum(line.startswith("end resample") for line in lines) == 2)
-    run.until(lambda lines: lines[-1].startswith("start resample"))
+    job = run.until(lambda lines: sum(line.startswith("end encode") for line in lines) == 2)
+    run.until(lambda lines: lines[-1].startswith("start encode"))
     if way == "scancel":
         call("scancel", job)
     else:
@@ -154,8 +154,8 @@ def test_a_killed_job_of_several_shards_is_tried_again_and_keeps_the_finished_on
     said = run.finished()
     assert set(run.counts("end").values()) == {1}  # no shard was made twice
     assert sum(run.counts("start").values()) == sum(run.counts("end").values()) + 1
-    assert len({line.split()[2] for line in run.lines() if "resample" in line}) == 2  # two Slurm jobs for four shards
-    assert "the log of resample-ssv2-train" in said  # the failed job's own log
+    assert len({line.split()[2] for line in run.lines() if "encode" in line}) == 2  # two Slurm jobs for four shards
+    assert "the log of encode-ssv2-train" in said  # the failed job's own log
     assert all((project.folder / shard).is_file() for shard in SHARDS)
     assert project.jobs(*SHARDS) == {}
 
@@ -189,30 +189,30 @@ def test_training_longer_than_its_time_goes_on(project) -> None:
 
 def test_a_job_over_its_memory_is_ended_and_gets_twice_as_much(project) -> None:
     without_shards(project)
-    (project.folder / "hog/resample").write_text("1200")
-    ask(project, "mem_mb: 32000 * attempt", "mem_mb: 800 * attempt")
+    (project.folder / "hog/encode").write_text("1200")
+    ask(project, "mem_mb: 64000 * attempt\n    runtime: 1h", "mem_mb: 800 * attempt\n    runtime: 1h")
     run = Run(project.folder, *SHARDS[:2])
     said = run.finished()
     assert not run.counts("not-killed")
     assert set(run.counts("end").values()) == {1}
     assert "memory" in said.lower()
-    jobs = [line.split()[2] for line in run.lines() if "resample" in line]
+    jobs = [line.split()[2] for line in run.lines() if "encode" in line]
     asked = call("squeue", "--noheader", "--states=all", f"--jobs={jobs[0]},{jobs[-1]}", "--format=%i %m")
     assert sorted(asked.split()) == sorted([jobs[0], "800M", jobs[-1], "1600M"])
 
 
 def test_a_job_over_its_time_is_tried_again(project) -> None:
     without_shards(project)
-    (project.folder / "pause/resample").write_text("150")
-    ask(project, "runtime: 30m", "runtime: 1m")
+    (project.folder / "pause/encode").write_text("150")
+    ask(project, "runtime: 1h", "runtime: 1m")
     run = Run(project.folder, SHARDS[0])
-    run.until(lambda lines: lines and lines[-1].startswith("start resample"))
+    run.until(lambda lines: lines and lines[-1].startswith("start encode"))
     time.sleep(10)  # by now it knows how long it takes
-    (project.folder / "pause/resample").unlink()
+    (project.folder / "pause/encode").unlink()
     said = run.finished()
     assert "TIMEOUT" in said
-    assert run.counts("start")["resample-ssv2-train-0000"] == 2
-    assert run.counts("end")["resample-ssv2-train-0000"] == 1
+    assert run.counts("start")["encode-ssv2-train-0000-text"] == 2
+    assert run.counts("end")["encode-ssv2-train-0000-text"] == 1
 
 
 def test_a_lost_node(project) -> None:
