@@ -328,11 +328,11 @@ def test_the_worked_example(tmp_path: Path) -> None:
         "encode",
         "train",
         "sample",
-        "score",
         "report",
         "seed",
     ):
         assert getattr(config, name) == getattr(pocket, name), name
+    assert config.score == pocket.score.model_copy(update={"vbench": None})
     mine = config.datasets["mine"]
     assert (mine.train.clips, mine.validation.clips) == (18, 6)
     counts = {"train": SplitSettings(clips=3, shard_clips=48), "validation": SplitSettings(clips=1, shard_clips=24)}

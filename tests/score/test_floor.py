@@ -11,7 +11,7 @@ from fca.data.shards import Shard, write_shard
 from fca.encode.shard import encode
 from fca.encode.vae import load_vae, posterior
 from fca.errors import FcaError
-from fca.report import report
+from fca.report.page import report
 from fca.score.features import load_network
 from fca.score.floor import RoundTrips, rebuild, score_floor
 from fca.score.pixels import psnr
