@@ -93,7 +93,7 @@ def test_the_file_and_the_report(floored):
     assert 'id="ssv2-floor-title"' in page
     assert "fca score-floor epic" in page  # not measured yet
     path.write_text('{"round_trips": {"16": {}}}')
-    with pytest.raises(FcaError, match=r"vae_floor\.json is not a score file of the VAE"):
+    with pytest.raises(FcaError, match=r"vae_floor\.json is not a score file"):
         report(floored)
 
 
