@@ -21,8 +21,9 @@ def main() -> int:
     print(f"the log of {name}", flush=True)
     hog = Path("hog") / step
     if hog.exists():
-        ballast = b"x" * (int(hog.read_text()) << 20)
+        megabytes = int(hog.read_text())
         hog.unlink()
+        ballast = b"x" * (megabytes << 20)
         time.sleep(30)
         record("not-killed", f"{name} with {len(ballast)}")
     status = train(name) if step == "train" else 0
