@@ -80,6 +80,16 @@ def project(tmp_path: Path, random_base: Path) -> Config:
     return config
 
 
+@pytest.fixture
+def encoded(project: Config) -> Config:
+    """The same with the latents of its training clips."""
+    from fca.encode import encode
+
+    for shard in (0, 1):
+        encode(project, "ssv2", "train", shard)
+    return project
+
+
 def write_clips(config: Config, change: int = 0) -> None:
     """Random clips of ssv2; `change` alters every frame after the initial ones."""
     layout, clip = Layout(config), config.clip

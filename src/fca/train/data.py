@@ -31,6 +31,11 @@ class LatentClips(Dataset):
     def __len__(self) -> int:
         return len(self.rows)
 
+    def id_of(self, row: int) -> str:
+        """The id of the clip in a row."""
+        shard, number = self.rows[row]
+        return self.shards[shard].ids[number]
+
     def __getitem__(self, place: Place) -> dict[str, Tensor]:
         step, index = place
         number, row = self.rows[index]
@@ -95,6 +100,11 @@ class StepOrder(Sampler[list[Place]]):
             for number in range(self.accumulation):
                 first = (step * self.accumulation + number) * per_pass + self.process * self.batch_size
                 yield [(step, self._row(place)) for place in range(first, first + self.batch_size)]
+
+    def places(self, step: int) -> list[Place]:
+        """What all processes together see in an optimizer step."""
+        clips = self.batch_size * self.processes * self.accumulation
+        return [(step, self._row(place)) for place in range(step * clips, (step + 1) * clips)]
 
     def _row(self, place: int) -> int:
         """The clip at a place of the endless list of epochs."""
