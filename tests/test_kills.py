@@ -43,9 +43,9 @@ def test_encode_and_sample(tmp_path, random_base):
     config = small_config(tmp_path, random_base)
     layout = Layout(config)
     write_clips(config)
-    killed(layout.latents("ssv2", "validation", 0), 8, encode, config, "ssv2", "validation", 0)
+    killed(layout.latents("ssv2", "validation", 0), 6, encode, config, "ssv2", "validation", 0)
     samples = layout.samples("ssv2", "base", "validation", 0)
-    killed(samples, 8, sample, config, "ssv2", "base", "validation", 0)
+    killed(samples, 6, sample, config, "ssv2", "base", "validation", 0)
 
 
 @pytest.mark.slow
@@ -53,4 +53,4 @@ def test_resample(tmp_path, random_base):
     config = small_config(tmp_path, random_base)
     fetch(config, "ssv2")
     build_index(config, "ssv2")
-    killed(Layout(config).clips("ssv2", "train", 0), 12, resample, config, "ssv2", "train", 0)
+    killed(Layout(config).clips("ssv2", "train", 0), 8, resample, config, "ssv2", "train", 0)

@@ -70,14 +70,14 @@ def test_a_signal_saves_and_ends_with_75_although_nobody_reads_what_is_said(enco
 
 @pytest.mark.slow
 def test_two_processes_train_to_the_weights_of_one_however_they_are_interrupted(encoded, tmp_path):
-    """Two clips a step: in one batch, in two passes, in two gloo processes, and in two, then one, to fp32's rounding."""
+    """Two clips a step: in a batch, in two passes, in two gloo processes, in two and then one; to fp32's rounding."""
     models = {}
-    for name, train in {
+    for name, settings in {
         "alone": {"batch_size": 2},
         "passes": {"batch_size": 1, "gradient_accumulation": 2},
         "together": {"batch_size": 1, "processes": 2},
     }.items():
-        config, command = changed(encoded, tmp_path / name, **train)
+        config, command = changed(encoded, tmp_path / name, **settings)
         done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
         assert done.returncode == 0, done.stderr
         models[name] = adapter(config)

@@ -62,13 +62,18 @@ def write_aside(path: Path | str) -> Iterator[Path]:
         raise
 
 
-def is_full(error: BaseException) -> bool:
-    """Whether `error`, as Python, HDF5 or safetensors raises it, says that the disk, the quota or the file size
-    limit is used up.
+def is_full(error: BaseException | None) -> bool:
+    """Whether `error`, or what led to it, says that the disk, the quota or the file size limit is used up.
+
+    As Python, HDF5 and safetensors raise it; torch.save raises another error on top.
     """
-    if isinstance(error, OSError) and error.errno in FULL:
-        return True
-    return isinstance(error, Exception) and FULL_IN_TEXT.search(str(error)) is not None
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return True
+        if isinstance(error, Exception) and FULL_IN_TEXT.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def disk_full(path: Path, needed: int | None = None) -> FcaError:

@@ -28,11 +28,11 @@ def export(
     """
     layout = Layout(config)
     model = layout.model(dataset, variant)
-    layout.model_manifest(dataset, variant).unlink(missing_ok=True)  # never an old manifest beside a new model
     with write_aside(model) as aside:
         denoiser.save(aside)
         sha256 = sha256_tree(aside)[1]  # of the weights: the facts hold sampling settings, which training doesn't read
         ModelFacts.of(config, dataset, variant).write(aside)
+        layout.model_manifest(dataset, variant).unlink(missing_ok=True)  # never an old manifest beside a new model
     steps = config.train_steps(dataset, variant)
     Manifest(
         kind="model",
