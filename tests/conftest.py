@@ -1,5 +1,7 @@
 """A small project for the steps after resampling: real networks with random weights, and a few random clips."""
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import torch
 
 from fca.config import Config, Layout, load
 from fca.data.shards import write_shard
+from fca.stop import SIGNALS
 
 pytest_plugins = ["tests.browser"]
 
@@ -70,6 +73,15 @@ def small_config(folder: Path, base: Path, **train: object) -> Config:
         overrides.setdefault("datasets", {})[dataset] = {"train": shard, "validation": shard, "train_steps": 4}
     overrides["datasets"]["ssv2"]["ablation_steps"] = 2
     return load(CONFIG, overrides)
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Puts back what this process does on signals."""
+    previous = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in previous.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -74,6 +74,7 @@ def test_help_lists_the_steps_in_order_and_quickly() -> None:
         (["report", "table3"], "fca.report.page", "report", ("table3",)),
     ],
 )
+@pytest.mark.usefixtures("handlers")
 def test_each_step_calls_its_function(stand_in, arguments, module, name, expected) -> None:
     called = []
     stand_in(module, name, lambda *given: called.append(given))

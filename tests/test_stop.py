@@ -2,18 +2,14 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
 from fca.stop import SIGNALS, Stop
 
-
-@pytest.fixture(autouse=True)
-def handlers():
-    previous = {number: signal.getsignal(number) for number in SIGNALS}
-    yield
-    for number, handler in previous.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("handlers")
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -42,3 +38,26 @@ def test_the_earlier_of_both_limits_counts():
         now[0] = expected
         if expected < float("inf"):
             assert stop.reason == stop.end_reason != ""
+
+
+WORKER = """
+import os, signal, time
+from fca.stop import leave_signals_to_parent
+child = os.fork()
+if not child:
+    leave_signals_to_parent()
+    while True:
+        time.sleep(0.01)
+time.sleep(0.3)
+for number in (signal.SIGTERM, signal.SIGUSR1):
+    os.spawnlp(os.P_WAIT, "kill", "kill", f"-{number}", str(child))
+time.sleep(0.3)
+print("alive" if os.waitpid(child, os.WNOHANG) == (0, 0) else "dead", flush=True)
+os.kill(child, signal.SIGTERM)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_worker_ends_when_its_parent_says_so_and_for_nobody_else():
+    done = subprocess.run([sys.executable, "-c", WORKER], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["alive", "0"], done.stderr

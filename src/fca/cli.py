@@ -4,7 +4,6 @@ Modules that take long to import are imported by the subcommand that needs them.
 """
 
 import argparse
-import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from fca import __version__
 from fca.comparisons import COMPARISONS
 from fca.data.files import is_full
 from fca.data.verify_command import add_verify
-from fca.errors import FcaError, Interrupted
+from fca.errors import FcaError
 from fca.options import add_check, add_floor, add_plan
 from fca.report.options import add_compare
 from fca.sample.options import add_predict
@@ -137,22 +136,9 @@ def _train(arguments: argparse.Namespace) -> int:
     if arguments.variant not in trained:
         raise FcaError(f"the variant {arguments.variant!r} has nothing to train", f"one of {', '.join(trained)}")
     config.train_steps(arguments.dataset, arguments.variant)  # says so where ablations aren't trained on this dataset
-    if config.train.processes > 1 and "WORLD_SIZE" not in os.environ:
-        from fca.launch import launch
+    from fca.launch import train
 
-        return launch([sys.executable, "-m", "fca.cli", *arguments.argv], config.train.processes)
-    from fca.stop import Stop
-
-    stop = Stop().listen()
-    from fca.train import train
-
-    try:
-        train(config, arguments.dataset, arguments.variant, stop, arguments.accept_changes)
-    except Interrupted as interrupted:
-        if os.environ.get("RANK", "0") == "0":
-            raise
-        return interrupted.exit_status  # process 0 has said it for all
-    return 0
+    return train(config, arguments.dataset, arguments.variant, arguments.accept_changes, arguments.argv)
 
 
 def _sample(arguments: argparse.Namespace) -> None:

@@ -14,11 +14,31 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
-from fca.errors import INTERRUPTED, FcaError
-from fca.stop import SIGNALS
+from fca.config import Config
+from fca.errors import INTERRUPTED, FcaError, Interrupted
+from fca.stop import SIGNALS, Stop
 
 GRACE = 10.0
 """Seconds that the others have to end by themselves once one process has failed."""
+
+
+def train(config: Config, dataset: str, variant: str, accept_changes: bool, argv: Sequence[str]) -> int:
+    """`fca train`, in as many processes as configured, or as one of those that are there already; the exit status.
+
+    `argv`: the command line, for other processes. Signals count from here on, before torch is imported.
+    """
+    if config.train.processes > 1 and "WORLD_SIZE" not in os.environ:
+        return launch([sys.executable, "-m", "fca.cli", *argv], config.train.processes)
+    stop = Stop().listen()
+    from fca.train import train
+
+    try:
+        train(config, dataset, variant, stop, accept_changes)
+    except Interrupted as interrupted:
+        if os.environ.get("RANK", "0") == "0":
+            raise
+        return interrupted.exit_status  # process 0 has said it for all
+    return 0
 
 
 def launch(command: Sequence[str], processes: int) -> int:

@@ -3,6 +3,7 @@
 import math
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from types import FrameType
@@ -52,7 +53,17 @@ class Stop:
         return self.end_reason if self.clock() >= self.end else None
 
 
-def ignore_signals(worker: int = 0) -> None:
-    """Leave stopping to the process that started this one: for a loader's workers, which share its signals."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+def leave_signals_to_parent(worker: int = 0) -> None:
+    """For a loader's workers, which a scheduler signals with the process that trains: that one decides when to stop.
+
+    Its own SIGTERM, with which it ends workers that it needs no longer, still ends them.
+    """
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_end_when_told_by, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_when_told_by(parent: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)

@@ -56,9 +56,17 @@ def test_a_signal_saves_and_ends_with_75_although_nobody_reads_what_is_said(enco
     assert process.wait(60) == INTERRUPTED
     [step] = checkpoints(run_folder(config, "ssv2", "fca"))
     assert step >= 2
-    again = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT)
+    config, command = changed(encoded, tmp_path / "a", steps=10_000, checkpoint_every=10_000, loader_workers=2)
+    again = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=ENVIRONMENT,
+        start_new_session=True,
+    )
     wait_for_steps(again, config, step + 1)
-    again.send_signal(signal.SIGTERM)
+    os.killpg(again.pid, signal.SIGTERM)  # the loader's workers get it, too
     said, _ = again.communicate(timeout=60)
     assert again.returncode == INTERRUPTED
     assert f"resuming {run_folder(config, 'ssv2', 'fca')} at step {step}" in said

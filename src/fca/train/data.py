@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from fca.data.shards import Shard
 from fca.model.diffusion import draw_posterior
 from fca.seeds import generator, seed_of
+from fca.stop import leave_signals_to_parent
 
 Place = tuple[int, int]  # optimizer step, row of the dataset
 
@@ -64,8 +65,11 @@ def data_loader(clips: LatentClips, order: "StepOrder", workers: int = 0, pin_me
 
     A draw is a function of (seed, step, clip), and each process opens the shards for itself, so nothing is shared but
     the finished batches. Each worker holds two batches ahead: 17 MB a clip at the paper's size, in shared memory.
+    Workers leave signals to the process that trains.
     """
-    return DataLoader(clips, batch_sampler=order, num_workers=workers, pin_memory=pin_memory)
+    return DataLoader(
+        clips, batch_sampler=order, num_workers=workers, pin_memory=pin_memory, worker_init_fn=leave_signals_to_parent
+    )
 
 
 class StepOrder(Sampler[list[Place]]):

@@ -1,7 +1,7 @@
 """The step `train`: optimise a variant on cached latents; to resume, run the same command again."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from fca.errors import Interrupted
 from fca.runs import LOG, SKIPPED, JsonLines, Record
 from fca.stop import Stop
 from fca.train.checkpoint import Kept, checkpoint_path, load_checkpoint, load_newest, save_checkpoint
-from fca.train.data import LatentClips, StepOrder
+from fca.train.data import LatentClips, StepOrder, data_loader
 from fca.train.export import export
 from fca.train.finite import diagnose, json_number, not_finite
 from fca.train.objective import Batch
@@ -164,7 +164,7 @@ def _steps(
         accelerator.process_index,
         accelerator.num_processes,
     )
-    loader = DataLoader(clips, batch_sampler=order, pin_memory=accelerator.device.type == "cuda")
+    loader = data_loader(clips, order, settings.loader_workers, pin_memory=accelerator.device.type == "cuda")
     passes = _batches(loader, accelerator)
     if settings.trackers:
         # what was logged after the checkpoint, before a kill, is taken back
@@ -198,6 +198,7 @@ def _steps(
             run.save(trainer, done)
         if outcome.stop and not end:
             progress.close()
+            passes.close()  # ends the loader's workers
             accelerator.wait_for_everyone()  # nobody leaves before the checkpoint is written
             accelerator.end_training()
             raise Interrupted(
@@ -205,6 +206,7 @@ def _steps(
                 remedy="everything is saved: run the same command again to go on",
             )
     progress.close()
+    passes.close()
 
 
 def _in_a_row(run: Run | None, first: int) -> int:
@@ -216,6 +218,6 @@ def _in_a_row(run: Run | None, first: int) -> int:
     return count
 
 
-def _batches(loader: DataLoader, accelerator: Accelerator) -> Iterator[Batch]:
+def _batches(loader: DataLoader, accelerator: Accelerator) -> Generator[Batch, None, None]:
     for batch in loader:
         yield {name: tensor.to(accelerator.device, non_blocking=True) for name, tensor in batch.items()}
