@@ -17,9 +17,8 @@ from fca.checkpoints import DTYPES
 from fca.config import Config
 from fca.model import FCA, flops
 from fca.model.diffusion import diffuse
-from fca.train.loop import TrainingModel
 from fca.train.memory import checkpoint_layers
-from fca.train.objective import v_loss
+from fca.train.objective import TrainingModel, v_loss
 
 
 def arguments() -> argparse.Namespace:

@@ -1,5 +1,7 @@
 """A small project for the steps after resampling: real networks with random weights, and a few random clips."""
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from fca.config import BaseKind, Config, Layout, load
 from fca.data.shards import write_shard
 from fca.data.source import StoredClips
 from fca.encode.shard import encode
+from fca.stop import SIGNALS
 
 pytest_plugins = ["tests.browser"]
 
@@ -75,6 +78,15 @@ def small_config(folder: Path, base: Path, **train: object) -> Config:
 
 
 @pytest.fixture
+def handlers() -> Iterator[None]:
+    """Puts back what this process does on signals."""
+    previous = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in previous.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
 def project(tmp_path: Path, random_base: Path) -> Config:
     """A configuration whose clip shards of ssv2 exist: five clips a split, in shards of three and two."""
     config = small_config(tmp_path, random_base)
@@ -85,6 +97,14 @@ def project(tmp_path: Path, random_base: Path) -> Config:
 def encode_stored(config: Config, split: str, shard: int, base: BaseKind = "text") -> None:
     """Latents of the stored clips that `write_clips` made: there are no videos to decode train from."""
     encode(config, "ssv2", split, shard, base, StoredClips(config, "ssv2", split, shard))
+
+
+@pytest.fixture
+def encoded(project: Config) -> Config:
+    """The same with the latents of its training clips."""
+    for shard in (0, 1):
+        encode_stored(project, "train", shard)
+    return project
 
 
 def write_clips(config: Config, change: int = 0) -> None:

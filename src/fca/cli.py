@@ -4,32 +4,33 @@ Modules that take long to import are imported by the subcommand that needs them.
 """
 
 import argparse
-import errno
-import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fca import __version__
 from fca.comparisons import COMPARISONS
+from fca.data.files import is_full
 from fca.data.verify_command import add_verify
 from fca.errors import FcaError
 from fca.options import add_check, add_floor, add_plan
 from fca.report.options import add_compare
 from fca.sample.options import add_predict
+from fca.status import add_status
 from fca.study.options import add_study
 from fca.vbench.options import add_vbench
 
 if TYPE_CHECKING:
     from fca.config import Config
 
-NO_SPACE = ("No space left on device", "Disk quota exceeded")
-
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand. Exit status: 0 done, 1 a problem, 2 a wrong command line or configuration."""
+    """Run one subcommand. Exit status: 0 done, 1 a problem, 2 a wrong command line or configuration, 75
+    (`fca.errors.INTERRUPTED`) stopped when it was asked to, to be run again.
+    """
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = _parser()
     arguments, rest = parser.parse_known_args(argv)
@@ -37,31 +38,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"unrecognised arguments: {' '.join(rest)}")
     arguments.argv, arguments.rest = argv, rest
     try:
-        arguments.function(arguments)
+        return arguments.function(arguments) or 0
     except FcaError as error:
         return _failed(arguments, str(error), error.exit_status)
     except KeyboardInterrupt:
         return _failed(arguments, "interrupted", 130)
     except Exception as error:
-        if not _is_full_disk(error):
+        if not is_full(error):
             raise
         return _failed(arguments, str(_full_disk(error, arguments)), 1)
-    return 0
 
 
 def _failed(arguments: argparse.Namespace, message: str, status: int) -> int:
     if arguments.debug:
         traceback.print_exc()
     first, *rest = message.splitlines() or ["unknown problem"]
-    print(f"fca {arguments.command}: {first}", *(f"  {line}" for line in rest), sep="\n", file=sys.stderr)
+    with suppress(OSError):  # whoever read it may have been killed, too
+        print(f"fca {arguments.command}: {first}", *(f"  {line}" for line in rest), sep="\n", file=sys.stderr)
     return status
-
-
-def _is_full_disk(error: Exception) -> bool:
-    """Whether there is no room left; libraries report it as several kinds of error."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return True
-    return any(words in str(error) for words in NO_SPACE)
 
 
 def _full_disk(error: Exception, arguments: argparse.Namespace) -> FcaError:
@@ -136,21 +130,15 @@ def _encode(arguments: argparse.Namespace) -> None:
     encode(config, arguments.dataset, arguments.split, arguments.shard, arguments.base)
 
 
-def _train(arguments: argparse.Namespace) -> None:
+def _train(arguments: argparse.Namespace) -> int:
     config = _config(arguments)
     trained = [name for name, variant in config.every_variant.items() if variant.trained]
     if arguments.variant not in trained:
         raise FcaError(f"the variant {arguments.variant!r} has nothing to train", f"one of {', '.join(trained)}")
-    if config.train.processes > 1 and "WORLD_SIZE" not in os.environ:
-        launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-        launch += [f"--nproc-per-node={config.train.processes}", "-m", "fca.cli"]
-        threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
-        os.environ["OMP_NUM_THREADS"] = str(max(1, threads // config.train.processes))
-        os.execv(sys.executable, [*launch, *arguments.argv])
     config.train_steps(arguments.dataset, arguments.variant)  # says so where ablations aren't trained on this dataset
-    from fca.train import train
+    from fca.launch import train
 
-    train(config, arguments.dataset, arguments.variant)
+    return train(config, arguments.dataset, arguments.variant, arguments.accept_changes, arguments.argv)
 
 
 def _sample(arguments: argparse.Namespace) -> None:
@@ -249,7 +237,9 @@ def _parser() -> argparse.ArgumentParser:
     encode = step("encode", _encode, "run the frozen networks over a shard of clips", "dataset", "split", "--shard")
     encode.add_argument("--base", choices=["text", "image"], default="text",
                         help="the networks of base (default), or of image_base")  # fmt: skip
-    step("train", _train, "train a variant; to resume, run the same command again", "dataset", "variant")
+    train = step("train", _train, "train a variant; to resume, run the same command again", "dataset", "variant")
+    train.add_argument("--accept-changes", action="store_true",
+                       help="go on with an unfinished run although settings, code or data have changed")  # fmt: skip
     sample = step("sample", _sample, "predict a shard of validation clips", "dataset", "variant", "--shard")
     sample.add_argument("--kind", choices=["validation", "opposite"], default="validation",
                         help="the captions as they are (default), or opposite ones")  # fmt: skip
@@ -275,6 +265,7 @@ def _parser() -> argparse.ArgumentParser:
     add_check(looks)
 
     add_plan(commands)
+    add_status(commands)
     add_predict(commands)
     add_study(commands)
     add_compare(commands)

@@ -1,4 +1,8 @@
-"""The one exception that users are meant to read."""
+"""The one exception that users are meant to read, and the status of a step that stopped to go on later."""
+
+INTERRUPTED = 75
+"""Exit status of a step that was asked to stop, saved what it had, and goes on when the same command is run again
+(EX_TEMPFAIL of sysexits.h): a scheduler should queue it again."""
 
 
 class FcaError(Exception):
@@ -22,3 +26,9 @@ class FcaError(Exception):
         if self.remedy:
             lines.append(f"remedy: {self.remedy}")
         return "\n".join(lines)
+
+
+class Interrupted(FcaError):
+    """A step stopped early because it was asked to, and nothing is lost."""
+
+    exit_status = INTERRUPTED

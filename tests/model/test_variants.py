@@ -6,7 +6,7 @@ import torch
 from fca.model import FCA, Given, denoise
 from fca.pocket.base import build_scheduler
 from fca.sample.predict import predict_latents
-from fca.train.loop import TrainingModel
+from fca.train.objective import TrainingModel
 from tests.model.conftest import PATCHES_IN_TIME, ROTARY, World, make_world, small_adapter, small_transformer
 from tests.model.reference import attend
 

@@ -6,8 +6,7 @@ import torch
 from fca.model import TextToVideo
 from fca.model.diffusion import diffuse
 from fca.pocket.base import build_scheduler
-from fca.train.loop import TrainingModel
-from fca.train.objective import epsilon_loss, v_loss
+from fca.train.objective import TrainingModel, epsilon_loss, v_loss
 from tests.model.conftest import make_world, small_transformer
 
 SHAPE = (3, 4, 2, 3, 5)

@@ -142,8 +142,22 @@ class Train(Settings):
     """torch.compile for parts of the layers: minutes before the first step; no faster on a CPU, not tried on a GPU"""
     checkpoint_every: Positive
     """Optimizer steps between checkpoints"""
+    keep_checkpoints: Positive = 2
+    """Newest checkpoints that are kept; with one, a damaged one means starting again"""
+    keep_every_hours: float | None = Field(default=24.0, gt=0)
+    """Kept for good, too: the first checkpoint of every so many hours of training; null: none"""
+    keep_best: bool = True
+    """Kept, too: the checkpoint of the lowest smoothed loss (what is exported is the last step in any case)"""
+    max_skipped: Positive = 10
+    """Steps in a row whose loss or gradient is not finite before training gives up; single ones are skipped"""
+    hours: float | None = Field(default=None, gt=0)
+    """Hours after which a training saves and ends with status 75, to be continued; null: no such limit"""
+    margin_minutes: float = Field(default=10.0, ge=0)
+    """The same, so many minutes before the end of its Slurm job; a step and a checkpoint must fit in"""
     log_every: Positive = 10
     """Optimizer steps between log lines"""
+    trackers: list[str] = Field(default=[])
+    """Where the log goes, too: names of accelerate's trackers, such as tensorboard (installed with fca[tensorboard])"""
     init_from: str | None = None
     """Folder of an exported adapter that variants with adapter: fca and steps: full continue; null: from scratch"""
 

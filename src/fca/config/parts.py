@@ -1,9 +1,10 @@
 """Which settings each step depends on; a rule's `settings` parameter and a manifest's config hash are these.
 
-What only changes how fast a step runs (batch sizes, processes, logging, folders) is left out, except for the batch
-sizes of training, which change what is learned. So is the time limit of decoding, which few clips ever meet: raise it,
-then remove the manifests of the shards that lost clips to it. Where archives come from is left out too: a raw
-manifest's hash says what came. Earlier steps' settings reach a step through their manifests.
+What only changes how fast a step runs (batch sizes, processes, logging, folders) is left out. Of training, the clips
+that an optimizer step sees count, which change what is learned, and not how they are divided. So is the time limit of
+decoding left out, which few clips ever meet: raise it, then remove the manifests of the shards that lost clips to it;
+and where archives come from: a raw manifest's hash says what came. Earlier steps' settings reach a step through their
+manifests.
 """
 
 from typing import Any
@@ -14,8 +15,12 @@ from fca.config.variant import ADAPTER_SETTINGS, ADAPTER_SIZES
 
 NOT_THE_SAME_FOR_ALL = ("learning_rate", "ablation_learning_rate", "init_from")
 """Settings of `train` that reach a training through `Config.learning_rate` and `init_from`."""
-NOT_WHAT_IS_LEARNED = ("loader_workers", "checkpoint_every", "log_every", "checkpointed_layers")
-"""Settings of `train` that change neither the clips of a step nor what is learned from them."""
+HOW_IT_RUNS = (
+    *("batch_size", "processes", "gradient_accumulation", "compile", "checkpointed_layers"),
+    *("checkpoint_every", "keep_checkpoints", "keep_every_hours", "keep_best", "max_skipped"),
+    *("loader_workers", "log_every", "trackers", "hours", "margin_minutes"),
+)
+"""Settings of `train` that decide no more than rounding; of the first three, only the product counts."""
 STEPS = (
     *("fetch", "index", "verify", "resample", "encode"),
     *("train", "sample", "score", "score_floor", "vbench", "report", "preview"),
@@ -95,7 +100,8 @@ def part(
             return {
                 "seed": config.seed,
                 "base": bases(),
-                "train": group("train", *NOT_THE_SAME_FOR_ALL, *NOT_WHAT_IS_LEARNED),
+                "train": group("train", *NOT_THE_SAME_FOR_ALL, *HOW_IT_RUNS)
+                | {"clips_per_step": config.train.clips_per_step},
                 "trainings": trainings(),
             }
         case "sample":

@@ -24,8 +24,9 @@ SUFFIXES = (
     ".partial",
 )  # of temporary names: ours, a folder on its way out, a careful writer's own
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-# HDF5 hides the errno of a failed write in the text of its error, h5py sometimes under a RuntimeError.
-FULL_IN_TEXT = re.compile(rf"errno = ({'|'.join(str(code) for code in sorted(FULL))})\b")
+# HDF5 hides the errno of a failed write in the text of its error, h5py sometimes under a RuntimeError; so do
+# libraries in Rust such as safetensors.
+FULL_IN_TEXT = re.compile(rf"(errno = |os error )({'|'.join(str(code) for code in sorted(FULL))})\b")
 
 
 @contextmanager
@@ -61,13 +62,18 @@ def write_aside(path: Path | str) -> Iterator[Path]:
         raise
 
 
-def is_full(error: BaseException) -> bool:
-    """Whether `error`, as Python or HDF5 raises it, says that the disk, the quota or the file size limit is
-    used up.
+def is_full(error: BaseException | None) -> bool:
+    """Whether `error`, or what led to it, says that the disk, the quota or the file size limit is used up.
+
+    As Python, HDF5 and safetensors raise it; torch.save raises another error on top.
     """
-    if isinstance(error, OSError) and error.errno in FULL:
-        return True
-    return isinstance(error, OSError | RuntimeError) and FULL_IN_TEXT.search(str(error)) is not None
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return True
+        if isinstance(error, Exception) and FULL_IN_TEXT.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def disk_full(path: Path, needed: int | None = None) -> FcaError:
@@ -77,8 +83,8 @@ def disk_full(path: Path, needed: int | None = None) -> FcaError:
     return FcaError(
         f"no room to write {path}: {free / 2**20:.0f} MiB free where {folder} lies",
         expected=f"{needed / 2**20:.0f} MiB free" if needed else "room for the file, within quota and file size limit",
-        remedy=f"free space there, or point data_dir at a larger disk, then run the same command again "
-        f"({path.name} was not changed)",
+        remedy=f"free space there, or point data_dir (for training, run_dir) at a larger disk, then run the same "
+        f"command again ({path.name} was not changed)",
     )
 
 

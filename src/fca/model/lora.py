@@ -1,5 +1,6 @@
 """Low-rank adaptation, the fine-tuning that the paper compares FCA with (Table 3, row 1; Table 2, row 2)."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -49,12 +50,31 @@ def load_lora(transformer: CogVideoXTransformer3DModel, folder: Path) -> None:
 
 
 def save_lora(transformer: CogVideoXTransformer3DModel, folder: Path) -> None:
-    """Write the low-rank weights as diffusers does: its `CogVideoXPipeline.load_lora_weights` reads them, too."""
+    """Write the low-rank weights as diffusers does: its `CogVideoXPipeline.load_lora_weights` reads them, too.
+
+    The same weights make the same bytes: diffusers alone writes the names of adapted layers, a set, and the file's
+    metadata in an order that changes from time to time.
+    """
+    facts = transformer.peft_config["default"].to_dict()
     CogVideoXPipeline.save_lora_weights(
         folder,
         transformer_lora_layers=get_peft_model_state_dict(transformer, adapter_name="default"),
-        transformer_lora_adapter_metadata=transformer.peft_config["default"].to_dict(),
+        transformer_lora_adapter_metadata={
+            name: sorted(value) if isinstance(value, set) else value for name, value in facts.items()
+        },
     )
+    _sort_metadata(folder / "pytorch_lora_weights.safetensors")
+
+
+def _sort_metadata(path: Path) -> None:
+    """Put the metadata in a safetensors file's header (a length in 8 bytes, JSON, padding) in order."""
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        file.seek(8)
+        file.write(text.ljust(size))
 
 
 class AppendedLatent(Denoiser):

@@ -10,7 +10,6 @@ from fca.plan.disk import Disk, checkpoints
 from fca.plan.memory import BYTES, Weights, weights
 from fca.plan.networks import Networks, networks
 from fca.plan.rates import Rates
-from fca.train.checkpoint import KEPT
 
 RAW = {"ssv2": 19_000_000_000}
 """Bytes of the unpacked videos, where the publisher's size is known (docs/data/)."""
@@ -133,12 +132,18 @@ class _Planner:
             "weights of VAE, T5 and ViT",
         )
 
+    def _kept(self, hours: float | None) -> int:
+        """Checkpoints that are there at the end of a training of so many hours."""
+        settings = self.config.train
+        old = int((hours or 0.0) // settings.keep_every_hours) if settings.keep_every_hours else 0
+        return settings.keep_checkpoints + settings.keep_best + old
+
     def _variant(self, dataset: str, name: str) -> list[Row]:
         own, rows = self.config.variant(name), []
         if own.trained:
             count = self.weights[name]
             hours, rate = self.rates.training(dataset, name)
-            made = {"models": 4 * count.trained, "checkpoints": checkpoints(count.trained, KEPT)}
+            made = {"models": 4 * count.trained, "checkpoints": checkpoints(count.trained, self._kept(hours))}
             kept = "activations" if count.counts_activations else "without activations"
             what = f"{count.trained / 1e6:,.1f} M trained, {count.frozen / 1e6:,.1f} M frozen, {kept}"
             rows.append(Row("train", dataset, name, 1, made, hours, rate, count.training, what))

@@ -22,7 +22,7 @@ from fca.model_facts import ModelFacts
 from fca.pocket.corpus import FRAMES, HEIGHT, WIDTH, Corpus
 from fca.pocket.fit import Curve, fit
 from fca.pocket.text import TEXT_TOKENS, TEXT_WIDTH
-from fca.train.loop import TrainingModel
+from fca.train.objective import TrainingModel
 
 BATCH = 16
 

@@ -1,8 +1,13 @@
-"""Checkpoints of a run: one file each, written aside and renamed, the newest kept."""
+"""Checkpoints of a run: one file each, written aside, fsynced and renamed; which ones are kept."""
 
+import errno
+import json
 import pickle
-import re
+import struct
 import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +15,52 @@ import torch
 
 from fca.data.files import write_aside
 from fca.errors import FcaError
+from fca.runs import checkpoints
 
-KEPT = 2
-DAMAGED = (RuntimeError, EOFError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile)
-"""What torch raises on a truncated or altered file; other errors (no memory, no permission) are not the file's."""
+FACTS = "checkpoints.json"
+DAMAGED = (
+    *(RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError, NotImplementedError),
+    *(pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error),
+)
+"""What torch and zipfile raise on a truncated or altered file; others (no memory, no permission) are not the file's."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What decides whether a checkpoint is kept."""
+
+    step: int
+    seconds: float
+    """Time trained until then, over all interruptions."""
+    loss: float | None
+    """Smoothed loss at that step (`fca.train.progress.Smoothed`)."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Which checkpoints are kept: the newest, one of every so many hours of training, the one of the lowest loss."""
+
+    newest: int = 2
+    every_hours: float | None = None
+    best: bool = False
+
+    def steps(self, facts: Sequence[Facts]) -> set[int]:
+        """Those to keep, of all there are. A pure function: the time is in the facts.
+
+        Of each period of `every_hours` after the first its earliest checkpoint is kept; of equal losses the earliest.
+        """
+        ordered = sorted(facts, key=lambda fact: fact.step)
+        kept = {fact.step for fact in ordered[-self.newest :]}
+        if self.every_hours is not None:
+            period = 0
+            for fact in ordered:
+                if (own := int(fact.seconds // (3600 * self.every_hours))) > period:
+                    kept.add(fact.step)
+                    period = own
+        if self.best:
+            losses = [(fact.loss, fact.step) for fact in ordered if fact.loss is not None]
+            kept |= {step for _, step in sorted(losses)[:1]}
+        return kept
 
 
 def checkpoint_path(run: Path, step: int) -> Path:
@@ -21,26 +68,58 @@ def checkpoint_path(run: Path, step: int) -> Path:
     return run / f"checkpoint-{step:07d}.pt"
 
 
-def save_checkpoint(run: Path, step: int, state: dict[str, Any]) -> None:
-    """Write the state after `step` optimizer steps; then, and only then, remove all but the newest `KEPT`."""
-    with write_aside(checkpoint_path(run, step)) as aside:
-        torch.save(state | {"step": step}, aside)
-    for path in _checkpoints(run)[:-KEPT]:
-        path.unlink()
+def save_checkpoint(run: Path, state: Mapping[str, Any], kept: Kept | None = None) -> None:
+    """Write a state, which has `step`, `seconds` and `smoothed`; then, and only then, remove what isn't to be kept.
+
+    Raises:
+        FcaError: no room on the disk; every older checkpoint is still there.
+    """
+    step = int(state["step"])
+    with write_aside(checkpoint_path(run, step)) as aside, aside.open("wb") as file:  # a path would hide a full disk
+        torch.save(dict(state), file)
+    facts = _facts(run) | {step: Facts(step, float(state["seconds"]), state["smoothed"])}
+    there = checkpoints(run)
+    facts = {number: facts.get(number, Facts(number, 0.0, None)) for number in there}
+    remaining = (kept or Kept()).steps(list(facts.values()))
+    with write_aside(run / FACTS) as aside:
+        aside.write_text(json.dumps([asdict(facts[number]) for number in sorted(remaining)], indent=1) + "\n")
+    for number, path in there.items():
+        if number not in remaining:
+            path.unlink()
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """A state, tensors and plain values only, once every checksum in the file is found right.
+
+    Raises:
+        One of `DAMAGED`: torch alone would hand out altered tensors in silence.
+    """
+    with zipfile.ZipFile(path) as archive:
+        if (bad := archive.testzip()) is not None:
+            raise zipfile.BadZipFile(f"the checksum of {bad} is wrong")
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def load_newest(run: Path) -> dict[str, Any] | None:
-    """The newest checkpoint that can be read (tensors and plain values only), or None where the run has none.
+    """The newest checkpoint that is whole, or None where the run has none. Damaged newer ones are renamed, and told of.
 
     Raises:
         FcaError: there are checkpoints, and none can be read.
     """
-    paths = _checkpoints(run)
-    for path in reversed(paths):
+    paths = checkpoints(run)
+    damaged: list[Path] = []
+    for path in reversed(paths.values()):
         try:
-            return torch.load(path, map_location="cpu", weights_only=True)
-        except DAMAGED as error:
-            print(f"{path} can't be read ({type(error).__name__}: {error}); trying the one before it", flush=True)
+            state = load_checkpoint(path)
+        except (*DAMAGED, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+                raise  # the disk's, not the file's
+            print(f"DAMAGED: {path} ({type(error).__name__}: {error}); trying the one before it", flush=True)
+            damaged.append(path)
+            continue
+        for other in damaged:  # so that it isn't counted as one of the newest
+            other.rename(other.with_suffix(".damaged"))
+        return state
     if paths:
         raise FcaError(
             f"none of the {len(paths)} checkpoints in {run} can be read",
@@ -50,6 +129,10 @@ def load_newest(run: Path) -> dict[str, Any] | None:
     return None
 
 
-def _checkpoints(run: Path) -> list[Path]:
-    """Oldest first."""
-    return sorted(path for path in run.glob("checkpoint-*.pt") if re.fullmatch(r"checkpoint-\d{7}\.pt", path.name))
+def _facts(run: Path) -> dict[int, Facts]:
+    """What was noted of the checkpoints that are kept; nothing where the note is missing or damaged."""
+    try:
+        found = [Facts(**entry) for entry in json.loads((run / FACTS).read_text())]
+    except (OSError, ValueError, TypeError):
+        return {}
+    return {fact.step: fact for fact in found}

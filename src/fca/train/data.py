@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from fca.data.shards import Shard
 from fca.model.diffusion import draw_posterior
 from fca.seeds import generator, seed_of
+from fca.stop import leave_signals_to_parent
 
 Place = tuple[int, int]  # optimizer step, row of the dataset
 
@@ -30,6 +31,11 @@ class LatentClips(Dataset):
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def id_of(self, row: int) -> str:
+        """The id of the clip in a row."""
+        shard, number = self.rows[row]
+        return self.shards[shard].ids[number]
 
     def __getitem__(self, place: Place) -> dict[str, Tensor]:
         step, index = place
@@ -59,8 +65,11 @@ def data_loader(clips: LatentClips, order: "StepOrder", workers: int = 0, pin_me
 
     A draw is a function of (seed, step, clip), and each process opens the shards for itself, so nothing is shared but
     the finished batches. Each worker holds two batches ahead: 17 MB a clip at the paper's size, in shared memory.
+    Workers leave signals to the process that trains.
     """
-    return DataLoader(clips, batch_sampler=order, num_workers=workers, pin_memory=pin_memory)
+    return DataLoader(
+        clips, batch_sampler=order, num_workers=workers, pin_memory=pin_memory, worker_init_fn=leave_signals_to_parent
+    )
 
 
 class StepOrder(Sampler[list[Place]]):
@@ -95,6 +104,11 @@ class StepOrder(Sampler[list[Place]]):
             for number in range(self.accumulation):
                 first = (step * self.accumulation + number) * per_pass + self.process * self.batch_size
                 yield [(step, self._row(place)) for place in range(first, first + self.batch_size)]
+
+    def places(self, step: int) -> list[Place]:
+        """What all processes together see in an optimizer step."""
+        clips = self.batch_size * self.processes * self.accumulation
+        return [(step, self._row(place)) for place in range(step * clips, (step + 1) * clips)]
 
     def _row(self, place: int) -> int:
         """The clip at a place of the endless list of epochs."""

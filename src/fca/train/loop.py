@@ -1,217 +1,223 @@
 """The step `train`: optimise a variant on cached latents; to resume, run the same command again."""
 
-import json
-import math
-import resource
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Generator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
-from diffusers.optimization import get_scheduler
-from torch import Tensor, nn
+from accelerate.utils import broadcast_object_list
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from fca.config import Config, Layout
-from fca.data.files import write_aside
 from fca.data.shards import Shard
-from fca.errors import FcaError
-from fca.model import Denoiser, Given, Prompt
-from fca.model.build import load_base, new_denoiser
-from fca.model.diffusion import diffuse
-from fca.train.checkpoint import load_newest, save_checkpoint
-from fca.train.compile import compile_layers
+from fca.errors import Interrupted
+from fca.runs import LOG, SKIPPED, JsonLines, Record
+from fca.stop import Stop
+from fca.train.checkpoint import Kept, checkpoint_path, load_checkpoint, load_newest, save_checkpoint
 from fca.train.data import LatentClips, StepOrder, data_loader
-from fca.train.export import export, run_folder
-from fca.train.memory import checkpoint_layers
-from fca.train.objective import Loss, epsilon_loss, v_loss
-
-Batch = dict[str, Tensor]
-
-
-class TrainingModel(nn.Module):
-    """A batch of cached latents in, the loss out."""
-
-    def __init__(self, denoiser: Denoiser, alphas_cumprod: Tensor, loss: Loss = "v"):
-        super().__init__()
-        self.denoiser = denoiser
-        self.alphas_cumprod = alphas_cumprod
-        self.loss = loss
-
-    def forward(self, batch: Batch) -> Tensor:
-        """L of Eq. 4, as `fca.train.objective` puts it, for a batch from `LatentClips`."""
-        given = Given(batch["initial"], batch["initial_noise"], batch["vision"])
-        prompt = Prompt(batch["prompt_embeds"], batch["text_embeds"], batch["text_mask"])
-        noisy, velocity = diffuse(self.alphas_cumprod, batch["clean"], batch["noise"], batch["timestep"])
-        prediction = self.denoiser.condition(given, prompt)(noisy, batch["timestep"])
-        if self.loss == "v":
-            return v_loss(prediction, velocity)
-        alpha = self.alphas_cumprod.to(velocity.device)[batch["timestep"]]
-        return epsilon_loss(prediction, velocity, alpha)
+from fca.train.export import export
+from fca.train.finite import diagnose, json_number, not_finite
+from fca.train.objective import Batch
+from fca.train.progress import Progress, Smoothed, peak_memory_gib, say
+from fca.train.run import check_identity, opened, run_folder
+from fca.train.trainer import Outcome, Trainer, new_accelerator
 
 
-def train(config: Config, dataset: str, variant: str) -> None:
-    """Train to `train_steps` and export what was trained; an interrupted run goes on from its newest checkpoint."""
+def train(config: Config, dataset: str, variant: str, stop: Stop | None = None, accept_changes: bool = False) -> None:
+    """Train to `train_steps` and export what was trained; an interrupted run goes on from its newest checkpoint.
+
+    Args:
+        stop: asked after every step whether to save and end.
+        accept_changes: go on with an unfinished run although settings, code or data have changed since it began.
+
+    Raises:
+        Interrupted: `stop` said so; everything is saved.
+        FcaError: an unfinished run of something else, steps that are not finite, a full disk, damaged data.
+    """
     layout, settings = Layout(config), config.train
-    steps = config.train_steps(dataset, variant)
-    accelerator = Accelerator(
-        cpu=not torch.cuda.is_available(),
-        mixed_precision="no" if settings.precision == "fp32" else settings.precision,
-        kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True, broadcast_buffers=False)],
-    )
-    if accelerator.num_processes != settings.processes:
-        raise FcaError(
-            f"{accelerator.num_processes} processes are training",
-            f"train.processes: {settings.processes}, because it decides the clips of a step",
-            "run `fca train` itself: it starts the processes; or change train.processes",
-        )
+    accelerator = new_accelerator(config, str(run_folder(config, dataset, variant)))
     base = config.variant(variant).base
     latents = [layout.latents(dataset, "train", shard, base) for shard in layout.shards(dataset, "train")]
     clips = LatentClips(latents, config.seed)
-    run = run_folder(config, dataset, variant)
+    stop = stop or Stop()
+    stop.limit(settings.hours, settings.margin_minutes)
+    with ExitStack() as stack:
+        run: Run | None = None
+        if accelerator.is_main_process:
+            run = Run(*stack.enter_context(opened(config, dataset, variant, accept_changes)), config)
+        trainer = Trainer(config, dataset, variant, clips.shards[0]["vision"].shape[-1], accelerator)
+        first = _resume(trainer, run)
+        _steps(config, dataset, variant, trainer, clips, run, range(first, config.train_steps(dataset, variant)), stop)
+        accelerator.wait_for_everyone()
+        if run is not None:
+            parents = {str(path.relative_to(layout.root)): Shard(path).manifest.sha256 for path in latents}
+            export(config, dataset, variant, trainer.denoiser, parents, run.summary())
+    accelerator.end_training()
 
-    frozen = torch.float32 if settings.precision == "fp32" else torch.bfloat16
-    transformer, scheduler = load_base(config.base_of(variant), frozen)
-    checkpoint_layers(transformer, settings.checkpointed_layers)
-    vision_width = clips.shards[0]["vision"].shape[-1]
-    denoiser = new_denoiser(config, variant, transformer, scheduler, vision_width)
-    trained = denoiser.trained()
-    parameters = list(trained.values())
-    if settings.compile:
-        compile_layers(denoiser)
-    model = TrainingModel(denoiser, scheduler.alphas_cumprod.float(), settings.loss)
-    optimizer = torch.optim.AdamW(
-        parameters,
-        lr=config.learning_rate(variant),
-        betas=settings.betas,
-        eps=settings.eps,
-        weight_decay=settings.weight_decay,
-        fused=True,  # one kernel for all weights: faster, and without temporary copies of them
-    )
-    schedule = get_scheduler(
-        settings.schedule,
-        optimizer,
-        num_warmup_steps=settings.warmup_steps,
-        num_training_steps=steps,
-        num_cycles=settings.cycles,
-    )
-    state = load_newest(run) or {"step": 0, "log": [], "seconds": 0.0}
-    if state["step"]:
-        restore(trained, state["trained"])
-        optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
-        accelerator.print(f"resuming {run} at step {state['step']} of {steps}")
-    first, seconds = int(state["step"]), float(state["seconds"])
-    log: list[dict[str, Any]] = list(state["log"])
-    del state  # 10 GB at full size
-    model, optimizer = accelerator.prepare(model, optimizer)
 
+class Run:
+    """What the main process knows of a run beside the networks: its folder, log, time and smoothed loss."""
+
+    def __init__(self, folder: Path, record: Record, config: Config) -> None:
+        settings = config.train
+        self.folder, self.record, self.config = folder, record, config
+        self.kept = Kept(settings.keep_checkpoints, settings.keep_every_hours, settings.keep_best)
+        self.state = load_newest(folder)
+        state = self.state or {"step": 0, "log": [], "skipped": [], "seconds": 0.0, "smoothed": None, "counted": 0}
+        if self.state is not None:
+            check_identity(checkpoint_path(folder, state["step"]), state, record)
+        self.first = int(state["step"])
+        self.log = JsonLines(folder / LOG, state["log"])
+        self.skipped = JsonLines(folder / SKIPPED, state["skipped"])
+        self.smoothed = Smoothed(state["smoothed"], state["counted"])
+        self._started = time.monotonic() - float(state["seconds"])
+        self._tick = time.monotonic(), self.first
+
+    @property
+    def seconds(self) -> float:
+        """Time trained, over all interruptions."""
+        return time.monotonic() - self._started
+
+    def save(self, trainer: Trainer, done: int) -> None:
+        """Write a checkpoint."""
+        state = trainer.state() | {
+            "step": done,
+            "seconds": self.seconds,
+            "smoothed": self.smoothed.value,
+            "counted": self.smoothed.count,
+            "log": self.log.entries,
+            "skipped": self.skipped.entries,
+            "identity": self.record.identity,
+        }
+        save_checkpoint(self.folder, state, self.kept)
+
+    def note(self, done: int, outcome: Outcome, accelerator: Accelerator) -> None:
+        """A line of the log, also for the trackers."""
+        now = time.monotonic()
+        seconds = (now - self._tick[0]) / (done - self._tick[1])
+        self._tick = now, done
+        entry = {
+            "step": done,
+            "loss": outcome.loss,
+            "learning_rate": outcome.rate,
+            "grad_norm": outcome.norm,
+            "seconds_per_step": round(seconds, 4),
+            "samples_per_second": round(self.config.train.clips_per_step / seconds, 3),
+            "peak_memory_gib": peak_memory_gib(accelerator.device),
+            "time": round(time.time(), 1),
+        }
+        self.log.append(entry)
+        accelerator.log(entry, step=done)
+
+    def summary(self) -> dict[str, Any]:
+        """For the model's manifest."""
+        settings = self.config.train
+        return {
+            "seconds": round(self.seconds, 1),
+            "log": self.log.entries,
+            "skipped_steps": [entry["step"] for entry in self.skipped.entries],
+            "changes": [{"step": change["step"], "keys": change["keys"]} for change in self.record.changes],
+            "clips_per_step": {
+                "batch_size": settings.batch_size,
+                "processes": settings.processes,
+                "gradient_accumulation": settings.gradient_accumulation,
+            },
+        }
+
+
+def _resume(trainer: Trainer, run: Run | None) -> int:
+    """Load the newest checkpoint, which the main process has chosen, in all processes; return its step."""
+    chosen: list[Any] = [None if run is None else (run.first, str(run.folder))]
+    broadcast_object_list(chosen)
+    first, folder = chosen[0]
+    if first:
+        path = checkpoint_path(Path(folder), first)
+        state = run.state if run is not None and run.state is not None else load_checkpoint(path)
+        trainer.load(state)
+    if run is not None:
+        run.state = None  # 10 GB at full size
+        if first:
+            say(f"resuming {folder} at step {first} of {run.record.steps}")
+    return first
+
+
+def _steps(
+    config: Config,
+    dataset: str,
+    variant: str,
+    trainer: Trainer,
+    clips: LatentClips,
+    run: Run | None,
+    steps: range,
+    stop: Stop,
+) -> None:
+    """Do the optimizer steps of a range, with log and checkpoints."""
+    settings, accelerator = config.train, trainer.accelerator
     order = StepOrder(
         len(clips),
         config.seed,
         settings.batch_size,
         settings.gradient_accumulation,
-        range(first, steps),
+        steps,
         accelerator.process_index,
         accelerator.num_processes,
     )
     loader = data_loader(clips, order, settings.loader_workers, pin_memory=accelerator.device.type == "cuda")
-    started = time.monotonic() - seconds
     passes = _batches(loader, accelerator)
-    bar = tqdm(
-        range(first, steps),
-        desc=f"train {dataset} {variant}",
-        initial=first,
-        total=steps,
-        unit="step",
-        disable=not accelerator.is_main_process,
-        mininterval=0.5 if sys.stderr.isatty() else 30,
-    )
-    tick, ticked = time.monotonic(), first
-    for step in bar:
-        loss = torch.zeros((), device=accelerator.device)
-        for number in range(settings.gradient_accumulation):
-            last = number == settings.gradient_accumulation - 1
-            with nullcontext() if last else accelerator.no_sync(model):  # gradients meet once a step
-                with accelerator.autocast():
-                    part = model(next(passes)) / settings.gradient_accumulation
-                accelerator.backward(part)
-            loss += part.detach()
-        norm = accelerator.clip_grad_norm_(parameters, settings.max_grad_norm)
-        if not math.isfinite(float(norm)):  # a step would make every weight NaN
-            raise FcaError(
-                f"the gradient of step {step + 1} is not finite (loss {loss.item()})",
-                "finite gradients",
-                f"lower train.learning_rate or set train.precision to fp32; the last good state is in {run}",
-            )
-        rate = schedule.get_last_lr()[0]
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad(set_to_none=True)
+    if settings.trackers:
+        # what was logged after the checkpoint, before a kill, is taken back
+        accelerator.init_trackers("tracked", init_kwargs={"tensorboard": {"purge_step": steps.start + 1}})
+    progress = Progress(f"train {dataset} {variant}", steps.start, steps.stop, shown=run is not None)
+    in_a_row = _in_a_row(run, steps.start)
+    for step in steps:
+        outcome = trainer.step(passes, stop.reason is not None)
         done = step + 1
-        if done % settings.log_every == 0 or done == steps:
-            seconds = (time.monotonic() - tick) / (done - ticked)
-            tick, ticked = time.monotonic(), done
-            entry = {
-                "step": done,
-                "loss": accelerator.reduce(loss, "mean").item(),
-                "learning_rate": rate,
-                "grad_norm": float(norm),
-                "seconds_per_step": round(seconds, 4),
-                "samples_per_second": round(settings.clips_per_step / seconds, 3),
-                "peak_memory_gib": _peak_memory_gib(accelerator.device),
-                "time": round(time.time(), 1),
-            }
-            log.append(entry)
-            if accelerator.is_main_process:
-                _write_log(run, log)
-            bar.set_postfix(loss=f"{entry['loss']:.4f}", lr=f"{rate:.2e}")
-        if accelerator.is_main_process and (done % settings.checkpoint_every == 0 or done == steps):
-            save_checkpoint(
-                run,
-                done,
-                {
-                    "trained": {name: parameter.detach() for name, parameter in trained.items()},
-                    "optimizer": optimizer.state_dict(),
-                    "schedule": schedule.state_dict(),
-                    "log": log,
-                    "seconds": time.monotonic() - started,
-                },
+        if outcome.finite:
+            trainer.apply()
+            in_a_row = 0
+            if run is not None:
+                run.smoothed.add(outcome.loss)
+        else:
+            in_a_row += 1
+            if run is not None:
+                entry = {"step": done, "loss": json_number(outcome.loss), "grad_norm": json_number(outcome.norm)}
+                entry |= {"learning_rate": outcome.rate} | diagnose(trainer.trained, clips, order.places(step))
+                run.skipped.append(entry)
+                say(f"step {done} is skipped: its loss or gradient is not finite; see {run.skipped.path}")
+                if in_a_row >= settings.max_skipped or len(run.skipped.entries) == steps.stop:
+                    raise not_finite(run.skipped.entries[-in_a_row:], str(run.skipped.path))
+            trainer.skip()
+        progress.step(done)
+        end = done == steps.stop
+        if run is not None and outcome.finite and (done % settings.log_every == 0 or end):
+            run.note(done, outcome, accelerator)
+            progress.note(done, outcome.loss, outcome.rate)
+        if run is not None and (done % settings.checkpoint_every == 0 or end or outcome.stop):
+            run.save(trainer, done)
+        if outcome.stop and not end:
+            progress.close()
+            passes.close()  # ends the loader's workers
+            accelerator.wait_for_everyone()  # nobody leaves before the checkpoint is written
+            accelerator.end_training()
+            raise Interrupted(
+                f"stopped after step {done} of {steps.stop}: {stop.reason or 'another process was asked to'}",
+                remedy="everything is saved: run the same command again to go on",
             )
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        parents = {str(path.relative_to(layout.root)): Shard(path).manifest.sha256 for path in latents}
-        export(config, dataset, variant, denoiser, parents, log, time.monotonic() - started)
-    accelerator.end_training()
+    progress.close()
+    passes.close()
 
 
-@torch.no_grad()
-def restore(trained: dict[str, nn.Parameter], state: dict[str, Tensor]) -> None:
-    """Put the values of a checkpoint into the trained parameters; the names must be the same."""
-    if list(trained) != list(state):
-        raise ValueError("the checkpoint has other parameters than the model")
-    for name, parameter in trained.items():
-        parameter.copy_(state[name])
+def _in_a_row(run: Run | None, first: int) -> int:
+    """Steps just before `first` that were skipped one after the other."""
+    skipped = {entry["step"] for entry in run.skipped.entries} if run is not None else set()
+    count = 0
+    while first - count in skipped:
+        count += 1
+    return count
 
 
-def _batches(loader: DataLoader, accelerator: Accelerator) -> Iterator[Batch]:
+def _batches(loader: DataLoader, accelerator: Accelerator) -> Generator[Batch, None, None]:
     for batch in loader:
         yield {name: tensor.to(accelerator.device, non_blocking=True) for name, tensor in batch.items()}
-
-
-def _write_log(run: Path, log: list[dict[str, Any]]) -> None:
-    with write_aside(run / "log.jsonl") as aside:
-        aside.write_text("".join(json.dumps(entry) + "\n" for entry in log))
-
-
-def _peak_memory_gib(device: torch.device) -> float:
-    """Peak memory: of the GPU's allocator, or of this process on a CPU."""
-    if device.type == "cuda":
-        return round(torch.cuda.max_memory_allocated(device) / 2**30, 3)
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 3)

@@ -8,9 +8,34 @@ mean squared error of v, which is the default.
 from typing import Literal
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from fca.model import Denoiser, Given, Prompt
+from fca.model.diffusion import diffuse
 
 Loss = Literal["v", "epsilon"]
+Batch = dict[str, Tensor]
+
+
+class TrainingModel(nn.Module):
+    """A batch of cached latents in, the loss out."""
+
+    def __init__(self, denoiser: Denoiser, alphas_cumprod: Tensor, loss: Loss = "v"):
+        super().__init__()
+        self.denoiser = denoiser
+        self.alphas_cumprod = alphas_cumprod
+        self.loss = loss
+
+    def forward(self, batch: Batch) -> Tensor:
+        """L of Eq. 4 for a batch from `fca.train.data.LatentClips`."""
+        given = Given(batch["initial"], batch["initial_noise"], batch["vision"])
+        prompt = Prompt(batch["prompt_embeds"], batch["text_embeds"], batch["text_mask"])
+        noisy, velocity = diffuse(self.alphas_cumprod, batch["clean"], batch["noise"], batch["timestep"])
+        prediction = self.denoiser.condition(given, prompt)(noisy, batch["timestep"])
+        if self.loss == "v":
+            return v_loss(prediction, velocity)
+        alpha = self.alphas_cumprod.to(velocity.device)[batch["timestep"]]
+        return epsilon_loss(prediction, velocity, alpha)
 
 
 def v_loss(prediction: Tensor, velocity: Tensor) -> Tensor:

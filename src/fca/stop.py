@@ -1,0 +1,69 @@
+"""Being asked to stop: by a signal, or by the clock. Light, so that a signal is heard before torch is imported."""
+
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Self
+
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+"""What schedulers send before they end a job (Slurm: `--signal=USR1@300`, preemption, scancel)."""
+
+
+class Stop:
+    """Whether, and why, work should stop at the next point where nothing is lost."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        """`clock`: seconds since 1970."""
+        self.clock = clock
+        self.started = clock()
+        self.end, self.end_reason = math.inf, ""
+        self._signal: int | None = None
+
+    def listen(self) -> Self:
+        """From now on a signal of `SIGNALS` asks to stop instead of ending the process.
+
+        Signals that a parent blocked while it started this process arrive now.
+        """
+        for number in SIGNALS:
+            signal.signal(number, self._heard)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        return self
+
+    def _heard(self, number: int, frame: FrameType | None) -> None:
+        self._signal = number
+
+    def limit(self, hours: float | None, margin_minutes: float, environment: Mapping[str, str] = os.environ) -> None:
+        """Stop after `hours`, and `margin_minutes` before Slurm's end of the job (SLURM_JOB_END_TIME, where set)."""
+        if hours is not None:
+            self.end, self.end_reason = self.started + 3600 * hours, f"the limit of {hours:g} hours"
+        if environment.get("SLURM_JOB_END_TIME", "").isdecimal():
+            end = float(environment["SLURM_JOB_END_TIME"]) - 60 * margin_minutes
+            if end < self.end:
+                self.end, self.end_reason = end, f"the job ends within {margin_minutes:g} minutes"
+
+    @property
+    def reason(self) -> str | None:
+        """Why to stop; None: go on."""
+        if self._signal is not None:
+            return signal.Signals(self._signal).name
+        return self.end_reason if self.clock() >= self.end else None
+
+
+def leave_signals_to_parent(worker: int = 0) -> None:
+    """For a loader's workers, which a scheduler signals with the process that trains: that one decides when to stop.
+
+    Its own SIGTERM, with which it ends workers that it needs no longer, still ends them.
+    """
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_end_when_told_by, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_when_told_by(parent: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)

@@ -1,0 +1,151 @@
+"""The run that a training belongs to: found by everything that decides its outcome, so that no two are ever mixed."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fca.code_hash import code_hash
+from fca.config import Config, Layout
+from fca.config.parts import part
+from fca.data.files import remove
+from fca.data.manifest import Manifest
+from fca.errors import FcaError, Interrupted
+from fca.runs import Record, checkpoints, differences, locked
+from fca.train.export import git_commit
+from fca.weights_hash import weights_hash
+
+Identity = dict[str, Any]
+SHOWN = 8  # differences in an error
+
+
+def identity(config: Config, dataset: str, variant: str) -> Identity:
+    """What decides a training's outcome, as JSON values.
+
+    `settings` (as `fca.config.parts` has them: the clips of a step, not how they are divided), `code` (a hash),
+    `latents` (their content's hashes by shard), `weights` (hashes of the frozen networks and the starting adapter).
+    """
+    layout, base = Layout(config), config.variant(variant).base
+    found = {
+        "settings": part(config, "train", dataset, variant),
+        "code": code_hash("train"),
+        "latents": {
+            str(shard): Manifest.read(layout.manifest(layout.latents(dataset, "train", shard, base))).sha256
+            for shard in layout.shards(dataset, "train")
+        },
+        "weights": weights_hash(config, "train", variant),
+    }
+    return json.loads(json.dumps(found))
+
+
+def run_folder(config: Config, dataset: str, variant: str) -> Path:
+    """Where a run keeps its checkpoints and log, named by a hash of its identity."""
+    return _folder(config, dataset, variant, identity(config, dataset, variant))
+
+
+def _folder(config: Config, dataset: str, variant: str, identity: Identity) -> Path:
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    return Layout(config).run(dataset, variant) / digest[:12]
+
+
+@contextmanager
+def opened(config: Config, dataset: str, variant: str, accept_changes: bool = False) -> Iterator[tuple[Path, Record]]:
+    """The run's folder, locked, and its record, which says at the end how it was left. For the main process alone.
+
+    Where there is an unfinished run of other settings, code or data, that one would be lost from sight: it is refused,
+    or, with `accept_changes`, becomes this run, which remembers what was changed at which step.
+
+    Raises:
+        FcaError: such a run, or another process that trains in the folder.
+    """
+    now = identity(config, dataset, variant)
+    folder = _folder(config, dataset, variant, now)
+    with locked(folder.parent, folder):
+        record = Record.read(folder)
+        if record is None and not checkpoints(folder):
+            other = _unfinished(folder)
+            if other and not accept_changes:
+                raise _changed(other, Record.read(other), now)
+            if other:
+                record = _take_over(other, folder, now)
+        steps = config.train_steps(dataset, variant)
+        record = record or Record(dataset, variant, steps, now, git_commit())
+        record.steps, record.state, record.said, record.processes = steps, "running", "", config.train.processes
+        for left_over in folder.glob(".aside-*"):  # of killed processes: nobody else is at work here
+            remove(left_over)
+        record.write(folder)
+        try:
+            yield folder, record
+        except BaseException as error:
+            record.state = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
+            record.said = (str(error).splitlines() or [type(error).__name__])[0]
+            record.write(folder)
+            raise
+        record.state = "finished"
+        record.write(folder)
+
+
+def check_identity(path: Path, state: Mapping[str, Any], record: Record) -> None:
+    """Refuse a checkpoint that was made with anything else than its run says.
+
+    Raises:
+        FcaError: with the names of what differs.
+    """
+    known = [record.identity, *(change["before"] for change in record.changes)]
+    if state["identity"] not in known:
+        raise FcaError(
+            f"{path} belongs to another run:\n{_listed(differences(state['identity'], record.identity))}",
+            "a checkpoint of the same settings, code and data",
+            f"put it back where it came from, or remove {path.parent} to train from the start",
+        )
+
+
+def _unfinished(folder: Path) -> Path | None:
+    """Of the other runs beside `folder`, the one that is furthest of those with work to lose."""
+    found = {}
+    for other in folder.parent.iterdir():
+        steps = list(checkpoints(other)) if other.is_dir() and other != folder else []
+        record = Record.read(other) if steps else None
+        if record and record.state != "finished" and steps[-1] < record.steps:
+            found[other] = steps[-1]
+    return max(found, key=lambda other: (found[other], other.name), default=None)
+
+
+def _take_over(other: Path, folder: Path, now: Identity) -> Record | None:
+    record = Record.read(other)
+    assert record is not None
+    step = list(checkpoints(other))[-1]
+    changed = differences(record.identity, now)
+    print(f"going on from step {step} of {other} with changes:\n{_listed(changed)}", flush=True)
+    record.changes.append({"step": step, "keys": changed, "before": record.identity})
+    record.identity = now
+    if folder.exists():
+        remove(folder)  # it has no checkpoint
+    other.rename(folder)
+    return record
+
+
+def _changed(other: Path, record: Record | None, now: Identity) -> FcaError:
+    assert record is not None
+    changed = differences(record.identity, now)
+    code = "code" in changed and f" (for the code: commit {record.git_commit})"
+    return FcaError(
+        f"{other} is an unfinished run at step {list(checkpoints(other))[-1]} of {record.steps}, and since it began "
+        f"something has changed:\n{_listed(changed)}",
+        "the settings, code and data that it began with",
+        f"undo the change to go on{code or ''}; or go on with it, which the model's manifest will say: run "
+        f"`fca train` once with --accept-changes; or train from the start: rm -r {other}",
+    )
+
+
+def _listed(changed: Mapping[str, list[Any]]) -> str:
+    lines = [f"  {name}: {_short(before)} then, {_short(after)} now" for name, (before, after) in changed.items()]
+    more = len(lines) - SHOWN
+    return "\n".join([*lines[:SHOWN], f"  and {more} more"] if more > 0 else lines)
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) < 40 else f"{text[:12]}..."

@@ -1,0 +1,184 @@
+"""One process's part of a training: network, optimizer and schedule; one optimizer step; what a checkpoint holds."""
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.tracking import get_available_trackers
+from accelerate.utils import DistributedDataParallelKwargs
+from diffusers.optimization import get_scheduler
+from torch import Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+from fca.config import Config
+from fca.errors import FcaError
+from fca.model.build import load_base, new_denoiser
+from fca.train.compile import compile_layers
+from fca.train.memory import checkpoint_layers
+from fca.train.objective import Batch, TrainingModel
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What all processes know after a step."""
+
+    loss: float
+    """Mean over the clips of all processes."""
+    norm: float
+    """Of the gradient, before it is clipped."""
+    rate: float
+    """Learning rate of this step."""
+    stop: bool
+    """Whether any process was asked to stop."""
+
+    @property
+    def finite(self) -> bool:
+        """Whether the step was taken; otherwise no weight has changed."""
+        return math.isfinite(self.loss) and math.isfinite(self.norm)
+
+
+def new_accelerator(config: Config, folder: str) -> Accelerator:
+    """The devices and processes to train on; `folder`: where trackers write.
+
+    Raises:
+        FcaError: as many processes as configured aren't there, or a tracker isn't installed.
+    """
+    settings = config.train
+    found = [tracker.value for tracker in get_available_trackers()]
+    if missing := sorted(set(settings.trackers) - set(found)):
+        raise FcaError(
+            f"train.trackers names {', '.join(missing)}, which accelerate doesn't find",
+            f"trackers that are installed: {', '.join(found) or 'none'}",
+            f"`pip install {' '.join(missing)}`, or take it out of train.trackers",
+        )
+    accelerator = Accelerator(
+        cpu=not torch.cuda.is_available(),
+        mixed_precision="no" if settings.precision == "fp32" else settings.precision,
+        kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True, broadcast_buffers=False)],
+        log_with=list(settings.trackers) or None,
+        project_dir=folder,
+    )
+    if accelerator.num_processes != settings.processes:
+        raise FcaError(
+            f"{accelerator.num_processes} processes are training",
+            f"train.processes: {settings.processes}, because it decides the clips of a step",
+            "run `fca train` itself: it starts the processes; or change train.processes, and batch_size or "
+            f"gradient_accumulation with it, so that a step still sees {settings.clips_per_step} clips",
+        )
+    return accelerator
+
+
+class Trainer:
+    """Trains a variant's new weights; the base stays frozen."""
+
+    def __init__(self, config: Config, dataset: str, variant: str, vision_width: int, accelerator: Accelerator) -> None:
+        """`vision_width`: of the cached image features."""
+        self.settings = settings = config.train
+        self.accelerator = accelerator
+        frozen = torch.float32 if settings.precision == "fp32" else torch.bfloat16
+        transformer, scheduler = load_base(config.base_of(variant), frozen)
+        checkpoint_layers(transformer, settings.checkpointed_layers)
+        self.denoiser = new_denoiser(config, variant, transformer, scheduler, vision_width)
+        self.trained = self.denoiser.trained()
+        if settings.compile:
+            compile_layers(self.denoiser)
+        optimizer = torch.optim.AdamW(
+            list(self.trained.values()),
+            lr=config.learning_rate(variant),
+            betas=settings.betas,
+            eps=settings.eps,
+            weight_decay=settings.weight_decay,
+            fused=True,  # one kernel for all weights: faster, and without temporary copies of them
+        )
+        self.schedule = get_scheduler(
+            settings.schedule,
+            optimizer,
+            num_warmup_steps=settings.warmup_steps,
+            num_training_steps=config.train_steps(dataset, variant),
+            num_cycles=settings.cycles,
+        )
+        model = TrainingModel(self.denoiser, scheduler.alphas_cumprod.float(), settings.loss)
+        self.model, self.optimizer = accelerator.prepare(model, optimizer)
+
+    def step(self, passes: Iterator[Batch], stop: bool) -> Outcome:
+        """Gradients of an optimizer step from the next forward passes; nothing of them is applied yet.
+
+        Then call `apply` or `skip`. `stop`: whether this process was asked to stop, which all learn in the same step.
+        """
+        accelerator, parts = self.accelerator, self.settings.gradient_accumulation
+        loss = torch.zeros((), device=accelerator.device)
+        for number in range(parts):
+            last = number == parts - 1
+            with nullcontext() if last else accelerator.no_sync(self.model):  # gradients meet once a step
+                with accelerator.autocast():
+                    part = self.model(next(passes)) / parts
+                accelerator.backward(part)
+            loss += part.detach()
+        told = torch.stack([loss, torch.tensor(float(stop), device=loss.device)])
+        told = accelerator.reduce(told, "mean")
+        self._norm = get_total_norm([weight.grad for weight in self.trained.values() if weight.grad is not None])
+        return Outcome(told[0].item(), self._norm.item(), self.schedule.get_last_lr()[0], told[1].item() > 0)
+
+    def apply(self) -> None:
+        """Clip the gradients and let the optimizer take its step."""
+        clip_grads_with_norm_(list(self.trained.values()), self.settings.max_grad_norm, self._norm)
+        self.optimizer.step()
+        self.skip()
+
+    def skip(self) -> None:
+        """Throw the gradients away; the learning rate, a function of the step, goes on."""
+        self.schedule.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def state(self) -> dict[str, Any]:
+        """Trained weights, optimizer, schedule and random states: tensors and plain values.
+
+        What is learned depends on generators of its own alone (`fca.seeds`); the global ones are kept in case a library
+        draws from them.
+        """
+        return {
+            "trained": {name: parameter.detach() for name, parameter in self.trained.items()},
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "random": {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()},
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state. Learning rate, decay and the like stay as configured, should they have been changed.
+
+        Raises:
+            FcaError: a change that was accepted gives the network other weights.
+        """
+        groups = [
+            {key: value for key, value in group.items() if key != "params"} for group in self.optimizer.param_groups
+        ]
+        rates = list(self.schedule.base_lrs)
+        restore(self.trained, state["trained"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for group, own in zip(self.optimizer.param_groups, groups, strict=True):
+            group.update(own)
+        self.schedule.load_state_dict(state["schedule"] | {"base_lrs": rates})
+        self.schedule.last_epoch -= 1
+        self.schedule.step()  # the rate, from the configured schedule
+        torch.set_rng_state(state["random"]["cpu"])
+        if len(state["random"]["cuda"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(state["random"]["cuda"])
+
+
+@torch.no_grad()
+def restore(trained: dict[str, nn.Parameter], state: Mapping[str, Tensor]) -> None:
+    """Put the values of a checkpoint into the trained parameters; names and shapes must be the same."""
+    sizes = [{name: tuple(value.shape) for name, value in values.items()} for values in (trained, state)]
+    if sizes[0] != sizes[1]:
+        other = sorted(name for name in {**trained, **state} if sizes[0].get(name) != sizes[1].get(name))
+        raise FcaError(
+            f"the checkpoint has other weights than the network, {other[0]} for example",
+            "weights of the same names and sizes",
+            "undo the change, or remove the run's folder to train from the start",
+        )
+    for name, parameter in trained.items():
+        parameter.copy_(state[name])
