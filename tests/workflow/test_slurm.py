@@ -210,7 +210,7 @@ def test_a_job_over_its_time_is_tried_again(project) -> None:
     time.sleep(10)  # by now it knows how long it takes
     (project.folder / "pause/encode").unlink()
     said = run.finished()
-    assert "TIMEOUT" in said
+    assert "DUE TO TIME LIMIT" in said  # Slurm's own words, from the job's log
     assert run.counts("start")["encode-ssv2-train-0000-text"] == 2
     assert run.counts("end")["encode-ssv2-train-0000-text"] == 1
 
