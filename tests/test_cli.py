@@ -57,7 +57,7 @@ def test_help_lists_the_steps_in_order_and_quickly() -> None:
         ),
         (
             ["encode", "ssv2", "validation", "--shard", "0000"],
-            "fca.encode",
+            "fca.encode.shard",
             "encode",
             ("ssv2", "validation", 0, "text"),
         ),
