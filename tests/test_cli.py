@@ -69,6 +69,12 @@ def test_help_lists_the_steps_in_order_and_quickly() -> None:
             "sample",
             ("ssv2", "fca", "opposite", 0),
         ),
+        (
+            ["sample", "ssv2", "fca", "--shard", "0000", "--kind", "edited"],
+            "fca.sample.edited",
+            "sample_edited",
+            ("ssv2", "fca"),
+        ),
         (["score", "ssv2", "repeat"], "fca.score", "score", ("ssv2", "repeat")),
         (["report"], "fca.report.page", "report", (None,)),
         (["report", "table3"], "fca.report.page", "report", ("table3",)),
@@ -115,6 +121,11 @@ def test_pocket_passes_everything_on(stand_in) -> None:
         (
             ["sample", "ssv2", "base", "--shard", "0", "--kind", "opposite"],
             "there is no kind of samples 'opposite'",
+        ),
+        (["sample", "ssv2", "base", "--shard", "0", "--kind", "edited"], "there is no kind of samples 'edited'"),
+        (
+            ["sample", "ssv2", "fca", "--shard", "1", "--kind", "edited"],
+            "ssv2 edited has no shard 1\n  expected: a number from 0 to 0",
         ),
     ],
 )

@@ -87,11 +87,11 @@ def _config(arguments: argparse.Namespace) -> "Config":
             raise FcaError(f"the variant {given['variant']!r} has nothing to sample: it repeats the last given frame")
         _require("kind of samples", given["kind"], layout.sample_kinds(given["dataset"], given["variant"]))
     if "shard" in given:
-        split = given.get("split", "validation")
-        shards = layout.shards(given["dataset"], split)
+        split, kind = given.get("split", "validation"), given.get("kind")
+        shards = layout.sample_shards(given["dataset"], kind) if kind else layout.shards(given["dataset"], split)
         if given["shard"] not in shards:
             raise FcaError(
-                f"{given['dataset']} {split} has no shard {given['shard']}",
+                f"{given['dataset']} {kind or split} has no shard {given['shard']}",
                 f"a number from 0 to {shards.stop - 1}",
             )
     return config
@@ -143,6 +143,11 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _sample(arguments: argparse.Namespace) -> None:
     config = _config(arguments)
+    if arguments.kind == "edited":
+        from fca.sample.edited import sample_edited
+
+        sample_edited(config, arguments.dataset, arguments.variant)
+        return
     from fca.sample import sample
 
     sample(config, arguments.dataset, arguments.variant, arguments.kind, arguments.shard)
@@ -241,8 +246,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--accept-changes", action="store_true",
                        help="go on with an unfinished run although settings, code or data have changed")  # fmt: skip
     sample = step("sample", _sample, "predict a shard of validation clips", "dataset", "variant", "--shard")
-    sample.add_argument("--kind", choices=["validation", "opposite"], default="validation",
-                        help="the captions as they are (default), or opposite ones")  # fmt: skip
+    sample.add_argument("--kind", choices=["validation", "opposite", "edited"], default="validation",
+                        help="the captions as they are (default), opposite ones, or edited_captions")  # fmt: skip
     step("score", _score, "compare a variant's predictions with the truth", "dataset", "variant")
     add_floor(commands)
     add_vbench(step)

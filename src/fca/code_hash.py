@@ -15,6 +15,7 @@ ENTRY_MODULES = {
     "encode": "fca.encode.shard",
     "train": "fca.train",
     "sample": "fca.sample.shard",
+    "sample_edited": "fca.sample.edited",
     "score": "fca.score",
     "score_floor": "fca.score.floor",
     "vbench": "fca.vbench.step",

@@ -24,7 +24,7 @@ def weights_hash(config: Config, step: str, variant: str | None = None, base: Ba
     read = {
         "encode": encoders,
         "train": [*denoiser, *([start] if start else [])],
-        "sample": [*denoiser, *encoders],  # the decoder, and opposite captions, which have no latents
+        "sample": [*denoiser, *encoders],  # the decoder, and opposite and edited captions, which have no latents
         "score": [Path(config.features.network)],
         "score_floor": [folder / "vae", Path(config.features.network)],
         "vbench": [Path(settings.weights) / file.name for file in WEIGHTS] if settings and settings.weights else [],

@@ -43,10 +43,26 @@ def test_shards_cover_the_clips_once(config) -> None:
 
 
 def test_opposite_captions_only_where_asked_and_possible(config) -> None:
-    assert Layout(config).sample_kinds("ssv2", "fca") == ("validation", "opposite")
+    assert Layout(config).sample_kinds("ssv2", "fca")[:2] == ("validation", "opposite")
     assert Layout(config).sample_kinds("ssv2", "base") == ("validation",)
     assert Layout(config).sample_kinds("ssv2", "repeat") == ()
     assert Layout(load(ROOT / "config" / "paper.yaml")).sample_kinds("ssv2", "fca") == ("validation",)
+
+
+def test_edited_captions_are_one_shard_of_trained_variants(config) -> None:
+    layout = Layout(config)
+    assert layout.sample_kinds("ssv2", "fca") == ("validation", "opposite", "edited")
+    assert [name for name in config.every_variant if "edited" in layout.sample_kinds("ssv2", name)] == ["fca"]
+    assert layout.sample_shards("ssv2", "edited") == range(1)
+    assert layout.sample_shards("ssv2", "opposite") == layout.shards("ssv2", "validation") == range(2)
+
+
+def test_an_edited_caption_matters_to_its_own_samples_and_the_report(config) -> None:
+    settings = config.datasets["ssv2"].model_copy(update={"edited_captions": {"1": ["something else"]}})
+    changed = config.model_copy(update={"datasets": config.datasets | {"ssv2": settings}})
+    concerned = [step for step in STEPS if part(config, step) != part(changed, step)]
+    assert concerned == ["sample_edited", "report"]
+    assert part(config, "sample_edited", "epic", "fca") == part(changed, "sample_edited", "epic", "fca")
 
 
 @pytest.mark.parametrize("step", STEPS)

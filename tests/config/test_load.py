@@ -250,3 +250,10 @@ load({str(POCKET)!r})
 assert not {{"torch", "numpy", "snakemake", "h5py"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_id_of_an_edited_caption_that_is_a_number_must_be_quoted(edited) -> None:
+    path = edited('"135359":', "135359:")
+    message = refused(path)
+    assert f"line {line_of(path, '135359:')}: datasets.ssv2.edited_captions.135359: must be a valid string" in message
+    assert "a whole number" in message

@@ -13,15 +13,6 @@ from fca.train import train
 from tests.conftest import CAPTIONS, encode_stored, write_clips
 
 
-@pytest.fixture
-def trained(project):
-    for split in ("train", "validation"):
-        for shard in (0, 1):
-            encode_stored(project, split, shard)
-    train(project, "ssv2", "fca")
-    return project
-
-
 def videos(config, kind="validation", variant="fca") -> dict[str, np.ndarray]:
     layout, found = Layout(config), {}
     for number in layout.shards("ssv2", "validation"):

@@ -180,7 +180,7 @@ def test_one_changed_parameter_is_seen_alike_and_no_more_is_run(reproduced, tmp_
     project = reproduced.copy(tmp_path / "project")
     project.replace("config/pocket.yaml", "steps: 25", "steps: 20")
     assert set(json.loads(dvc(project, "status", "--json"))) == {"evaluate@ssv2"}  # `report` follows if scores change
-    assert set(project.jobs()) == {"sample_clips", "score_variant", "report"}
+    assert set(project.jobs()) == {"sample_clips", "sample_edited", "score_variant", "report"}
     kept, made = times(project, "ssv2/[!s]*/**/*.json"), times(project, "ssv2/s*/**/*.json")
     assert len(kept) > 5
     assert len(made) > 5

@@ -24,9 +24,11 @@ def test_pocket_is_the_default_and_complete(fresh) -> None:
         split: sum(len(layout.shards(name, split)) for name in config.datasets) for split in ("train", "validation")
     }
     predicted = sum(
-        len(layout.sample_kinds(name, variant)) * len(layout.shards(name, "validation"))
+        len(layout.sample_shards(name, kind))
         for name in config.datasets
         for variant in config.variants
+        for kind in layout.sample_kinds(name, variant)
+        if kind != "edited"
     )
     assert fresh.jobs() == {
         "fetch": 3,
@@ -36,6 +38,7 @@ def test_pocket_is_the_default_and_complete(fresh) -> None:
         "encode_latents": shards["train"] + shards["validation"],
         "train_adapter": 3,
         "sample_clips": predicted,
+        "sample_edited": 3,
         "score_variant": 9,
         "score_vae_floor": 3,
         "report": 1,
@@ -136,6 +139,15 @@ def test_no_document_names_a_target_after_configfile() -> None:
     for path in texts:
         wrong = re.findall(r"--configfile (?:\S+\.yaml|\{\{ \w+ \}\}) +\w+", path.read_text(encoding="utf-8"))
         assert wrong == [], path
+
+
+def test_edited_captions_wait_for_all_latents_of_validation(fresh) -> None:
+    run = fresh.snakemake("data/pocket/ssv2/samples/fca/edited-0000.json", "--dry-run")
+    output = run.stdout + run.stderr
+    job = output.partition("rule sample_edited:")[2].partition("\n\n")[0]
+    assert "latents/text/validation-0000.json, data/pocket/ssv2/latents/text/validation-0001.json" in job, output
+    assert "data/pocket/ssv2/models/fca.json" in job
+    assert "samples/fca/validation" not in output
 
 
 def test_a_list_of_excluded_clips_is_an_input_of_verify(fresh) -> None:

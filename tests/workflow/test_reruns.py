@@ -3,9 +3,10 @@
 import os
 
 import pytest
+import yaml
 
-ALL_FROM_SAMPLING = {"sample_clips": 6, "score_variant": 2, "report": 1}
-FROM_TRAINING = {"train_adapter": 1, "sample_clips": 4, "score_variant": 1, "report": 1}
+ALL_FROM_SAMPLING = {"sample_clips": 6, "sample_edited": 1, "score_variant": 2, "report": 1}
+FROM_TRAINING = {"train_adapter": 1, "sample_clips": 4, "sample_edited": 1, "score_variant": 1, "report": 1}
 
 
 def test_finished_means_nothing_to_do(finished) -> None:
@@ -20,12 +21,23 @@ def test_finished_means_nothing_to_do(finished) -> None:
         ("config/variants/fca.yaml", "# The paper's method", "# The method", {}),
         ("config/pocket.yaml", "steps: 25", "steps: 20", ALL_FROM_SAMPLING),
         ("config/pocket.yaml", "log_every:", "log_every: 1 #", {}),
+        ("config/pocket.yaml", "Moving yellow ball down", "Moving blue ball up", {"sample_edited": 1, "report": 1}),
     ],
-    ids=["training", "title", "comment", "sampling", "speed"],
+    ids=["training", "title", "comment", "sampling", "speed", "edited caption"],
 )
 def test_settings(project, path, old, new, expected) -> None:
     project.replace(path, old, new)
     assert project.jobs() == expected
+
+
+def test_another_edited_clip_and_none_at_all(project) -> None:
+    change = "datasets={'ssv2': {'edited_captions': {'384': ['Moving purple ball up']}}}"
+    assert project.jobs("--config", change) == {"sample_edited": 1, "report": 1}
+    path = project.folder / "config" / "pocket.yaml"
+    values = yaml.safe_load(path.read_text())
+    del values["datasets"]["ssv2"]["edited_captions"]
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    assert project.jobs() == {"report": 1}
 
 
 def test_code_of_a_step(project) -> None:
@@ -53,7 +65,8 @@ def test_times_of_files_do_not_matter(project) -> None:
 
 
 def test_one_rule_on_purpose(finished) -> None:
-    assert finished.jobs("--forcerun", "sample_clips") == ALL_FROM_SAMPLING
+    expected = {rule: count for rule, count in ALL_FROM_SAMPLING.items() if rule != "sample_edited"}
+    assert finished.jobs("--forcerun", "sample_clips") == expected
 
 
 def test_a_removed_manifest_is_made_again_when_asked_for(project) -> None:

@@ -126,12 +126,27 @@ def latents_to_sample(wildcards):
     return LAYOUT.manifest(LAYOUT.latents(wildcards.dataset, "validation", wildcards.shard, base))
 
 
+def all_validation_latents(wildcards):
+    """Manifests of all that the job's variant can start from."""
+    return latents(wildcards.dataset, "validation", CONFIG.variant(wildcards.variant).base)
+
+
 def samples(dataset, variant):
-    """Manifests of all that is predicted with a variant."""
+    """Manifests of all that is predicted with a variant and scored."""
     return [
         LAYOUT.manifest(LAYOUT.samples(dataset, variant, kind, k))
         for kind in LAYOUT.sample_kinds(dataset, variant)
-        for k in LAYOUT.shards(dataset, "validation")
+        if kind != "edited"
+        for k in LAYOUT.sample_shards(dataset, kind)
+    ]
+
+
+def edited_samples(dataset):
+    """Manifests of what is predicted from edited captions, which has no truth."""
+    return [
+        LAYOUT.manifest(LAYOUT.samples(dataset, variant, "edited", 0))
+        for variant in CONFIG.variants
+        if "edited" in LAYOUT.sample_kinds(dataset, variant)
     ]
 
 

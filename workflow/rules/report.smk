@@ -5,6 +5,7 @@ rule report:
     input:
         [scores(dataset) for dataset in CONFIG.datasets],
         floors(),
+        [edited_samples(dataset) for dataset in CONFIG.datasets],
         vbench_results(CONFIG.datasets) if is_ready(CONFIG.score.vbench) else [],
     output:
         LAYOUT.report,

@@ -34,4 +34,5 @@ for name in CONFIG.datasets:
             f"evaluate_{name}"
         input:
             scores(name),
+            edited_samples(name),
             LAYOUT.floor(name),

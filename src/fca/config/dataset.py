@@ -1,13 +1,14 @@
 """Settings of a dataset: where its videos come from and how they are used."""
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from fca.config.settings import Positive, Settings, Url
 
 SplitMode = Literal["seer_like", "trajectory_disjoint"]
+Caption = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$")]
 
 
 class SplitSettings(Settings):
@@ -63,6 +64,8 @@ class Dataset(Settings):
     """epic: the published frames, 256 pixels high; or video, the MP4s, whose frames are found by their time"""
     exclude: str | None = None
     """File of clips that are not to be used: tab-separated split, id and reason, one a line; they keep their places"""
+    edited_captions: dict[str, Annotated[list[Caption], Field(min_length=1)]] = Field(default={})
+    """Id of a validation clip -> captions to predict it from besides its own, shown in the report (Figure 11)"""
     initial_frames: int = Field(ge=1, le=4)
     """Given frames at the start of a clip (paper: 2, 1, 1)"""
     train: SplitSettings

@@ -105,13 +105,21 @@ class Layout:
         return range(first, min(first + settings.shard_clips, settings.clips))
 
     def sample_kinds(self, dataset: str, variant: str) -> tuple[SampleKind, ...]:
-        """What is predicted with a variant, from the captions as they are and from opposite ones.
+        """What is predicted with a variant: from the captions as they are, from opposite ones, from edited ones.
 
-        Nothing for `prediction: repeat`, which needs no model; opposite captions only exist on the tabletop.
+        Nothing for `prediction: repeat`, which needs no model; opposite captions only exist on the tabletop; edited
+        ones are for trained variants that aren't ablations, as in Figure 11.
         """
-        settings = self.config.variant(variant)
+        settings, place = self.config.variant(variant), self.config.datasets[dataset]
         if settings.prediction == "repeat":
             return ()
-        if settings.opposite and self.config.datasets[dataset].source == "tabletop":
-            return ("validation", "opposite")
-        return ("validation",)
+        kinds: list[SampleKind] = ["validation"]
+        if settings.opposite and place.source == "tabletop":
+            kinds.append("opposite")
+        if place.edited_captions and settings.trained and variant in self.config.variants:
+            kinds.append("edited")
+        return tuple(kinds)
+
+    def sample_shards(self, dataset: str, kind: SampleKind) -> range:
+        """Numbers of the shards of a kind of samples: those of the validation clips; one for all edited captions."""
+        return range(1) if kind == "edited" else self.shards(dataset, "validation")

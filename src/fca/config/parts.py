@@ -23,7 +23,7 @@ HOW_IT_RUNS = (
 """Settings of `train` that decide no more than rounding; of the first three, only the product counts."""
 STEPS = (
     *("fetch", "index", "verify", "resample", "encode"),
-    *("train", "sample", "score", "score_floor", "vbench", "report", "preview"),
+    *("train", "sample", "sample_edited", "score", "score_floor", "vbench", "report", "preview"),
 )
 
 
@@ -104,12 +104,14 @@ def part(
                 | {"clips_per_step": config.train.clips_per_step},
                 "trainings": trainings(),
             }
-        case "sample":
+        case "sample" | "sample_edited":
+            edited = {"datasets": datasets("edited_captions"), "precision": config.encode.precision}
             return {
                 "seed": config.seed,
                 "base": bases(),
                 "sample": group("sample", "batch_size"),
                 "variants": variants("prediction", "base", "adapter"),
+                **(edited if step == "sample_edited" else {}),
             }
         case "score":
             return {
@@ -139,7 +141,7 @@ def part(
         case "report":
             return {
                 "report": group("report"),
-                "datasets": datasets("format", "source", "initial_frames"),
+                "datasets": datasets("format", "source", "initial_frames", "edited_captions"),
                 "variants": {name: settings.title for name, settings in config.every_variant.items()},
             }
         case "preview":

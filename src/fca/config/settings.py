@@ -12,7 +12,7 @@ FileName = Annotated[str, StringConstraints(pattern=r"^[^/]+$")]
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Split = Literal["train", "validation"]
-SampleKind = Literal["validation", "opposite"]
+SampleKind = Literal["validation", "opposite", "edited"]
 BaseKind = Literal["text", "image"]
 FLOOR = "vae_floor"
 """Name of the file with the scores of the VAE alone, beside those of the variants."""

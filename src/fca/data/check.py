@@ -37,7 +37,7 @@ def check(config: Config, datasets: Sequence[str], workers: int | None = None) -
     others = [path for dataset in datasets for path in _other_manifests(layout, dataset)]
     bad = [found for path in (*map(manifest_path, shards), *others) for found in _stale(layout, path)]
     sizes = {path: path.stat().st_size for path in shards if path.is_file()}
-    absent = [path for path in shards if path not in sizes]
+    absent = [path for path in shards if path not in sizes and not _is_empty(path)]
     bad += [Bad(path, "missing", "its manifest is there, the file is not") for path in absent]
     workers = min(workers or len(os.sched_getaffinity(0)), max(1, len(sizes)))
     bar = tqdm(total=sum(sizes.values()), desc="check", unit="B", unit_scale=True, disable=None)
@@ -69,7 +69,7 @@ def shards_of(layout: Layout, dataset: str) -> Iterator[Path]:
         layout.samples(dataset, variant, kind, number)
         for variant in config.every_variant
         for kind in layout.sample_kinds(dataset, variant)
-        for number in layout.shards(dataset, "validation")
+        for number in layout.sample_shards(dataset, kind)
     ]
     return (path for path in made if path.exists() or manifest_path(path).exists())
 
@@ -82,6 +82,14 @@ def damage(path: Path) -> str | None:
     except FcaError as error:
         return error.problem.removeprefix(f"{path} can't be used: ")
     return None
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether a shard has no file because nothing is in it: every edited clip is quarantined."""
+    try:
+        return Manifest.read(manifest_path(path)).count == 0
+    except FcaError:
+        return False
 
 
 def table(layout: Layout, checked: int, bad: Sequence[Bad]) -> str:

@@ -34,6 +34,11 @@ class Disk:
         """The shards of one kind of a variant's samples."""
         return sum(_file(words, self.pixels, 8) for words in self._shards(dataset, "validation"))
 
+    def edited(self, dataset: str) -> int:
+        """The shard of a variant's predictions from edited captions."""
+        captions = [caption for edits in self.config.datasets[dataset].edited_captions.values() for caption in edits]
+        return _file(captions, self.pixels, 8) if captions else 0
+
     def latents(self, dataset: str, split: str, networks: Networks) -> int:
         """The shards of a split's latents, float16, with a row of the caption tables for each distinct caption."""
         return sum(self.latents_shard(words, networks) for words in self._shards(dataset, split))

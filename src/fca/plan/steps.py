@@ -149,11 +149,14 @@ class _Planner:
             rows.append(Row("train", dataset, name, 1, made, hours, rate, count.training, what))
         kinds = self.layout.sample_kinds(dataset, name)
         if kinds:
-            shards = len(self.layout.shards(dataset, "validation"))
-            clips = len(kinds) * self.config.datasets[dataset].validation.clips
+            place = self.config.datasets[dataset]
+            edited = sum(map(len, place.edited_captions.values()))
+            jobs = sum(len(self.layout.sample_shards(dataset, kind)) for kind in kinds)
+            clips = sum(edited if kind == "edited" else place.validation.clips for kind in kinds)
             hours, rate = self.rates.sampling(name, clips)
-            size = {"samples": len(kinds) * self.disk.samples(dataset)}
-            rows.append(Row("sample", dataset, name, len(kinds) * shards, size, hours, rate, *self._sampling(name)))
+            sizes = [self.disk.edited(dataset) if kind == "edited" else self.disk.samples(dataset) for kind in kinds]
+            size = {"samples": sum(sizes)}
+            rows.append(Row("sample", dataset, name, jobs, size, hours, rate, *self._sampling(name)))
         hours, rate = self.rates.of_clips("score", self.config.datasets[dataset].validation.clips)
         return [*rows, Row("score", dataset, name, 1, {}, hours, rate)]
 

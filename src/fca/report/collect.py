@@ -46,6 +46,7 @@ class VariantResult:
     model: Manifest | None
     samples: Frames
     opposite: Frames
+    edited: Frames
 
     @property
     def log(self) -> list[Mapping[str, Any]]:
@@ -107,11 +108,13 @@ def _dataset(config: Config, layout: Layout, name: str) -> DatasetResult:
         model = _existing(layout.model_manifest(name, variant.name)) if variant.trained else []
         samples = _shards(_sample_paths(layout, name, variant.name, "validation"))
         opposite = _shards(_sample_paths(layout, name, variant.name, "opposite"))
+        edited = _shards(_sample_paths(layout, name, variant.name, "edited"))
         folder = layout.samples(name, variant.name, "validation", 0).parent
         parts += [
             (f"model, {variant.name}", layout.model(name, variant.name), model),
             (f"predictions, {variant.name}", folder, list(samples.values())),
             (f"predictions, {variant.name}, opposite captions", folder, list(opposite.values())),
+            (f"predictions, {variant.name}, edited captions", folder, list(edited.values())),
         ]
         variants.append(
             VariantResult(
@@ -120,6 +123,7 @@ def _dataset(config: Config, layout: Layout, name: str) -> DatasetResult:
                 model=model[0] if model else None,
                 samples=_frames(samples),
                 opposite=_frames(opposite),
+                edited=_frames(edited),
             )
         )
     rows = {row for _, _, manifests in parts for manifest in manifests for row in manifest.quarantine}
@@ -136,7 +140,7 @@ def _dataset(config: Config, layout: Layout, name: str) -> DatasetResult:
 
 
 def _sample_paths(layout: Layout, dataset: str, variant: str, kind: SampleKind) -> list[Path]:
-    return [layout.samples(dataset, variant, kind, shard) for shard in layout.shards(dataset, "validation")]
+    return [layout.samples(dataset, variant, kind, shard) for shard in layout.sample_shards(dataset, kind)]
 
 
 def _existing(path: Path) -> list[Manifest]:

@@ -1,0 +1,18 @@
+# Predict validation clips from the dataset's edited captions (Figure 11), each from the start and noise of its own.
+
+
+rule sample_edited:
+    input:
+        latents=all_validation_latents,
+        model=model_of,
+    output:
+        LAYOUT.manifest(LAYOUT.samples("{dataset}", "{variant}", "edited", 0)),
+    log:
+        log_of("sample", "{dataset}", "{variant}", "edited"),
+    params:
+        code=code_hash("sample_edited"),
+        settings=settings("sample_edited"),
+        weights=weights("sample"),
+    shell:
+        "fca sample -c {CONFIG_FILE} {wildcards.dataset} {wildcards.variant} --kind edited --shard 0000"
+        " 2>&1 | tee {log}"
