@@ -31,7 +31,7 @@ class Tile:
     """One moving picture of a card."""
 
     role: str
-    """truth, prediction or opposite."""
+    """truth, prediction, opposite or edited."""
     title: str
     style: int
     media: Media
@@ -118,14 +118,19 @@ def gallery(dataset: DatasetResult, limit: int, assets: Path) -> Gallery:
 
 
 def make_gallery(
-    dataset: DatasetResult, shown: Sequence[Series], choices: Sequence[Choice], ranked_by: str, assets: Path
+    dataset: DatasetResult,
+    shown: Sequence[Series],
+    choices: Sequence[Choice],
+    ranked_by: str,
+    assets: Path,
+    prefix: str = "",
 ) -> Gallery:
-    """The cards of the chosen clips, with their media in `assets`."""
+    """The cards of the chosen clips, with their media in `assets`; `prefix` begins the names of both."""
     cards, shape = [], (0, 0, 0)
     for number, choice in enumerate(choices):
         pixels, caption = dataset.truth.read(choice.id)
         shape = pixels.shape[:3]
-        cards.append(_card(dataset, shown, choice, f"{dataset.name}-{number:03d}", pixels, caption, assets))
+        cards.append(_card(dataset, shown, choice, f"{prefix}{dataset.name}-{number:03d}", pixels, caption, assets))
     frames, height, width = shape
     given = dataset.settings.initial_frames
     return Gallery(dataset.name, given, width, height, frames, len(dataset.truth), ranked_by, cards)

@@ -22,6 +22,7 @@ from fca.report.beside import Beside, beside
 from fca.report.cards import gallery
 from fca.report.collect import DatasetResult, collect
 from fca.report.curves import curves
+from fca.report.edited import edited_gallery
 from fca.report.findings import sentence
 from fca.report.floor import floors
 from fca.report.metrics import METRICS, signed
@@ -49,11 +50,13 @@ def report(config: Config, comparison: str | None = None) -> Path:
     with write_aside(layout.report_assets) as assets:
         assets.mkdir()
         galleries = [gallery(dataset, config.report.clips, assets) for dataset in datasets]
+        edits = [] if comparison else [found for dataset in datasets if (found := edited_gallery(dataset, assets))]
         has_overview = write_overview(datasets, assets / "overview.png")
         text = render(
             context(config, datasets)
             | {
                 "galleries": galleries,
+                "edited": edits,
                 "has_overview": has_overview,
                 "beside": paper,
                 "title": COMPARISONS[comparison].title if comparison else "",
