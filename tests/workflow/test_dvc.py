@@ -32,7 +32,7 @@ def stages() -> dict[str, dict]:
 STEPS = {
     "prepare": ("fetch", "index", "verify", "resample", "encode"),
     "train": ("train",),
-    "evaluate": ("sample", "score", "score_floor"),
+    "evaluate": ("sample", "sample_edited", "score", "score_floor"),
     "report": ("report",),
 }
 
