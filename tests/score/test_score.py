@@ -231,6 +231,38 @@ def test_damaged_readings_are_made_again(config: Config, caplog: pytest.LogCaptu
     assert "again" in caplog.text
 
 
+def test_readings_of_other_given_frames_or_of_a_network_used_otherwise_do_not_count(
+    config: Config, write_network
+) -> None:
+    write_clips(config)
+
+    def with_and_without_kept(config: Config) -> tuple[dict, dict]:
+        found = scored(config, "repeat")
+        shutil.rmtree(Layout(config).readings("ssv2", "truth").parent)
+        return found, scored(config, "repeat")
+
+    first = scored(config, "repeat")
+    one = config.datasets["ssv2"].model_copy(update={"initial_frames": 1})
+    kept, fresh = with_and_without_kept(config.model_copy(update={"datasets": {"ssv2": one}}))
+    assert kept == fresh != first, "the last given frame is another one"
+    assert scored(config, "repeat") == first
+    write_network(short_side=24)
+    kept, fresh = with_and_without_kept(config)
+    assert kept == fresh != first, "the weights are the same, the frames are resized to another size"
+
+
+def test_readings_that_were_swapped_are_made_again(config: Config) -> None:
+    write_clips(config)
+    write_samples(config)
+    write_samples(config, "opposite")
+    first = score(config, "ssv2", "fca").read_bytes()
+    one, other = (Layout(config).readings("ssv2", f"fca-validation-{name}") for name in ("raw", "given_is_truth"))
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+    assert score(config, "ssv2", "fca").read_bytes() == first
+
+
 def test_the_protocol_has_a_hash_that_moves_with_it(config: Config) -> None:
     write_clips(config)
     one = scored(config, "repeat")

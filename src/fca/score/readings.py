@@ -20,18 +20,26 @@ log = logging.getLogger(__name__)
 class Readings:
     """The readings of n clips, taken in their order: from the file of before, or from the network.
 
-    The file counts only where it is of the same clips (`ids`, and `parents`: the shards' path -> sha256), the same
-    network and the same code. It is no result of the workflow: without it, the same numbers take longer.
+    The file counts only where it is whole and of the same clips (`ids`, and `parents`: the shards' path -> sha256), with
+    as many given frames (`initial_frames`, which may be the truth's or repeated), by the same network, used in the same
+    way, and by the same code. It is no result of the workflow: without it, the same numbers take longer.
 
-        readings = Readings(path, network, ids, parents)
+        readings = Readings(path, network, ids, parents, initial_frames)
         reading = readings.take(frames)   # for batch after batch
         readings.keep()
     """
 
-    def __init__(self, path: Path, network: FeatureNetwork, ids: Sequence[str], parents: Mapping[str, str]) -> None:
+    def __init__(
+        self, path: Path, network: FeatureNetwork, ids: Sequence[str], parents: Mapping[str, str], initial_frames: int
+    ) -> None:
         self.path, self.network = path, network
         self.ids, self.parents = list(ids), dict(parents)
-        self.made_by = {"code": code_hash("score"), "network": network.sha256}
+        self.made_by = {
+            "code": code_hash("score"),
+            "network": network.sha256,
+            "network_config": network.config.model_dump_json(),
+            "initial_frames": str(initial_frames),
+        }
         self.taken = 0
         self.made: list[Reading] = []
         self.kept = self._kept()
@@ -71,6 +79,7 @@ class Readings:
                 found = shard.manifest
                 if (shard.ids, found.parents, found.made_by) != (self.ids, self.parents, self.made_by):
                     return None
+                shard.verify()
                 return Reading(shard["features"][:], shard["logits"][:])
         except FcaError as error:
             log.warning("%s; its clips go through the network again", str(error).splitlines()[0])
