@@ -143,6 +143,14 @@ def test_a_flipped_bit_anywhere_is_found_or_harmless(tmp_path: Path) -> None:
             np.testing.assert_array_equal(np.asarray(shard.frames), arrays()["frames"])  # it hit an unused byte
 
 
+def test_the_file_of_another_shard_with_the_same_clips_is_found(tmp_path: Path) -> None:
+    for name, value in (("s.h5", 0), ("t.h5", 1)):
+        write_shard(tmp_path / name, "samples", {"frames": np.full((1, 2), value, np.uint8)}, ["a"], {}, {})
+    (tmp_path / "t.h5").replace(tmp_path / "s.h5")
+    with pytest.raises(FcaError, match="another shard's file"):
+        Shard(tmp_path / "s.h5")
+
+
 def test_a_manifest_of_another_shard_is_found(tmp_path: Path) -> None:
     write(tmp_path / "s.h5")
     write_shard(tmp_path / "t.h5", "clips", {"frames": np.zeros((1, 2), np.uint8)}, ["other"], {}, {})

@@ -206,6 +206,39 @@ def test_what_was_found_of_another_index_is_refused(tmp_path: Path) -> None:
         resample(config, "ssv2", "train", 0)
 
 
+def test_an_index_that_was_edited_is_refused(tmp_path: Path) -> None:
+    config, _ = ssv2_of(tmp_path)
+    path = Layout(config).index("ssv2")
+    whole = path.read_text()
+    for text in ("\n".join(whole.splitlines()[1:]) + "\n", whole.replace('"caption":"', '"caption":"not ')):
+        path.write_text(text)
+        for step in (lambda: verify(config, "ssv2"), lambda: resample(config, "ssv2", "train", 0)):
+            with pytest.raises(FcaError, match=r"index\.jsonl was changed since it was made"):
+                step()
+    path.write_text(whole)
+    assert resample(config, "ssv2", "train", 0).count == 4
+
+
+def test_a_list_of_excluded_clips_that_was_not_looked_at_is_refused(tmp_path: Path) -> None:
+    listed = tmp_path / "exclude.tsv"
+    config, _ = ssv2_of(tmp_path)
+    own = config.datasets["ssv2"].model_copy(update={"exclude": str(listed)})
+    excluding = config.model_copy(update={"datasets": {"ssv2": own}})
+    listed.write_text("train\t3\tthe camera falls over\n")
+    with pytest.raises(FcaError, match=r"there is no .*verified\.json"):
+        resample(excluding, "ssv2", "train", 0)
+    verify(config, "ssv2")
+    with pytest.raises(FcaError, match="another list of excluded clips"):
+        resample(excluding, "ssv2", "train", 0)
+    verify(excluding, "ssv2")
+    assert resample(excluding, "ssv2", "train", 0).ids == ["0", "1", "2"]
+    listed.write_text("train\t2\tanother one\n")
+    with pytest.raises(FcaError, match="another list of excluded clips"):
+        resample(excluding, "ssv2", "train", 0)
+    with pytest.raises(FcaError, match="another list of excluded clips"):
+        resample(config, "ssv2", "train", 0)
+
+
 def test_clips_excluded_by_hand(tmp_path: Path) -> None:
     path = tmp_path / "exclude.tsv"
     config, raw = ssv2_of(tmp_path, exclude=str(path))

@@ -110,6 +110,12 @@ def test_latents_of_other_clips_are_refused(floored):
         score_floor(floored, "ssv2")
 
 
+def test_latents_of_the_same_clips_as_they_were_before_are_refused(floored):
+    write_clips(floored, change=40)
+    with pytest.raises(FcaError, match=r"was not made from .*clips/validation-0000\.h5 as it is now"):
+        score_floor(floored, "ssv2")
+
+
 def test_no_variant_can_take_its_name(tmp_path):
     own = load("config/pocket.yaml").model_dump(mode="json")
     own["variants"]["vae_floor"] = own["variants"]["fca"] | {"name": "vae_floor"}

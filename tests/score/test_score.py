@@ -11,7 +11,7 @@ from fca.config import Config, Layout, load
 from fca.config.dataset import SplitSettings
 from fca.data.manifest import Manifest
 from fca.data.quarantine import Quarantine
-from fca.data.shards import manifest_path, write_shard
+from fca.data.shards import Shard, manifest_path, write_shard
 from fca.data.tabletop import MOTIONS
 from fca.errors import FcaError
 from fca.score.features import FeatureNetwork, Reading
@@ -299,6 +299,36 @@ def test_what_does_not_belong_together_is_refused(config: Config, write_network)
     write_samples(config)
     write_samples(config, "opposite", captions=CAPTIONS)
     assert "opposite of" in refused(config)
+
+
+def test_predictions_that_were_made_from_other_pixels_are_refused(config: Config) -> None:
+    """Clips that were resized otherwise keep their ids and captions; their predictions don't follow by themselves."""
+    layout = Layout(config)
+    write_clips(config)
+    truth_path, latents_path = layout.clips("ssv2", "validation", 0), layout.latents("ssv2", "validation", 0)
+    with Shard(truth_path) as shard:
+        ids, sha256 = shard.ids, shard.manifest.sha256
+    write_samples(config)
+    samples_path = layout.samples("ssv2", "fca", "validation", 0)
+    with Shard(samples_path) as shard:
+        sample_ids = shard.ids
+        columns = {name: shard[name][:] for name in ("frames", "seed")} | {"caption": shard.captions}
+
+    def chain(of_truth: str, of_latents: str | None = None) -> None:
+        means = {"mean": np.zeros((len(ids), 2), np.float16)}
+        parents = {truth_path.relative_to(layout.root).as_posix(): of_truth}
+        made = write_shard(latents_path, "latents", means, ids, parents, {})
+        parents = {latents_path.relative_to(layout.root).as_posix(): of_latents or made.sha256}
+        write_shard(samples_path, "samples", columns, sample_ids, parents, {})
+
+    chain(sha256)
+    assert len(Pairs(config, "ssv2", "fca", "validation")) == CLIPS
+    chain("0" * 64)
+    with pytest.raises(FcaError, match=r"latents.* was not made from .*clips"):
+        Pairs(config, "ssv2", "fca", "validation")
+    chain(sha256, "0" * 64)
+    with pytest.raises(FcaError, match=r"samples.* was not made from .*latents"):
+        Pairs(config, "ssv2", "fca", "validation")
 
 
 def test_another_protocol_is_refused(config: Config, write_network) -> None:

@@ -4,11 +4,24 @@ import csv
 from collections.abc import Iterable
 from pathlib import Path
 
+from fca.config import Dataset
 from fca.data.clip import ClipRecord
+from fca.data.files import sha256_file
 from fca.data.quarantine import Quarantine
 from fca.errors import FcaError
 
 FORM = "split, id and reason, separated by tabs, one clip a line; lines that begin with # don't count"
+
+
+def excluded_sha256(settings: Dataset) -> str | None:
+    """Hash of the list by hand, None where there is none; `FcaError` where it can't be read."""
+    if settings.exclude is None:
+        return None
+    path = Path(settings.exclude).expanduser()
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        raise FcaError(f"{path}, named by exclude, can't be read ({error})", FORM) from error
 
 
 def read_excluded(path: Path, records: Iterable[ClipRecord]) -> list[Quarantine]:

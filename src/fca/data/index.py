@@ -5,7 +5,8 @@ from collections import Counter
 
 from fca.config import Config, Dataset, Layout
 from fca.data import bridge, epic, folder, ssv2
-from fca.data.clip import Listing, write_records
+from fca.data.clip import ClipRecord, Listing, read_records, write_records
+from fca.data.exclude import excluded_sha256
 from fca.data.files import sha256_file
 from fca.data.manifest import Manifest, made_by
 from fca.data.quarantine import Quarantine
@@ -69,16 +70,40 @@ def build_index(config: Config, dataset: str) -> Manifest:
     return manifest
 
 
+def read_index(layout: Layout, dataset: str) -> tuple[Manifest, list[ClipRecord]]:
+    """The index of a dataset and its manifest; `FcaError` where it is missing or not what `fca index` wrote."""
+    path = layout.index(dataset)
+    records, manifest = read_records(path), Manifest.read(layout.index_manifest(dataset))
+    if (found := sha256_file(path)) != manifest.sha256:
+        raise FcaError(
+            f"{path} was changed since it was made: its sha256 is {found[:12]}",
+            f"{manifest.count} clips with sha256 {manifest.sha256[:12]}",
+            "run `fca index` again; clips are left out with `exclude`, and captions are mended in the raw annotations",
+        )
+    return manifest, records
+
+
 def unusable(layout: Layout, dataset: str) -> list[Quarantine]:
     """What is known of clips that can't be used: by `fca data verify` where it has run, else by the index.
 
-    `FcaError` where the index has changed since.
+    `FcaError` where the index, or the list of clips that are excluded by hand, has changed since.
     """
     index = Manifest.read(layout.index_manifest(dataset))
-    path = layout.verified(dataset)
+    path, excluded = layout.verified(dataset), excluded_sha256(layout.config.datasets[dataset])
     if not path.exists():
-        return list(index.quarantine)
+        if excluded is None:
+            return list(index.quarantine)
+        raise FcaError(
+            f"there is no {path}, which has the clips of datasets.{dataset}.exclude",
+            remedy=f"run `fca data verify` for {dataset}",
+        )
     verified = Manifest.read(path)
+    if verified.extra.get("excluded") != excluded:
+        raise FcaError(
+            f"{path} was made with another list of excluded clips",
+            f"what datasets.{dataset}.exclude names now",
+            f"run `fca data verify` for {dataset} again",
+        )
     if sha256_file(layout.index_manifest(dataset)) not in verified.parents.values():
         raise FcaError(
             f"{path} was made from another index",

@@ -70,7 +70,7 @@ def write_shard(
         extra=dict(extra or {}),
     )
     with write_aside(path) as aside:
-        write_hdf5(aside, {"kind": kind, "meta": to_json(meta)}, columns)
+        write_hdf5(aside, {"kind": kind, "meta": to_json(meta), "sha256": manifest.sha256}, columns)
         manifest_path(path).unlink(missing_ok=True)  # never an old manifest beside a new file
     manifest.write(manifest_path(path))
     return manifest
@@ -79,8 +79,8 @@ def write_shard(
 class Shard:
     """A shard opened for reading, safe to send to worker processes and to use after a fork.
 
-    Opening checks that file and manifest are there and agree on kind, ids and counts. The file is opened
-    again in every process at its first read, so no handle is ever shared.
+    Opening checks that file and manifest are there and agree on kind, ids, counts and the content's hash. The
+    file is opened again in every process at its first read, so no handle is ever shared.
 
         with Shard(path, kind="clips") as shard:
             shard.frames[0]      # (16, H, W, 3) uint8
@@ -115,6 +115,8 @@ class Shard:
         self.captions: list[str] = list(file["caption"].asstr()[:]) if "caption" in file else []
         if self.ids != list(self.manifest.ids) or len(self.ids) != self.manifest.count:
             raise ValueError("its ids differ from its manifest's")
+        if "sha256" in file.attrs and file.attrs["sha256"].decode("utf-8") != self.manifest.sha256:
+            raise ValueError("it is another shard's file: the content sha256 that it names is not its manifest's")
         for name in self.names:
             if name not in TABLES and len(file[name]) != len(self.ids):
                 raise ValueError(f"{name} has {len(file[name])} rows for {len(self.ids)} clips")

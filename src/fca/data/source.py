@@ -11,9 +11,7 @@ import numpy as np
 
 from fca.config import Config, Layout
 from fca.data.apart import call_apart, cores
-from fca.data.clip import read_records
-from fca.data.index import FRAME_NAMES, unusable
-from fca.data.manifest import Manifest
+from fca.data.index import FRAME_NAMES, read_index, unusable
 from fca.data.pixels import Shape, resample_clip
 from fca.data.quarantine import ClipError, Quarantine
 from fca.data.shards import Shard
@@ -39,11 +37,11 @@ class IndexedClips:
     """
 
     def __init__(self, config: Config, dataset: str, split: str, shard: int, ahead: int = 0) -> None:
-        """`FcaError` where there is no index, or no such shard in it."""
+        """`FcaError` where there is no index, or it was changed, or no such shard is in it."""
         layout = Layout(config)
-        index = Manifest.read(layout.index_manifest(dataset))
+        index, every = read_index(layout, dataset)
         rows = layout.shard_rows(dataset, split, shard)
-        records = read_records(layout.index(dataset), split)[rows.start : rows.stop]
+        records = [record for record in every if record.split == split][rows.start : rows.stop]
         if not records:
             raise FcaError(f"{dataset} {split} has no shard {shard}", f"one of {layout.shards(dataset, split)}")
         self.name = f"{dataset} {split} shard {shard}"

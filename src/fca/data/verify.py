@@ -19,10 +19,9 @@ from tqdm import tqdm
 from fca.config import Config, Dataset, Layout
 from fca.data import bridge, epic, ssv2
 from fca.data.apart import call_apart, cores
-from fca.data.clip import read_records
-from fca.data.exclude import read_excluded
+from fca.data.exclude import excluded_sha256, read_excluded
 from fca.data.files import sha256_file, write_aside
-from fca.data.index import FRAME_NAMES, dataset_settings
+from fca.data.index import FRAME_NAMES, dataset_settings, read_index
 from fca.data.inspect_clip import inspect_clip
 from fca.data.manifest import Manifest, made_by
 from fca.data.quarantine import ClipError, Quarantine
@@ -36,14 +35,15 @@ def verify(config: Config, dataset: str) -> Manifest:
 
     `quarantine`: what can't be used, found by the index, here, or listed by hand (`datasets.<name>.exclude`), in the
     index's order. `extra`: `listed` and `expected` counts of clips, `problems` with them in words, `sizes` of the
-    source frames, `padded` clips with fewer frames than a clip needs. Beside it, `unusable.tsv` has a remedy for every
-    row, and `tasks.tsv`, for bridge, each task's views in Seer's list and found. The same input gives the same bytes.
+    source frames, `padded` clips with fewer frames than a clip needs, `excluded` the sha256 of the list by hand. Beside
+    it, `unusable.tsv` has a remedy for every row, and `tasks.tsv`, for bridge, each task's views in Seer's list and
+    found. The same input gives the same bytes.
 
     Raises `FcaError` for a dataset that the config hasn't, where there is no index, or for a wrong list by hand.
     """
     settings = dataset_settings(config, dataset)
     layout = Layout(config)
-    index, records = Manifest.read(layout.index_manifest(dataset)), read_records(layout.index(dataset))
+    index, records = read_index(layout, dataset)
     rows = {(row.split, row.id): row for row in index.quarantine}
     if settings.exclude is not None:
         excluded = read_excluded(Path(settings.exclude).expanduser(), records)
@@ -84,6 +84,7 @@ def verify(config: Config, dataset: str) -> Manifest:
                 if listed[split] != expected[split]
             ],
             "sizes": dict(sorted(sizes.items())),
+            "excluded": excluded_sha256(settings),
             "padded": sum(record.length < config.clip.frames for record in sound),
             **({"tasks": index.extra["tasks"]} if settings.format == "bridge" else {}),
         },

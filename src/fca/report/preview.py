@@ -22,9 +22,9 @@ from fca import __version__
 from fca.config import Config, Layout
 from fca.config.models import Clip
 from fca.data.apart import call_apart
-from fca.data.clip import ClipRecord, read_records
+from fca.data.clip import ClipRecord
 from fca.data.files import write_aside
-from fca.data.index import FRAME_NAMES, dataset_settings
+from fca.data.index import FRAME_NAMES, dataset_settings, read_index
 from fca.data.manifest import Manifest
 from fca.data.pixels import Shape, look
 from fca.data.quarantine import ClipError, Quarantine
@@ -68,12 +68,11 @@ def preview(config: Config, dataset: str, splits: Sequence[str], clips: int) -> 
     """Write the page of a dataset with `clips` clips of each split, evenly spaced over it; return its path.
 
     The same index, videos and settings give the same bytes. A clip that can't be used is shown as such.
-    Raises `FcaError` where there is no index.
+    Raises `FcaError` where there is no index, or it was changed.
     """
     settings = dataset_settings(config, dataset)
     layout = Layout(config)
-    records = read_records(layout.index(dataset))
-    index = Manifest.read(layout.index_manifest(dataset))
+    index, records = read_index(layout, dataset)
     found = [_split(config, split, [record for record in records if record.split == split], clips, index)
              for split in splits]  # fmt: skip
     style = template_file("page.css") + template_file("preview.css")

@@ -25,7 +25,7 @@ from fca.encode.vae import decode, load_vae, posterior
 from fca.errors import FcaError
 from fca.score.features import FeatureNetwork, load_network
 from fca.score.interval import mean_interval, resampling_counts
-from fca.score.pairs import Clips, with_given_frames
+from fca.score.pairs import Clips, require_made_of, with_given_frames
 from fca.score.pixels import psnr, ssim
 from fca.score.protocol import check, protocol, protocol_sha256
 from fca.score.score import Measured, distances, rounded
@@ -63,6 +63,7 @@ class RoundTrips:
                     "one latent for each clip",
                     f"remove {latents.path} and its manifest and run `fca encode` for this shard again",
                 )
+            require_made_of(latents, layout, truth)
             for shard in (truth, latents):
                 self.parents[shard.path.relative_to(layout.root).as_posix()] = shard.manifest.sha256
             self.quarantine += truth.manifest.quarantine

@@ -52,6 +52,11 @@ class Pairs:
                 self.parents[shard.path.relative_to(layout.root).as_posix()] = shard.manifest.sha256
             self.truth_parents[truth.path.relative_to(layout.root).as_posix()] = truth.manifest.sha256
             self._parts.append((truth, samples, _matches(truth, samples, kind)))
+            source = layout.latents(dataset, "validation", number, config.variant(variant).base)
+            if samples and Layout.manifest(source).exists():  # latents may be removed to save space
+                latents = Shard(source, kind="latents")
+                require_made_of(samples, layout, latents)
+                require_made_of(latents, layout, truth)
             self.quarantine += (samples or truth).manifest.quarantine
         if shards is None and len(self) < 2:
             remedy = f"raise datasets.{dataset}.validation.clips"
@@ -130,6 +135,18 @@ def _matches(truth: Shard, samples: Shard | None, kind: SampleKind) -> list[tupl
                 remedy,
             )
     return matches
+
+
+def require_made_of(shard: Shard, layout: Layout, parent: Shard) -> None:
+    """`FcaError` unless a shard was made from another one as it is now."""
+    name = parent.path.relative_to(layout.root).as_posix()
+    made_of = shard.manifest.parents.get(name)
+    if made_of != parent.manifest.sha256:
+        raise FcaError(
+            f"{shard.path} was not made from {parent.path} as it is now",
+            f"{parent.manifest.sha256[:12]} among its parents, where {(made_of or 'nothing')[:12]} stands",
+            f"remove {shard.path} and its manifest and run the workflow again",
+        )
 
 
 def with_given_frames(prediction: Clips, truth: Clips, initial_frames: int) -> Clips:

@@ -20,9 +20,9 @@ log = logging.getLogger(__name__)
 class Readings:
     """The readings of n clips, taken in their order: from the file of before, or from the network.
 
-    The file counts only where it is whole and of the same clips (`ids`, and `parents`: the shards' path -> sha256), with
-    as many given frames (`initial_frames`, which may be the truth's or repeated), by the same network, used in the same
-    way, and by the same code. It is no result of the workflow: without it, the same numbers take longer.
+    The file counts only where it is whole and of the same clips (`ids`, and `parents`: the shards' path -> sha256),
+    with as many given frames (`initial_frames`, which may be the truth's or repeated), by the same network, used in the
+    same way, and by the same code. It is no result of the workflow: without it, the same numbers take longer.
 
         readings = Readings(path, network, ids, parents, initial_frames)
         reading = readings.take(frames)   # for batch after batch
