@@ -8,9 +8,9 @@ import pytest
 
 from fca.cli import main
 from fca.config import Config, Layout
-from fca.data.check import check, remedy, table
+from fca.data.check import check, remedy, shards_of, table
 from fca.data.manifest import Manifest
-from fca.data.shards import Shard, write_shard
+from fca.data.shards import Shard, manifest_path, write_shard
 from fca.encode.shard import encode
 from tests.conftest import CONFIG
 
@@ -85,6 +85,24 @@ def test_what_was_made_from_something_else_is_stale(layout):
     }
     assert "ssv2/clips/train-0000.h5" in bad["latents/text/train-0000.h5"][1]
     assert "222222222222" in bad["models/fca.json"][1]
+
+
+def test_scores_of_something_else_are_stale(layout):
+    path = next(shards_of(layout, "ssv2"))
+    name, now = path.relative_to(layout.root).as_posix(), Manifest.read(manifest_path(path)).sha256
+    files = {
+        "scores": layout.scores("ssv2", "fca"), "floor": layout.floor("ssv2"), "vbench": layout.vbench("ssv2", "truth")
+    }  # fmt: skip
+    for file in files.values():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({"parents": {name: now}}))
+    assert found(layout) == {}
+    for file in files.values():
+        file.write_text(json.dumps({"parents": {name: "5" * 64}}))
+    assert {state for state, _ in found(layout).values()} == {"stale"}
+    assert len(found(layout)) == 3
+    files["floor"].write_text("{")
+    assert {state for state, _ in found(layout).values()} == {"stale", "damaged"}
 
 
 def test_a_parent_that_was_removed_with_its_manifest_says_nothing(layout):

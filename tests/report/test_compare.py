@@ -98,6 +98,13 @@ def test_other_clips_are_another_protocol(runs: tuple[Config, Config], tmp_path:
         compare(*runs, FILES, tmp_path / "page")
 
 
+def test_scores_of_other_files_than_are_there_now_are_not_compared(runs: tuple[Config, Config], tmp_path: Path) -> None:
+    path = Layout(runs[1]).samples("ssv2", "fca", "validation", 0)
+    edit(Layout(runs[1]).scores("ssv2", "fca"), parents={path.relative_to(Layout(runs[1]).root).as_posix(): "5" * 64})
+    with pytest.raises(FcaError, match="scores of FCA are of other files than there are now"):
+        compare(*runs, FILES, tmp_path / "page")
+
+
 def test_a_protocol_may_differ_in_the_seed_of_its_interval_alone() -> None:
     one = {"frames": 16, "interval": {"seed": 1, "confidence": 0.95}}
     require_same_protocol(one, {"frames": 16, "interval": {"seed": 2, "confidence": 0.95}})

@@ -7,6 +7,7 @@ import pytest
 
 from fca.comparisons import COMPARISONS
 from fca.config import Config, Layout
+from fca.data.shards import Shard
 from fca.report.beside import beside
 from fca.report.choose import choose
 from fca.report.collect import collect
@@ -105,6 +106,25 @@ def test_the_vae_alone_is_a_row_for_scale_and_never_the_best(config: Config) -> 
     measured = [measured.text if measured else None for row in table.baselines for _, measured in row.values][::2]
     assert measured == ["45.6", "80.1", "0.500"]
     assert table.rows[0].values[0] == ("354.9", None)
+
+
+def test_scores_of_other_files_than_are_there_now_are_named_and_not_compared(config: Config) -> None:
+    layout = Layout(config)
+    path = layout.clips("ssv2", "validation", 0)
+    with Shard(path) as shard:
+        name, now = path.relative_to(layout.root).as_posix(), shard.manifest.sha256
+    for variant in ("fca", "base", "repeat"):
+        change(config, variant, 20.0, parents={name: now, "ssv2/clips/validation-0099.h5": "removed: nothing to say"})
+    dataset = collect(config)[0]
+    assert dataset.outdated == group(dataset).warnings == []
+    change(config, "base", 49.0, parents={name: "5" * 64})
+    dataset = collect(config)[0]
+    found = group(dataset)
+    assert len(found.warnings) == 1
+    assert "Base model" in found.warnings[0]
+    assert "made from ssv2/clips/validation-0000.h5 555555555555" in found.warnings[0]
+    assert not any(cell and cell.best for row in found.rows for cell in row.cells)
+    assert "nothing can be said" in sentence(dataset)
 
 
 def test_columns_take_their_own_scores(config: Config) -> None:

@@ -24,8 +24,19 @@ def write(config: Config, row: str, dimensions: dict[str, float]) -> Path:
     path = Layout(config).vbench("ssv2", row)
     path.parent.mkdir(parents=True, exist_ok=True)
     scores = {name: {"value": value, "low": value - 0.01, "high": value + 0.01} for name, value in dimensions.items()}
-    path.write_text(json.dumps({"count": 6, "scores": scores, "protocol": {"codec": HOSTILE}}))
+    path.write_text(json.dumps({"count": 6, "scores": scores, "protocol": {"codec": HOSTILE}, "parents": {}}))
     return path
+
+
+def test_results_of_other_files_than_are_there_now_are_not_shown(config: Config) -> None:
+    make_project(config)
+    path = write(config, "truth", {"temporal_flickering": 0.9876})
+    assert "0.9876" in report(config).read_text(encoding="utf-8")
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps(values | {"parents": {"ssv2/clips/validation-0000.h5": "5" * 64}}))
+    page = report(config).read_text(encoding="utf-8")
+    assert "0.9876" not in page
+    assert "measured on other files than there are now" in page
 
 
 def test_it_is_no_part_of_the_report_where_it_is_not_configured(config: Config) -> None:

@@ -1,8 +1,9 @@
 """`fca data check`: read every shard again and compare its hash, and its parents', with what the manifests say."""
 
+import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from fca.config import Config, Layout
+from fca.config.settings import FLOOR
 from fca.data.manifest import Manifest
 from fca.data.shards import Shard, manifest_path
 from fca.errors import FcaError
+from fca.vbench.weights import TRUTH
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,14 @@ def check(config: Config, datasets: Sequence[str], workers: int | None = None) -
     """Read all shards of clips, latents and samples that were made; return their number and what is bad, by path.
 
     `workers` processes read at once (null: one for each core that this process may use). Models and indexes are not
-    read, but they are named where they were made from something else than is there now. What was never made is not bad;
-    a file whose manifest is there without it is.
+    read, but they and files of scores are named where they were made from something else than is there now. What was
+    never made is not bad; a file whose manifest is there without it is.
     """
     layout = Layout(config)
     shards = [path for dataset in datasets for path in shards_of(layout, dataset)]
     others = [path for dataset in datasets for path in _other_manifests(layout, dataset)]
     bad = [found for path in (*map(manifest_path, shards), *others) for found in _stale(layout, path)]
+    bad += [found for dataset in datasets for found in _stale_scores(layout, dataset)]
     sizes = {path: path.stat().st_size for path in shards if path.is_file()}
     absent = [path for path in shards if path not in sizes and not _is_empty(path)]
     bad += [Bad(path, "missing", "its manifest is there, the file is not") for path in absent]
@@ -126,6 +130,30 @@ def _stale(layout: Layout, manifest: Path) -> Iterator[Bad]:
             return  # reading the shard says so
         yield Bad(manifest, "damaged", error.problem)
         return
+    if why := changed_parents(layout, parents):
+        made = next((path for path in (manifest.with_suffix(".h5"),) if path.exists()), manifest)
+        yield Bad(made, "stale", why)
+
+
+def _stale_scores(layout: Layout, dataset: str) -> Iterator[Bad]:
+    """A row for every file of scores that is damaged or of something else than is there now."""
+    paths = [layout.scores(dataset, variant) for variant in (*layout.config.every_variant, FLOOR)]
+    paths += [layout.vbench(dataset, row) for row in (*layout.config.every_variant, TRUTH)]
+    for path in filter(Path.exists, paths):
+        try:
+            why = changed_parents(layout, dict(json.loads(path.read_text(encoding="utf-8"))["parents"]))
+        except (ValueError, TypeError, KeyError) as error:
+            yield Bad(path, "damaged", f"it is not a file of scores ({type(error).__name__}: {error})")
+            continue
+        if why:
+            yield Bad(path, "stale", why)
+
+
+def changed_parents(layout: Layout, parents: Mapping[str, str]) -> str:
+    """Which of the `parents` (path below the data folder -> sha256) have another content now, or an empty text.
+
+    One that was removed, or whose manifest can't be read, says nothing.
+    """
     changed = []
     for name, sha256 in parents.items():
         parent = Layout.manifest(layout.root / name)
@@ -135,7 +163,5 @@ def _stale(layout: Layout, manifest: Path) -> Iterator[Bad]:
             continue  # it has a row of its own
         if now != sha256:
             changed.append(f"{name} {sha256[:12]}, which is {now[:12]} now")
-    if changed:
-        more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
-        made = next((path for path in (manifest.with_suffix(".h5"),) if path.exists()), manifest)
-        yield Bad(made, "stale", f"made from {changed[0]}{more}")
+    more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
+    return f"made from {changed[0]}{more}" if changed else ""

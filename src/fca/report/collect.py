@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fca.config import Config, Dataset, Layout, SampleKind, Variant
+from fca.data.check import changed_parents
 from fca.data.manifest import Manifest
 from fca.data.quarantine import Quarantine
 from fca.data.shards import Shard
@@ -76,6 +77,8 @@ class DatasetResult:
     sources: list[Source] = field(default_factory=list)
     floor: ScoreFile | None = None
     """Scores of the truth after the VAE, where they were measured."""
+    outdated: list[str] = field(default_factory=list)
+    """Scores that were measured on other files than there are now, in sentences."""
 
     def variant(self, name: str) -> VariantResult | None:
         """The result of the variant called `name`, where the config has it."""
@@ -126,6 +129,7 @@ def _dataset(config: Config, layout: Layout, name: str) -> DatasetResult:
                 edited=_frames(edited),
             )
         )
+    floor = read_scores(layout.scores(name, "vae_floor"), str(config.clip.frames))
     rows = {row for _, _, manifests in parts for manifest in manifests for row in manifest.quarantine}
     rows |= {row for result in variants if result.scores for row in result.scores.quarantine}
     return DatasetResult(
@@ -135,7 +139,12 @@ def _dataset(config: Config, layout: Layout, name: str) -> DatasetResult:
         truth=_frames(clips),
         quarantine=sorted(rows, key=lambda row: (row.dataset, row.split, row.id, row.step, row.file, row.reason)),
         sources=[_source(f"{name}: {label}", path, manifests) for label, path, manifests in parts if manifests],
-        floor=read_scores(layout.scores(name, "vae_floor"), str(config.clip.frames)),
+        floor=floor,
+        outdated=[
+            f"The scores of {title} are of other files than there are now ({why}); run the workflow again."
+            for title, scores in (*((own.variant.title, own.scores) for own in variants), (FLOOR, floor))
+            if scores and (why := changed_parents(layout, scores.parents))
+        ],
     )
 
 

@@ -129,6 +129,8 @@ def _shared(one: DatasetResult, other: DatasetResult) -> list[Pair]:
         if mine.scores and theirs.scores:
             names = (f"{mine.scores.path}", f"{theirs.scores.path}")
             require_same_protocol(_terms(mine.scores), _terms(theirs.scores), names)
+    if scored and (outdated := [*one.outdated, *other.outdated]):
+        raise FcaError("\n".join(outdated), "scores of what is there now", "then compare again")
     return scored
 
 

@@ -12,6 +12,8 @@ def sentence(dataset: DatasetResult) -> str:
     lead = dataset.lead
     if lead is None or lead.scores is None:
         return f"On {dataset.name} nothing has been scored yet."
+    if dataset.outdated:
+        return f"On {dataset.name} nothing can be said: {dataset.outdated[0]}"
     metric = METRICS[0]
     value = find(lead.scores, metric)
     title = lead.variant.title

@@ -57,7 +57,7 @@ def group(dataset: DatasetResult) -> Group:
     scored = [(result, result.scores) for result in dataset.variants if result.scores]
     networks = {(scores.network, scores.network_sha256) for _, scores in scored}
     protocols = _protocols(scored)
-    comparable = len(networks) == 1 and len(protocols) <= 1
+    comparable = len(networks) == 1 and len(protocols) <= 1 and not dataset.outdated
     columns = [_column(scored, metric, comparable) for metric in METRICS]
     rows = []
     for number, result in enumerate(dataset.variants):
@@ -67,7 +67,7 @@ def group(dataset: DatasetResult) -> Group:
     if dataset.floor:
         found = [(metric, find(dataset.floor, metric)) for metric in METRICS]
         rows.append(Row(FLOOR, None, [cell(score, metric) if score else None for metric, score in found], ""))
-    warnings = [warning for _, warning, _ in columns if warning]
+    warnings = dataset.outdated + [warning for _, warning, _ in columns if warning]
     if len(networks) > 1:
         warnings.insert(0, "Variants were measured with different feature networks; they are not compared.")
     elif len(protocols) > 1:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fca.comparisons import VBENCH_PUBLISHED
 from fca.config import Config, Layout
+from fca.data.check import changed_parents
 from fca.errors import FcaError
 from fca.vbench.weights import DIMENSIONS, TRUTH, WEIGHTS, WeightFile, missing, python_of
 
@@ -85,6 +86,9 @@ def table(config: Config, layout: Layout, dataset: str) -> Table:
         if found is None:
             rows.append(Row(title, [], missing=f"not measured: `fca vbench` has not run for {dataset} {name}"))
             continue
+        if why := changed_parents(layout, found["parents"]):
+            rows.append(Row(title, [], missing=f"measured on other files than there are now ({why}): run `fca vbench`"))
+            continue
         rows.append(Row(title, [_cell(found["scores"].get(dimension)) for dimension in DIMENSIONS]))
         counts.add(found["count"])
         shared.setdefault(tuple((key, _plain(value)) for key, value in found["protocol"].items()), []).append(title)
@@ -110,7 +114,7 @@ def read(path: Path) -> dict[str, Any] | None:
         values = json.loads(path.read_text(encoding="utf-8"))
         for score in values["scores"].values():
             float(score["value"]), float(score["low"]), float(score["high"])
-        int(values["count"]), dict(values["protocol"])
+        int(values["count"]), dict(values["protocol"]), dict(values["parents"])
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise FcaError(
             f"{path} is not a result of VBench ({type(error).__name__}: {error})",
