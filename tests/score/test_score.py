@@ -14,10 +14,10 @@ from fca.data.quarantine import Quarantine
 from fca.data.shards import Shard, manifest_path, write_shard
 from fca.data.tabletop import MOTIONS
 from fca.errors import FcaError
-from fca.score.features import FeatureNetwork, Reading
+from fca.score.features import FeatureNetwork, Reading, load_network
 from fca.score.motion import asked_motion, found_motions, knows_motions, motion_accuracy
 from fca.score.pairs import Pairs, repeat_last_given, with_given_frames
-from fca.score.protocol import protocol_sha256
+from fca.score.protocol import protocol, protocol_sha256, require_same_protocol
 from fca.score.score import score
 
 REPOSITORY = Path(__file__).parents[2]
@@ -270,6 +270,18 @@ def test_the_protocol_has_a_hash_that_moves_with_it(config: Config) -> None:
     two = scored(other, "repeat")
     assert one["protocol_sha256"] == protocol_sha256(one["protocol"]) != two["protocol_sha256"]
     assert scored(config.model_copy(update={"seed": 1}), "repeat")["protocol_sha256"] == one["protocol_sha256"]
+
+
+def test_the_protocol_says_how_frames_were_resized_and_of_what(config: Config) -> None:
+    network = load_network(config.features.network)
+    cropped = config.model_copy(update={"clip": config.clip.model_copy(update={"resize": "crop"})})
+    epic = config.datasets["epic"]
+    videos = config.model_copy(update={"datasets": {"epic": epic.model_copy(update={"media": "video"})}})
+    for dataset, other in (("ssv2", cropped), ("epic", videos)):
+        one, two = protocol(config, dataset, network, CLIPS), protocol(other, dataset, network, CLIPS)
+        with pytest.raises(FcaError, match="not measured by the same protocol"):
+            require_same_protocol(one, two)
+        assert protocol_sha256(one) != protocol_sha256(two)
 
 
 def test_a_network_without_motion_classes(config: Config, write_network) -> None:

@@ -1,5 +1,7 @@
 """What training reads: order and draws that depend on nothing but their names."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -99,3 +101,13 @@ def test_a_damaged_shard_is_named_by_the_worker_that_reads_it(project):
     path.write_bytes(data)
     with pytest.raises(FcaError, match=r"train-0000\.h5 can't be used"):
         list(data_loader(clips, StepOrder(len(clips), 5, 3, 1, range(2)), workers=2))
+
+
+def test_a_shard_that_was_copied_over_another_is_named(project):
+    layout = Layout(project)
+    encode_stored(project, "train", 0)
+    one, other = (layout.latents("ssv2", "train", shard) for shard in (0, 1))
+    for suffix in (".h5", ".json"):
+        shutil.copy(one.with_suffix(suffix), other.with_suffix(suffix))
+    with pytest.raises(FcaError, match=r"train-0001\.h5 and .*train-0000\.h5 both hold 'clip0'"):
+        LatentClips([one, other], seed=3)

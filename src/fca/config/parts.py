@@ -118,7 +118,7 @@ def part(
                 "seed": config.seed,
                 "features": group("features"),
                 "score": group("score", "batch_size", "vbench"),
-                "datasets": datasets("format", "source", "initial_frames"),
+                "datasets": datasets("format", "source", "media", "initial_frames"),
                 "variants": variants("prediction"),
             }
         case "score_floor":
@@ -128,7 +128,7 @@ def part(
                 "precision": [config.encode.precision, config.sample.precision],
                 "features": group("features"),
                 "score": group("score", "batch_size", "vbench"),
-                "datasets": datasets("format", "source", "initial_frames"),
+                "datasets": datasets("format", "source", "media", "initial_frames"),
             }
         case "vbench":
             return {

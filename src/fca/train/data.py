@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fca.data.shards import Shard
+from fca.errors import FcaError
 from fca.model.diffusion import draw_posterior
 from fca.seeds import generator, seed_of
 from fca.stop import leave_signals_to_parent
@@ -26,6 +27,15 @@ class LatentClips(Dataset):
 
     def __init__(self, paths: Sequence[Path], seed: int):
         self.shards = [Shard(path, kind="latents") for path in paths]
+        seen: dict[str, Path] = {}
+        for shard in self.shards:
+            if twice := [name for name in shard.ids if name in seen]:
+                raise FcaError(
+                    f"{shard.path} and {seen[twice[0]]} both hold {twice[0]!r}",
+                    "each clip in one shard",
+                    "remove both and their manifests and run the workflow again (`fca encode` makes them)",
+                )
+            seen |= dict.fromkeys(shard.ids, shard.path)
         self.seed = seed
         self.rows = [(shard, row) for shard in range(len(self.shards)) for row in range(len(self.shards[shard]))]
 

@@ -119,6 +119,7 @@ def protocol(config: Config, settings: VBench, dataset: str) -> dict[str, Any]:
         "frames": config.clip.frames,
         "height": config.clip.height,
         "width": config.clip.width,
+        "resize": config.clip.resize,
         "initial_frames": config.datasets[dataset].initial_frames,
         "scored": GIVEN[settings.given_frames],
         "codec": codec_name(settings.crf),
