@@ -14,6 +14,8 @@ from fca.errors import FcaError
 from fca.report.page import report
 from fca.score.features import load_network
 from fca.score.floor import RoundTrips, rebuild, score_floor
+from fca.score.frechet import frechet_distance
+from fca.score.pairs import with_given_frames
 from fca.score.pixels import psnr
 from tests.conftest import small_config, write_clips
 
@@ -67,7 +69,8 @@ def test_the_file_and_the_report(floored):
     assert score_floor(floored, "ssv2").read_bytes() == first, "the same inputs make the same bytes"
     values = json.loads(first)
     assert list(values["round_trips"]) == ["16", "17"]
-    network = load_network(floored.features.network).name
+    reader = load_network(floored.features.network)
+    network = reader.name
     whole = batches(floored, 100)  # the step took two clips at a time
     layout = Layout(floored)
     for batch, shard in zip(whole, layout.shards("ssv2", "validation"), strict=True):
@@ -81,6 +84,11 @@ def test_the_file_and_the_report(floored):
         truth = [clip for batch in whole for clip in batch.truth]
         per_frame = np.mean([psnr(one, other) for one, other in zip(made, truth, strict=True)], axis=0)
         np.testing.assert_allclose(trip["psnr_per_frame"], per_frame, rtol=1e-4)
+        rebuilt, true = np.stack(made), np.stack(truth)
+        put_in = with_given_frames(rebuilt, true, 2)
+        for kind, shown in (("gt2", put_in), ("raw", rebuilt)):
+            fvd = frechet_distance(reader.features(true), reader.features(shown))
+            assert scores[f"fvd_{network}_5x16f_{kind}"]["value"] == pytest.approx(fvd, rel=1e-3)
         assert scores["psnr"]["value"] == pytest.approx(per_frame[2:].mean(), rel=1e-4)  # of the predicted frames
     assert set(values["parents"]) == {
         f"ssv2/{folder}-{number:04d}.h5"
