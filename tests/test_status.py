@@ -98,7 +98,7 @@ def test_a_folder_of_anything_else_is_passed_over(tmp_path):
     assert table(tmp_path, 0.0) == []
 
 
-@pytest.mark.parametrize("text", ["", '{"st', '{"step": 9, "loss": 1.0, "seconds_per_step": 1.0}\n{"st'])
+@pytest.mark.parametrize("text", ["", '{"st', '{"step": 9, "loss": 1.0, "seconds_per_step": 1.0}\n{"st', "\0\0\n"])
 def test_a_log_that_is_being_written(tmp_path, text):
     folder = make(tmp_path, "a")
     (folder / LOG).write_text(text)

@@ -18,7 +18,7 @@ from fca.runs import Record, checkpoints, locked, read_lines
 from fca.stop import Stop
 from fca.train import train
 from fca.train.checkpoint import checkpoint_path, load_newest
-from fca.train.run import run_folder
+from fca.train.run import opened, run_folder
 from tests.conftest import encode_stored, small_config, write_clips
 
 
@@ -106,6 +106,63 @@ def test_an_unfinished_run_of_other_settings_is_refused_by_name_and_can_be_gone_
     [change] = Manifest.read(Layout(other).model_manifest("ssv2", "fca")).extra["changes"]
     assert change["step"] == 2
     assert change["keys"]["settings.train.weight_decay"] == [0.0001, 0.5]
+
+
+def test_going_on_with_a_change_that_was_killed_half_way_is_not_gone_on_with_in_silence(encoded, tmp_path, random_base):
+    stopped(encoded, 2)
+    other = small_config(tmp_path, random_base, weight_decay=0.5)
+    run_folder(encoded, "ssv2", "fca").rename(run_folder(other, "ssv2", "fca"))  # and then the kill
+    with pytest.raises(FcaError, match=r"settings.train.weight_decay: 0.0001 then, 0.5 now"):
+        train(other, "ssv2", "fca")
+    train(other, "ssv2", "fca", accept_changes=True)
+    [change] = Manifest.read(Layout(other).model_manifest("ssv2", "fca")).extra["changes"]
+    assert change["step"] == 2
+    assert list(change["keys"]) == ["settings.train.weight_decay"]
+
+
+def test_a_run_without_checkpoints_does_not_hide_an_unfinished_one(encoded, tmp_path, random_base):
+    other = small_config(tmp_path, random_base, weight_decay=0.5)
+    with pytest.raises(ZeroDivisionError), opened(other, "ssv2", "fca"):
+        raise ZeroDivisionError  # before its first checkpoint
+    stopped(encoded, 2)
+    with pytest.raises(FcaError, match="is an unfinished run at step 2 of 4"):
+        train(other, "ssv2", "fca")
+
+
+def test_a_run_that_is_past_the_steps_it_is_now_to_have_is_no_result(encoded):
+    stopped(encoded, 3)
+    shorter = encoded.datasets["ssv2"].model_copy(update={"train_steps": 2})
+    shorter = encoded.model_copy(update={"datasets": {"ssv2": shorter}})
+    with pytest.raises(FcaError, match="is at step 3, and now training is to have 2"):
+        train(shorter, "ssv2", "fca", accept_changes=True)
+    assert list(checkpoints(run_folder(encoded, "ssv2", "fca"))) == [2, 3], "it is where it was"
+    assert not Layout(shorter).model_manifest("ssv2", "fca").exists()
+
+
+def test_why_a_run_ended_is_told_although_it_can_not_be_noted(encoded):
+    with pytest.raises(ZeroDivisionError), opened(encoded, "ssv2", "fca") as (folder, _):
+        shutil.rmtree(folder)
+        folder.touch()
+        raise ZeroDivisionError
+
+
+def test_the_manifest_names_the_latents_that_were_trained_on(encoded):
+    before = [Manifest.read(path).sha256 for path in manifests(encoded)]
+
+    class Meanwhile(Stop):
+        @property
+        def reason(self) -> None:
+            for path in manifests(encoded):  # as if they were made again, with other content
+                path.write_text(path.read_text().replace(Manifest.read(path).sha256, "0" * 64))
+
+    train(encoded, "ssv2", "fca", Meanwhile())
+    assert [Manifest.read(path).sha256 for path in manifests(encoded)] == ["0" * 64] * 2
+    assert list(Manifest.read(Layout(encoded).model_manifest("ssv2", "fca")).parents.values()) == before
+
+
+def manifests(config) -> list:
+    layout = Layout(config)
+    return [layout.manifest(layout.latents("ssv2", "train", shard)) for shard in layout.shards("ssv2", "train")]
 
 
 def test_an_unfinished_run_on_other_latents_or_other_code_is_refused(encoded, monkeypatch):
