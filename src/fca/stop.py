@@ -66,6 +66,15 @@ class Stop:
         return self.end_reason if self.clock() >= self.end else None
 
 
+def deaf() -> None:
+    """From now on `SIGNALS` do nothing: a process that only has its status left to give is not to lose it to another.
+
+    Python takes its own handlers away while it ends, which takes a second once torch is there.
+    """
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def leave_signals_to_parent(worker: int = 0) -> None:
     """For a loader's workers, which a scheduler signals with the process that trains: that one decides when to stop.
 

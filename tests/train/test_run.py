@@ -140,10 +140,13 @@ def test_a_run_that_is_past_the_steps_it_is_now_to_have_is_no_result(encoded):
 
 
 def test_why_a_run_ended_is_told_although_it_can_not_be_noted(encoded):
-    with pytest.raises(ZeroDivisionError), opened(encoded, "ssv2", "fca") as (folder, _):
+    def fail(folder) -> None:
         shutil.rmtree(folder)
         folder.touch()
         raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), opened(encoded, "ssv2", "fca") as (folder, _):
+        fail(folder)
 
 
 def test_the_manifest_names_the_latents_that_were_trained_on(encoded):

@@ -135,8 +135,8 @@ def _changed(other: Path, record: Record, now: Identity) -> FcaError:
     changed = differences(record.identity, now)
     code = "code" in changed and f" (for the code: commit {record.git_commit})"
     return FcaError(
-        f"{other} is an unfinished run at step {max(checkpoints(other), default=0)} of {record.steps}, and since it began "
-        f"something has changed:\n{_listed(changed)}",
+        f"{other} is an unfinished run at step {max(checkpoints(other), default=0)} of {record.steps}, and since it "
+        f"began something has changed:\n{_listed(changed)}",
         "the settings, code and data that it began with",
         f"undo the change to go on{code or ''}; or go on with it, which the model's manifest will say: run "
         f"`fca train` once with --accept-changes; or train from the start: rm -r {other}",
