@@ -257,6 +257,14 @@ def test_too_many_in_a_row_end_the_run_with_a_diagnosis(encoded, tmp_path, rando
     assert not Layout(config).model_manifest("ssv2", "fca").exists()
 
 
+def test_skipped_steps_in_a_row_count_on_after_an_interruption(encoded, tmp_path, random_base):
+    spoil(encoded, slice(0, None))
+    config = small_config(tmp_path, random_base, max_skipped=3)
+    stopped(config, 2)
+    with pytest.raises(FcaError, match="not finite in 3 steps in a row, up to step 3"):
+        train(config, "ssv2", "fca")
+
+
 def test_a_run_that_learned_nothing_is_no_result(encoded):
     spoil(encoded, slice(0, None))
     with pytest.raises(FcaError, match="4 steps in a row"):
@@ -280,6 +288,7 @@ def test_tensorboard_shows_each_step_once_after_an_interruption(encoded, tmp_pat
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     config = small_config(tmp_path, random_base, trackers=["tensorboard"])
     stopped(config, 3)
+    checkpoint_path(run_folder(config, "ssv2", "fca"), 3).unlink()  # as if killed: step 3 was shown and is done again
     train(config, "ssv2", "fca")
     events = accumulator.EventAccumulator(str(run_folder(config, "ssv2", "fca") / "tracked"))
     events.Reload()
