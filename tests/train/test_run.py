@@ -19,6 +19,7 @@ from fca.stop import Stop
 from fca.train import train
 from fca.train.checkpoint import checkpoint_path, load_newest
 from fca.train.run import opened, run_folder
+from fca.train.trainer import restore
 from tests.conftest import encode_stored, small_config, write_clips
 
 
@@ -55,11 +56,13 @@ def test_two_n_steps_are_n_steps_a_stop_and_n_steps_bit_for_bit(encoded, tmp_pat
     train(config, "ssv2", "fca")
     expected, whole = result(config), losses(config)
     run = run_folder(config, "ssv2", "fca")
+    smoothed = load_newest(run)["smoothed"]
     shutil.rmtree(run)
     shutil.rmtree(Layout(config).model("ssv2", "fca"))
     stopped(config, 2)
     assert list(checkpoints(run)) == [2]
     assert Record.read(run).state == "interrupted"
+    half = load_newest(run)["seconds"]
     with (run / "log.jsonl").open("a") as log:
         log.write('{"step": 3, "loss": 1.0}\n{"st')  # what a kill after the checkpoint leaves
     torch.manual_seed(99)  # the global generator has no part in it
@@ -67,6 +70,11 @@ def test_two_n_steps_are_n_steps_a_stop_and_n_steps_bit_for_bit(encoded, tmp_pat
     assert result(config) == expected
     assert losses(config) == whole, "no line is there twice"
     assert Record.read(run).state == "finished"
+    assert load_newest(run)["smoothed"] == smoothed
+    assert (
+        load_newest(run)["seconds"]
+        > half + sum(entry["seconds_per_step"] for entry in read_lines(run / "log.jsonl")[2:]) - 0.01
+    )
 
 
 def test_another_division_of_the_same_clips_goes_on_with_a_run(encoded, tmp_path, random_base):
@@ -275,6 +283,13 @@ def test_a_run_that_learned_nothing_is_no_result(encoded):
 def test_more_processes_than_run_are_refused(encoded, tmp_path, random_base):
     with pytest.raises(FcaError, match="1 processes are training"):
         train(small_config(tmp_path, random_base, processes=2), "ssv2", "fca")
+
+
+def test_weights_in_another_order_are_refused_since_the_optimizer_knows_them_by_their_place():
+    state = {"a": torch.zeros(2), "b": torch.ones(2)}
+    trained = {name: torch.nn.Parameter(state[name].clone()) for name in ("b", "a")}
+    with pytest.raises(FcaError, match="in another order"):
+        restore(trained, state)
 
 
 def test_the_time_limit_saves_and_ends(encoded, tmp_path, random_base):
