@@ -67,7 +67,8 @@ def test_all_runs_with_their_health(tmp_path):
     assert found["d"]["left"] == "-"
     for file in held.iterdir():
         os.utime(file, (0, 1e9))
-    assert rows(tmp_path, 1e9 + STALE)["e"]["health"] == "running (1)"
+    for quiet in (STALE, 1800):  # a line is due every 360 s
+        assert rows(tmp_path, 1e9 + quiet)["e"]["health"] == "running (1)"
     assert rows(tmp_path, 1e9 + 2 * STALE + 1201)["e"]["health"].startswith("silent for 00:40:01")
     other.communicate("\n")
     assert rows(tmp_path)["e"]["health"] == "killed: run the same command again"
@@ -98,7 +99,7 @@ def test_a_folder_of_anything_else_is_passed_over(tmp_path):
     assert table(tmp_path, 0.0) == []
 
 
-@pytest.mark.parametrize("text", ["", '{"st', '{"step": 9, "loss": 1.0, "seconds_per_step": 1.0}\n{"st'])
+@pytest.mark.parametrize("text", ["", '{"st', '{"step": 9, "loss": 1.0, "seconds_per_step": 1.0}\n{"st', "\0\0\n"])
 def test_a_log_that_is_being_written(tmp_path, text):
     folder = make(tmp_path, "a")
     (folder / LOG).write_text(text)

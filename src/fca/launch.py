@@ -16,7 +16,7 @@ from types import FrameType
 
 from fca.config import Config
 from fca.errors import INTERRUPTED, FcaError, Interrupted
-from fca.stop import SIGNALS, Stop
+from fca.stop import SIGNALS, Stop, deaf
 
 GRACE = 10.0
 """Seconds that the others have to end by themselves once one process has failed."""
@@ -27,17 +27,19 @@ def train(config: Config, dataset: str, variant: str, accept_changes: bool, argv
 
     `argv`: the command line, for other processes. Signals count from here on, before torch is imported.
     """
-    if config.train.processes > 1 and "WORLD_SIZE" not in os.environ:
-        return launch([sys.executable, "-m", "fca.cli", *argv], config.train.processes)
-    stop = Stop().listen()
-    from fca.train import train
-
     try:
+        if config.train.processes > 1 and "WORLD_SIZE" not in os.environ:
+            return launch([sys.executable, "-m", "fca.cli", *argv], config.train.processes)
+        stop = Stop().listen()
+        from fca.train import train
+
         train(config, dataset, variant, stop, accept_changes)
     except Interrupted as interrupted:
         if os.environ.get("RANK", "0") == "0":
             raise
         return interrupted.exit_status  # process 0 has said it for all
+    finally:
+        deaf()
     return 0
 
 

@@ -10,7 +10,7 @@ import re
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -78,12 +78,17 @@ class JsonLines:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Entries of a `JsonLines` file that another process may be writing: without a last half line; [] if missing."""
+    """Entries of a `JsonLines` file; [] if missing. Half lines, of a writer or a lost node, are passed over."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = path.read_bytes().splitlines(keepends=True)
     except OSError:
         return []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    found = []
+    for line in lines:
+        with suppress(ValueError):
+            if line.endswith(b"\n"):
+                found.append(json.loads(line))
+    return found
 
 
 def checkpoints(folder: Path) -> dict[int, Path]:

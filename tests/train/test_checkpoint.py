@@ -41,9 +41,20 @@ def test_one_of_every_so_many_hours_of_training_is_kept(tmp_path):
     for step in range(1, 21):  # two hours each
         save_checkpoint(tmp_path, state(step, hours=2.0 * step), kept)
     assert steps(tmp_path) == [5, 10, 15, 20]
-    (tmp_path / "checkpoints.json").write_text("[{")  # a damaged note costs no newest checkpoint
+    (tmp_path / "checkpoints.json").write_text("[{")  # a damaged note costs no checkpoint
     save_checkpoint(tmp_path, state(21, hours=42.0), kept)
-    assert steps(tmp_path)[-1] == 21
+    assert steps(tmp_path) == [5, 10, 15, 20, 21]
+
+
+def test_a_best_checkpoint_written_just_before_a_kill_is_kept(tmp_path):
+    kept = Kept(newest=1, best=True)
+    save_checkpoint(tmp_path, state(1, 2.0), kept)
+    note = (tmp_path / "checkpoints.json").read_bytes()
+    save_checkpoint(tmp_path, state(2, 1.0), kept)
+    (tmp_path / "checkpoints.json").write_bytes(note)  # the kill came before the note
+    for step in (3, 4):
+        save_checkpoint(tmp_path, state(step, 3.0), kept)
+    assert steps(tmp_path) == [2, 4]
 
 
 def test_what_is_kept_is_a_function_of_the_facts_in_any_order():
@@ -55,9 +66,9 @@ def test_what_is_kept_is_a_function_of_the_facts_in_any_order():
 
 
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before_loudly(tmp_path, capsys):
-    for step in (1, 2):
+    for step in (1, 3):
         save_checkpoint(tmp_path, state(step))
-    path = checkpoint_path(tmp_path, 2)
+    path = checkpoint_path(tmp_path, 3)
     path.write_bytes(path.read_bytes()[:100])
     assert load_newest(tmp_path)["step"] == 1
     assert f"DAMAGED: {path}" in capsys.readouterr().out
@@ -67,6 +78,16 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before_loudly(tmp_pat
     for _ in range(2):  # it stays refused: training never starts again in silence
         with pytest.raises(FcaError, match="none of the 1 checkpoints"):
             load_newest(tmp_path)
+
+
+def test_what_is_not_the_files_fault_damages_no_checkpoint(tmp_path):
+    for step in (1, 2):
+        save_checkpoint(tmp_path, state(step))
+    checkpoint_path(tmp_path, 2).unlink()
+    checkpoint_path(tmp_path, 2).mkdir()
+    with pytest.raises(IsADirectoryError):
+        load_newest(tmp_path)
+    assert steps(tmp_path) == [1, 2]
 
 
 def test_no_flipped_bit_changes_what_is_loaded(tmp_path):

@@ -76,6 +76,18 @@ def test_a_signal_saves_and_ends_with_75_although_nobody_reads_what_is_said(enco
     assert steps == list(range(1, len(steps) + 1))
 
 
+def test_a_signal_that_comes_again_while_it_ends_changes_no_status(encoded, tmp_path):
+    config, command = changed(encoded, tmp_path / "a", steps=10_000, checkpoint_every=10_000)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    wait_for_steps(process, config, 1)
+    process.send_signal(signal.SIGTERM)
+    assert any("stopped after step" in line for line in process.stderr)
+    while process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.001)
+    assert process.returncode == INTERRUPTED
+
+
 @pytest.mark.slow
 def test_two_processes_train_to_the_weights_of_one_however_they_are_interrupted(encoded, tmp_path):
     """Two clips a step: in a batch, in two passes, in two gloo processes, in two and then one; to fp32's rounding."""

@@ -18,7 +18,8 @@ from fca.runs import Record, checkpoints, locked, read_lines
 from fca.stop import Stop
 from fca.train import train
 from fca.train.checkpoint import checkpoint_path, load_newest
-from fca.train.run import run_folder
+from fca.train.run import opened, run_folder
+from fca.train.trainer import restore
 from tests.conftest import encode_stored, small_config, write_clips
 
 
@@ -55,11 +56,13 @@ def test_two_n_steps_are_n_steps_a_stop_and_n_steps_bit_for_bit(encoded, tmp_pat
     train(config, "ssv2", "fca")
     expected, whole = result(config), losses(config)
     run = run_folder(config, "ssv2", "fca")
+    smoothed = load_newest(run)["smoothed"]
     shutil.rmtree(run)
     shutil.rmtree(Layout(config).model("ssv2", "fca"))
     stopped(config, 2)
     assert list(checkpoints(run)) == [2]
     assert Record.read(run).state == "interrupted"
+    half = load_newest(run)["seconds"]
     with (run / "log.jsonl").open("a") as log:
         log.write('{"step": 3, "loss": 1.0}\n{"st')  # what a kill after the checkpoint leaves
     torch.manual_seed(99)  # the global generator has no part in it
@@ -67,6 +70,11 @@ def test_two_n_steps_are_n_steps_a_stop_and_n_steps_bit_for_bit(encoded, tmp_pat
     assert result(config) == expected
     assert losses(config) == whole, "no line is there twice"
     assert Record.read(run).state == "finished"
+    assert load_newest(run)["smoothed"] == smoothed
+    assert (
+        load_newest(run)["seconds"]
+        > half + sum(entry["seconds_per_step"] for entry in read_lines(run / "log.jsonl")[2:]) - 0.01
+    )
 
 
 def test_another_division_of_the_same_clips_goes_on_with_a_run(encoded, tmp_path, random_base):
@@ -106,6 +114,66 @@ def test_an_unfinished_run_of_other_settings_is_refused_by_name_and_can_be_gone_
     [change] = Manifest.read(Layout(other).model_manifest("ssv2", "fca")).extra["changes"]
     assert change["step"] == 2
     assert change["keys"]["settings.train.weight_decay"] == [0.0001, 0.5]
+
+
+def test_going_on_with_a_change_that_was_killed_half_way_is_not_gone_on_with_in_silence(encoded, tmp_path, random_base):
+    stopped(encoded, 2)
+    other = small_config(tmp_path, random_base, weight_decay=0.5)
+    run_folder(encoded, "ssv2", "fca").rename(run_folder(other, "ssv2", "fca"))  # and then the kill
+    with pytest.raises(FcaError, match=r"settings.train.weight_decay: 0.0001 then, 0.5 now"):
+        train(other, "ssv2", "fca")
+    train(other, "ssv2", "fca", accept_changes=True)
+    [change] = Manifest.read(Layout(other).model_manifest("ssv2", "fca")).extra["changes"]
+    assert change["step"] == 2
+    assert list(change["keys"]) == ["settings.train.weight_decay"]
+
+
+def test_a_run_without_checkpoints_does_not_hide_an_unfinished_one(encoded, tmp_path, random_base):
+    other = small_config(tmp_path, random_base, weight_decay=0.5)
+    with pytest.raises(ZeroDivisionError), opened(other, "ssv2", "fca"):
+        raise ZeroDivisionError  # before its first checkpoint
+    stopped(encoded, 2)
+    with pytest.raises(FcaError, match="is an unfinished run at step 2 of 4"):
+        train(other, "ssv2", "fca")
+
+
+def test_a_run_that_is_past_the_steps_it_is_now_to_have_is_no_result(encoded):
+    stopped(encoded, 3)
+    shorter = encoded.datasets["ssv2"].model_copy(update={"train_steps": 2})
+    shorter = encoded.model_copy(update={"datasets": {"ssv2": shorter}})
+    with pytest.raises(FcaError, match="is at step 3, and now training is to have 2"):
+        train(shorter, "ssv2", "fca", accept_changes=True)
+    assert list(checkpoints(run_folder(encoded, "ssv2", "fca"))) == [2, 3], "it is where it was"
+    assert not Layout(shorter).model_manifest("ssv2", "fca").exists()
+
+
+def test_why_a_run_ended_is_told_although_it_can_not_be_noted(encoded):
+    def fail(folder) -> None:
+        shutil.rmtree(folder)
+        folder.touch()
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), opened(encoded, "ssv2", "fca") as (folder, _):
+        fail(folder)
+
+
+def test_the_manifest_names_the_latents_that_were_trained_on(encoded):
+    before = [Manifest.read(path).sha256 for path in manifests(encoded)]
+
+    class Meanwhile(Stop):
+        @property
+        def reason(self) -> None:
+            for path in manifests(encoded):  # as if they were made again, with other content
+                path.write_text(path.read_text().replace(Manifest.read(path).sha256, "0" * 64))
+
+    train(encoded, "ssv2", "fca", Meanwhile())
+    assert [Manifest.read(path).sha256 for path in manifests(encoded)] == ["0" * 64] * 2
+    assert list(Manifest.read(Layout(encoded).model_manifest("ssv2", "fca")).parents.values()) == before
+
+
+def manifests(config) -> list:
+    layout = Layout(config)
+    return [layout.manifest(layout.latents("ssv2", "train", shard)) for shard in layout.shards("ssv2", "train")]
 
 
 def test_an_unfinished_run_on_other_latents_or_other_code_is_refused(encoded, monkeypatch):
@@ -197,6 +265,14 @@ def test_too_many_in_a_row_end_the_run_with_a_diagnosis(encoded, tmp_path, rando
     assert not Layout(config).model_manifest("ssv2", "fca").exists()
 
 
+def test_skipped_steps_in_a_row_count_on_after_an_interruption(encoded, tmp_path, random_base):
+    spoil(encoded, slice(0, None))
+    config = small_config(tmp_path, random_base, max_skipped=3)
+    stopped(config, 2)
+    with pytest.raises(FcaError, match="not finite in 3 steps in a row, up to step 3"):
+        train(config, "ssv2", "fca")
+
+
 def test_a_run_that_learned_nothing_is_no_result(encoded):
     spoil(encoded, slice(0, None))
     with pytest.raises(FcaError, match="4 steps in a row"):
@@ -207,6 +283,13 @@ def test_a_run_that_learned_nothing_is_no_result(encoded):
 def test_more_processes_than_run_are_refused(encoded, tmp_path, random_base):
     with pytest.raises(FcaError, match="1 processes are training"):
         train(small_config(tmp_path, random_base, processes=2), "ssv2", "fca")
+
+
+def test_weights_in_another_order_are_refused_since_the_optimizer_knows_them_by_their_place():
+    state = {"a": torch.zeros(2), "b": torch.ones(2)}
+    trained = {name: torch.nn.Parameter(state[name].clone()) for name in ("b", "a")}
+    with pytest.raises(FcaError, match="in another order"):
+        restore(trained, state)
 
 
 def test_the_time_limit_saves_and_ends(encoded, tmp_path, random_base):
@@ -220,6 +303,7 @@ def test_tensorboard_shows_each_step_once_after_an_interruption(encoded, tmp_pat
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     config = small_config(tmp_path, random_base, trackers=["tensorboard"])
     stopped(config, 3)
+    checkpoint_path(run_folder(config, "ssv2", "fca"), 3).unlink()  # as if killed: step 3 was shown and is done again
     train(config, "ssv2", "fca")
     events = accumulator.EventAccumulator(str(run_folder(config, "ssv2", "fca") / "tracked"))
     events.Reload()

@@ -17,6 +17,9 @@ def cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
+ECHO = "import sys\n\n\ndef main():\n    print(sys.argv, flush=True)\n    return 75\n"
+
+
 def test_pocket_is_the_default_and_complete(fresh) -> None:
     config = load(ROOT / "config" / "pocket.yaml")
     layout = Layout(config)
@@ -184,3 +187,23 @@ def test_a_step_that_fails_in_front_of_tee_has_failed(fresh, tmp_path) -> None:
     run = project.snakemake("--cores", "1", "data/pocket/ssv2/raw.json")
     assert run.returncode != 0
     assert "returned non-zero exit status 1" in run.stdout + run.stderr
+
+
+def test_folders_may_have_spaces_in_their_names(fresh, tmp_path) -> None:
+    project = fresh.copy(tmp_path / "a project")
+    (project.folder / "src" / "fca" / "cli.py").write_text(ECHO)
+    data = tmp_path / "my data"
+    layout = Layout(load(ROOT / "config/pocket.yaml", {"data_dir": str(data)}))
+    shards = [layout.latents("ssv2", "train", shard) for shard in layout.shards("ssv2", "train")]
+    for path in (layout.index_manifest("ssv2"), layout.verified("ssv2"), *map(layout.manifest, shards[1:])):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    targets = {"encode_latents": layout.manifest(shards[0]), "train_adapter": layout.model_manifest("ssv2", "fca")}
+    for rule, target in targets.items():
+        run = project.snakemake(
+            *("--cores", "1", "--config", f"data_dir={data}", "--allowed-rules", rule, "-f", "--", str(target))
+        )
+        [log] = (layout.root / "logs" / rule.split("_")[0]).glob("*.log")
+        assert f"'{data}/pocket/config.resolved.yaml', 'ssv2'" in log.read_text(), run.stdout + run.stderr
+        assert "exit status 75" in run.stdout + run.stderr
+        layout.manifest(shards[0]).touch()

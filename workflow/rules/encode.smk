@@ -13,6 +13,6 @@ rule encode_latents:
         settings=settings("encode"),
         weights=weights("encode"),
     shell:
-        "once.sh {output} fca encode -c {CONFIG_FILE} {wildcards.dataset} {wildcards.split} --shard {wildcards.shard}"
+        "once.sh {output:q} fca encode -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.split} --shard {wildcards.shard}"
         " --base {wildcards.base}"
-        " 2>&1 | tee {log}"
+        " 2>&1 | tee {log:q}"

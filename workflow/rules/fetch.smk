@@ -12,4 +12,4 @@ rule fetch:
         code=code_hash("fetch"),
         settings=settings("fetch"),
     shell:
-        "fca fetch -c {CONFIG_FILE} {wildcards.dataset} 2>&1 | tee {log}"
+        "fca fetch -c {CONFIG_FILE:q} {wildcards.dataset} 2>&1 | tee {log:q}"

@@ -13,4 +13,4 @@ rule index_clips:
         code=code_hash("index"),
         settings=settings("index"),
     shell:
-        "fca index -c {CONFIG_FILE} {wildcards.dataset} 2>&1 | tee {log}"
+        "fca index -c {CONFIG_FILE:q} {wildcards.dataset} 2>&1 | tee {log:q}"

@@ -10,4 +10,4 @@ rule pocket_base:
     params:
         code=code_hash("pocket_base"),
     shell:
-        "fca pocket --threads {threads} 2>&1 | tee -a {log}"
+        "fca pocket --threads {threads} 2>&1 | tee -a {log:q}"

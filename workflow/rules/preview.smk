@@ -12,4 +12,4 @@ rule preview:
         code=code_hash("preview"),
         settings=settings("preview"),
     shell:
-        "fca data preview -c {CONFIG_FILE} {wildcards.dataset} 2>&1 | tee {log}"
+        "fca data preview -c {CONFIG_FILE:q} {wildcards.dataset} 2>&1 | tee {log:q}"

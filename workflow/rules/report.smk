@@ -15,7 +15,7 @@ rule report:
         code=code_hash("report"),
         settings=settings("report"),
     shell:
-        "fca report -c {CONFIG_FILE} 2>&1 | tee {log}"
+        "fca report -c {CONFIG_FILE:q} 2>&1 | tee {log:q}"
 
 
 # Tables and figures of the paper that compare variants: `snakemake table3`. Each is a page in the report's folder.
@@ -35,4 +35,4 @@ for name in COMPARISONS:
             code=code_hash("report"),
             settings=settings("report"),
         shell:
-            "fca report -c {CONFIG_FILE} {params.name} 2>&1 | tee {log}"
+            "fca report -c {CONFIG_FILE:q} {params.name} 2>&1 | tee {log:q}"

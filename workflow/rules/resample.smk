@@ -13,5 +13,5 @@ rule resample_clips:
         code=code_hash("resample"),
         settings=settings("resample"),
     shell:
-        "once.sh {output} fca resample -c {CONFIG_FILE} {wildcards.dataset} validation --shard {wildcards.shard}"
-        " 2>&1 | tee {log}"
+        "once.sh {output:q} fca resample -c {CONFIG_FILE:q} {wildcards.dataset} validation --shard {wildcards.shard}"
+        " 2>&1 | tee {log:q}"

@@ -14,5 +14,5 @@ rule sample_clips:
         settings=settings("sample"),
         weights=weights("sample"),
     shell:
-        "once.sh {output} fca sample -c {CONFIG_FILE} {wildcards.dataset} {wildcards.variant} --kind {wildcards.kind}"
-        " --shard {wildcards.shard} 2>&1 | tee {log}"
+        "once.sh {output:q} fca sample -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.variant} --kind {wildcards.kind}"
+        " --shard {wildcards.shard} 2>&1 | tee {log:q}"

@@ -14,5 +14,5 @@ rule sample_edited:
         settings=settings("sample_edited"),
         weights=weights("sample"),
     shell:
-        "fca sample -c {CONFIG_FILE} {wildcards.dataset} {wildcards.variant} --kind edited --shard 0000"
-        " 2>&1 | tee {log}"
+        "fca sample -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.variant} --kind edited --shard 0000"
+        " 2>&1 | tee {log:q}"

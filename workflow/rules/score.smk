@@ -14,4 +14,4 @@ rule score_variant:
         settings=settings("score"),
         weights=weights_hash(CONFIG, "score"),
     shell:
-        "fca score -c {CONFIG_FILE} {wildcards.dataset} {wildcards.variant} 2>&1 | tee {log}"
+        "fca score -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.variant} 2>&1 | tee {log:q}"

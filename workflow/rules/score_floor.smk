@@ -14,4 +14,4 @@ rule score_vae_floor:
         settings=settings("score_floor"),
         weights=weights_hash(CONFIG, "score_floor"),
     shell:
-        "fca score-floor -c {CONFIG_FILE} {wildcards.dataset} 2>&1 | tee {log}"
+        "fca score-floor -c {CONFIG_FILE:q} {wildcards.dataset} 2>&1 | tee {log:q}"

@@ -17,5 +17,5 @@ rule train_adapter:
         weights=weights("train"),
     shell:
         "trap : TERM; "
-        "fca train -c {CONFIG_FILE} {wildcards.dataset} {wildcards.variant} 2>&1 | (trap '' TERM; tee -a {log})"
+        "fca train -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.variant} 2>&1 | (trap '' TERM; tee -a {log:q})"
         " || interrupted.sh $?"

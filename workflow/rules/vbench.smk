@@ -17,7 +17,7 @@ rule vbench_scores:
         settings=vbench_settings,
         weights=weights_hash(CONFIG, "vbench"),
     shell:
-        "fca vbench -c {CONFIG_FILE} {wildcards.dataset} {wildcards.row} 2>&1 | tee {log}"
+        "fca vbench -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.row} 2>&1 | tee {log:q}"
 
 
 rule vbench:

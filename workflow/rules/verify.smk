@@ -13,4 +13,4 @@ rule verify_clips:
         code=code_hash("verify"),
         settings=settings("verify"),
     shell:
-        "fca data verify -c {CONFIG_FILE} {wildcards.dataset} --quarantine 2>&1 | tee {log}"
+        "fca data verify -c {CONFIG_FILE:q} {wildcards.dataset} --quarantine 2>&1 | tee {log:q}"

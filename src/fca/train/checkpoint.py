@@ -79,7 +79,7 @@ def save_checkpoint(run: Path, state: Mapping[str, Any], kept: Kept | None = Non
         torch.save(dict(state), file)
     facts = _facts(run) | {step: Facts(step, float(state["seconds"]), state["smoothed"])}
     there = checkpoints(run)
-    facts = {number: facts.get(number, Facts(number, 0.0, None)) for number in there}
+    facts = {number: facts.get(number) or _read_facts(number, path) for number, path in there.items()}
     remaining = (kept or Kept()).steps(list(facts.values()))
     with write_aside(run / FACTS) as aside:
         aside.write_text(json.dumps([asdict(facts[number]) for number in sorted(remaining)], indent=1) + "\n")
@@ -127,6 +127,15 @@ def load_newest(run: Path) -> dict[str, Any] | None:
             f"remove {run} to train from the start",
         )
     return None
+
+
+def _read_facts(step: int, path: Path) -> Facts:
+    """From the checkpoint itself, whose tensors stay on the disk: of one that was written just before a kill."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return Facts(step, float(state["seconds"]), state["smoothed"])
+    except (*DAMAGED, OSError):
+        return Facts(step, 0.0, None)
 
 
 def _facts(run: Path) -> dict[int, Facts]:

@@ -41,6 +41,8 @@ def train(config: Config, dataset: str, variant: str, stop: Stop | None = None, 
     base = config.variant(variant).base
     latents = [layout.latents(dataset, "train", shard, base) for shard in layout.shards(dataset, "train")]
     clips = LatentClips(latents, config.seed)
+    # now: should they be made again in the days of training, the manifest still names what was trained on
+    parents = {str(path.relative_to(layout.root)): Shard(path).manifest.sha256 for path in latents}
     stop = stop or Stop()
     stop.limit(settings.hours, settings.margin_minutes)
     with ExitStack() as stack:
@@ -52,7 +54,6 @@ def train(config: Config, dataset: str, variant: str, stop: Stop | None = None, 
         _steps(config, dataset, variant, trainer, clips, run, range(first, config.train_steps(dataset, variant)), stop)
         accelerator.wait_for_everyone()
         if run is not None:
-            parents = {str(path.relative_to(layout.root)): Shard(path).manifest.sha256 for path in latents}
             export(config, dataset, variant, trainer.denoiser, parents, run.summary())
     accelerator.end_training()
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +63,13 @@ def opened(config: Config, dataset: str, variant: str, accept_changes: bool = Fa
     now = identity(config, dataset, variant)
     folder = _folder(config, dataset, variant, now)
     with locked(folder.parent, folder):
-        record = Record.read(folder)
-        if record is None and not checkpoints(folder):
-            other = _unfinished(folder)
-            if other and not accept_changes:
-                raise _changed(other, Record.read(other), now)
-            if other:
-                record = _take_over(other, folder, now)
         steps = config.train_steps(dataset, variant)
+        other = None if checkpoints(folder) else _unfinished(folder)
+        record = Record.read(other or folder)
+        if record is not None and record.identity != now:  # another's, or one whose taking over was killed half-way
+            if not accept_changes:
+                raise _changed(other or folder, record, now)
+            _take_over(other or folder, folder, record, now, steps)
         record = record or Record(dataset, variant, steps, now, git_commit())
         record.steps, record.state, record.said, record.processes = steps, "running", "", config.train.processes
         for left_over in folder.glob(".aside-*"):  # of killed processes: nobody else is at work here
@@ -81,7 +80,8 @@ def opened(config: Config, dataset: str, variant: str, accept_changes: bool = Fa
         except BaseException as error:
             record.state = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
             record.said = (str(error).splitlines() or [type(error).__name__])[0]
-            record.write(folder)
+            with suppress(OSError, FcaError):  # a full disk must not hide why it ended
+                record.write(folder)
             raise
         record.state = "finished"
         record.write(folder)
@@ -113,27 +113,30 @@ def _unfinished(folder: Path) -> Path | None:
     return max(found, key=lambda other: (found[other], other.name), default=None)
 
 
-def _take_over(other: Path, folder: Path, now: Identity) -> Record | None:
-    record = Record.read(other)
-    assert record is not None
-    step = list(checkpoints(other))[-1]
+def _take_over(other: Path, folder: Path, record: Record, now: Identity, steps: int) -> None:
+    """Make `other` the run in `folder`, and note in its record, which is yet to be written, what has changed."""
+    step = max(checkpoints(other), default=0)
+    if step > steps:
+        raise FcaError(
+            f"{other} is at step {step}, and now training is to have {steps}",
+            "a run that goes on has steps to go",
+            f"set train_steps to {step} or more; or train from the start: rm -r {other}",
+        )
     changed = differences(record.identity, now)
     print(f"going on from step {step} of {other} with changes:\n{_listed(changed)}", flush=True)
     record.changes.append({"step": step, "keys": changed, "before": record.identity})
     record.identity = now
-    if folder.exists():
+    if other != folder:
         remove(folder)  # it has no checkpoint
-    other.rename(folder)
-    return record
+        other.rename(folder)
 
 
-def _changed(other: Path, record: Record | None, now: Identity) -> FcaError:
-    assert record is not None
+def _changed(other: Path, record: Record, now: Identity) -> FcaError:
     changed = differences(record.identity, now)
     code = "code" in changed and f" (for the code: commit {record.git_commit})"
     return FcaError(
-        f"{other} is an unfinished run at step {list(checkpoints(other))[-1]} of {record.steps}, and since it began "
-        f"something has changed:\n{_listed(changed)}",
+        f"{other} is an unfinished run at step {max(checkpoints(other), default=0)} of {record.steps}, and since it "
+        f"began something has changed:\n{_listed(changed)}",
         "the settings, code and data that it began with",
         f"undo the change to go on{code or ''}; or go on with it, which the model's manifest will say: run "
         f"`fca train` once with --accept-changes; or train from the start: rm -r {other}",

@@ -180,5 +180,11 @@ def restore(trained: dict[str, nn.Parameter], state: Mapping[str, Tensor]) -> No
             "weights of the same names and sizes",
             "undo the change, or remove the run's folder to train from the start",
         )
+    if list(trained) != list(state):
+        raise FcaError(
+            "the checkpoint has the network's weights in another order, by which the optimizer would mix up its own",
+            "the same order",
+            "undo the change of code, or remove the run's folder to train from the start",
+        )
     for name, parameter in trained.items():
         parameter.copy_(state[name])
