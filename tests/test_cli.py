@@ -1,6 +1,7 @@
 """The command line: help, names that aren't in the configuration, exit statuses, and a full disk."""
 
 import errno
+import os
 import resource
 import subprocess
 import sys
@@ -172,6 +173,18 @@ def test_full_disk(stand_in, capsys, error, place) -> None:
     stand_in("fca.report.page", "report", fail)
     assert main(["report", "-c", POCKET]) == 1
     assert f"fca report: {place}: no space left on the disk\n  remedy: make room" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EIO, errno.EROFS])
+def test_files_that_can_not_be_read_or_written_are_named(stand_in, capsys, code) -> None:
+    def fail(*_) -> None:
+        raise OSError(code, os.strerror(code), "runs/pocket/lock")
+
+    stand_in("fca.report.page", "report", fail)
+    assert main(["report", "-c", POCKET]) == 1
+    error = capsys.readouterr().err
+    assert f"fca report: runs/pocket/lock: {os.strerror(code)}\n" in error
+    assert "Traceback" not in error
 
 
 def test_defects_are_not_hidden(stand_in) -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from fca.cli import main
 from fca.config import load
-from fca.runs import LOG, SKIPPED, Record
+from fca.runs import LOG, RECORD, SKIPPED, Record
 from fca.status import COLUMNS, STALE, table
 from tests.test_cli import POCKET
 
@@ -97,6 +97,12 @@ def test_a_folder_of_anything_else_is_passed_over(tmp_path):
     (tmp_path / "ssv2" / "fca" / "abc" / "run.json").write_text("{")
     (tmp_path / "ssv2" / "notes.txt").touch()
     assert table(tmp_path, 0.0) == []
+
+
+def test_a_run_whose_record_is_damaged_is_listed(tmp_path):
+    (make(tmp_path, "a") / RECORD).write_text("{")
+    assert rows(tmp_path)["a"]["step"] == "15/?"
+    assert rows(tmp_path)["a"]["health"] == "run.json is missing or can't be read"
 
 
 @pytest.mark.parametrize("text", ["", '{"st', '{"step": 9, "loss": 1.0, "seconds_per_step": 1.0}\n{"st', "\0\0\n"])

@@ -44,9 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _failed(arguments, "interrupted", 130)
     except Exception as error:
-        if not is_full(error):
-            raise
-        return _failed(arguments, str(_full_disk(error, arguments)), 1)
+        if is_full(error):
+            return _failed(arguments, str(_full_disk(error, arguments)), 1)
+        if isinstance(error, OSError) and error.filename is not None:
+            return _failed(arguments, str(_no_access(error)), 1)
+        raise
 
 
 def _failed(arguments: argparse.Namespace, message: str, status: int) -> int:
@@ -68,6 +70,14 @@ def _full_disk(error: Exception, arguments: argparse.Namespace) -> FcaError:
     return FcaError(
         f"{path or 'the working directory'}: no space left on the disk",
         remedy="make room, or set data_dir and run_dir to a larger disk; then run the same command again",
+    )
+
+
+def _no_access(error: OSError) -> FcaError:
+    return FcaError(
+        f"{error.filename}: {error.strerror}",
+        "a file or folder that this user may read and write, on a disk that works",
+        "mend that, then run the same command again; --debug shows where it was needed",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fca.runs import LOG, SKIPPED, Record, checkpoints, duration, holder, read_lines
+from fca.runs import LOG, RECORD, SKIPPED, Record, checkpoints, duration, holder, read_lines
 
 STALE = 600.0
 """Seconds without news, at least, after which a running training is called silent."""
@@ -43,6 +43,10 @@ def table(folder: Path, now: float) -> list[tuple[str, ...]]:
             record = Record.read(path) if path.is_dir() else None
             if record is not None:
                 rows.append(_row(path, record, held is not None and held.get("run") == path.name, now))
+            elif kept := checkpoints(path):
+                step, saved = max(kept), _age(path_time(kept[max(kept)]), now)
+                health = f"{RECORD} is missing or can't be read"
+                rows.append((place.parent.name, place.name, path.name, f"{step}/?", "-", "-", saved, "-", "-", health))
     return rows
 
 

@@ -17,6 +17,7 @@ from fca.data.manifest import Manifest
 from fca.data.resample import resample
 from fca.data.shards import Shard
 from fca.data.verify import verify
+from fca.data.verify_command import _print_table
 from fca.errors import FcaError
 
 from .corpora import config_for, pretend_fetched, write_bridge, write_epic, write_ssv2, write_video
@@ -256,13 +257,22 @@ def test_clips_excluded_by_hand(tmp_path: Path) -> None:
         "train\t3": "three fields",
         "train\t3\ta\ntrain\t3\tb": "twice",
         "test\t3\ta": "there is no clip '3' in 'test'",
+        "train\t3\u2028\ta": "there is no clip",  # a line is what ends with a line feed
     }.items():
         path.write_text(text)
         with pytest.raises(FcaError, match=rf"exclude\.tsv, line \d.*{problem}"):
             verify(config, "ssv2")
+    path.write_text('train\t3\t"no\nvalidation\t4\tno\n')  # a quote that never ends hides no line
+    with pytest.raises(FcaError, match="named by exclude, can't be read"):
+        verify(config, "ssv2")
     path.unlink()
     with pytest.raises(FcaError, match="named by exclude, can't be read"):
         verify(config, "ssv2")
+
+
+def test_what_steers_a_terminal_is_printed_as_its_escape(capsys) -> None:
+    _print_table([("id", "reason"), ("\x1b[31mred", "ünïcode \u202e")])
+    assert capsys.readouterr().out.splitlines()[1] == r"  \x1b[31mred  ünïcode \u202e"
 
 
 def write_config(tmp_path: Path, config: Config) -> str:

@@ -11,6 +11,7 @@ from fca.config import Config, Layout
 from fca.errors import FcaError
 from fca.report.collect import collect
 from fca.report.compare import changes, compare, paired
+from fca.report.page import report
 from fca.score.protocol import require_same_protocol
 from tests.report.project import make_clips, make_config, make_dataset, score_values, write_json
 from tests.report.test_report import Page
@@ -120,6 +121,15 @@ def test_one_run_and_strangers_are_refused(runs: tuple[Config, Config], tmp_path
         compare(runs[0], runs[0], FILES, tmp_path / "page")
     with pytest.raises(FcaError, match="no scores of the same dataset and variant"):
         compare(runs[0], make_config(tmp_path / "empty"), FILES, tmp_path / "page")
+
+
+def test_a_report_is_not_written_over(runs: tuple[Config, Config]) -> None:
+    for config in runs:
+        report(config)
+        before = Layout(config).report.read_bytes()
+        with pytest.raises(FcaError, match="holds a report"):
+            compare(*runs, FILES, Path(config.report_dir))
+        assert Layout(config).report.read_bytes() == before
 
 
 def test_the_command_names_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:

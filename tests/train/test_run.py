@@ -1,9 +1,11 @@
 """Stopping and going on: the same bytes; what has changed is refused by name; steps that are not finite."""
 
+import errno
 import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -135,6 +137,26 @@ def test_a_run_without_checkpoints_does_not_hide_an_unfinished_one(encoded, tmp_
     stopped(encoded, 2)
     with pytest.raises(FcaError, match="is an unfinished run at step 2 of 4"):
         train(other, "ssv2", "fca")
+
+
+def test_an_unfinished_run_is_not_hidden_by_a_damaged_record(encoded, tmp_path, random_base):
+    stopped(encoded, 2)
+    (run_folder(encoded, "ssv2", "fca") / "run.json").write_text("{")
+    with pytest.raises(FcaError, match=r"run\.json is missing or can't be read, and beside it are checkpoints"):
+        train(small_config(tmp_path, random_base, weight_decay=0.5), "ssv2", "fca")
+    train(encoded, "ssv2", "fca")  # its own checkpoints say what they belong to
+
+
+def test_a_checkpoint_that_the_disk_does_not_give_is_named(encoded, monkeypatch):
+    stopped(encoded, 2)
+
+    def fails(path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("fca.train.checkpoint.load_checkpoint", fails)
+    with pytest.raises(FcaError, match=r"checkpoint-0000002\.pt: Input/output error"):
+        train(encoded, "ssv2", "fca")
+    assert 2 in checkpoints(run_folder(encoded, "ssv2", "fca")), "it was not renamed"
 
 
 def test_a_run_that_is_past_the_steps_it_is_now_to_have_is_no_result(encoded):

@@ -1,6 +1,7 @@
 """Profiles of machines: what they ask for exists, and they change nothing that is computed."""
 
 import math
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,11 @@ def test_on_a_workstation_one_job_at_a_time_has_the_gpu(fresh, tmp_path) -> None
             seen = max(seen, busy)
     assert seen == 1
     assert Path(project.folder / "reports/index.html").exists()
+
+
+@pytest.mark.parametrize(("status", "expected"), [(75, 75), (143, 75), (1, 1), (137, 137)])
+def test_what_was_told_to_stop_is_told_apart_from_what_failed(status, expected, monkeypatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    run = subprocess.run([ROOT / "workflow/scripts/interrupted.sh", str(status)], capture_output=True, text=True)
+    assert run.returncode == expected
+    assert ("run the same command again" in run.stderr) == (expected == 75)

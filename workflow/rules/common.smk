@@ -1,6 +1,7 @@
 # The configuration, and the functions that rules share. No rule is here.
 import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 

@@ -3,7 +3,7 @@
 # 75 (EX_TEMPFAIL) says: told to stop, has saved, goes on from there when it is run again. Inside a Slurm job, that job goes
 # back to the queue under its own number, so Snakemake keeps waiting for it. Any other status is a failure as ever.
 set -uo pipefail
-[ "$1" = 75 ] || exit "$1"
+[ "$1" = 75 ] || [ "$1" = 143 ] || exit "$1" # 143: told in its first second, before it could listen
 
 # Not for a job that is being cancelled: queueing it again would bring it back to life.
 if [ -n "${SLURM_JOB_ID:-}" ] && [ "$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%T 2>/dev/null)" = RUNNING ]; then

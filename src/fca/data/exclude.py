@@ -32,10 +32,12 @@ def read_excluded(path: Path, records: Iterable[ClipRecord]) -> list[Quarantine]
     known = {(record.split, record.id): record for record in records}
     rows: dict[tuple[str, str], Quarantine] = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file, "excel-tab", strict=True)  # as unusable.tsv is written
+            lines = [(reader.line_num, fields) for fields in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise FcaError(f"{path}, named by exclude, can't be read ({error})", FORM) from error
-    for number, fields in enumerate(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE), start=1):
+    for number, fields in lines:
         if not fields or fields[0].startswith("#"):
             continue
         if len(fields) != 3 or not fields[2].strip():

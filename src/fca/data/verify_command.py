@@ -84,7 +84,12 @@ def show(manifest: "Manifest", folder: str) -> None:
 
 def _print_table(rows: list[tuple[object, ...]]) -> None:
     """Columns as wide as their widest text."""
-    texts = [[str(value) for value in row] for row in rows]
+    texts = [["".join(map(_shown, str(value))) for value in row] for row in rows]
     widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]))]
     for row in texts:
         print("  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _shown(letter: str) -> str:
+    """Names come from archives: what would steer a terminal is written as its escape."""
+    return letter if letter.isprintable() else letter.encode("unicode_escape").decode()

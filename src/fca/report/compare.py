@@ -71,8 +71,8 @@ def compare(a: Config, b: Config, files: tuple[str, str], folder: Path | None = 
     It lies in `folder` (default: `compare` in A's report folder). The same inputs give the same bytes.
 
     Raises:
-        FcaError: the two are one run, nothing was scored in both, or their scores can't be compared because
-            protocols, feature networks or clips differ.
+        FcaError: the two are one run, nothing was scored in both, their scores can't be compared because
+            protocols, feature networks or clips differ, or `folder` holds a report.
     """
     if Layout(a).root.resolve() == Layout(b).root.resolve():
         raise FcaError(
@@ -92,6 +92,8 @@ def compare(a: Config, b: Config, files: tuple[str, str], folder: Path | None = 
         for one, _, variants in shared
     ]
     folder = folder or Path(a.report_dir) / "compare"
+    if (folder / Layout(a).metrics.name).exists():
+        raise FcaError(f"{folder} holds a report", "a folder of its own for the page", "name another with --out")
     with write_aside(folder / "assets") as assets:
         assets.mkdir()
         limit = min(a.report.clips, b.report.clips)

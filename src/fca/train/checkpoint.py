@@ -113,7 +113,11 @@ def load_newest(run: Path) -> dict[str, Any] | None:
             state = load_checkpoint(path)
         except (*DAMAGED, OSError) as error:
             if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-                raise  # the disk's, not the file's
+                raise FcaError(  # the disk's, not the file's
+                    f"{path}: {error.strerror}",
+                    "a checkpoint on a disk that works, which this user may read",
+                    "mend that, then run the same command again; or remove the file to go on from the one before",
+                ) from error
             print(f"DAMAGED: {path} ({type(error).__name__}: {error}); trying the one before it", flush=True)
             damaged.append(path)
             continue

@@ -13,7 +13,7 @@ from fca.config.parts import part
 from fca.data.files import remove
 from fca.data.manifest import Manifest
 from fca.errors import FcaError, Interrupted
-from fca.runs import Record, checkpoints, differences, locked
+from fca.runs import RECORD, Record, checkpoints, differences, locked
 from fca.train.export import git_commit
 from fca.weights_hash import weights_hash
 
@@ -58,7 +58,7 @@ def opened(config: Config, dataset: str, variant: str, accept_changes: bool = Fa
     or, with `accept_changes`, becomes this run, which remembers what was changed at which step.
 
     Raises:
-        FcaError: such a run, or another process that trains in the folder.
+        FcaError: such a run, one whose record can't be read, or another process that trains in the folder.
     """
     now = identity(config, dataset, variant)
     folder = _folder(config, dataset, variant, now)
@@ -108,6 +108,12 @@ def _unfinished(folder: Path) -> Path | None:
     for other in folder.parent.iterdir():
         steps = list(checkpoints(other)) if other.is_dir() and other != folder else []
         record = Record.read(other) if steps else None
+        if steps and record is None:
+            raise FcaError(
+                f"{other / RECORD} is missing or can't be read, and beside it are checkpoints up to step {steps[-1]}",
+                "to know what they belong to",
+                f"put the file back; or move {other} elsewhere, and train from the start",
+            )
         if record and record.state != "finished" and steps[-1] < record.steps:
             found[other] = steps[-1]
     return max(found, key=lambda other: (found[other], other.name), default=None)
