@@ -1,7 +1,7 @@
 """A small project for the steps after resampling: real networks with random weights, and a few random clips."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from fca.config import BaseKind, Config, Layout, load
+from fca.data.quarantine import Quarantine
 from fca.data.shards import write_shard
 from fca.data.source import StoredClips
 from fca.encode.shard import encode
@@ -107,15 +108,17 @@ def encoded(project: Config) -> Config:
     return project
 
 
-def write_clips(config: Config, change: int = 0) -> None:
-    """Random clips of ssv2; `change` alters every frame after the initial ones."""
+def write_clips(config: Config, change: int = 0, empty: Container[int] = ()) -> None:
+    """Random clips of ssv2; `change` alters every frame after the initial ones, `empty` shards lost all their clips."""
     layout, clip = Layout(config), config.clip
     for split in ("train", "validation"):
         random = np.random.default_rng(7)
         frames = random.integers(0, 256, (CLIPS, clip.frames, clip.height, clip.width, 3), dtype=np.uint8)
         frames[:, config.datasets["ssv2"].initial_frames :] += np.uint8(change)
         for shard in layout.shards("ssv2", split):
-            rows = layout.shard_rows("ssv2", split, shard)
+            every = layout.shard_rows("ssv2", split, shard)
+            rows = every[:0] if shard in empty else every
+            lost = every if shard in empty else []
             write_shard(
                 layout.clips("ssv2", split, shard),
                 "clips",
@@ -127,4 +130,5 @@ def write_clips(config: Config, change: int = 0) -> None:
                 ids=[f"clip{row}" for row in rows],
                 parents={},
                 made_by={},
+                quarantine=[Quarantine("ssv2", split, f"clip{row}", "verify", f"{row}.webm", "gone") for row in lost],
             )

@@ -12,7 +12,7 @@ from fca.data.check import check, remedy, shards_of, table
 from fca.data.manifest import Manifest
 from fca.data.shards import Shard, manifest_path, write_shard
 from fca.encode.shard import encode
-from tests.conftest import CONFIG
+from tests.conftest import CONFIG, write_clips
 
 SPLITS = ("train", "validation")
 
@@ -117,6 +117,15 @@ def test_a_damaged_manifest_is_named(layout):
     bad = found(layout)
     assert set(bad) == {"clips/train-0000.h5"}
     assert "is not a manifest" in bad["clips/train-0000.h5"][1]
+
+
+def test_a_shard_without_clips_is_good_and_missed_where_its_file_is_lost(project):
+    write_clips(project, empty=[0])
+    layout = Layout(project)
+    encode(project, "ssv2", "validation", 0)
+    assert found(layout) == {}
+    layout.latents("ssv2", "validation", 0).unlink()
+    assert found(layout) == {"latents/text/validation-0000.h5": ("missing", "its manifest is there, the file is not")}
 
 
 def test_the_remedy_makes_it_good(project):

@@ -12,6 +12,7 @@ from fca.data.manifest import Manifest
 from fca.data.resample import resample
 from fca.data.shards import Shard
 from fca.data.source import IndexedClips
+from fca.data.verify import verify
 from fca.errors import FcaError
 
 from .corpora import config_for, pretend_fetched, write_bridge, write_epic, write_ssv2
@@ -110,13 +111,29 @@ def test_broken_clips_are_left_out_and_named(tmp_path: Path) -> None:
     assert Manifest.read(Layout(config).clips("ssv2", "train", 0).with_suffix(".json")) == manifest
 
 
-def test_a_shard_of_broken_clips_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("known", [False, True])
+def test_a_shard_of_broken_clips_is_empty_and_names_them(tmp_path: Path, known: bool) -> None:
+    """Whether they are found while they are decoded or were before."""
     config, raw = ssv2(tmp_path, 5, 5)
     for number in range(2):
         (raw / f"videos/{number}.webm").write_text("not a video")
-    with pytest.raises(FcaError, match=r"no clip of ssv2 train shard 0 can be used.*not a readable video"):
-        resample(config, "ssv2", "train", 0)
-    assert list(Layout(config).clips("ssv2", "train", 0).parent.iterdir()) == []
+    if known:
+        verify(config, "ssv2")
+    manifest = resample(config, "ssv2", "train", 0)
+    assert manifest.count == 0
+    assert [(row.id, row.step) for row in manifest.quarantine] == [
+        (name, "verify" if known else "resample") for name in ("0", "1")
+    ]
+    assert all("not a readable video" in row.reason for row in manifest.quarantine)
+    path = Layout(config).clips("ssv2", "train", 0)
+    with Shard(path, kind="clips") as shard:
+        shard.verify()
+        assert (shard.frames.shape, shard.frames.dtype) == ((0, 16, 64, 96, 3), np.uint8)
+        assert (shard.ids, shard.captions, shard["padded"].shape) == ([], [], (0,))
+    assert sorted(found.name for found in path.parent.iterdir()) == ["train-0000.h5", "train-0000.json"]
+    content = path.read_bytes()
+    resample(config, "ssv2", "train", 0)
+    assert path.read_bytes() == content
 
 
 def test_a_decoder_that_hangs_costs_one_clip(tmp_path: Path) -> None:

@@ -15,13 +15,15 @@ import h5py
 import numpy as np
 import pytest
 
-from fca.data.columns import content_hash
+from fca.data.columns import CHUNK_BYTES, chunk_rows, content_hash, stored_bytes
 from fca.data.manifest import Manifest
+from fca.data.quarantine import Quarantine
 from fca.data.shards import Shard, manifest_path, write_shard
 from fca.errors import FcaError
 
 CAPTIONS = ["push <b>it</b>", "é", ""]
 IDS = ["task/0", "task/1", "task/2"]
+GONE = Quarantine("ssv2", "train", "7", "exclude", "7.webm", "the camera falls over")
 
 
 def arrays(seed: int = 0) -> dict:
@@ -192,9 +194,61 @@ def test_columns_that_do_not_fit_are_refused_before_writing(tmp_path: Path, wron
     assert os.listdir(tmp_path) == []
 
 
-def test_an_empty_shard_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FcaError, match="no clip is left"):
-        write_shard(tmp_path / "s.h5", "clips", {}, [], {}, {})
+def write_empty(path: Path) -> Manifest:
+    """Nothing of every column, but a row of the table."""
+    none = {name: column if name == "prompt_embeds" else column[:0] for name, column in arrays().items()}
+    return write_shard(path, "clips", none, [], {"index": "x"}, {"fca": "0"}, [GONE], {"fps": 12})
+
+
+def test_a_shard_without_clips_keeps_shapes_types_and_quarantine(tmp_path: Path) -> None:
+    manifest = write_empty(tmp_path / "s.h5")
+    assert (manifest.count, manifest.ids, manifest.quarantine) == (0, [], [GONE])
+    with Shard(tmp_path / "s.h5", kind="clips") as shard:
+        shard.verify()
+        assert shard.manifest == manifest == Manifest.read(tmp_path / "s.json")
+        assert (len(shard), shard.ids, shard.captions, shard.meta) == (0, [], [], {"fps": 12})
+        for name, column in arrays().items():
+            if name != "caption":
+                read = np.asarray(shard[name])
+                assert (read.shape[1:], read.dtype) == (column.shape[1:], column.dtype)
+                assert len(read) == (2 if name == "prompt_embeds" else 0)
+        assert list(shard["caption"][:]) == []
+        assert shard.frames[0:2].shape == (0, 4, 8, 12, 3)
+        with pytest.raises(IndexError):
+            shard.frames[0]
+
+
+def test_shards_without_clips_have_the_same_bytes(tmp_path: Path) -> None:
+    write_empty(tmp_path / "a.h5")
+    time.sleep(1.1)  # HDF5's times have whole seconds
+    write_empty(tmp_path / "b.h5")
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+def test_a_shard_without_clips_is_not_taken_for_another_one(tmp_path: Path) -> None:
+    """Of other shapes, of other clips' table, or with clips: each has a content of its own."""
+    write_empty(tmp_path / "s.h5")
+    write_shard(tmp_path / "t.h5", "clips", {"frames": np.zeros((0, 2), np.uint8)}, [], {}, {})
+    (tmp_path / "t.h5").replace(tmp_path / "s.h5")
+    with pytest.raises(FcaError, match="another shard's file"):
+        Shard(tmp_path / "s.h5")
+    write(tmp_path / "s.h5")
+    write_empty(tmp_path / "t.h5")
+    manifest_path(tmp_path / "t.h5").replace(manifest_path(tmp_path / "s.h5"))
+    with pytest.raises(FcaError, match="ids differ"):
+        Shard(tmp_path / "s.h5")
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 7, 100, 101])
+@pytest.mark.parametrize("row_bytes", [1, 4, 2**17, 2**18, 2**20])
+def test_chunks_hold_every_row_once_and_are_alike(rows: int, row_bytes: int) -> None:
+    chunk = chunk_rows(rows, row_bytes)
+    assert 1 <= chunk <= max(1, rows)
+    assert chunk == 1 or chunk * row_bytes <= CHUNK_BYTES
+    chunks = -(-rows // chunk)
+    assert rows <= chunks * chunk < rows + max(chunks, 1)
+    assert stored_bytes(rows, row_bytes) == chunks * (chunk * row_bytes + 12)
 
 
 def _sum(task: tuple[Shard, int]) -> int:

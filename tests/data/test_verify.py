@@ -298,6 +298,24 @@ def test_the_command_prints_a_table_and_fails_where_something_is_broken(tmp_path
     assert main([*arguments, "--quarantine"]) == 0
 
 
+@pytest.mark.parametrize("split, names", [("train", "0123"), ("validation", "4")])
+def test_a_split_without_a_clip_stops_the_workflow_at_once(tmp_path: Path, capsys, split: str, names: str) -> None:
+    """Also with --quarantine; what was found stays in the table of remedies."""
+    path = tmp_path / "exclude.tsv"
+    config, raw = ssv2_of(tmp_path, exclude=str(path))
+    path.write_text("".join(f"{split}\t{name}\tnot a hand\n" for name in names[1:]))
+    (raw / f"videos/{names[0]}.webm").unlink()
+    arguments = ["data", "verify", "-c", write_config(tmp_path, config), "ssv2", "--quarantine"]
+    assert main(arguments) == 1
+    told = capsys.readouterr().err
+    assert f"no clip of ssv2 {split} can be used; the first, {names[0]}: videos/{names[0]}.webm: it is missing" in told
+    assert "remedy: " in told
+    assert "datasets.ssv2.exclude" in told
+    assert len(table(config, "ssv2", "unusable.tsv")) == 1 + len(names)
+    write_video(raw / f"videos/{names[0]}.webm", np.zeros((30, 48, 64, 3), np.uint8))
+    assert main(arguments) == 0, "one clip is enough"
+
+
 def test_annotations_that_are_not_all_there(tmp_path: Path, capsys) -> None:
     config, _ = ssv2_of(tmp_path)
     assert main(["data", "verify", "-c", write_config(tmp_path, config), "ssv2"]) == 1

@@ -100,8 +100,33 @@ def test_train_goes_from_videos_to_the_same_latents_as_in_two_steps(tmp_path, ra
         shutil.rmtree(layout.clips("ssv2", "train", shard).parent)
     for record in records:
         (layout.raw("ssv2") / record.media).write_text("no video")
-    with pytest.raises(FcaError, match=r"no clip of ssv2 train shard 1 can be used; .* is not a readable"):
-        encode(config, "ssv2", "train", 1)
+    manifest = encode(config, "ssv2", "train", 1)
+    assert (manifest.count, manifest.ids) == (0, [])
+    assert [(row.id, row.step) for row in manifest.quarantine] == [(record.id, "resample") for record in records[3:]]
+
+
+@pytest.mark.parametrize("base", ["text", "image"])
+def test_a_shard_without_clips_differs_from_others_in_its_rows_alone(project, random_base, random_image_base, base):
+    networks = {"model": str(random_image_base), "vision_model": str(random_base / "vision")}
+    project = project.model_copy(update={"image_base": project.image_base.model_copy(update=networks)})
+    write_clips(project, empty=[0])
+    layout = Layout(project)
+    manifests = [encode(project, "ssv2", "validation", shard, base) for shard in (0, 1)]
+    assert [manifest.count for manifest in manifests] == [0, 2]
+    assert [row.id for row in manifests[0].quarantine] == ["clip0", "clip1", "clip2"]
+    path, full = (layout.latents("ssv2", "validation", shard, base) for shard in (0, 1))
+    with Shard(path, kind="latents") as none, Shard(full, kind="latents") as some:
+        none.verify()
+        assert (none.names, none.meta) == (some.names, some.meta)
+        for name in set(none.names) - {"id", "caption"}:
+            table = name in ("prompt_embeds", "text_embeds", "text_mask")
+            assert none[name].shape == (int(table), *some[name].shape[1:]), name
+            assert none[name].dtype == some[name].dtype
+            if table:
+                np.testing.assert_allclose(none[name][0], some[name][0], rtol=5e-3, atol=2e-3)  # the empty caption
+    content = path.read_bytes(), path.with_suffix(".json").read_bytes()
+    encode(project, "ssv2", "validation", 0, base)
+    assert (path.read_bytes(), path.with_suffix(".json").read_bytes()) == content
 
 
 def test_blip2_preprocessing_equals_the_image_processor():

@@ -105,11 +105,13 @@ def test_a_quarantined_clip_has_a_row_and_no_prediction(trained):
     config = with_edits(trained, {"gone": ["look left"], "clip0": ["look left"]})
     made = sample_edited(config, "ssv2", "fca")
     assert (list(made.ids), list(made.quarantine)) == (["clip0/1"], [row])
+    with Shard(Layout(config).samples("ssv2", "fca", "edited", 0), kind="samples") as edited:
+        own = edited.frames[:]
 
     config = with_edits(trained, {"gone": ["look left"]})
     made = sample_edited(config, "ssv2", "fca")
     assert (made.count, list(made.quarantine)) == (0, [row])
-    assert Manifest.read(manifest_path(Layout(config).samples("ssv2", "fca", "edited", 0))) == made
-    assert not Layout(config).samples("ssv2", "fca", "edited", 0).exists()
+    with Shard(Layout(config).samples("ssv2", "fca", "edited", 0), kind="samples") as none:
+        assert (none.manifest, none.frames.shape) == (made, (0, *own[0].shape))
     assert row in collect(config)[0].quarantine
     assert check(config, ["ssv2"], workers=1)[1] == []

@@ -67,6 +67,29 @@ def test_opposite_captions_start_from_the_same_noise_and_differ_in_the_caption(t
         assert np.array_equal(asked["seed"][:], seeds)
 
 
+def test_a_shard_without_clips_has_no_videos_and_the_others_theirs(trained):
+    expected = videos(trained)
+    write_clips(trained, empty=[0])
+    layout = Layout(trained)
+    for shard in (0, 1):
+        encode(trained, "ssv2", "validation", shard)
+    for kind in ("validation", "opposite"):
+        found = videos(trained, kind)
+        assert sorted(found) == ["clip3", "clip4"]
+        path = layout.samples("ssv2", "fca", kind, 0)
+        with Shard(path, kind="samples") as none, Shard(layout.samples("ssv2", "fca", kind, 1)) as some:
+            none.verify()
+            assert none.names == some.names
+            assert none.frames.shape == (0, *some.frames.shape[1:])
+            assert all(none[name].dtype == some[name].dtype for name in ("frames", "seed"))
+            assert [row.id for row in none.manifest.quarantine] == ["clip0", "clip1", "clip2"]
+        content = path.read_bytes()
+        sample(trained, "ssv2", "fca", kind, 0)
+        assert path.read_bytes() == content
+    found = videos(trained)
+    assert all(np.array_equal(found[name], expected[name]) for name in found)
+
+
 def test_the_base_needs_no_model(project):
     for shard in (0, 1):
         encode(project, "ssv2", "validation", shard)

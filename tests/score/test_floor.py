@@ -105,6 +105,24 @@ def test_the_file_and_the_report(floored):
         report(floored)
 
 
+def test_a_shard_without_clips_is_left_out(floored):
+    write_clips(floored, empty=[0])
+    for shard in (0, 1):
+        encode(floored, "ssv2", "validation", shard)
+    values = json.loads(score_floor(floored, "ssv2").read_text())
+    assert values["count"] == 2
+    assert [row["id"] for row in values["quarantine"]] == ["clip0", "clip1", "clip2"]
+    truth = np.concatenate([batch.truth for batch in batches(floored, 2)])
+    rebuilt = np.concatenate([batch.rebuilt for batch in batches(floored, 2)])
+    per_frame = np.mean([psnr(one, other) for one, other in zip(rebuilt, truth, strict=True)], axis=0)
+    np.testing.assert_allclose(values["round_trips"]["16"]["psnr_per_frame"], per_frame, rtol=1e-4)
+    write_clips(floored, empty=[0, 1])
+    for shard in (0, 1):
+        encode(floored, "ssv2", "validation", shard)
+    with pytest.raises(FcaError, match="ssv2 validation has 0 clips to score"):
+        score_floor(floored, "ssv2")
+
+
 def test_without_a_floor_the_report_has_no_such_section(project):
     assert "own floor" not in report(project).read_text(encoding="utf-8")
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
@@ -54,11 +55,15 @@ def truth(row: int) -> np.ndarray:
     return np.stack([np.roll(picture, frame * (1 + row % 3), axis=1) for frame in range(FRAMES)])
 
 
-def write_clips(config: Config, shape: tuple[int, ...] | None = None) -> None:
+def pictures(clips: list[np.ndarray]) -> np.ndarray:
+    return np.array(clips).reshape(len(clips), *SHAPE)
+
+
+def write_clips(config: Config, without: Container[int] = ()) -> None:
     layout = Layout(config)
     for number in layout.shards("ssv2", "validation"):
-        rows = layout.shard_rows("ssv2", "validation", number)
-        frames = np.stack([truth(row) for row in rows])
+        rows = [row for row in layout.shard_rows("ssv2", "validation", number) if row not in without]
+        frames = pictures([truth(row) for row in rows]).astype(np.uint8)
         arrays = {"frames": frames, "caption": [CAPTIONS[row % 3] for row in rows]}
         ids = [f"clip-{row}" for row in rows]
         write_shard(layout.clips("ssv2", "validation", number), "clips", arrays, ids, {}, {}, [])
@@ -69,7 +74,7 @@ def write_samples(
     kind: str = "validation",
     noise: float = 20.0,
     captions: list[str] | None = None,
-    without: tuple[int, ...] = (),
+    without: Container[int] = (),
     quarantine: tuple[Quarantine, ...] = (),
 ) -> None:
     """Predictions of `fca`: the truth with noise, in the opposite order within each shard."""
@@ -77,7 +82,7 @@ def write_samples(
     words = captions or (CAPTIONS if kind == "validation" else FLIPPED)
     for number in layout.shards("ssv2", "validation"):
         rows = [row for row in reversed(layout.shard_rows("ssv2", "validation", number)) if row not in without]
-        frames = np.stack([truth(row) + np.random.default_rng(row).normal(0, noise, SHAPE) for row in rows])
+        frames = pictures([truth(row) + np.random.default_rng(row).normal(0, noise, SHAPE) for row in rows])
         arrays = {
             "frames": frames.clip(0, 255).astype(np.uint8),
             "caption": [words[row % 3] for row in rows],
@@ -361,6 +366,44 @@ def test_a_quarantined_clip_is_named_not_hidden(config: Config) -> None:
     assert found["count"] == CLIPS - 1
     assert f"fvd_tiny-i3d_{CLIPS - 1}x{FRAMES}f_gt{GIVEN}" in found["scores"]
     assert {row["id"] for row in found["quarantine"]} == {"clip-5"}
+
+
+@pytest.mark.parametrize("variant", ["fca", "repeat"])
+@pytest.mark.parametrize("empty", [0, 1, 3])
+def test_a_shard_without_clips_changes_no_score(config: Config, variant: str, empty: int) -> None:
+    """The same clips may be missing from a shard that has others."""
+    rows, found = range(CLIPS)[2 * empty : 2 * empty + 2], []
+    for size in (2, CLIPS):
+        own = config.datasets["ssv2"].model_copy(update={"validation": SplitSettings(clips=CLIPS, shard_clips=size)})
+        one_by_one = config.score.model_copy(update={"batch_size": 1})
+        cut = config.model_copy(update={"datasets": {"ssv2": own}, "score": one_by_one})
+        shutil.rmtree(Layout(cut).root / "ssv2", ignore_errors=True)
+        write_clips(cut, rows)
+        write_samples(cut, without=rows)
+        write_samples(cut, "opposite", without=rows)
+        found.append(scored(cut, variant) | {"parents": {}})
+    assert found[0] == found[1]
+    assert found[0]["count"] == CLIPS - len(rows)
+
+
+def test_without_two_clips_there_is_no_score(config: Config) -> None:
+    for left in (0, 1):
+        write_clips(config, range(left, CLIPS))
+        write_samples(config, without=range(left, CLIPS))
+        write_samples(config, "opposite", without=range(left, CLIPS))
+        told = refused(config)
+        assert f"ssv2 validation has {left} clips to score" in told
+        assert "fca data verify ssv2" in told
+
+
+def test_two_clips_are_enough(config: Config) -> None:
+    """Half of all resamplings draw one of them twice, which leaves KVD no pair of different clips."""
+    write_clips(config, range(2, CLIPS))
+    found = scored(config, "repeat")
+    assert found["count"] == 2
+    for name, interval in found["scores"].items():
+        if interval is not None:
+            assert interval["low"] <= interval["value"] <= interval["high"], name
 
 
 def test_damaged_pixels_are_an_error_not_a_number(config: Config) -> None:

@@ -10,7 +10,7 @@ from fca.config import Layout
 from fca.errors import FcaError
 from fca.model.diffusion import draw_posterior
 from fca.train.data import LatentClips, StepOrder, data_loader
-from tests.conftest import encode_stored
+from tests.conftest import encode_stored, write_clips
 
 
 def places(steps: range, process: int = 0, processes: int = 1, batch_size: int = 4, accumulation: int = 1):
@@ -61,6 +61,21 @@ def test_an_item_depends_on_seed_step_and_clip_only(project):
     assert not torch.equal(first["noise"], LatentClips(paths, seed=4)[(9, 4)]["noise"])
     assert first["clean"].shape == (4, 16, 8, 12)
     assert first["initial"].shape == (1, 16, 8, 12)
+
+
+def test_a_shard_without_clips_changes_nothing(project):
+    write_clips(project, empty=[0])
+    for shard in (0, 1):
+        encode_stored(project, "train", shard)
+    layout = Layout(project)
+    none, some = (layout.latents("ssv2", "train", shard) for shard in (0, 1))
+    clips = LatentClips([some], seed=3)
+    for paths in ([none, some], [some, none]):
+        beside = LatentClips(paths, seed=3)
+        assert [beside.id_of(row) for row in range(len(beside))] == ["clip3", "clip4"]
+        for row in range(2):
+            one, other = beside[(9, row)], clips[(9, row)]
+            assert all(torch.equal(one[name], other[name]) for name in other)
 
 
 def test_posterior_draws_have_the_stored_mean_and_deviation():

@@ -13,7 +13,7 @@ from fca.data.quarantine import Quarantine
 from fca.data.shards import write_shard
 from fca.errors import FcaError
 from fca.score.protocol import protocol_sha256
-from fca.vbench.step import Source, kept, protocol, summary, vbench
+from fca.vbench.step import Source, kept, measured, protocol, summary, vbench
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = Path(os.environ.get("FCA_VBENCH", ROOT / ".venv-vbench"))
@@ -105,6 +105,35 @@ def test_shards_of_different_versions_are_not_averaged(config: Config) -> None:
         summary(config, "ssv2", "fca", [shard(config, [0.1]), other])
 
 
+def empty_shard(config: Config, number: int) -> list[Quarantine]:
+    """Take all clips from a shard and its predictions."""
+    layout = Layout(config)
+    rows = layout.shard_rows("ssv2", "validation", number)
+    lost = [Quarantine("ssv2", "validation", f"clip-{row}", "verify", f"{row}.webm", "gone") for row in rows]
+    arrays = {"frames": np.empty((0, FRAMES, HEIGHT, WIDTH, 3), np.uint8), "caption": []}
+    write_shard(layout.clips("ssv2", "validation", number), "clips", arrays, [], {}, {}, lost)
+    write_shard(layout.samples("ssv2", "fca", "validation", number), "samples", arrays, [], {}, {}, lost)
+    return lost
+
+
+@pytest.mark.parametrize("row", ["truth", "fca", "repeat"])
+def test_a_shard_without_clips_needs_no_package(config: Config, tmp_path: Path, row: str) -> None:
+    lost = empty_shard(config, 0)
+    source = Source(config, "ssv2", row, 0)
+    assert list(source.clips("truth")) == []
+    assert [item["id"] for item in source.quarantine] == [item.id for item in lost]
+    inputs = {"protocol": protocol(config, config.score.vbench, "ssv2"), "parents": source.parents}
+    stored = measured(config, config.score.vbench, source, tmp_path / "0000.json", inputs)
+    stored["quarantine"] = source.quarantine
+    result = summary(config, "ssv2", row, [stored, shard(config, [0.1, 0.3])])
+    alone = summary(config, "ssv2", row, [shard(config, [0.1, 0.3])])
+    assert result["scores"] == alone["scores"]
+    assert (result["count"], result["quarantine"]) == (2, source.quarantine)
+    assert set(result["parents"]) == {*source.parents, "0.1"}
+    with pytest.raises(FcaError, match="has 0 clips"):
+        summary(config, "ssv2", row, [stored])
+
+
 def test_one_clip_has_no_interval(config: Config) -> None:
     with pytest.raises(FcaError, match="1 clips"):
         summary(config, "ssv2", "fca", [shard(config, [0.1])])
@@ -175,6 +204,13 @@ class TestWithThePackage:
             assert result["scores"]["temporal_flickering"]["value"] == pytest.approx(mean, rel=1e-12)
             assert len(result["clips"]) == CLIPS
             assert [item["id"] for item in result["quarantine"]] == ["clip-9"] * 2
+
+    def test_a_shard_without_clips_is_left_out(self, config: Config) -> None:
+        whole = json.loads(vbench(config, "ssv2", "fca").read_text())
+        empty_shard(config, 0)
+        result = json.loads(vbench(config, "ssv2", "fca").read_text())
+        assert result["clips"] == whole["clips"][SHARD:]
+        assert result["count"] == CLIPS - SHARD
 
     def test_a_killed_run_goes_on_with_the_next_shard(self, config: Config) -> None:
         layout = Layout(config)

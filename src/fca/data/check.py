@@ -41,7 +41,7 @@ def check(config: Config, datasets: Sequence[str], workers: int | None = None) -
     bad = [found for path in (*map(manifest_path, shards), *others) for found in _stale(layout, path)]
     bad += [found for dataset in datasets for found in _stale_scores(layout, dataset)]
     sizes = {path: path.stat().st_size for path in shards if path.is_file()}
-    absent = [path for path in shards if path not in sizes and not _is_empty(path)]
+    absent = [path for path in shards if path not in sizes]
     bad += [Bad(path, "missing", "its manifest is there, the file is not") for path in absent]
     workers = min(workers or len(os.sched_getaffinity(0)), max(1, len(sizes)))
     bar = tqdm(total=sum(sizes.values()), desc="check", unit="B", unit_scale=True, disable=None)
@@ -86,14 +86,6 @@ def damage(path: Path) -> str | None:
     except FcaError as error:
         return error.problem.removeprefix(f"{path} can't be used: ")
     return None
-
-
-def _is_empty(path: Path) -> bool:
-    """Whether a shard has no file because nothing is in it: every edited clip is quarantined."""
-    try:
-        return Manifest.read(manifest_path(path)).count == 0
-    except FcaError:
-        return False
 
 
 def table(layout: Layout, checked: int, bad: Sequence[Bad]) -> str:

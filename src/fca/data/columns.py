@@ -17,7 +17,6 @@ import h5py
 import numpy as np
 
 from fca.data.clip import storable
-from fca.errors import FcaError
 
 TABLES = {
     "prompt_embeds",
@@ -57,10 +56,6 @@ def content_hash(columns: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
 def check_columns(path: Path, columns: Mapping[str, Column]) -> None:
     """Refuse columns that a reader would refuse, before anything is written."""
     count = len(columns["id"])
-    if count == 0:
-        raise FcaError(
-            f"no clip is left for {path}", "at least one usable clip in a shard", "see the quarantined clips"
-        )
     for name, column in columns.items():
         if name not in TABLES and len(column) != count:
             raise ValueError(f"{name} has {len(column)} rows for {count} ids in {path}")
@@ -68,7 +63,7 @@ def check_columns(path: Path, columns: Mapping[str, Column]) -> None:
             for text in column:
                 if not isinstance(text, str) or not storable(text):
                     raise ValueError(f"{name} of {path} holds {text!r}, not a text that can be stored")
-        elif column.dtype.kind not in "biuf" or column.ndim == 0 or 0 in column.shape:
+        elif column.dtype.kind not in "biuf" or column.ndim == 0 or 0 in column.shape[1:]:
             raise ValueError(f"{name} of {path} is {column.dtype} {column.shape}, not rows of numbers")
 
 
@@ -85,31 +80,31 @@ def write_hdf5(path: Path, attributes: Mapping[str, str], columns: Mapping[str, 
             _write_column(file, name, columns[name])
 
 
-def chunk_rows(count: int, size: int) -> int:
-    """Rows in a chunk of a column of `count` rows and `size` bytes: alike chunks, since the last is stored whole."""
-    most = max(1, CHUNK_BYTES * count // size)
-    return math.ceil(count / math.ceil(count / most))
+def chunk_rows(count: int, row_bytes: int) -> int:
+    """Rows in a chunk of a column of `count` rows, at least 1: alike chunks, since the last is stored whole."""
+    chunks = math.ceil(count / max(1, CHUNK_BYTES // row_bytes))
+    return math.ceil(count / chunks) if chunks else 1
 
 
 def stored_bytes(count: int, row_bytes: int) -> int:
     """What a column takes in a file: whole chunks, each with a checksum and a place in the list of chunks."""
-    rows = chunk_rows(count, count * row_bytes)
+    rows = chunk_rows(count, row_bytes)
     return math.ceil(count / rows) * (rows * row_bytes + 4 + 8)
 
 
 def _write_column(file: h5py.File, name: str, column: Column) -> None:
     """Strings have a fixed length in bytes: HDF5's heap for variable ones has no checksum, and damaged it
-    hangs.
+    hangs. A column without rows has no chunks.
     """
     if isinstance(column, list):
         encoded = [text.encode("utf-8") for text in column]
-        dtype = h5py.string_dtype("utf-8", max(1, *map(len, encoded)))
+        dtype = h5py.string_dtype("utf-8", max([1, *map(len, encoded)]))
         column = np.array(encoded, dtype=dtype)
     else:
         dtype = column.dtype.newbyteorder("<")
-    rows = chunk_rows(len(column), column.nbytes)
-    chunks = (rows, *column.shape[1:])
-    stored = file.create_dataset(name, column.shape, dtype, chunks=chunks, fletcher32=True, track_times=False)
+    rows = chunk_rows(len(column), column.dtype.itemsize * math.prod(column.shape[1:]))
+    chunked = {"chunks": (rows, *column.shape[1:]), "fletcher32": True} if len(column) else {}
+    stored = file.create_dataset(name, column.shape, dtype, track_times=False, **chunked)
     for start in range(0, len(column), rows):
         stored[start : start + rows] = column[start : start + rows]
 

@@ -9,7 +9,7 @@ from fca.data.clip import ClipRecord, Listing, read_records, write_records
 from fca.data.exclude import excluded_sha256
 from fca.data.files import sha256_file
 from fca.data.manifest import Manifest, made_by
-from fca.data.quarantine import Quarantine
+from fca.data.quarantine import Quarantine, require_usable
 from fca.errors import FcaError
 
 FRAME_NAMES = {
@@ -142,9 +142,4 @@ def _check_split(listing: Listing, dataset: str, split: str) -> None:
     if times > 1:
         raise FcaError(f"{dataset} {split}: the id {identifier} is there {times} times", "ids that are unique")
     bad = [row for row in listing.quarantine if row.split == split]
-    if len(bad) == len(records):
-        raise FcaError(
-            f"no clip of {dataset} {split} can be used; the first, {bad[0].id}: {bad[0].file}: {bad[0].reason}",
-            f"the media of {len(records)} clips",
-            "complete the raw files, then run `fca fetch` and `fca index` again",
-        )
+    require_usable(dataset, split, len(records) - len(bad), bad)

@@ -1,6 +1,9 @@
 """Clips that can't be used: named, with the reason, carried through every manifest into the report."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from fca.errors import FcaError
 
 
 class ClipError(Exception):
@@ -19,3 +22,16 @@ class Quarantine:
     file: str
     """The file at fault, relative to the dataset's raw folder where it lies there."""
     reason: str
+
+
+def require_usable(dataset: str, split: str, usable: int, quarantine: Iterable[Quarantine]) -> None:
+    """`FcaError` where no clip of a split is left; the first of its quarantine rows stands for the others."""
+    if usable:
+        return
+    first = next((f"; the first, {row.id}: {row.file}: {row.reason}" for row in quarantine if row.split == split), "")
+    raise FcaError(
+        f"no clip of {dataset} {split} can be used{first}",
+        f"media for the clips that datasets.{dataset} asks for",
+        f"complete the raw files (or shorten datasets.{dataset}.exclude), then run `fca fetch`, `fca index` and "
+        "`fca data verify` again",
+    )

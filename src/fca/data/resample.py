@@ -19,8 +19,8 @@ def resample(config: Config, dataset: str, split: str, shard: int) -> Manifest:
     """Write clip shard number `shard` of a split, and return its manifest.
 
     Arrays: `frames` (n, frames, H, W, 3) uint8, `caption`, and `padded` (n,) int32, the number of grey frames
-    at the end of a clip that has too few. A clip that can't be decoded is left out and quarantined;
-    `FcaError` when none is left.
+    at the end of a clip that has too few. A clip that can't be decoded is left out and quarantined; where
+    none is left, the arrays have no rows.
     """
     settings = config.clip
     path = Layout(config).clips(dataset, split, shard)

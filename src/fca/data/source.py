@@ -60,28 +60,19 @@ class IndexedClips:
         return len(self._records)
 
     def __iter__(self) -> Iterator[Clip]:
-        """Every clip that can be decoded; `FcaError` at the end when there was none."""
+        """Every clip that can be decoded, which may be none."""
         settings, decode = self._config.clip, self._config.decode
         shape = Shape(settings.frames, settings.width, settings.height, settings.resize)
         calls = ((self._raw, record, self._frame_name, shape) for record in self._records)
         processes = min(decode.processes or cores(), max(1, len(self)))
-        found = 0
         answers = call_apart(resample_clip, calls, processes, decode.seconds, self._ahead)
         for record, answer in zip(self._records, answers, strict=True):
             if isinstance(answer, ClipError):
                 row = Quarantine(record.dataset, record.split, record.id, "resample", record.media, str(answer))
                 self.quarantine.append(row)
                 continue
-            found += 1
             frames, padded = answer
             yield Clip(record.id, record.caption, frames, padded)
-        if not found:
-            first = self.quarantine[0]
-            raise FcaError(
-                f"no clip of {self.name} can be used; the first, {first.id}: {first.reason}",
-                f"media under {self._raw}",
-                f"mend {first.file}, then run `fca fetch` and `fca index` again",
-            )
 
 
 class StoredClips:

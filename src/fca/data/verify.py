@@ -34,7 +34,7 @@ def verify(config: Config, dataset: str) -> Manifest:
     """Check every clip of a dataset's index; write and return the manifest `verified.json`.
 
     `quarantine`: what can't be used, found by the index, here, or listed by hand (`datasets.<name>.exclude`), in the
-    index's order. `extra`: `listed` and `expected` counts of clips, `problems` with them in words, `sizes` of the
+    index's order. `extra`: `sound`, `listed` and `expected` clips of each split, `problems` in words, `sizes` of the
     source frames, `padded` clips with fewer frames than a clip needs, `excluded` the sha256 of the list by hand. Beside
     it, `unusable.tsv` has a remedy for every row, and `tasks.tsv`, for bridge, each task's views in Seer's list and
     found. The same input gives the same bytes.
@@ -76,6 +76,7 @@ def verify(config: Config, dataset: str) -> Manifest:
         made_by=made_by(config, "verify", dataset),
         quarantine=quarantine,
         extra={
+            "sound": {split: sum(record.split == split for record in sound) for split in ("train", "validation")},
             "listed": listed,
             "expected": expected,
             "problems": [

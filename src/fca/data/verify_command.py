@@ -34,6 +34,7 @@ def add_verify(looks: Any, add_common: Callable[[argparse.ArgumentParser], None]
 def run(arguments: argparse.Namespace) -> None:
     """Verify, print, and fail where something is broken."""
     from fca.config import Layout, load
+    from fca.data.quarantine import require_usable
     from fca.data.verify import verify
 
     config = load(arguments.config)
@@ -41,6 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
     layout = Layout(config)
     folder = layout.verified(arguments.dataset).parent
     show(manifest, str(folder))
+    for split, usable in manifest.extra["sound"].items():
+        require_usable(arguments.dataset, split, usable, manifest.quarantine)
     broken = [row for row in manifest.quarantine if row.step != "exclude"]
     problems = list(manifest.extra["problems"])
     if broken:

@@ -29,7 +29,9 @@ def encode(
     `vision` (ViT tokens of the first frame) and `prompt`, a row of the tables of distinct captions: `prompt_embeds`
     (T5) and `text_embeds`, `text_mask` (BLIP-2). Numbers are float16; row 0 of the tables is the empty caption.
 
-    Raises `FcaError` where clips, index or networks are missing or damaged, or no clip can be used.
+    Where no clip can be used, the arrays have no rows, and the tables the empty caption alone.
+
+    Raises `FcaError` where clips, index or networks are missing or damaged.
     """
     source = clips_to_encode(config, dataset, split, shard) if source is None else source
     networks = config.base_called(base)
@@ -37,22 +39,28 @@ def encode(
     size = config.encode.batch_size
     # an image-to-video base starts from one picture
     initial_frames = config.datasets[dataset].initial_frames if base == "text" else 1
-    columns: dict[str, list[np.ndarray]] = {
-        name: [] for name in ("mean", "logvar", "init_mean", "init_logvar", "vision")
-    }
+
+    def encoded(frames: np.ndarray) -> dict[str, np.ndarray]:
+        """What the networks give for clips (n, F, H, W, 3) uint8."""
+        pixels = torch.from_numpy(frames)
+        mean, logvar = encoders.posterior(pixels)
+        init_mean, init_logvar = encoders.posterior(pixels[:, :initial_frames])
+        vision = encoders.blip2.image_features(pixels[:, 0]).float().cpu()
+        found = {"mean": mean, "logvar": logvar, "init_mean": init_mean, "init_logvar": init_logvar, "vision": vision}
+        return {name: half(name, value) for name, value in found.items()}
+
+    parts: list[dict[str, np.ndarray]] = []
     ids: list[str] = []
     clip_captions: list[str] = []
     with tqdm(total=len(source), desc=f"encode {source.name}", unit="clip") as progress:
         for batch in batches(source, size):
-            frames = torch.from_numpy(np.stack([clip.frames for clip in batch]))  # (n, F, H, W, 3)
-            mean, logvar = encoders.posterior(frames)
-            init_mean, init_logvar = encoders.posterior(frames[:, :initial_frames])
-            vision = encoders.blip2.image_features(frames[:, 0]).float().cpu()
-            for name, value in zip(columns, (mean, logvar, init_mean, init_logvar, vision), strict=True):
-                columns[name].append(half(name, value))
+            parts.append(encoded(np.stack([clip.frames for clip in batch])))
             ids += [clip.id for clip in batch]
             clip_captions += [clip.caption for clip in batch]
             progress.update(len(batch))
+    if not parts:  # none of the rows, but their shape
+        black = encoded(np.zeros((1, config.clip.frames, config.clip.height, config.clip.width, 3), np.uint8))
+        parts = [{name: value[:0] for name, value in black.items()}]
     captions = [NO_CAPTION, *sorted(set(clip_captions) - {NO_CAPTION})]
     rows = {caption: row for row, caption in enumerate(captions)}
     text_embeds, text_mask = encoders.blip2.text_embeddings(captions, networks.caption_tokens)
@@ -60,7 +68,7 @@ def encode(
     return write_shard(
         Layout(config).latents(dataset, split, shard, base),
         "latents",
-        {name: np.concatenate(parts) for name, parts in columns.items()}
+        {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         | {
             "caption": clip_captions,
             "prompt": np.array([rows[caption] for caption in clip_captions], dtype=np.int32),

@@ -1,6 +1,5 @@
 """The step `sample_edited`: predict validation clips from edited captions, as the paper's Figure 11 does."""
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +14,7 @@ from fca.encode.networks import Encoders
 from fca.encode.shard import NO_CAPTION, half
 from fca.errors import FcaError
 from fca.model import Prompt
-from fca.sample.shard import load_networks, model_parent, predict_clips, take
+from fca.sample.shard import joined, load_networks, model_parent, predict_clips, take
 from fca.seeds import seed_of
 
 
@@ -23,8 +22,7 @@ def sample_edited(config: Config, dataset: str, variant: str) -> Manifest:
     """Predict the clips of `datasets.D.edited_captions` from each of their edited captions; write one shard.
 
     A clip starts from the same initial frames and the same noise as its prediction from its own caption, so the text
-    alone differs. Rows are called ID/1, ID/2, ... A quarantined clip has its quarantine row and no prediction; where no
-    other is left, there is a manifest without a shard.
+    alone differs. Rows are called ID/1, ID/2, ... A quarantined clip has its quarantine row and no prediction.
 
     Raises:
         FcaError: nothing to predict, or an id that is no validation clip's (before any network is loaded).
@@ -45,12 +43,6 @@ def sample_edited(config: Config, dataset: str, variant: str) -> Manifest:
     chosen = {path: ids for path, ids in chosen.items() if ids}
     parents = {path.relative_to(layout.root).as_posix(): manifests[path].sha256 for path in chosen}
     parents |= model_parent(layout, dataset, variant)
-    made, out = made_by(config, "sample_edited", dataset, variant), layout.samples(dataset, variant, "edited", 0)
-    if not chosen:
-        nothing = Manifest("samples", 0, [], hashlib.sha256().hexdigest(), parents, made, quarantine)
-        out.unlink(missing_ok=True)
-        nothing.write(layout.manifest(out))
-        return nothing
     captions = [caption for ids in chosen.values() for id in ids for caption in asked[id]]
     prompts = _prompts(config, config.base_of(variant), [NO_CAPTION, *captions])  # its T5 is gone before the next loads
     networks = load_networks(config, dataset, variant)
@@ -67,12 +59,12 @@ def sample_edited(config: Config, dataset: str, variant: str) -> Manifest:
         names += [f"{id}/{number}" for id in ids for number in range(1, 1 + len(asked[id]))]
         seeds += [seed_of(config.seed, "sample", dataset, id) for id in repeated]
     return write_shard(
-        out,
+        layout.samples(dataset, variant, "edited", 0),
         "samples",
-        {"frames": np.concatenate(frames), "caption": captions, "seed": np.array(seeds, dtype=np.int64)},
+        {"frames": joined(config, frames), "caption": captions, "seed": np.array(seeds, dtype=np.int64)},
         names,
         parents=parents,
-        made_by=made,
+        made_by=made_by(config, "sample_edited", dataset, variant),
         quarantine=quarantine,
     )
 

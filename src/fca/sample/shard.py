@@ -120,7 +120,13 @@ def predict_clips(
             settings.guidance_scale,
         )
         frames.append(decode(networks.vae, latents).numpy())
-    return np.concatenate(frames)
+    return joined(config, frames)
+
+
+def joined(config: Config, parts: Sequence[np.ndarray]) -> np.ndarray:
+    """The clips of all parts, (n, F, H, W, 3) uint8, where there may be none."""
+    clip = config.clip
+    return np.concatenate(parts) if parts else np.empty((0, clip.frames, clip.height, clip.width, 3), np.uint8)
 
 
 def stored_prompts(source: Shard) -> Prompt:

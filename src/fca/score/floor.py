@@ -25,7 +25,7 @@ from fca.encode.vae import decode, load_vae, posterior
 from fca.errors import FcaError
 from fca.score.features import FeatureNetwork, load_network
 from fca.score.interval import mean_interval, resampling_counts
-from fca.score.pairs import Clips, require_made_of, with_given_frames
+from fca.score.pairs import Clips, require_made_of, require_two, with_given_frames
 from fca.score.pixels import psnr, ssim
 from fca.score.protocol import check, protocol, protocol_sha256
 from fca.score.score import Measured, distances, rounded
@@ -68,9 +68,7 @@ class RoundTrips:
                 self.parents[shard.path.relative_to(layout.root).as_posix()] = shard.manifest.sha256
             self.quarantine += truth.manifest.quarantine
             self._parts.append((truth, latents))
-        if len(self) < 2:
-            remedy = f"raise datasets.{dataset}.validation.clips"
-            raise FcaError(f"{dataset} has {len(self)} clips to score", "at least 2", remedy)
+        require_two(dataset, len(self))
 
     def __len__(self) -> int:
         return sum(len(truth) for truth, _ in self._parts)

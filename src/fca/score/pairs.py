@@ -58,9 +58,8 @@ class Pairs:
                 require_made_of(samples, layout, latents)
                 require_made_of(latents, layout, truth)
             self.quarantine += (samples or truth).manifest.quarantine
-        if shards is None and len(self) < 2:
-            remedy = f"raise datasets.{dataset}.validation.clips"
-            raise FcaError(f"{dataset} has {len(self)} clips to score", "at least 2", remedy)
+        if shards is None:
+            require_two(dataset, len(self))
 
     def __len__(self) -> int:
         return sum(len(matches) for _, _, matches in self._parts)
@@ -135,6 +134,17 @@ def _matches(truth: Shard, samples: Shard | None, kind: SampleKind) -> list[tupl
                 remedy,
             )
     return matches
+
+
+def require_two(dataset: str, clips: int) -> None:
+    """`FcaError` where there are not enough clips for a score."""
+    if clips < 2:
+        raise FcaError(
+            f"{dataset} validation has {clips} clips to score",
+            "at least 2",
+            f"raise datasets.{dataset}.validation.clips, or mend the clips that can't be used: "
+            f"`fca data verify {dataset}` lists them with remedies",
+        )
 
 
 def require_made_of(shard: Shard, layout: Layout, parent: Shard) -> None:

@@ -170,7 +170,8 @@ def distances(
         return np.array([frechet_distance(truth[rows], prediction[rows]) for rows in draws])
 
     def kvd_resampled(truth: Features, prediction: Features) -> NDArray[np.float64]:
-        return resampled_kernel_distances(truth, prediction, counts)
+        several = (counts > 0).sum(1) > 1  # a clip drawn alone has no other to be compared with
+        return resampled_kernel_distances(truth, prediction, counts[several])
 
     def interval(
         distance: Callable[[Features, Features], float],

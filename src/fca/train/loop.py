@@ -11,6 +11,7 @@ from accelerate.utils import broadcast_object_list
 from torch.utils.data import DataLoader
 
 from fca.config import Config, Layout
+from fca.data.quarantine import require_usable
 from fca.data.shards import Shard
 from fca.errors import Interrupted
 from fca.runs import LOG, SKIPPED, JsonLines, Record
@@ -34,13 +35,15 @@ def train(config: Config, dataset: str, variant: str, stop: Stop | None = None, 
 
     Raises:
         Interrupted: `stop` said so; everything is saved.
-        FcaError: an unfinished run of something else, steps that are not finite, a full disk, damaged data.
+        FcaError: no clip to train on, an unfinished run of something else, steps that are not finite, a full disk,
+            damaged data.
     """
     layout, settings = Layout(config), config.train
     accelerator = new_accelerator(config, str(run_folder(config, dataset, variant)))
     base = config.variant(variant).base
     latents = [layout.latents(dataset, "train", shard, base) for shard in layout.shards(dataset, "train")]
     clips = LatentClips(latents, config.seed)
+    require_usable(dataset, "train", len(clips), (row for shard in clips.shards for row in shard.manifest.quarantine))
     # now: should they be made again in the days of training, the manifest still names what was trained on
     parents = {str(path.relative_to(layout.root)): Shard(path).manifest.sha256 for path in latents}
     stop = stop or Stop()

@@ -22,7 +22,7 @@ from fca.data.manifest import made_by
 from fca.data.shards import Shard
 from fca.errors import FcaError
 from fca.score.interval import Interval, mean_interval, resampling_counts
-from fca.score.pairs import Pairs, with_given_frames
+from fca.score.pairs import Pairs, require_two, with_given_frames
 from fca.score.protocol import protocol_sha256
 from fca.vbench.videos import codec_name, pixels_sha256, write_video
 from fca.vbench.weights import DIMENSIONS, TRUTH, dimensions, python_of, request, require
@@ -143,6 +143,8 @@ def measured(config: Config, settings: VBench, source: Source, path: Path, input
     """Write the videos of a shard, run the official functions on them, keep the rows at `path`, remove the videos."""
     videos = path.with_name(f"{path.stem}-videos")
     remove(videos)
+    if not source.count:  # the package divides by the number of clips
+        return {"rows": [], "inputs": inputs}
     require_space(videos, source.count * config.clip.frames * config.clip.height * config.clip.width * 3)
     videos.mkdir(parents=True)
     try:
@@ -190,15 +192,15 @@ def run_official(settings: VBench, asked: dict[str, Any], folder: Path) -> dict[
 def summary(config: Config, dataset: str, row: str, shards: list[dict[str, Any]]) -> dict[str, Any]:
     """The second step: the mean of every dimension over all clips, with its interval, and the rows behind it."""
     rows = [clip for shard in shards for clip in shard["rows"]]
-    if len(rows) < 2:
-        raise FcaError(f"{dataset} has {len(rows)} clips to score", "at least 2")
-    if len({json.dumps([shard["versions"], shard["weights"]], sort_keys=True) for shard in shards}) > 1:
+    require_two(dataset, len(rows))
+    scored = [shard for shard in shards if shard["rows"]]
+    if len({json.dumps([shard["versions"], shard["weights"]], sort_keys=True) for shard in scored}) > 1:
         raise FcaError(
             f"the shards of {row} were measured with different versions of VBench's packages",
             "one environment for all",
             f"remove {Layout(config).vbench_shard(dataset, row, 0).parent} and run the same command again",
         )
-    first = shards[0]
+    first = scored[0]
     counts = resampling_counts(len(rows), config.score.bootstrap, config.seed)
     scores: dict[str, Interval] = {
         name: mean_interval(np.array([clip[name] for clip in rows]), counts, config.score.confidence)
