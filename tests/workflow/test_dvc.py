@@ -167,6 +167,14 @@ def test_pulled_elsewhere_means_nothing_to_do(reproduced, pulled) -> None:
 
 
 @pytest.mark.slow
+def test_clips_made_again_after_a_pull_make_nothing_else_run(pulled) -> None:
+    run = pulled.snakemake("--cores", "2", "--forcerun", "fetch", "--", "prepare_ssv2")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert list((pulled.folder / "data/pocket/ssv2/latents").rglob("*.h5"))
+    nothing_to_do(pulled)
+
+
+@pytest.mark.slow
 def test_pictures_never_go_to_a_remote(reproduced, pulled) -> None:
     assert len(list((reproduced.folder / "data/pocket").rglob("*.h5"))) > 5
     stored = [path for path in (reproduced.folder.parent / "store").rglob("*") if path.is_file()]
