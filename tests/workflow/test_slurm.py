@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -106,13 +107,14 @@ def ask(project: Project, old: str, new: str) -> None:
     project.replace("workflow/profiles/slurm/config.yaml", old, new)
 
 
-def steps_of(project: Project) -> list[int]:
-    """Processes of `fca` at work in the project's folder."""
+def at_work(project: Project, command: bytes = b"") -> list[int]:
+    """Processes of Slurm's jobs in the project's folder, those with `command` in their command line."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             here = process.joinpath("cwd").resolve() == project.folder.resolve()
-            if here and b"/fca\0" in process.joinpath("cmdline").read_bytes():
+            ours = os.getsid(int(process.name)) == os.getsid(0)
+            if here and not ours and command in process.joinpath("cmdline").read_bytes():
                 found.append(int(process.name))
         except OSError:
             continue
@@ -137,7 +139,8 @@ def step_daemons() -> list[int]:
 
 def kill(*processes: int) -> None:
     for process in processes:
-        os.kill(process, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it went with another
+            os.kill(process, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("way", ["scancel", "SIGKILL"])
@@ -150,7 +153,7 @@ def test_a_killed_job_of_several_shards_is_tried_again_and_keeps_the_finished_on
     if way == "scancel":
         call("scancel", job)
     else:
-        kill(*steps_of(project))
+        kill(*at_work(project, b"/fca\0"))
     said = run.finished()
     assert set(run.counts("end").values()) == {1}  # no shard was made twice
     assert sum(run.counts("start").values()) == sum(run.counts("end").values()) + 1
@@ -223,7 +226,7 @@ def test_a_lost_node(project) -> None:
     run.until(lambda lines: lines and lines[-1].startswith("from-0 train"))
     time.sleep(4)
     node = call("sinfo", "--noheader", "--format=%n").split()[0]
-    kill(daemon("slurmd"), *step_daemons(), *steps_of(project))
+    kill(daemon("slurmd"), *step_daemons(), *at_work(project))
     call("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
     call("scontrol", "update", f"nodename={node}", "state=resume")
     call(SCRIPT, "start")
