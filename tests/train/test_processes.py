@@ -42,6 +42,13 @@ def wait_for_steps(process: subprocess.Popen, config: Config, steps: int) -> Non
         time.sleep(0.02)
 
 
+def of_rank(process: subprocess.Popen, rank: int) -> int:
+    """The one of its processes that has this rank."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    [found] = [child for child in children if f"\0RANK={rank}\0" in "\0" + Path(f"/proc/{child}/environ").read_text()]
+    return int(found)
+
+
 def adapter(config: Config) -> dict[str, torch.Tensor]:
     return FCAAdapter.from_pretrained(Layout(config).model("ssv2", "fca")).state_dict()
 
@@ -132,15 +139,24 @@ def test_four_processes_and_two_passes_are_eight_clips(encoded, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
+def test_a_signal_to_one_process_stops_all_in_the_same_step(encoded, tmp_path, rank):
+    config, command = changed(encoded, tmp_path, steps=10_000, batch_size=1, processes=2, checkpoint_every=10_000)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    wait_for_steps(process, config, 2)
+    os.kill(of_rank(process, rank), signal.SIGUSR1)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED, said
+    [step] = checkpoints(run_folder(config, "ssv2", "fca"))
+    assert f"fca train: stopped after step {step} of 10000" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
 def test_no_process_hangs_when_another_dies_and_the_run_goes_on(encoded, tmp_path, rank):
     config, command = changed(encoded, tmp_path / "a", steps=8, batch_size=1, processes=2, checkpoint_every=1)
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     wait_for_steps(process, config, 2)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    [victim] = [
-        int(child) for child in children if f"\0RANK={rank}\0" in "\0" + Path(f"/proc/{child}/environ").read_text()
-    ]
-    os.kill(victim, signal.SIGKILL)
+    os.kill(of_rank(process, rank), signal.SIGKILL)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     assert f"process {rank} of 2 was killed (SIGKILL)" in said
