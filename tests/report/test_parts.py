@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fca.comparisons import COMPARISONS
+from fca.comparisons import COMPARISONS, compared
 from fca.config import Config, Layout
 from fca.data.shards import Shard
 from fca.report.beside import beside
@@ -62,6 +62,13 @@ def test_the_sentence_admits_defeat(config: Config) -> None:
     assert "FCA reaches FVD 50.0 against 49.0 for the unadapted base and 20.0 for repeating" in text
     assert "worse than repeating the last given frame" in text
     assert "not told apart from the unadapted base (the intervals overlap)" in text
+
+
+def test_the_page_is_about_fca_wherever_it_stands(config: Config) -> None:
+    change(config, "lora", fvd=40.0)
+    shown = compared(config, "figure5")
+    assert list(shown.variants)[:2] == ["lora", "fca"]
+    assert sentence(collect(shown)[0]).startswith("On ssv2 FCA reaches FVD ")
 
 
 def test_other_protocols_are_not_compared(config: Config) -> None:

@@ -86,9 +86,10 @@ class DatasetResult:
 
     @property
     def lead(self) -> VariantResult | None:
-        """The variant that the report is about: the first trained one with scores, or any first one."""
+        """The variant that the report is about: of those with scores the first with FCA, else trained, else any."""
         scored = [result for result in self.variants if result.scores]
-        return next((result for result in scored if result.variant.trained), scored[0] if scored else None)
+        scored.sort(key=lambda result: (result.variant.adapter != "fca", not result.variant.trained))
+        return scored[0] if scored else None
 
 
 def collect(config: Config) -> list[DatasetResult]:
