@@ -16,7 +16,7 @@ from fca.comparisons import COMPARISONS
 from fca.data.files import is_full
 from fca.data.verify_command import add_verify
 from fca.errors import FcaError
-from fca.options import add_check, add_floor, add_plan
+from fca.options import add_check, add_common, add_floor, add_plan, positive
 from fca.report.options import add_compare
 from fca.sample.options import add_predict
 from fca.status import add_status
@@ -212,18 +212,6 @@ def _config_schema(arguments: argparse.Namespace) -> None:
     print(schema(), end="")
 
 
-def _add_common(command: argparse.ArgumentParser) -> None:
-    command.add_argument("-c", "--config", type=Path, metavar="FILE", default=Path("config/pocket.yaml"),
-                         help="configuration (default: %(default)s)")  # fmt: skip
-    command.add_argument("--debug", action="store_true", help="show a traceback with an error")
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fca",
@@ -241,7 +229,7 @@ def _parser() -> argparse.ArgumentParser:
     def step(name: str, function: Callable, help: str, *names: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
         command.set_defaults(function=function)
-        _add_common(command)
+        add_common(command)
         for positional_name in names:
             command.add_argument(positional_name, **described[positional_name])
         return command
@@ -270,12 +258,12 @@ def _parser() -> argparse.ArgumentParser:
     looks = data.add_subparsers(dest="action", required=True, metavar="ACTION")
     preview = looks.add_parser("preview", help="write a page of contact sheets, once `fca index` has run")
     preview.set_defaults(function=_preview)
-    _add_common(preview)
+    add_common(preview)
     preview.add_argument("dataset", **described["dataset"])
     preview.add_argument("--split", choices=["train", "validation"], help="only this split (default: both)")
-    preview.add_argument("--clips", type=_positive, default=12, metavar="N",
+    preview.add_argument("--clips", type=positive, default=12, metavar="N",
                          help="clips shown of each split, evenly spaced (default: %(default)s)")  # fmt: skip
-    add_verify(looks, _add_common)
+    add_verify(looks)
 
     add_check(looks)
 

@@ -20,11 +20,9 @@ def add_check(actions: Any) -> None:
         "was made from, with its manifest. Exit status 1 where something is missing, damaged or stale.",
     )
     check.set_defaults(function=_check)
-    _add_common(check)
+    add_common(check)
     check.add_argument("dataset", nargs="?", help="a dataset of the configuration (default: all)")
-    check.add_argument(
-        "--workers", type=_positive, metavar="N", help="processes that read (default: one for each core)"
-    )
+    check.add_argument("--workers", type=positive, metavar="N", help="processes that read (default: one for each core)")
 
 
 def add_floor(commands: Any) -> None:
@@ -36,7 +34,7 @@ def add_floor(commands: Any) -> None:
         "through it can be better.",
     )
     floor.set_defaults(function=_floor)
-    _add_common(floor)
+    add_common(floor)
     floor.add_argument("dataset", help="a dataset of the configuration, such as ssv2")
 
 
@@ -49,7 +47,7 @@ def add_plan(commands: Any) -> None:
         "Reads no data and no weights.",
     )
     plan.set_defaults(function=_plan)
-    _add_common(plan)
+    add_common(plan)
     plan.add_argument(
         "--ablations", action="store_true", help="the variants below ablations too, not only those of all"
     )
@@ -101,13 +99,15 @@ def _loaded(arguments: argparse.Namespace) -> "Config":
     return config
 
 
-def _add_common(command: argparse.ArgumentParser) -> None:
+def add_common(command: argparse.ArgumentParser) -> None:
+    """The options that every step has."""
     command.add_argument("-c", "--config", type=Path, metavar="FILE", default=Path("config/pocket.yaml"),
                          help="configuration (default: %(default)s)")  # fmt: skip
     command.add_argument("--debug", action="store_true", help="show a traceback with an error")
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """For `type=`: a whole number above 0."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)

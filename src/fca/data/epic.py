@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from fca.data.clip import ClipRecord, Listing
+from fca.data.clip import ClipRecord, Listing, annotations_of
 from fca.data.decode import ClipError
 from fca.data.quarantine import Quarantine
 from fca.data.timed import Extent, extent_of
@@ -113,12 +113,7 @@ def read_segments(path: Path, limit: int | None = None) -> list[tuple[str, str, 
 
 def find_annotations(raw: Path, split: str) -> Path:
     """The CSV of a split."""
-    candidates = [raw / folder / f"EPIC_100_{split}.csv" for folder in FOLDERS]
-    for path in candidates:
-        if path.is_file():
-            return path
-    shown = ", ".join(path.relative_to(raw).as_posix() for path in candidates)
-    raise FcaError(f"{raw} has no annotations for {split}", f"one of {shown}", f"get {WHERE}")
+    return annotations_of(raw, split, [f"{folder}/EPIC_100_{split}.csv" for folder in FOLDERS], WHERE)
 
 
 def annotation_files(raw: Path) -> list[Path]:

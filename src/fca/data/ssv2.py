@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from fca.data.clip import ClipRecord, Listing
+from fca.data.clip import ClipRecord, Listing, annotations_of
 from fca.data.decode import ClipError, count_all
 from fca.data.quarantine import Quarantine
 from fca.errors import FcaError
@@ -57,12 +57,8 @@ def index_ssv2(raw: Path, dataset: str, train: int, validation: int) -> Listing:
 
 def find_annotations(raw: Path, split: str) -> Path:
     """The JSON file of a split under any of the names that the dataset has been published with."""
-    candidates = [raw / folder / name.format(split) for folder in FOLDERS for name in NAMES]
-    for path in candidates:
-        if path.is_file():
-            return path
-    shown = ", ".join(path.relative_to(raw).as_posix() for path in candidates)
-    raise FcaError(f"{raw} has no annotations for {split}", f"one of {shown}", f"get {WHERE}")
+    names = [f"{folder}/{name.format(split)}" for folder in FOLDERS for name in NAMES]
+    return annotations_of(raw, split, names, WHERE)
 
 
 def annotation_files(raw: Path) -> list[Path]:

@@ -1,22 +1,19 @@
 """`fca data verify`: what was found, for a person at a terminal. Quick to import."""
 
 import argparse
-import logging
 from collections import Counter
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fca.errors import FcaError
+from fca.options import add_common
 
 if TYPE_CHECKING:
     from fca.data.manifest import Manifest
 
 SHOWN = 20
 
-log = logging.getLogger(__name__)
 
-
-def add_verify(looks: Any, add_common: Callable[[argparse.ArgumentParser], None]) -> None:
+def add_verify(looks: Any) -> None:
     """Add the action to those of `fca data`."""
     command = looks.add_parser(
         "verify",
