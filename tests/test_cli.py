@@ -187,9 +187,10 @@ def test_files_that_can_not_be_read_or_written_are_named(stand_in, capsys, code)
     assert "Traceback" not in error
 
 
-def test_defects_are_not_hidden(stand_in) -> None:
-    stand_in("fca.report.page", "report", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+@pytest.mark.parametrize("defect", [lambda: 1 / 0, lambda: Path("no/such.j2").read_text(), lambda: os.stat(999)])
+def test_defects_are_not_hidden(stand_in, defect) -> None:
+    stand_in("fca.report.page", "report", lambda *_: defect())
+    with pytest.raises((ZeroDivisionError, OSError), match=r"division|No such|Bad file"):
         main(["report", "-c", POCKET])
 
 

@@ -4,6 +4,8 @@ Modules that take long to import are imported by the subcommand that needs them.
 """
 
 import argparse
+import errno
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -26,6 +28,9 @@ from fca.vbench.options import add_vbench
 if TYPE_CHECKING:
     from fca.config import Config
 
+DEFECTS = (None, errno.ENOENT, errno.EBADF)
+"""Of an OSError: steps look for what they read and say who makes it, so a file that is missing here was named wrong."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand. Exit status: 0 done, 1 a problem, 2 a wrong command line or configuration, 75
@@ -46,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if is_full(error):
             return _failed(arguments, str(_full_disk(error, arguments)), 1)
-        if isinstance(error, OSError) and error.filename is not None:
+        if isinstance(error, OSError) and isinstance(error.filename, str | bytes) and error.errno not in DEFECTS:
             return _failed(arguments, str(_no_access(error)), 1)
         raise
 
@@ -75,7 +80,7 @@ def _full_disk(error: Exception, arguments: argparse.Namespace) -> FcaError:
 
 def _no_access(error: OSError) -> FcaError:
     return FcaError(
-        f"{error.filename}: {error.strerror}",
+        f"{os.fsdecode(error.filename)}: {error.strerror}",
         "a file or folder that this user may read and write, on a disk that works",
         "mend that, then run the same command again; --debug shows where it was needed",
     )

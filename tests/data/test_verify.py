@@ -258,16 +258,26 @@ def test_clips_excluded_by_hand(tmp_path: Path) -> None:
         "train\t3\ta\ntrain\t3\tb": "twice",
         "test\t3\ta": "there is no clip '3' in 'test'",
         "train\t3\u2028\ta": "there is no clip",  # a line is what ends with a line feed
+        '#\nvalidation\t4\t"no" hand\n': "can't be read",
+        'train\t3\t"no\nvalidation\t4\tno\n': "can't be read",  # a quote that never ends hides no line
+        'validation\t4\t"not\na hand"\ntrain\t9\tno': "there is no clip '9'",
     }.items():
         path.write_text(text)
         with pytest.raises(FcaError, match=rf"exclude\.tsv, line \d.*{problem}"):
             verify(config, "ssv2")
-    path.write_text('train\t3\t"no\nvalidation\t4\tno\n')  # a quote that never ends hides no line
-    with pytest.raises(FcaError, match="named by exclude, can't be read"):
-        verify(config, "ssv2")
     path.unlink()
     with pytest.raises(FcaError, match="named by exclude, can't be read"):
         verify(config, "ssv2")
+
+
+def test_what_begins_with_a_hash_hides_no_line_of_the_list_by_hand(tmp_path: Path) -> None:
+    """Quotes in comments open nothing; also in a list that an editor wrote with a byte order mark."""
+    path = tmp_path / "exclude.tsv"
+    config, _ = ssv2_of(tmp_path, exclude=str(path))
+    text = '# by hand\n#train\t2\t"was bad\ntrain\t3\tbad\n#\t"\n# and\t" so on\nvalidation\t4\t"not\n# a ""hand"""\n'
+    for lines in (text, text.removeprefix("# by hand\n"), text.replace("\n", "\r\n")):
+        path.write_bytes(b"\xef\xbb\xbf" + lines.encode())
+        assert [row.id for row in verify(config, "ssv2").quarantine] == ["3", "4"]
 
 
 def test_what_steers_a_terminal_is_printed_as_its_escape(capsys) -> None:

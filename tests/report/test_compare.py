@@ -127,9 +127,21 @@ def test_a_report_is_not_written_over(runs: tuple[Config, Config]) -> None:
     for config in runs:
         report(config)
         before = Layout(config).report.read_bytes()
-        with pytest.raises(FcaError, match="holds a report"):
+        with pytest.raises(FcaError, match=r"holds index\.html"):
             compare(*runs, FILES, Path(config.report_dir))
         assert Layout(config).report.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "names", [["assets/photo.png", "notes.txt"], ["assets/photo.png", "index.html"], ["index.html"]]
+)
+def test_a_folder_of_other_things_stays_as_it_is(runs: tuple[Config, Config], tmp_path: Path, names: list[str]) -> None:
+    for name in names:
+        (tmp_path / "site" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "site" / name).write_text("mine")
+    with pytest.raises(FcaError, match=rf"site holds {names[-1]}, which is not this page's"):
+        compare(*runs, FILES, tmp_path / "site")
+    assert all((tmp_path / "site" / name).read_text() == "mine" for name in names)
 
 
 def test_the_command_names_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:

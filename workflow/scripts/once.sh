@@ -17,7 +17,7 @@ copy() { # FROM TO: whole or not at all, and new: Snakemake compares times
     mv "$2.aside" "$2"
 }
 
-kept=.snakemake/kept/$run/$manifest
+kept=.snakemake/kept/$manifest/$run
 if [ -e "$kept" ]; then
     echo "finished before, in this run of Snakemake"
     copy "$kept" "$manifest"

@@ -1,7 +1,8 @@
 """Clips that a person wants left out: a list by hand, which travels as quarantine rows like any other reason."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from fca.config import Dataset
@@ -31,15 +32,7 @@ def read_excluded(path: Path, records: Iterable[ClipRecord]) -> list[Quarantine]
     """
     known = {(record.split, record.id): record for record in records}
     rows: dict[tuple[str, str], Quarantine] = {}
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file, "excel-tab", strict=True)  # as unusable.tsv is written
-            lines = [(reader.line_num, fields) for fields in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise FcaError(f"{path}, named by exclude, can't be read ({error})", FORM) from error
-    for number, fields in lines:
-        if not fields or fields[0].startswith("#"):
-            continue
+    for number, fields in _lines(path):
         if len(fields) != 3 or not fields[2].strip():
             raise FcaError(f"{path}, line {number} has not three fields: {' '.join(fields)!r}", FORM)
         split, identifier, reason = fields
@@ -54,3 +47,27 @@ def read_excluded(path: Path, records: Iterable[ClipRecord]) -> list[Quarantine]
         record = known[split, identifier]
         rows[split, identifier] = Quarantine(record.dataset, split, identifier, "exclude", record.media, reason.strip())
     return list(rows.values())
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Number and fields of the lines that count. As in unusable.tsv, a field in quotes may go on in the next line."""
+    number = 0
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = iter(file)
+            for line in lines:
+                number += 1
+                if line.startswith("#"):
+                    continue
+                reader = csv.reader(chain([line], lines), "excel-tab", strict=True)
+                if fields := next(reader):
+                    yield number, fields
+                number += reader.line_num - 1
+    except (OSError, UnicodeDecodeError) as error:
+        raise FcaError(f"{path}, named by exclude, can't be read ({error})", FORM) from error
+    except csv.Error as error:
+        raise FcaError(
+            f"{path}, line {number} can't be read ({error})",
+            FORM,
+            'a field that begins with a quote stands in quotes, and each of its own is doubled: "a ""hand"""',
+        ) from error

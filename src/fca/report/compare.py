@@ -24,6 +24,7 @@ from fca.report.table import Cell, cell
 from fca.score.interval import Interval, mean_interval, resampling_counts
 from fca.score.protocol import require_same_protocol
 
+TITLE = "Two runs compared"
 EQUAL = "equal"
 LABELS = {"best": "best for B", "median": "median", "worst": "best for A"}
 
@@ -72,7 +73,7 @@ def compare(a: Config, b: Config, files: tuple[str, str], folder: Path | None = 
 
     Raises:
         FcaError: the two are one run, nothing was scored in both, their scores can't be compared because
-            protocols, feature networks or clips differ, or `folder` holds a report.
+            protocols, feature networks or clips differ, or `folder` holds anything else than such a page.
     """
     if Layout(a).root.resolve() == Layout(b).root.resolve():
         raise FcaError(
@@ -92,15 +93,14 @@ def compare(a: Config, b: Config, files: tuple[str, str], folder: Path | None = 
         for one, _, variants in shared
     ]
     folder = folder or Path(a.report_dir) / "compare"
-    if (folder / Layout(a).metrics.name).exists():
-        raise FcaError(f"{folder} holds a report", "a folder of its own for the page", "name another with --out")
+    _check_folder(folder)
     with write_aside(folder / "assets") as assets:
         assets.mkdir()
         limit = min(a.report.clips, b.report.clips)
         galleries = [_gallery(one, variants, limit, assets) for one, _, variants in shared]
         text = render(
             {
-                "title": "Two runs compared",
+                "title": TITLE,
                 "config": a,
                 "assets": "assets",
                 "files": files,
@@ -118,6 +118,18 @@ def compare(a: Config, b: Config, files: tuple[str, str], folder: Path | None = 
     with write_aside(folder / "index.html") as page:
         page.write_text(text, encoding="utf-8", newline="\n")
     return folder / "index.html"
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder where `index.html` or `assets` may be another's; also of a half-written page, all is ours."""
+    others = [item.name for item in folder.iterdir() if not item.name.startswith(".aside-")] if folder.is_dir() else []
+    page = folder / "index.html"
+    if page.exists() and f"<h1>{TITLE}</h1>" in page.read_text(encoding="utf-8", errors="replace"):
+        others.remove(page.name)
+    if others := sorted(set(others) - {"assets"}):
+        raise FcaError(
+            f"{folder} holds {others[0]}, which is not this page's", "a folder of its own", "name another with --out"
+        )
 
 
 Pair = tuple[VariantResult, VariantResult]
