@@ -125,7 +125,7 @@ def test_ablations_are_planned_where_they_are_trained(tmp_path):
 def test_the_command(tmp_path, capsys):
     shutil.copytree(CONFIG / "variants", tmp_path / "variants")
     config = tmp_path / "pocket.yaml"
-    config.write_text((CONFIG / "pocket.yaml").read_text() + f"data_dir: {tmp_path}\n")
+    config.write_text((CONFIG / "pocket.yaml").read_text() + f"data_dir: {tmp_path}\nrun_dir: {tmp_path}\n")
     assert main(["plan", "-c", str(config), "--json", "--clips-per-second", "sample=2"]) == 0
     values = json.loads(capsys.readouterr().out)
     assert values["total"]["disk"]["clips"] > 0

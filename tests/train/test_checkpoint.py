@@ -85,7 +85,7 @@ def test_what_is_not_the_files_fault_damages_no_checkpoint(tmp_path):
         save_checkpoint(tmp_path, state(step))
     checkpoint_path(tmp_path, 2).unlink()
     checkpoint_path(tmp_path, 2).mkdir()
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(FcaError, match=r"checkpoint-0000002\.pt: Is a directory"):
         load_newest(tmp_path)
     assert steps(tmp_path) == [1, 2]
 
