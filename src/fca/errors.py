@@ -1,8 +1,19 @@
 """The one exception that users are meant to read, and the status of a step that stopped to go on later."""
 
+import shlex
+from pathlib import Path
+
 INTERRUPTED = 75
 """Exit status of a step that was asked to stop, saved what it had, and goes on when the same command is run again
 (EX_TEMPFAIL of sysexits.h): a scheduler should queue it again."""
+
+
+def remake(*paths: Path | str) -> str:
+    """For a remedy: the command that makes lost files again.
+
+    They are named in it, because Snakemake misses a file in the middle, whose results are there, only when asked for.
+    """
+    return f"`snakemake --cores 2 {shlex.join(map(str, paths))}` (and this scale's --configfile)"
 
 
 class FcaError(Exception):

@@ -137,11 +137,19 @@ def test_the_remedy_makes_it_good(project):
     _, bad = check(project, ["ssv2"])
     command = remedy(bad).split("`")[1]
     assert command == f"rm -rf {path} {path.with_suffix('.json')}"
+    assert f"`snakemake --cores 2 {path.with_suffix('.json')}`" in remedy(bad)  # `all` would not miss it
     for name in command.split()[2:]:
         Path(name).unlink()
     encode(project, "ssv2", "validation", 0)
     assert check(project, ["ssv2"])[1] == []
     assert path.read_bytes() == good
+
+
+def test_a_model_that_has_lost_its_manifest_is_named(layout):
+    layout.model("ssv2", "fca").mkdir(parents=True)
+    [bad] = check(layout.config, ["ssv2"])[1]
+    assert bad.path == layout.model_manifest("ssv2", "fca")
+    assert "there is no manifest" in bad.why
 
 
 def test_the_command_ends_with_1_and_names_the_shard(layout, tmp_path, capsys):

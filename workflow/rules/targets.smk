@@ -34,5 +34,6 @@ for name in CONFIG.datasets:
             f"evaluate_{name}"
         input:
             scores(name),
+            [samples(name, variant) for variant in CONFIG.variants],
             edited_samples(name),
             LAYOUT.floor(name),

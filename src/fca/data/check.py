@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -14,7 +15,7 @@ from fca.config import Config, Layout
 from fca.config.settings import FLOOR
 from fca.data.manifest import Manifest
 from fca.data.shards import Shard, manifest_path
-from fca.errors import FcaError
+from fca.errors import FcaError, remake
 from fca.vbench.weights import TRUTH
 
 
@@ -101,16 +102,15 @@ def table(layout: Layout, checked: int, bad: Sequence[Bad]) -> str:
 def remedy(bad: Sequence[Bad]) -> str:
     """What makes the bad ones again."""
     files = list(dict.fromkeys(str(path) for row in bad for path in (row.path, manifest_path(row.path))))
-    return (
-        f"`rm -rf {' '.join(files)}` and run the workflow again: it makes what is missing, and all that depends on it"
-    )
+    made = dict.fromkeys(manifest_path(row.path) for row in bad)
+    return f"`rm -rf {shlex.join(files)}`, then {remake(*made)}, and last `snakemake all` for what depends on it"
 
 
 def _other_manifests(layout: Layout, dataset: str) -> Iterator[Path]:
     """Manifests of what is no shard and was made from something: the index and the models."""
     paths = [layout.index_manifest(dataset)]
     paths += [layout.model_manifest(dataset, name) for name, own in layout.config.every_variant.items() if own.trained]
-    return (path for path in paths if path.exists())
+    return (path for path in paths if path.exists() or path.with_suffix("").is_dir())
 
 
 def _stale(layout: Layout, manifest: Path) -> Iterator[Bad]:

@@ -17,7 +17,7 @@ from fca.config import BaseKind, Config
 from fca.config.parts import part
 from fca.data.files import write_aside
 from fca.data.quarantine import Quarantine
-from fca.errors import FcaError
+from fca.errors import FcaError, remake
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ class Manifest:
     @classmethod
     def read(cls, path: Path | str) -> Self:
         """Read a manifest; `FcaError` when it is missing, damaged, or not a manifest."""
-        remedy = f"remove {path} and run the workflow again: it makes what is missing"
+        remedy = f"remove {path}, then {remake(path)}"
         try:
             text = Path(path).read_text(encoding="utf-8")
         except FileNotFoundError:
             raise FcaError(
                 f"there is no manifest {path}",
                 "the step that makes it to have run",
-                "run the workflow (`snakemake`), or that `fca` step by hand",
+                f"{remake(path)}, or that `fca` step by hand",
             ) from None
         try:
             values = json.loads(text)

@@ -19,7 +19,7 @@ from fca.data.columns import TABLES, Column, bytes_of, check_columns, content_ha
 from fca.data.files import require_space, write_aside
 from fca.data.manifest import Manifest
 from fca.data.quarantine import Quarantine
-from fca.errors import FcaError
+from fca.errors import FcaError, remake
 
 MADE_BY = {"clips": "fca resample", "latents": "fca encode", "samples": "fca sample", "readings": "fca score"}
 ROOM = 2**20  # bytes beside the arrays: headers, chunk index, manifest
@@ -191,11 +191,11 @@ class Shard:
             raise self._damaged(f"{problem} ({_short(error)})") from error
 
     def _damaged(self, problem: str) -> FcaError:
-        maker = MADE_BY.get(self.manifest.kind, "the workflow")
+        maker, manifest = MADE_BY.get(self.manifest.kind, "a step"), manifest_path(self.path)
         return FcaError(
             f"{self.path} can't be used: {problem}",
             f"{self.manifest.count} {self.manifest.kind} with content sha256 {self.manifest.sha256[:12]}...",
-            f"`rm -f {self.path} {manifest_path(self.path)}` and run the workflow again (`{maker}` makes it)",
+            f"`rm -f {self.path} {manifest}`, then {remake(manifest)}; `{maker}` makes it",
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fca.config import Config, Layout
-from fca.errors import FcaError
+from fca.errors import FcaError, remake
 from fca.report.collect import DatasetResult
 from fca.report.figures import Chart, Curve, line_chart
 from fca.report.metrics import significant
@@ -68,7 +68,7 @@ def _floor(path: Path, dataset: DatasetResult, frames: int) -> Floor:
         raise FcaError(
             f"{path} is not a score file of the VAE ({type(error).__name__}: {error})",
             "the JSON object that `fca score-floor` writes",
-            f"remove {path} and run the workflow again: it makes what is missing",
+            f"remove {path}, then {remake(path)}",
         ) from error
     lead = dataset.lead
     if lead is not None and lead.scores is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fca.data.quarantine import Quarantine
-from fca.errors import FcaError
+from fca.errors import FcaError, remake
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def read_scores(path: Path, round_trip: str | None = None) -> ScoreFile | None:
         raise FcaError(
             f"{path} is not a score file ({type(error).__name__}: {error})",
             "the JSON object that `fca score` writes",
-            f"remove {path} and run the workflow again: it makes what is missing",
+            f"remove {path}, then {remake(path)}",
         ) from error
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from fca.comparisons import VBENCH_PUBLISHED
 from fca.config import Config, Layout
 from fca.data.check import changed_parents
-from fca.errors import FcaError
+from fca.errors import FcaError, remake
 from fca.vbench.weights import DIMENSIONS, TRUTH, WEIGHTS, WeightFile, missing, python_of
 
 
@@ -119,7 +119,7 @@ def read(path: Path) -> dict[str, Any] | None:
         raise FcaError(
             f"{path} is not a result of VBench ({type(error).__name__}: {error})",
             "the JSON object that `fca vbench` writes",
-            f"remove {path} and run the workflow again: it makes what is missing",
+            f"remove {path}, then {remake(path)}",
         ) from error
     return values
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fca.config import Config, Layout, SampleKind
-from fca.data.shards import Shard
-from fca.errors import FcaError
+from fca.data.shards import Shard, manifest_path
+from fca.errors import FcaError, remake
 
 Clips = NDArray[np.uint8]
 
@@ -155,7 +155,7 @@ def require_made_of(shard: Shard, layout: Layout, parent: Shard) -> None:
         raise FcaError(
             f"{shard.path} was not made from {parent.path} as it is now",
             f"{parent.manifest.sha256[:12]} among its parents, where {(made_of or 'nothing')[:12]} stands",
-            f"remove {shard.path} and its manifest and run the workflow again",
+            f"remove {shard.path} and its manifest, then {remake(manifest_path(shard.path))}",
         )
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from fca.data.shards import Shard
-from fca.errors import FcaError
+from fca.data.shards import Shard, manifest_path
+from fca.errors import FcaError, remake
 from fca.model.diffusion import draw_posterior
 from fca.seeds import generator, seed_of
 from fca.stop import leave_signals_to_parent
@@ -30,10 +30,11 @@ class LatentClips(Dataset):
         seen: dict[str, Path] = {}
         for shard in self.shards:
             if twice := [name for name in shard.ids if name in seen]:
+                both = shard.path, seen[twice[0]]
                 raise FcaError(
-                    f"{shard.path} and {seen[twice[0]]} both hold {twice[0]!r}",
+                    f"{both[0]} and {both[1]} both hold {twice[0]!r}",
                     "each clip in one shard",
-                    "remove both and their manifests and run the workflow again (`fca encode` makes them)",
+                    f"remove both and their manifests, then {remake(*map(manifest_path, both))}",
                 )
             seen |= dict.fromkeys(shard.ids, shard.path)
         self.seed = seed
