@@ -16,6 +16,7 @@ from fca.data.shards import Shard
 from fca.encode.blip2 import preprocess
 from fca.encode.networks import Encoders
 from fca.encode.shard import encode, half
+from fca.encode.vae import decode, load_vae
 from fca.errors import FcaError
 from tests.conftest import CAPTIONS, encode_stored, small_config, write_clips
 
@@ -143,6 +144,18 @@ def test_a_missing_checkpoint_is_named(project):
     base = project.base.model_copy(update={"model": "weights/none"})
     with pytest.raises(FcaError, match="weights/none"):
         Encoders(base.model_copy(update={"model": "./weights/none"}), "fp32")
+
+
+def test_of_sixteen_frames_the_first_four_are_one_picture(project):
+    """A property of CogVideoX's decoder, whatever its weights: docs/scores.md, VAE floor."""
+    vae = load_vae(project.base, "fp32")
+    latents = torch.randn(1, 5, vae.config.latent_channels, 4, 6, generator=torch.Generator().manual_seed(0))
+    video = decode(vae, latents[:, :4])[0]
+    assert len(video) == 16
+    assert [bool((picture == video[0]).all()) for picture in video[:5]] == [True, True, True, True, False]
+    odd = decode(vae, latents)[0]
+    assert len(odd) == 17
+    assert not (odd[1] == odd[0]).all()
 
 
 def test_what_float16_cannot_hold_is_refused():
