@@ -11,7 +11,7 @@ def add_predict(commands: Any) -> None:
         "predict",
         help="predict a video from your own pictures and a sentence",
         description="Predict a video from one or two pictures, or the start of a video, and a sentence.",
-        epilog="Example: fca predict --frames docs/start.png --prompt 'lift red block' --out next.mp4",
+        epilog="Example: fca predict --frames docs/start.png --prompt 'push red block right' --out next.mp4",
     )
     predict.set_defaults(function=run)
     given = predict.add_argument_group("what is given, and what is made")
