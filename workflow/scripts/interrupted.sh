@@ -9,9 +9,9 @@ set -uo pipefail
 if [ -n "${SLURM_JOB_ID:-}" ] && [ "$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%T 2>/dev/null)" = RUNNING ]; then
     trap '' TERM # Slurm ends this job now; to leave before it does would count as a failure
     if scontrol requeue "$SLURM_JOB_ID"; then
-        echo "interrupted, and saved: Slurm job $SLURM_JOB_ID goes back to the queue" >&2
+        echo "interrupted, and what was done is saved: Slurm job $SLURM_JOB_ID goes back to the queue" >&2
         sleep 600
     fi
 fi
-echo "interrupted, and saved: run the same command again, and it goes on from there" >&2
+echo "interrupted, and what was done is saved: run the same command again, and it goes on from there" >&2
 exit 75
