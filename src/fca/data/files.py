@@ -81,8 +81,10 @@ def disk_full(path: Path, needed: int | None = None) -> FcaError:
     folder = _existing_parent(path)
     free = shutil.disk_usage(folder).free
     return FcaError(
-        f"no room to write {path}: {free / 2**20:.0f} MiB free where {folder} lies",
-        expected=f"{needed / 2**20:.0f} MiB free" if needed else "room for the file, within quota and file size limit",
+        f"no room to write {path}: {free / 2**20:.1f} MiB free where {folder} lies",
+        expected=f"{needed / 2**20 + 0.05:.1f} MiB free"  # never less than is needed
+        if needed
+        else "room for the file, within quota and file size limit",
         remedy=f"free space there, or point data_dir (for training, run_dir) at a larger disk, then run the same "
         f"command again ({path.name} was not changed)",
     )
