@@ -17,7 +17,7 @@ from diffusers.models.attention_processor import Attention, CogVideoXAttnProcess
 from torch import Tensor, nn
 
 from benchmarks.networks import FrozenEncoders
-from fca.model import FCA, Given, Prompt
+from fca.model import FCA, InitialFrames, Prompt
 from fca.model.diffusion import diffuse
 from fca.model.processor import FCALayer
 
@@ -86,7 +86,7 @@ class NaiveFCA(nn.Module):
         ):
             block.attn1.set_processor(DenseProcessor(index, layer))
 
-    def forward(self, given: Given, prompt: Prompt, noisy: Tensor, timestep: Tensor) -> Tensor:
+    def forward(self, given: InitialFrames, prompt: Prompt, noisy: Tensor, timestep: Tensor) -> Tensor:
         """v-prediction (B, f, C, h, w)."""
         transformer, adapter = self.transformer, self.adapter
         reference = torch.full_like(timestep, self.model.t_ref)
@@ -114,22 +114,27 @@ class NaiveFCA(nn.Module):
 
 
 def encoded(
-    encoders: FrozenEncoders, pixels: Tensor, token_ids: Tensor, given: Given, prompt: Prompt, initial_frames: int
-) -> tuple[Tensor, Given, Prompt]:
+    encoders: FrozenEncoders,
+    pixels: Tensor,
+    token_ids: Tensor,
+    given: InitialFrames,
+    prompt: Prompt,
+    initial_frames: int,
+) -> tuple[Tensor, InitialFrames, Prompt]:
     """x_0 and the conditions of a batch, from its pixels and words."""
     clean = encoders.latent(pixels)
     initial = encoders.latent(pixels[:, :initial_frames])
     vision = encoders.vision(pixels[:, 0])
     place = clean.device
     words = Prompt(encoders.prompt(token_ids), prompt.text_embeds.to(place), prompt.text_mask.to(place))
-    return clean, Given(initial, given.initial_noise.to(place), vision), words
+    return clean, InitialFrames(initial, given.initial_noise.to(place), vision), words
 
 
 @torch.no_grad()
 def naive_latents(
     naive: NaiveFCA,
     scheduler: CogVideoXDDIMScheduler,
-    given: Given,
+    given: InitialFrames,
     prompt: Prompt,
     empty: Prompt,
     noise: Tensor,

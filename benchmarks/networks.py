@@ -10,13 +10,14 @@ from diffusers import AutoencoderKLCogVideoX, CogVideoXDDIMScheduler, CogVideoXT
 from torch import Tensor, nn
 from transformers import Blip2VisionConfig, Blip2VisionModel, T5Config, T5EncoderModel
 
-from fca.checkpoints import DTYPES
+from benchmarks import flops
 from fca.config import Config, load
 from fca.encode.blip2 import preprocess
 from fca.encode.networks import Encoders
-from fca.model import FCA, FCAAdapter, Given, Prompt, flops
+from fca.model import FCA, FCAAdapter, InitialFrames, Prompt
 from fca.model.build import load_base
 from fca.pocket.base import build_scheduler
+from fca.pretrained.load import DTYPES
 
 CONFIG = Path(__file__).resolve().parents[1] / "config"
 LATENT_CHANNELS = 16
@@ -55,7 +56,7 @@ class Clips:
 
     pixels: Tensor
     token_ids: Tensor
-    given: Given
+    given: InitialFrames
     prompt: Prompt
     clean: Tensor
     noise: Tensor
@@ -130,7 +131,7 @@ def make_clips(config: Config, batch: int) -> Clips:
     return Clips(
         pixels,
         torch.randint(3, 32, (batch, base.text_tokens), generator=random),
-        Given(normal(*initial), normal(*initial), normal(batch, vision_tokens, vision_width)),
+        InitialFrames(normal(*initial), normal(*initial), normal(batch, vision_tokens, vision_width)),
         Prompt(normal(batch, base.text_tokens, prompt_width), text, torch.ones(text.shape[:2], dtype=torch.bool)),
         normal(*latent),
         normal(*latent),
@@ -139,7 +140,7 @@ def make_clips(config: Config, batch: int) -> Clips:
 
 
 def sizes_of(model: FCA, config: Config, clips: Clips) -> flops.Sizes:
-    """The sizes that the closed form of `fca.model.flops` needs."""
+    """The sizes that the closed form of `benchmarks.flops` needs."""
     latent = (config.clip.height // 8, config.clip.width // 8)
     tokens = (config.base.text_tokens, config.base.caption_tokens, clips.given.vision.shape[1])
     return flops.Sizes.of(model.transformer, model.adapter, latent, *tokens)

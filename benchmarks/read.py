@@ -21,7 +21,7 @@ import h5py
 import numpy as np
 import torch
 
-from fca.data.shards import Shard, write_shard
+from fca.artifacts.shards import Shard, write_shard
 from fca.train.data import LatentClips, StepOrder, data_loader
 
 ROWS = {

@@ -22,9 +22,9 @@ import torch.nn.functional as F
 from PIL import Image
 
 from benchmarks import measure
-from fca.data.apart import call_apart
 from fca.data.clip import ClipRecord
-from fca.data.pixels import Shape, resample_clip
+from fca.data.clip_pixels import Shape, resample_clip
+from fca.video.workers import call_apart
 
 SHAPE = Shape(16, 720, 480, "stretch")
 WANTED = 4.0

@@ -9,15 +9,15 @@ from functools import partial
 
 import torch
 
-from benchmarks import measure
+from benchmarks import flops, measure
 from benchmarks.naive import NaiveFCA, naive_latents
 from benchmarks.networks import Clips, make_clips, make_encoders, make_model, sizes_of
 from benchmarks.train_step import exchanged
-from fca.checkpoints import DTYPES
 from fca.encode.vae import decode
-from fca.model import Given, Prompt, flops
+from fca.model import InitialFrames, Prompt
 from fca.pocket.base import build_scheduler
-from fca.sample.predict import predict_latents
+from fca.pretrained.load import DTYPES
+from fca.sample.ddim import predict_latents
 
 
 def arguments() -> argparse.Namespace:
@@ -79,9 +79,9 @@ def main() -> None:
     measure.tell("latents of a batch of clips", rows, facts, given.out)
 
 
-def on_device(clips: Clips, device: torch.device) -> tuple[Given, Prompt, Prompt, torch.Tensor]:
+def on_device(clips: Clips, device: torch.device) -> tuple[InitialFrames, Prompt, Prompt, torch.Tensor]:
     """What both samplers are handed: initial frames, caption, empty caption, noise."""
-    start = Given(
+    start = InitialFrames(
         *(tensor.to(device) for tensor in (clips.given.initial, clips.given.initial_noise, clips.given.vision))
     )
     prompt = clips.prompt

@@ -10,13 +10,13 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from benchmarks import measure
+from benchmarks import flops, measure
 from benchmarks.naive import NaiveFCA, encoded
 from benchmarks.networks import Clips, FrozenEncoders, make_clips, make_encoders, make_model, parameters, sizes_of
-from fca.checkpoints import DTYPES
 from fca.config import Config
-from fca.model import FCA, flops
+from fca.model import FCA
 from fca.model.diffusion import diffuse
+from fca.pretrained.load import DTYPES
 from fca.train.memory import checkpoint_layers
 from fca.train.objective import TrainingModel, v_loss
 

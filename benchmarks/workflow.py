@@ -78,8 +78,10 @@ def measure(project: Path, shards: int, cores: int) -> dict[str, float]:
     figures["dvc_repro_of_what_is_made"], _ = run(project, "dvc", "repro")
     figures["dvc_status"], output = run(project, "dvc", "status")
     assert "up to date" in output, output
-    figures["start_python_for_resample"], _ = run(project, sys.executable, "-c", "import fca.cli, fca.data.resample")
-    figures["start_python_for_sample"], _ = run(project, sys.executable, "-c", "import fca.cli, fca.sample.shard")
+    figures["start_python_for_resample"], _ = run(
+        project, sys.executable, "-c", "import fca.cli.main, fca.data.resample"
+    )
+    figures["start_python_for_sample"], _ = run(project, sys.executable, "-c", "import fca.cli.main, fca.sample.shard")
     return {name: round(value, 3) for name, value in figures.items()}
 
 

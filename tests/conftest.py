@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from fca.artifacts.quarantine import Quarantine
+from fca.artifacts.shards import write_shard
 from fca.config import BaseKind, Config, Layout, load
-from fca.data.quarantine import Quarantine
-from fca.data.shards import write_shard
-from fca.data.source import StoredClips
+from fca.data.clip_source import StoredClips
 from fca.encode.shard import encode
-from fca.stop import SIGNALS
+from fca.runs.stop import SIGNALS
 
 pytest_plugins = ["tests.browser"]
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fca.cli import main
+from fca.artifacts.check import check
+from fca.artifacts.manifest import Manifest
+from fca.artifacts.shards import Shard
+from fca.cli.main import main
 from fca.config import Config, Layout
-from fca.data.check import check
 from fca.data.clip import read_records
-from fca.data.manifest import Manifest
-from fca.data.shards import Shard
-from fca.data.source import IndexedClips
+from fca.data.clip_source import IndexedClips
 from fca.report.page import report
 from fca.study.build import build
 from fca.study.files import Key

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from fca.artifacts.atomic import sha256_tree
 from fca.config import Layout
-from fca.data.files import sha256_tree
 from fca.encode.shard import encode
 from fca.errors import FcaError
-from fca.runs import checkpoints
+from fca.runs.folder import checkpoints
 from fca.sample import sample
-from fca.train import train
 from fca.train.checkpoint import load_newest, save_checkpoint
+from fca.train.loop import train
 from fca.train.run import run_folder
 
 MIB = 2**20

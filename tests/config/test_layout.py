@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fca.config import STEPS, Config, Layout, load, part
+from fca.artifacts.fingerprint.settings import STEPS, part
+from fca.config import Config, Layout, load
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,8 +9,8 @@ import av
 import numpy as np
 from PIL import Image
 
+from fca.artifacts.manifest import Manifest
 from fca.config import Config, Layout, load
-from fca.data.manifest import Manifest
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data"  # the published annotation files; tests that need them skip without

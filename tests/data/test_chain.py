@@ -1,7 +1,7 @@
 """From archives on a server to latents, with everything going wrong on the way that can: what comes out is what went
 in, but for the clips that were spoiled, and those are named.
 
-The tabletop's corpora are packed and served as the real datasets are (see `tests.data.published`).
+The tabletop's corpora are packed and served as the real datasets are (see `tests.data.download.published`).
 """
 
 import shutil
@@ -11,27 +11,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fca.artifacts.atomic import sha256_file
+from fca.artifacts.check import check
+from fca.artifacts.manifest import Manifest
+from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
 from fca.config.dataset import SplitSettings
 from fca.data import fetch as module
-from fca.data.bridge import LIST_NAME
-from fca.data.check import check
 from fca.data.clip import read_records
+from fca.data.datasets.bridge import LIST_NAME
+from fca.data.download.http import Client
 from fca.data.fetch import fetch
-from fca.data.files import sha256_file
-from fca.data.http import Client
 from fca.data.index import build_index
-from fca.data.manifest import Manifest
 from fca.data.resample import resample
-from fca.data.shards import Shard
 from fca.data.tabletop.write import write_bridge, write_epic, write_ssv2
 from fca.data.verify import verify
 from fca.encode.shard import encode
 from fca.errors import FcaError
-
-from .corpora import config_for, files_below
-from .published import serve_bridge_tree, serve_bridge_zip, serve_epic, serve_ssv2
-from .server import Server, serve
+from tests.data.corpora import config_for, files_below
+from tests.data.download.published import serve_bridge_tree, serve_bridge_zip, serve_epic, serve_ssv2
+from tests.data.download.server import Server, serve
 
 CLIPS = {"ssv2": (4, 3), "bridge": (12, 3), "epic": (3, 3)}
 SERVE = {

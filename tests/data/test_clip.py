@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fca.data.clip import ClipRecord, read_records, storable, write_records
+from fca.artifacts.text import storable
+from fca.data.clip import ClipRecord, read_records, write_records
 from fca.errors import FcaError
 
 

@@ -4,15 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from fca.artifacts.manifest import Manifest
 from fca.config import Config, Layout
 from fca.data import fetch as module
 from fca.data.fetch import fetch
 from fca.data.index import build_index
-from fca.data.manifest import Manifest
 from fca.data.resample import resample
 from fca.errors import FcaError
-
-from .corpora import config_for, files_below, write_bridge, write_epic, write_ssv2
+from tests.data.corpora import config_for, files_below, write_bridge, write_epic, write_ssv2
 
 TABLETOP = {
     "ssv2": {"train": 2, "validation": 1},

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from fca.artifacts.atomic import sha256_file
+from fca.artifacts.manifest import Manifest
 from fca.config import Layout
 from fca.data.clip import read_records
-from fca.data.files import sha256_file
 from fca.data.index import build_index
-from fca.data.manifest import Manifest
 from fca.errors import FcaError
-
-from .corpora import config_for, pretend_fetched, write_ssv2
+from tests.data.corpora import config_for, pretend_fetched, write_ssv2
 
 CLIPS = [("1", "a", 3), ("2", "<script>", 3), ("3", "a", 3)]
 

@@ -6,16 +6,15 @@ import numpy as np
 import psutil
 import pytest
 
+from fca.artifacts.manifest import Manifest
+from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
+from fca.data.clip_source import IndexedClips
 from fca.data.index import build_index
-from fca.data.manifest import Manifest
 from fca.data.resample import resample
-from fca.data.shards import Shard
-from fca.data.source import IndexedClips
 from fca.data.verify import verify
 from fca.errors import FcaError
-
-from .corpora import config_for, pretend_fetched, write_bridge, write_epic, write_ssv2
+from tests.data.corpora import config_for, pretend_fetched, write_bridge, write_epic, write_ssv2
 
 TASK = "toykitchen1/flip_pot/2021-06-02_16-36-21/raw/traj_group0"
 

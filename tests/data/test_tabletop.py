@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fca.data.decode import read_frames
 from fca.data.tabletop import (
     CAMERAS,
     COLOURS,
@@ -33,7 +32,8 @@ from fca.data.tabletop import (
 )
 from fca.data.tabletop.write import write_bridge, write_epic, write_ssv2
 from fca.data.tabletop.write_epic import COLUMNS
-from fca.data.timed import TimedFrames
+from fca.video.decode import read_frames
+from fca.video.timed import TimedFrames
 
 CASES = [(style, motion) for style in STYLES for motion in STYLE_MOTIONS[style]]
 

@@ -9,19 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fca.cli import main
+from fca.artifacts.manifest import Manifest
+from fca.artifacts.shards import Shard
+from fca.cli.main import main
+from fca.cli.verify import _print_table
 from fca.config import Config, Layout
-from fca.data import bridge, ssv2
+from fca.data.datasets import bridge, ssv2
 from fca.data.index import build_index, unusable
-from fca.data.manifest import Manifest
 from fca.data.resample import resample
-from fca.data.shards import Shard
 from fca.data.verify import verify
-from fca.data.verify_command import _print_table
 from fca.errors import FcaError
-
-from .corpora import config_for, pretend_fetched, write_bridge, write_epic, write_ssv2, write_video
-from .test_timed import write_mp4
+from tests.data.corpora import config_for, pretend_fetched, write_bridge, write_epic, write_ssv2, write_video
+from tests.video.test_timed import write_mp4
 
 SESSION = "toykitchen1/flip_pot/2021-06-02_16-36-21/raw/traj_group0"
 
@@ -357,7 +356,7 @@ def test_tasks_of_bridge_that_have_not_as_many_views_as_seers_list(tmp_path: Pat
 
 
 def test_expected_counts_are_the_papers() -> None:
-    from fca.data import epic
+    from fca.data.datasets import epic
 
     assert ssv2.PUBLISHED == {"train": 168_913, "validation": 24_777}
     assert bridge.PUBLISHED == {"train": 20_066, "validation": 5_017}

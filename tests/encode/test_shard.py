@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from fca.artifacts.manifest import Manifest
+from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
 from fca.data.clip import read_records
 from fca.data.fetch import fetch
 from fca.data.index import build_index
-from fca.data.manifest import Manifest
 from fca.data.resample import resample
-from fca.data.shards import Shard
 from fca.encode.blip2 import preprocess
 from fca.encode.networks import Encoders
 from fca.encode.shard import encode, half

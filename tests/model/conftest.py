@@ -7,7 +7,7 @@ import torch
 from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor
 
-from fca.model import Condition, FCAAdapter, Given, Prompt, embed_initial_frames
+from fca.model import Condition, FCAAdapter, InitialFrames, Prompt, embed_initial_frames
 
 BATCH, FRAMES, CHANNELS, HEIGHT, WIDTH, TEXT = 2, 4, 4, 4, 6, 5
 
@@ -79,8 +79,8 @@ class World:
         return embed_initial_frames(self.transformer, self.initial, self.prompt, reference_timestep=1)
 
     @property
-    def given(self) -> Given:
-        return Given(self.initial, self.initial_noise, self.vision)
+    def given(self) -> InitialFrames:
+        return InitialFrames(self.initial, self.initial_noise, self.vision)
 
     @property
     def whole_prompt(self) -> Prompt:

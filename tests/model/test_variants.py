@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from fca.model import FCA, Given, denoise
+from fca.model import FCA, InitialFrames, denoise
 from fca.pocket.base import build_scheduler
-from fca.sample.predict import predict_latents
+from fca.sample.ddim import predict_latents
 from fca.train.objective import TrainingModel
 from tests.model.conftest import PATCHES_IN_TIME, ROTARY, World, make_world, small_adapter, small_transformer
 from tests.model.reference import attend
@@ -159,14 +159,14 @@ def test_a_rotary_base_trains_and_samples(base):
         losses.append(loss.item())
     assert losses[-1] < 0.9 * losses[0]
 
-    def predicted(given: Given) -> torch.Tensor:
+    def predicted(given: InitialFrames) -> torch.Tensor:
         prompt = world.whole_prompt
         return predict_latents(model, build_scheduler(), given, prompt, prompt, noise, steps=3, guidance_scale=2.0)
 
     latents = predicted(world.given)
     assert torch.isfinite(latents).all()
     assert torch.equal(latents, predicted(world.given))
-    moved = Given(world.initial + 1, world.initial_noise, world.vision)
+    moved = InitialFrames(world.initial + 1, world.initial_noise, world.vision)
     assert not torch.allclose(latents, predicted(moved), atol=1e-3)
 
 

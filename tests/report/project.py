@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from fca.artifacts.manifest import Manifest
+from fca.artifacts.quarantine import Quarantine
+from fca.artifacts.shards import write_shard
 from fca.config import Config, Layout, load
-from fca.data.manifest import Manifest
-from fca.data.quarantine import Quarantine
-from fca.data.shards import write_shard
 
 ROOT = Path(__file__).parents[2]
 MADE_BY = {"config": "0" * 64, "code": "1" * 64, "fca": "0.1.0"}

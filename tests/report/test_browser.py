@@ -16,9 +16,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from fca.cli import main
+from fca.artifacts.shards import Shard
+from fca.cli.main import main
 from fca.config import Config, Layout
-from fca.data.shards import Shard
 from fca.report.compare import compare
 from fca.report.page import report
 from tests.browser import OpenPage, too_wide

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fca.cli import main
+from fca.cli.main import main
 from fca.config import Config, Layout
 from fca.errors import FcaError
 from fca.report.collect import collect

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fca.artifacts.shards import write_shard
 from fca.config import Config, Layout
-from fca.data.shards import write_shard
 from fca.report.edited import marked
 from fca.report.page import report
 from tests.browser import OpenPage, Serve, too_wide

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from fca.comparisons import COMPARISONS, compared
+from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
-from fca.data.shards import Shard
+from fca.config.comparisons import COMPARISONS, compared
 from fca.report.beside import beside
 from fca.report.choose import choose
 from fca.report.collect import collect

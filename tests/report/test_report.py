@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from fca.artifacts.quarantine import Quarantine
 from fca.config import Config, Layout
-from fca.data.quarantine import Quarantine
 from fca.errors import FcaError
 from fca.report.collect import collect
 from fca.report.metrics import significant

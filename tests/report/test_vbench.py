@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from fca.config import Config, Layout
+from fca.config.vbench import DIMENSIONS, WEIGHTS
 from fca.errors import FcaError
 from fca.report.page import report
 from fca.report.vbench import section
-from fca.vbench.weights import DIMENSIONS, WEIGHTS
 from tests.report.project import make_config, make_project
 
 HOSTILE = "<img src=x onerror=alert(1)>"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fca.train import train
+from fca.train.loop import train
 from tests.conftest import encode_stored
 
 

@@ -7,10 +7,10 @@ from diffusers import CogVideoXTransformer3DModel as Transformer
 from transformers import AutoTokenizer, T5EncoderModel
 
 from fca.encode.vae import decode
-from fca.model import FCA, FCAAdapter, Given, Prompt
+from fca.model import FCA, FCAAdapter, InitialFrames, Prompt
 from fca.model.image_to_video import ImageToVideo
 from fca.pocket.base import build_scheduler
-from fca.sample.predict import predict_latents
+from fca.sample.ddim import predict_latents
 
 STEPS, GUIDANCE, SIZE = 3, 6.0, {"height": 64, "width": 96, "num_frames": 16}
 
@@ -57,7 +57,7 @@ def test_with_the_scale_at_zero_prediction_is_diffusers_text_to_video_pipeline_t
     sizes = {"latent_frames": 4, "queries_per_frame": 16, "text_width": 64, "vision_width": 64}
     adapter = FCAAdapter.for_transformer(ours, conditioning_heads=4, initial_scale=0.0, **sizes)
     model = FCA(ours, adapter, parts["scheduler"].alphas_cumprod, t_ref=1)
-    start = Given(given["initial"], torch.randn_like(given["initial"]), torch.randn(2, 65, 64))
+    start = InitialFrames(given["initial"], torch.randn_like(given["initial"]), torch.randn(2, 65, 64))
     prompt, empty = prompts(given)
     found = predict_latents(model, build_scheduler(), start, prompt, empty, given["noise"], STEPS, guidance)
     assert torch.equal(found, latents)
@@ -101,7 +101,7 @@ def test_image_to_video_is_diffusers_pipeline_to_the_last_bit(parts, version):
         output_type="latent",
         **SIZE,
     ).frames
-    start = Given(picture_latents[:, :1], torch.zeros(2, 1, 16, 8, 12), torch.zeros(2, 65, 64))
+    start = InitialFrames(picture_latents[:, :1], torch.zeros(2, 1, 16, 8, 12), torch.zeros(2, 65, 64))
     prompt, empty = prompts(given)
     found = predict_latents(
         ImageToVideo(transformer), build_scheduler(), start, prompt, empty, given["noise"], STEPS, GUIDANCE

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fca.artifacts.check import check
+from fca.artifacts.manifest import Manifest
+from fca.artifacts.quarantine import Quarantine
+from fca.artifacts.shards import Shard, manifest_path
 from fca.config import Config, Layout
-from fca.data.check import check
-from fca.data.manifest import Manifest
-from fca.data.quarantine import Quarantine
-from fca.data.shards import Shard, manifest_path
 from fca.encode.shard import encode
 from fca.errors import FcaError
 from fca.report.collect import collect

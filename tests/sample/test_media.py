@@ -8,14 +8,14 @@ import pytest
 from PIL import Image
 
 from fca.errors import FcaError
-from fca.model_facts import ModelFacts
+from fca.pretrained.exported import ExportedModel
 from fca.sample.media import check_out, check_rate, read_start, write_video
 from fca.sample.picture import fitted, rgb
 from tests.data.corpora import ramp
 from tests.data.corpora import write_video as write_source
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config/pocket-base/adapter"
-FACTS = ModelFacts.read(SHIPPED)
+FACTS = ExportedModel.read(SHIPPED)
 
 
 def gradient(width: int = 40, height: int = 30) -> np.ndarray:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fca.errors import FcaError
 from fca.model import FCAAdapter
-from fca.model_facts import ModelFacts
+from fca.pretrained.exported import ExportedModel
 from fca.sample import FCAPipeline
 from fca.seeds import generator
 
@@ -25,7 +25,7 @@ def model(random_base, tmp_path_factory):
     folder = tmp_path_factory.mktemp("adapter")
     FCAAdapter.for_transformer(transformer, conditioning_heads=4, **sizes).save_pretrained(folder)
     networks = {"base": str(random_base), "vision_model": str(random_base / "vision")}
-    ModelFacts.read(SHIPPED).model_copy(update=networks | {"steps": 2}).write(folder)
+    ExportedModel.read(SHIPPED).model_copy(update=networks | {"steps": 2}).write(folder)
     return folder
 
 
@@ -67,7 +67,7 @@ def test_with_the_scales_at_zero_a_prompt_gives_diffusers_video_to_the_last_bit(
             layer.attention.scale.zero_()
     video = predict(ours, prompt="lift blue cup", negative_prompt="look left", num_inference_steps=3, seed=1)
 
-    base = Path(ModelFacts.read(model).base)
+    base = Path(ExportedModel.read(model).base)
     theirs = CogVideoXPipeline(
         tokenizer=ours.encoders.tokenizer,
         text_encoder=ours.encoders.text_encoder,
@@ -136,7 +136,7 @@ def test_an_empty_prompt_is_a_prompt(pipeline):
 
 
 def test_a_folder_without_an_adapter_is_named(pipeline, tmp_path):
-    with pytest.raises(FcaError, match=r"clip.json is missing"):
+    with pytest.raises(FcaError, match=r"model.json is missing"):
         FCAPipeline.from_pretrained(tmp_path)
     pipeline.facts.write(tmp_path)
     with pytest.raises(FcaError, match="holds no adapter"):

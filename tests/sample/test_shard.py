@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from fca.artifacts.shards import Shard
 from fca.config import Layout
-from fca.data.shards import Shard
 from fca.data.tabletop import opposite_caption
 from fca.encode.shard import encode
 from fca.errors import FcaError
 from fca.sample import sample
-from fca.train import train
+from fca.train.loop import train
 from tests.conftest import CAPTIONS, encode_stored, write_clips
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fca.artifacts.manifest import Manifest
+from fca.artifacts.quarantine import Quarantine
+from fca.artifacts.shards import Shard, manifest_path, write_shard
 from fca.config import Config, Layout, load
 from fca.config.dataset import SplitSettings
-from fca.data.manifest import Manifest
-from fca.data.quarantine import Quarantine
-from fca.data.shards import Shard, manifest_path, write_shard
 from fca.data.tabletop import MOTIONS
 from fca.errors import FcaError
 from fca.score.features import FeatureNetwork, Reading, load_network

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fca.cli import main
+from fca.artifacts.quarantine import Quarantine
+from fca.artifacts.shards import Shard, write_shard
+from fca.cli.main import main
 from fca.config import Layout
-from fca.data.quarantine import Quarantine
-from fca.data.shards import Shard, write_shard
 from fca.errors import FcaError
 from fca.report.page import source_hash
 from fca.score.pairs import repeat_last_given, with_given_frames

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fca.cli import main
+from fca.cli.main import main
 from fca.errors import FcaError
 from fca.score.interval import resampling_counts
 from fca.study.files import CRITERIA, Key, read_all

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fca.errors import FcaError
-from fca.runs import checkpoints
+from fca.runs.folder import checkpoints
 from fca.train.checkpoint import DAMAGED, Facts, Kept, checkpoint_path, load_checkpoint, load_newest, save_checkpoint
 
 

@@ -6,12 +6,12 @@ import shutil
 import pytest
 import torch
 
+from fca.artifacts.manifest import Manifest
 from fca.config import Layout
-from fca.data.manifest import Manifest
 from fca.errors import FcaError
 from fca.model import FCAAdapter
-from fca.train import train
 from fca.train.checkpoint import checkpoint_path, load_newest
+from fca.train.loop import train
 from fca.train.run import run_folder
 from tests.conftest import encode_stored, small_config, write_clips
 

@@ -7,7 +7,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from fca.model import flops
+from benchmarks import flops
 from fca.train.memory import checkpoint_layers
 from tests.model.test_variants import make, run
 

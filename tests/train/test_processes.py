@@ -11,12 +11,12 @@ import pytest
 import torch
 import yaml
 
+from fca.artifacts.atomic import sha256_tree
 from fca.config import Config, Layout
-from fca.data.files import sha256_tree
 from fca.errors import INTERRUPTED
 from fca.model import FCAAdapter
-from fca.runs import checkpoints, read_lines
-from fca.train import train
+from fca.runs.folder import checkpoints, read_lines
+from fca.train.loop import train
 from fca.train.run import run_folder
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}

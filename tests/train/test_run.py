@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import torch
 
+from fca.artifacts.atomic import sha256_tree
+from fca.artifacts.manifest import Manifest
+from fca.artifacts.shards import Shard, write_shard
 from fca.config import Layout
-from fca.data.files import sha256_tree
-from fca.data.manifest import Manifest
-from fca.data.shards import Shard, write_shard
 from fca.errors import INTERRUPTED, FcaError, Interrupted
-from fca.runs import Record, checkpoints, locked, read_lines
-from fca.stop import Stop
-from fca.train import train
+from fca.runs.folder import Record, checkpoints, locked, read_lines
+from fca.runs.stop import Stop
 from fca.train.checkpoint import checkpoint_path, load_newest
+from fca.train.loop import train
 from fca.train.run import opened, run_folder
 from fca.train.trainer import restore
 from tests.conftest import encode_stored, small_config, write_clips
@@ -225,7 +225,7 @@ def test_two_trainings_of_one_model_at_a_time_are_refused(encoded, tmp_path):
     place = Layout(encoded).run("ssv2", "fca")
     code = f"""
 from pathlib import Path
-from fca.runs import locked
+from fca.runs.folder import locked
 with locked(Path({str(place)!r}), Path("there")):
     print("held", flush=True)
     input()

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from fca.artifacts.manifest import Manifest
+from fca.artifacts.shards import Shard
 from fca.config import Config, Layout, load
-from fca.data.manifest import Manifest
-from fca.data.shards import Shard
 from fca.sample import FCAPipeline, sample
 from fca.score import score
-from fca.train import train
+from fca.train.loop import train
 from tests.conftest import CONFIG, encode_stored, small_config, write_clips
 
 ABLATIONS = list(load(CONFIG).ablations)

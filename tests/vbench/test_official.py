@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fca.config.vbench import VBench
+from fca.config.vbench import DIMENSIONS, VBench
 from fca.errors import FcaError
 from fca.vbench.step import SCRIPT, run_official
 from fca.vbench.videos import pixels_sha256, write_video
-from fca.vbench.weights import DIMENSIONS, request
+from fca.vbench.weights import request
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = Path(os.environ.get("FCA_VBENCH", ROOT / ".venv-vbench"))

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fca.artifacts.quarantine import Quarantine
+from fca.artifacts.shards import write_shard
 from fca.config import Config, Layout, load
 from fca.config.vbench import VBench
-from fca.data.quarantine import Quarantine
-from fca.data.shards import write_shard
 from fca.errors import FcaError
 from fca.score.protocol import protocol_sha256
 from fca.vbench.step import Source, kept, measured, protocol, summary, vbench

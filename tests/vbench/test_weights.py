@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from fca.config.vbench import VBench
+from fca.config.vbench import DIMENSIONS, WEIGHTS, VBench
 from fca.errors import FcaError
-from fca.vbench.weights import DIMENSIONS, WEIGHTS, dimensions, is_ready, missing, request, require
+from fca.vbench.weights import dimensions, is_ready, missing, request, require
 
 DOCS = Path(__file__).parents[2] / "docs" / "scores.md"
 

@@ -11,13 +11,14 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 
-# Takes the place of src/fca/cli.py, which is part of no code hash, and writes what a step would.
+# Takes the place of src/fca/cli/main.py, which is part of no code hash, and writes what a step would.
 STAND_IN = """
 import json
 import sys
 from pathlib import Path
 
-from fca.config import load, part
+from fca.config import load
+from fca.artifacts.fingerprint.settings import part
 
 
 def main():
@@ -79,7 +80,7 @@ class Project:
             weights = folder / "config" / "pocket-base" / network / "weights.safetensors"
             weights.parent.mkdir(parents=True)
             weights.write_bytes(b"as shipped")
-        (folder / "src" / "fca" / "cli.py").write_text(STAND_IN)
+        (folder / "src" / "fca" / "cli" / "main.py").write_text(STAND_IN)
         return cls(folder)
 
     def copy(self, folder: Path) -> "Project":

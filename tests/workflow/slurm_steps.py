@@ -1,4 +1,4 @@
-"""A stand-in for src/fca/cli.py in tests of Slurm: the files of each step, and an account of what ran.
+"""A stand-in for src/fca/cli/main.py in tests of Slurm: the files of each step, and an account of what ran.
 
 Every start and end is a line of executions.log. `pause/STEP` holds seconds that the step takes, `hog/STEP` megabytes
 that it takes once, on its first run. Training counts tenths of a second, keeps its count in a file, and on TERM saves

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fca import code_hash
-from fca.config import load, part
+from fca.artifacts.fingerprint import code as code_hash
+from fca.artifacts.fingerprint.settings import part
+from fca.config import load
 from tests.workflow.project import ROOT, Project
 
 

@@ -183,7 +183,7 @@ def test_a_folder_of_ones_own_videos(fresh, tmp_path) -> None:
 
 def test_a_step_that_fails_in_front_of_tee_has_failed(fresh, tmp_path) -> None:
     project = fresh.copy(tmp_path / "project")
-    (project.folder / "src" / "fca" / "cli.py").write_text("def main():\n    raise SystemExit('broken')\n")
+    (project.folder / "src" / "fca" / "cli" / "main.py").write_text("def main():\n    raise SystemExit('broken')\n")
     run = project.snakemake("--cores", "1", "data/pocket/ssv2/raw.json")
     assert run.returncode != 0
     assert "returned non-zero exit status 1" in run.stdout + run.stderr
@@ -191,7 +191,7 @@ def test_a_step_that_fails_in_front_of_tee_has_failed(fresh, tmp_path) -> None:
 
 def test_folders_may_have_spaces_in_their_names(fresh, tmp_path) -> None:
     project = fresh.copy(tmp_path / "a project")
-    (project.folder / "src" / "fca" / "cli.py").write_text(ECHO)
+    (project.folder / "src" / "fca" / "cli" / "main.py").write_text(ECHO)
     data = tmp_path / "my data"
     layout = Layout(load(ROOT / "config/pocket.yaml", {"data_dir": str(data)}))
     shards = [layout.latents("ssv2", "train", shard) for shard in layout.shards("ssv2", "train")]

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fca.config import Layout, load, part
-from fca.config.parts import STEPS
+from fca.artifacts.fingerprint.settings import STEPS, part
+from fca.config import Layout, load
 from tests.workflow.project import ROOT
 
-PROFILES = ROOT / "workflow/profiles"
+PROFILES = ROOT / "profiles"
 
 
 def profile(name: str) -> dict:
@@ -62,11 +62,11 @@ def test_on_a_workstation_one_job_at_a_time_has_the_gpu(fresh, tmp_path) -> None
     project = fresh.copy(tmp_path / "project")
     project.keep_dataset("ssv2")
     steps = ROOT / "tests/workflow/slurm_steps.py"
-    (project.folder / "src/fca/cli.py").write_text(steps.read_text())
+    (project.folder / "src/fca/cli/main.py").write_text(steps.read_text())
     (project.folder / "pause").mkdir()
     for step in ("encode", "sample", "score", "train"):
         (project.folder / "pause" / step).write_text("0.3")
-    run = project.snakemake("all", "--profile", "workflow/profiles/workstation", "--cores", "4")
+    run = project.snakemake("all", "--profile", "profiles/workstation", "--cores", "4")
     assert run.returncode == 0, run.stdout + run.stderr
     busy, seen = 0, 0
     for line in (project.folder / "executions.log").read_text().splitlines():

@@ -81,7 +81,7 @@ def prepared(tmp_path_factory) -> Project:
     project = Project.new(tmp_path_factory.mktemp("prepared") / "project")
     project.keep_dataset("ssv2")
     project.replace("config/pocket.yaml", "shard_clips: 48", "shard_clips: 24")
-    shutil.copy(ROOT / "tests/workflow/slurm_steps.py", project.folder / "src/fca/cli.py")
+    shutil.copy(ROOT / "tests/workflow/slurm_steps.py", project.folder / "src/fca/cli/main.py")
     (project.folder / "pause").mkdir()
     (project.folder / "hog").mkdir()
     run = project.snakemake("--cores", "2", "prepare_ssv2")
@@ -104,7 +104,7 @@ def without_shards(project: Project) -> None:
 
 def ask(project: Project, old: str, new: str) -> None:
     """Change what the profile asks for."""
-    project.replace("workflow/profiles/slurm/config.yaml", old, new)
+    project.replace("profiles/slurm/config.yaml", old, new)
 
 
 def at_work(project: Project, command: bytes = b"") -> list[int]:

@@ -8,13 +8,15 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 
-from fca.code_hash import code_hash
-from fca.config import ConfigError, Layout, load, part
-from fca.comparisons import COMPARISONS, compared
-from fca.data.captions import NAMES as CAPTION_FILES
+from fca.artifacts.fingerprint.code import code_hash
+from fca.config import ConfigError, Layout, load
+from fca.artifacts.fingerprint.settings import part
+from fca.config.comparisons import COMPARISONS, compared
+from fca.data.datasets.captions import NAMES as CAPTION_FILES
 from fca.errors import FcaError
-from fca.vbench.weights import TRUTH, is_ready
-from fca.weights_hash import weights_hash
+from fca.config.vbench import TRUTH
+from fca.vbench.weights import is_ready
+from fca.artifacts.fingerprint.weights import weights_hash
 
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 

@@ -1,15 +1,13 @@
-"""The configuration: models, file names, loading, and what each step depends on. Imports without torch."""
+"""The configuration: models, file names and loading. Imports without torch."""
 
 from fca.config.dataset import Dataset, SplitSettings, Tabletop
 from fca.config.layout import Layout
 from fca.config.load import ConfigError, load
 from fca.config.models import Base, Config
-from fca.config.parts import STEPS, part
 from fca.config.settings import BaseKind, SampleKind, Split
 from fca.config.variant import Variant
 
 __all__ = [
-    "STEPS",
     "Base",
     "BaseKind",
     "Config",
@@ -22,5 +20,4 @@ __all__ = [
     "Tabletop",
     "Variant",
     "load",
-    "part",
 ]

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from fca.data.files import write_aside
-from fca.data.quarantine import Quarantine
+from fca.artifacts.atomic import write_aside
+from fca.artifacts.quarantine import Quarantine
+from fca.artifacts.text import storable
 from fca.errors import FcaError
 
 
@@ -66,14 +67,6 @@ def annotations_of(raw: Path, split: str, names: Sequence[str], where: str) -> P
             return raw / name
     shown = ", ".join(Path(name).as_posix() for name in names)
     raise FcaError(f"{raw} has no annotations for {split}", f"one of {shown}", f"get {where}")
-
-
-def storable(text: str) -> bool:
-    """Whether a text survives UTF-8 and HDF5: no NUL character, no half of a surrogate pair."""
-    try:
-        return b"\0" not in text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
 
 
 def write_records(path: Path, records: Iterable[ClipRecord]) -> None:

@@ -1,7 +1,7 @@
 """Put a dataset's raw files in place: generated tabletop clips, or the licensed dataset in the user's folder.
 
 That folder is completed first from the archives and addresses in the settings, where there are any
-(`fca.data.obtain`). It stays where the user put it; the raw folder is a link to it, and what is checked is
+(`fca.data.download`). It stays where the user put it; the raw folder is a link to it, and what is checked is
 whether the files that a reader needs are there, with the remedy in words when they aren't.
 """
 
@@ -11,12 +11,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from fca.artifacts.atomic import sha256_file, sha256_tree, write_aside
+from fca.artifacts.manifest import Manifest, made_by
 from fca.config import Config, Dataset, Layout
-from fca.data.files import sha256_file, sha256_tree, write_aside
+from fca.data.download import obtain
+from fca.data.download.source import PUBLISHED, READERS
 from fca.data.index import dataset_settings
-from fca.data.manifest import Manifest, made_by
-from fca.data.obtain import obtain
-from fca.data.obtain.source import PUBLISHED, READERS
 from fca.data.tabletop.write import write_bridge, write_epic, write_ssv2
 from fca.errors import FcaError
 

@@ -3,13 +3,13 @@
 import logging
 from collections import Counter
 
+from fca.artifacts.atomic import sha256_file
+from fca.artifacts.manifest import Manifest, made_by
+from fca.artifacts.quarantine import Quarantine, require_usable
 from fca.config import Config, Dataset, Layout
-from fca.data import bridge, epic, folder, ssv2
 from fca.data.clip import ClipRecord, Listing, read_records, write_records
+from fca.data.datasets import bridge, epic, folder, ssv2
 from fca.data.exclude import excluded_sha256
-from fca.data.files import sha256_file
-from fca.data.manifest import Manifest, made_by
-from fca.data.quarantine import Quarantine, require_usable
 from fca.errors import FcaError
 
 FRAME_NAMES = {

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from fca.artifacts.atomic import require_space, reserve
+from fca.artifacts.manifest import Manifest, made_by
+from fca.artifacts.shards import write_shard
 from fca.config import Config, Layout
-from fca.data.files import require_space, reserve
-from fca.data.manifest import Manifest, made_by
-from fca.data.shards import write_shard
-from fca.data.source import IndexedClips
+from fca.data.clip_source import IndexedClips
 
 
 def resample(config: Config, dataset: str, split: str, shard: int) -> Manifest:

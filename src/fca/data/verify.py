@@ -1,6 +1,6 @@
 """Look at every clip of an index before days of work stand on it: is it there, does it decode, is it as long.
 
-What is broken is quarantined: the clip keeps its place, and later steps leave it out. `fca.data.inspect_clip` says
+What is broken is quarantined: the clip keeps its place, and later steps leave it out. `fca.data.inspect` says
 what is read of a clip.
 """
 
@@ -16,15 +16,15 @@ from typing import Any
 
 from tqdm import tqdm
 
+from fca.artifacts.atomic import sha256_file, write_aside
+from fca.artifacts.manifest import Manifest, made_by
+from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.config import Config, Dataset, Layout
-from fca.data import bridge, epic, ssv2
-from fca.data.apart import call_apart, cores
+from fca.data.datasets import bridge, epic, ssv2
 from fca.data.exclude import excluded_sha256, read_excluded
-from fca.data.files import sha256_file, write_aside
 from fca.data.index import FRAME_NAMES, dataset_settings, read_index
-from fca.data.inspect_clip import inspect_clip
-from fca.data.manifest import Manifest, made_by
-from fca.data.quarantine import ClipError, Quarantine
+from fca.data.inspect import inspect_clip
+from fca.video.workers import call_apart, cores
 
 READERS = {"ssv2": ssv2, "bridge": bridge, "epic": epic}
 PER_CORE = 2  # processes: much of the time goes into waiting for the disk

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from transformers import Blip2Config, Blip2VisionModel
 from transformers.models.blip_2.modeling_blip_2 import Blip2TextEmbeddings
 
-from fca.checkpoints import load_tokenizer, read_json
 from fca.errors import FcaError
-from fca.weight_files import PICKLE, check_shapes, read_tensors, weight_files
+from fca.pretrained.files import PICKLE, check_shapes, read_tensors, weight_files
+from fca.pretrained.load import load_tokenizer, read_json
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's, as in BLIP-2's image processor
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 from transformers import T5EncoderModel
 
-from fca.checkpoints import DTYPES, base_folder, device, load_pretrained, load_tokenizer, vision_folder
 from fca.config.models import Base
 from fca.encode.blip2 import FrozenBlip2
 from fca.encode.vae import load_vae, posterior
+from fca.pretrained.load import DTYPES, base_folder, device, load_pretrained, load_tokenizer, vision_folder
 
 
 class Encoders:

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from fca.artifacts.manifest import Manifest, made_by
+from fca.artifacts.shards import write_shard
 from fca.config import BaseKind, Config, Layout
-from fca.data.manifest import Manifest, made_by
-from fca.data.shards import write_shard
-from fca.data.source import Clip, Clips, clips_to_encode
+from fca.data.clip_source import Clip, Clips, clips_to_encode
 from fca.encode.networks import Encoders
 from fca.errors import FcaError
 

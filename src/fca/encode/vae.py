@@ -4,8 +4,8 @@ import torch
 from diffusers import AutoencoderKLCogVideoX
 from torch import Tensor
 
-from fca.checkpoints import DTYPES, base_folder, device, load_pretrained
 from fca.config.models import Base
+from fca.pretrained.load import DTYPES, base_folder, device, load_pretrained
 
 
 def load_vae(base: Base, precision: str) -> AutoencoderKLCogVideoX:

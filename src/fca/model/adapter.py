@@ -5,7 +5,7 @@ runs the base attention as it is and, when it is handed a condition, adds that l
 the transformer that the paper uses to embed the initial frames is the same transformer, run without a condition.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -16,35 +16,14 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
 from fca.errors import FcaError
-from fca.model.attention import FCAAttention, KeysValues
+from fca.model.attention import FCAAttention
 from fca.model.denoiser import Denoiser, Velocity, predict, rotary_positions
 from fca.model.diffusion import diffuse
-from fca.model.given import Given, Prompt
-from fca.model.processor import FCALayer, FCAProcessor, add_after_gate, add_before_gate
+from fca.model.inputs import InitialFrames, Prompt
+from fca.model.processor import Condition, FCALayer, FCAProcessor, add_after_gate, add_before_gate
 from fca.model.text_conditioning import FramePreNorm, FrameWiseTextConditioning
 
 FrameWiseText = Literal["layer_wise", "uniform", "uniform_refined", "none"]
-
-
-@dataclass(frozen=True)
-class Condition:
-    """What a clip is conditioned on, per layer; all but the last two is made once a video.
-
-    initial: keys and values of X_init for each layer.
-    frames: y_frames (B, f * q, d) for each layer, before the pre-norm; None without frame-wise text conditioning.
-    frame_keys_values: of y_frames for each layer, where no pre-norm makes them depend on the noise level.
-    refine: each layer hands y_frames on, refined by its attention ("uniform+R").
-    time_embedding: (B, time_width) of the noise level, put in by `denoise` for each call.
-    refined: y_frames as each layer after the first receives them, written by the layers during one call.
-    """
-
-    initial: list[KeysValues]
-    frames: list[Tensor] | None
-    latent_frames: int
-    frame_keys_values: list[KeysValues] | None = None
-    refine: bool = False
-    time_embedding: Tensor | None = None
-    refined: dict[int, Tensor] = field(default_factory=dict)
 
 
 class FCAAdapter(ModelMixin, ConfigMixin):
@@ -250,7 +229,7 @@ class FCA(Denoiser):
         self.t_ref = t_ref
         adapter.attach(transformer)
 
-    def condition(self, given: Given, prompt: Prompt) -> Velocity:
+    def condition(self, given: InitialFrames, prompt: Prompt) -> Velocity:
         embeds = prompt.prompt_embeds
         reference = torch.full((len(embeds),), self.t_ref, device=given.initial.device)
         noisy_initial, _ = diffuse(self.alphas_cumprod, given.initial, given.initial_noise, reference)

@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 from diffusers import CogVideoXDDIMScheduler, CogVideoXTransformer3DModel
 
-from fca.checkpoints import DTYPES, base_folder, device, load_pretrained
 from fca.config import Base, Config
 from fca.errors import FcaError
 from fca.model.adapter import FCA, FCAAdapter
@@ -14,6 +13,7 @@ from fca.model.controlnet import CogVideoXControlNet, ControlNet
 from fca.model.denoiser import Denoiser, TextToVideo
 from fca.model.image_to_video import ImageToVideo, is_image_to_video
 from fca.model.lora import WEIGHTS, AppendedLatent, add_lora, load_lora
+from fca.pretrained.load import DTYPES, base_folder, device, load_pretrained
 
 
 def load_base(base: Base, dtype: torch.dtype) -> tuple[CogVideoXTransformer3DModel, CogVideoXDDIMScheduler]:

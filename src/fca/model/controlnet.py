@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from fca.errors import FcaError
 from fca.model.attention import Rotary
 from fca.model.denoiser import Denoiser, Velocity, predict, rotary_positions
-from fca.model.given import Given, Prompt
+from fca.model.inputs import InitialFrames, Prompt
 
 CONTROLS = ("repeated", "zeros")
 
@@ -143,7 +143,7 @@ class ControlNet(Denoiser):
 
         return add
 
-    def condition(self, given: Given, prompt: Prompt) -> Velocity:
+    def condition(self, given: InitialFrames, prompt: Prompt) -> Velocity:
         embeds = prompt.prompt_embeds
         initial = given.initial.to(embeds.dtype)
 

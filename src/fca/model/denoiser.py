@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from fca.errors import FcaError
 from fca.model.attention import Rotary
-from fca.model.given import Given, Prompt
+from fca.model.inputs import InitialFrames, Prompt
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
 """(x_t (B, f, C, h, w), t (B,)) -> v (B, f, C, h, w), for the caption and the initial frames it was made for."""
@@ -31,7 +31,7 @@ class Denoiser(nn.Module, ABC):
         self.transformer = transformer
 
     @abstractmethod
-    def condition(self, given: Given, prompt: Prompt) -> Velocity:
+    def condition(self, given: InitialFrames, prompt: Prompt) -> Velocity:
         """Do what doesn't depend on the noise level, once for a video; return the prediction of v for any x_t, t.
 
         Tensors are in the precision of the transformer, or autocast is on.
@@ -49,7 +49,7 @@ class Denoiser(nn.Module, ABC):
 class TextToVideo(Denoiser):
     """The base as it is: it reads the caption and never sees the initial frames."""
 
-    def condition(self, given: Given, prompt: Prompt) -> Velocity:
+    def condition(self, given: InitialFrames, prompt: Prompt) -> Velocity:
         return lambda noisy, timestep: predict(self.transformer, noisy, prompt.prompt_embeds, timestep)
 
 

@@ -7,7 +7,7 @@ from diffusers import CogVideoXTransformer3DModel
 
 from fca.errors import FcaError
 from fca.model.denoiser import Denoiser, Velocity, predict
-from fca.model.given import Given, Prompt
+from fca.model.inputs import InitialFrames, Prompt
 from fca.model.lora import save_lora
 
 
@@ -22,7 +22,7 @@ class ImageToVideo(Denoiser):
     As in diffusers' CogVideoXImageToVideoPipeline; the picture's latent carries no noise.
     """
 
-    def condition(self, given: Given, prompt: Prompt) -> Velocity:
+    def condition(self, given: InitialFrames, prompt: Prompt) -> Velocity:
         embeds = prompt.prompt_embeds
         initial = given.initial.to(embeds.dtype)  # (B, 1, C, h, w)
 

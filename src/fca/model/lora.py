@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from fca.errors import FcaError
 from fca.model.denoiser import Denoiser, Velocity, predict
-from fca.model.given import Given, Prompt
+from fca.model.inputs import InitialFrames, Prompt
 
 WEIGHTS = "pytorch_lora_weights.safetensors"  # diffusers' own name and format
 TARGETS = ["to_q", "to_k", "to_v", "to_out.0"]  # of CogVideoX's fine-tuning script
@@ -84,7 +84,7 @@ class AppendedLatent(Denoiser):
     place in time, and the prediction for it is thrown away. The transformer carries low-rank weights already.
     """
 
-    def condition(self, given: Given, prompt: Prompt) -> Velocity:
+    def condition(self, given: InitialFrames, prompt: Prompt) -> Velocity:
         embeds = prompt.prompt_embeds
         initial = given.initial.to(embeds.dtype)  # (B, 1, C, h, w)
 

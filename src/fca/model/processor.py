@@ -1,6 +1,6 @@
 """What FCA adds to one block of the transformer, and where."""
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 import torch
 from diffusers.models.attention_processor import Attention, CogVideoXAttnProcessor2_0
@@ -9,8 +9,26 @@ from torch import Tensor, nn
 from fca.model.attention import FCAAttention, KeysValues, Rotary
 from fca.model.text_conditioning import FramePreNorm, FrameWiseTextConditioning
 
-if TYPE_CHECKING:
-    from fca.model.adapter import Condition
+
+@dataclass(frozen=True)
+class Condition:
+    """What a clip is conditioned on, per layer; all but the last two is made once a video.
+
+    initial: keys and values of X_init for each layer.
+    frames: y_frames (B, f * q, d) for each layer, before the pre-norm; None without frame-wise text conditioning.
+    frame_keys_values: of y_frames for each layer, where no pre-norm makes them depend on the noise level.
+    refine: each layer hands y_frames on, refined by its attention ("uniform+R").
+    time_embedding: (B, time_width) of the noise level, put in by `denoise` for each call.
+    refined: y_frames as each layer after the first receives them, written by the layers during one call.
+    """
+
+    initial: list[KeysValues]
+    frames: list[Tensor] | None
+    latent_frames: int
+    frame_keys_values: list[KeysValues] | None = None
+    refine: bool = False
+    time_embedding: Tensor | None = None
+    refined: dict[int, Tensor] = field(default_factory=dict)
 
 
 class FCALayer(nn.Module):
@@ -55,7 +73,7 @@ class FCAProcessor:
         encoder_hidden_states: Tensor,
         attention_mask: Tensor | None = None,
         image_rotary_emb: Rotary | None = None,
-        condition: "Condition | None" = None,
+        condition: Condition | None = None,
         record: list[Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
         video, text = self.base(attn, hidden_states, encoder_hidden_states, attention_mask, image_rotary_emb)
@@ -76,7 +94,7 @@ class FCAProcessor:
         )
         return video + video_addition, text + text_addition
 
-    def frame_keys_values(self, condition: "Condition", text: Tensor) -> KeysValues | None:
+    def frame_keys_values(self, condition: Condition, text: Tensor) -> KeysValues | None:
         """Keys and values of y_frames at this layer; with "uniform+R", y_frames are handed on, refined."""
         if condition.frame_keys_values is not None:
             return condition.frame_keys_values[self.index]

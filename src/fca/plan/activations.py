@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from fca.model import Denoiser, Given, Prompt
+from fca.model import Denoiser, InitialFrames, Prompt
 
 
 class NormsInFloat32(TorchFunctionMode):
@@ -53,7 +53,7 @@ def storage(tensor: Tensor) -> int:
 
 
 def activations(
-    model: Denoiser, given: Given, prompt: Prompt, noisy: Tensor, timestep: Tensor, autocast: bool = True
+    model: Denoiser, given: InitialFrames, prompt: Prompt, noisy: Tensor, timestep: Tensor, autocast: bool = True
 ) -> int:
     """Bytes kept for the backward pass, without weights and their copies; `autocast`: bf16, as on a GPU."""
     kept = Kept(model)

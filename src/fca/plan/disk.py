@@ -3,9 +3,9 @@
 import math
 from functools import cache
 
+from fca.artifacts.columns import stored_bytes
 from fca.config import Config, Layout
 from fca.data.clip import read_records
-from fca.data.columns import stored_bytes
 from fca.plan.networks import Networks
 
 WORDS = 100

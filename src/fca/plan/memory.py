@@ -7,7 +7,7 @@ from diffusers import CogVideoXDDIMScheduler
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from fca.config import Config
-from fca.model import Denoiser, Given, Prompt
+from fca.model import Denoiser, InitialFrames, Prompt
 from fca.model.build import new_denoiser
 from fca.plan.activations import activations
 from fca.plan.networks import Networks, numbers
@@ -56,7 +56,7 @@ def _activations(config: Config, model: Denoiser, networks: Networks, half: bool
     latent = (networks.latent_channels, clip.height // 8, clip.width // 8)
     noisy = torch.empty(batch, clip.frames // 4, *latent)
     initial = torch.empty(batch, 1, *latent)
-    given = Given(initial, initial, torch.empty(batch, networks.vision_tokens, networks.vision_width))
+    given = InitialFrames(initial, initial, torch.empty(batch, networks.vision_tokens, networks.vision_width))
     prompt = Prompt(
         torch.empty(batch, base.text_tokens, networks.prompt_width),
         torch.empty(batch, base.caption_tokens, networks.text_width),

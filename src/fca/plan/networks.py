@@ -12,8 +12,8 @@ from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel
 from torch import nn
 from transformers import Blip2Config, Blip2VisionModel, T5Config, T5EncoderModel
 
-from fca.checkpoints import read_json
 from fca.config import Base
+from fca.pretrained.load import read_json
 
 TRANSFORMER_2B = {"num_attention_heads": 30, "attention_head_dim": 64, "num_layers": 30, "attention_bias": True}
 TRANSFORMER_5B_I2V = TRANSFORMER_2B | {

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
+from fca.artifacts.manifest import Manifest
 from fca.config import Config, Layout
-from fca.data.manifest import Manifest
 
 TRAINING_CLIP = 8.64 * 4 / 8
 """GPU seconds of a clip in training. The paper: 8.64 s an optimizer step of eight clips on four A100s."""

@@ -14,22 +14,22 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import AutoTokenizer, T5EncoderModel
 
-from fca.checkpoints import device
 from fca.data.tabletop import STYLES
 from fca.encode.blip2 import FrozenBlip2
 from fca.model import FCA, FCAAdapter
-from fca.model_facts import ModelFacts
 from fca.pocket.corpus import FRAMES, HEIGHT, WIDTH, Corpus
 from fca.pocket.fit import Curve, fit
 from fca.pocket.text import TEXT_TOKENS, TEXT_WIDTH
+from fca.pretrained.exported import ExportedModel
+from fca.pretrained.load import device
 from fca.train.objective import TrainingModel
 
 BATCH = 16
 
 
-def facts(root: Path) -> ModelFacts:
+def facts(root: Path) -> ExportedModel:
     """What the adapter is trained for; it is sampled as `config/pocket.yaml` says."""
-    return ModelFacts(
+    return ExportedModel(
         base=str(root),
         revision=None,
         vision_model=str(root / "vision"),

@@ -13,12 +13,12 @@ from diffusers import AutoencoderKLCogVideoX, CogVideoXDDIMScheduler, CogVideoXT
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from fca.checkpoints import device
 from fca.model.diffusion import diffuse
 from fca.pocket.corpus import Corpus
 from fca.pocket.fit import Curve, fit
 from fca.pocket.text import TEXT_TOKENS, TEXT_WIDTH, build_text_encoder, load_tokenizer
 from fca.pocket.vae import LATENT_CHANNELS, to_video
+from fca.pretrained.load import device
 from fca.train.objective import v_loss
 
 BATCH = 16

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fca.data.files import write_aside
+from fca.artifacts.atomic import write_aside
 
 TEXT = """# The pocket base
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from fca.data.cast import cast_positions
 from fca.data.tabletop import MOTIONS, STYLES, caption_text, render, sample_scene
+from fca.video.temporal_cast import cast_positions
 
 FRAMES, HEIGHT, WIDTH = 16, 64, 96
 ASPECTS = {"ssv2": (320 / 240, 426 / 240), "bridge": (640 / 480,), "epic": (456 / 256,)}

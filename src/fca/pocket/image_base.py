@@ -13,14 +13,14 @@ from diffusers import CogVideoXDDIMScheduler, CogVideoXTransformer3DModel
 from torch import Tensor, nn
 from transformers import AutoTokenizer, T5EncoderModel
 
-from fca.checkpoints import device
 from fca.model.diffusion import diffuse
-from fca.model.given import Given, Prompt
 from fca.model.image_to_video import ImageToVideo
+from fca.model.inputs import InitialFrames, Prompt
 from fca.pocket.corpus import Corpus
 from fca.pocket.fit import Curve, fit
 from fca.pocket.text import TEXT_TOKENS, TEXT_WIDTH
 from fca.pocket.vae import LATENT_CHANNELS
+from fca.pretrained.load import device
 from fca.train.objective import v_loss
 
 BATCH = 16
@@ -90,7 +90,7 @@ def train(corpus: Corpus, latents: dict[str, Tensor], base: Path, root: Path, st
         timestep = torch.from_numpy(rng.integers(1000, size=BATCH)).to(place)
         noisy, velocity = diffuse(scheduler.alphas_cumprod, clean, torch.randn_like(clean), timestep)
         prompt = embeds[torch.where(dropped, len(embeds) - 1, captions[rows])].to(place)
-        given = Given(first, torch.zeros_like(first), torch.empty(BATCH, 0, 0))
+        given = InitialFrames(first, torch.zeros_like(first), torch.empty(BATCH, 0, 0))
         with torch.autocast(place.type, torch.bfloat16):
             predict = model.condition(given, Prompt(prompt, prompt, torch.ones(prompt.shape[:2], dtype=torch.bool)))
             return v_loss(predict(noisy, timestep), velocity)

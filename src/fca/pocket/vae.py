@@ -14,8 +14,8 @@ import torch
 from diffusers import AutoencoderKLCogVideoX
 from tqdm import tqdm
 
-from fca.checkpoints import device
 from fca.pocket.corpus import Corpus
+from fca.pretrained.load import device
 
 LATENT_CHANNELS = 16
 

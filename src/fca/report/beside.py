@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fca.comparisons import Comparison
+from fca.config.comparisons import Comparison
 from fca.report.collect import FLOOR, DatasetResult
 from fca.report.metrics import METRICS, find, signed
 from fca.report.score_file import ScoreFile

@@ -8,8 +8,8 @@ import numpy as np
 
 from fca.report.choose import Choice, choose
 from fca.report.collect import DatasetResult, Frames
-from fca.report.media import COLUMNS, Media, write_clip, write_given
 from fca.report.score_file import ClipScore
+from fca.video.write import COLUMNS, Media, write_clip, write_given
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from fca.artifacts.check import changed_parents
+from fca.artifacts.manifest import Manifest
+from fca.artifacts.quarantine import Quarantine
+from fca.artifacts.shards import Shard
 from fca.config import Config, Dataset, Layout, SampleKind, Variant
-from fca.data.check import changed_parents
-from fca.data.manifest import Manifest
-from fca.data.quarantine import Quarantine
-from fca.data.shards import Shard
 from fca.report.score_file import ScoreFile, read_scores
 
 FLOOR = "The VAE alone: the truth, encoded and decoded"

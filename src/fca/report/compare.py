@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from fca import __version__
+from fca.artifacts.atomic import write_aside
 from fca.config import Config, Layout
-from fca.data.files import write_aside
 from fca.errors import FcaError
 from fca.report import provenance
 from fca.report.cards import Gallery, Series, make_gallery

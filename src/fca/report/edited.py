@@ -9,7 +9,7 @@ from pathlib import Path
 from fca.report.cards import Card, Gallery, Series, Tile, make_gallery
 from fca.report.choose import Choice
 from fca.report.collect import DatasetResult, Frames, VariantResult
-from fca.report.media import write_clip
+from fca.video.write import write_clip
 
 MOST_WORDS = 200
 """Longer captions are shown without marks: finding them would take long."""

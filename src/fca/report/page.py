@@ -14,9 +14,9 @@ import jinja2
 from markupsafe import Markup
 
 from fca import __version__
-from fca.comparisons import COMPARISONS, compared
+from fca.artifacts.atomic import write_aside
 from fca.config import Config, Layout
-from fca.data.files import write_aside
+from fca.config.comparisons import COMPARISONS, compared
 from fca.report import provenance
 from fca.report.beside import Beside, beside
 from fca.report.cards import gallery

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from fca.data.files import write_aside
+from fca.artifacts.atomic import write_aside
 from fca.report.collect import DatasetResult
 
 Columns = Mapping[str, Mapping[int, float]]

@@ -19,17 +19,17 @@ from PIL import Image
 from tqdm import tqdm
 
 from fca import __version__
+from fca.artifacts.atomic import write_aside
+from fca.artifacts.manifest import Manifest
+from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.config import Config, Layout
 from fca.config.models import Clip
-from fca.data.apart import call_apart
 from fca.data.clip import ClipRecord
-from fca.data.files import write_aside
+from fca.data.clip_pixels import Shape, look
 from fca.data.index import FRAME_NAMES, dataset_settings, read_index
-from fca.data.manifest import Manifest
-from fca.data.pixels import Shape, look
-from fca.data.quarantine import ClipError, Quarantine
-from fca.report.media import GAP, shrink
 from fca.report.page import environment, source_hash, template_file
+from fca.video.workers import call_apart
+from fca.video.write import GAP, shrink
 
 ALIKE = 0.05  # proportions that differ by less are the same to the eye
 

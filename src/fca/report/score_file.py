@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fca.data.quarantine import Quarantine
+from fca.artifacts.quarantine import Quarantine
 from fca.errors import FcaError, remake
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fca.comparisons import VBENCH_PUBLISHED
+from fca.artifacts.check import changed_parents
 from fca.config import Config, Layout
-from fca.data.check import changed_parents
+from fca.config.comparisons import VBENCH_PUBLISHED
+from fca.config.vbench import DIMENSIONS, TRUTH, WEIGHTS, WeightFile
 from fca.errors import FcaError, remake
-from fca.vbench.weights import DIMENSIONS, TRUTH, WEIGHTS, WeightFile, missing, python_of
+from fca.vbench.weights import missing, python_of
 
 
 @dataclass(frozen=True)

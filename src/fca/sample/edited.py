@@ -5,15 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from fca.checkpoints import device
+from fca.artifacts.manifest import Manifest, made_by
+from fca.artifacts.quarantine import Quarantine
+from fca.artifacts.shards import Shard, write_shard
 from fca.config import Base, Config, Layout
-from fca.data.manifest import Manifest, made_by
-from fca.data.quarantine import Quarantine
-from fca.data.shards import Shard, write_shard
 from fca.encode.networks import Encoders
 from fca.encode.shard import NO_CAPTION, half
 from fca.errors import FcaError
 from fca.model import Prompt
+from fca.pretrained.load import device
 from fca.sample.shard import joined, load_networks, model_parent, predict_clips, take
 from fca.seeds import seed_of
 

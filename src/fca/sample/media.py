@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from fca.data.decode import MAX_PIXELS, ClipError, read_frames
-from fca.data.files import write_aside
+from fca.artifacts.atomic import write_aside
 from fca.errors import FcaError
-from fca.model_facts import ModelFacts
-from fca.report.media import FRAMES_PER_SECOND, write_coded, write_webm
+from fca.pretrained.exported import ExportedModel
 from fca.sample.picture import rgb
+from fca.video.decode import MAX_PIXELS, ClipError, read_frames
+from fca.video.write import FRAMES_PER_SECOND, write_coded, write_webm
 
 PICTURES = ("JPEG", "PNG", "WEBP")
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -25,7 +25,7 @@ FRAME = "frame_{:04d}.png"
 FASTEST = 60
 
 
-def read_start(paths: Sequence[Path], facts: ModelFacts) -> list[np.ndarray]:
+def read_start(paths: Sequence[Path], facts: ExportedModel) -> list[np.ndarray]:
     """The initial frames, each (H, W, 3) uint8 RGB of its own size, from pictures in order or the start of one video.
 
     Of a video, as many frames are taken as the model was trained with, one where it takes one or two.

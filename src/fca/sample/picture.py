@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image, ImageOps
 
-from fca.data.resize import resize
 from fca.errors import FcaError
+from fca.video.resize import resize
 
 UNUSABLE = ("I", "F", "LAB", "HSV")
 

@@ -12,17 +12,17 @@ from diffusers import CogVideoXDDIMScheduler
 from PIL import Image
 from tqdm import tqdm
 
-from fca.checkpoints import DTYPES
 from fca.encode.networks import Encoders
 from fca.encode.vae import decode
 from fca.errors import FcaError
-from fca.model import Denoiser, Given, Prompt
+from fca.model import Denoiser, InitialFrames, Prompt
 from fca.model.build import load_denoiser
 from fca.model.diffusion import draw_posterior
 from fca.model.image_to_video import ImageToVideo
-from fca.model_facts import ModelFacts
+from fca.pretrained.exported import ExportedModel
+from fca.pretrained.load import DTYPES
+from fca.sample.ddim import predict_latents
 from fca.sample.picture import fitted, rgb
-from fca.sample.predict import predict_latents
 from fca.seeds import generator
 
 Frame = Image.Image | np.ndarray
@@ -40,7 +40,7 @@ class FCAPipeline:
         encoders: Encoders,
         denoiser: Denoiser,
         scheduler: CogVideoXDDIMScheduler,
-        facts: ModelFacts,
+        facts: ExportedModel,
     ):
         self.encoders, self.denoiser, self.scheduler, self.facts = encoders, denoiser, scheduler, facts
 
@@ -55,11 +55,11 @@ class FCAPipeline:
         """Load a trained model and the frozen networks that it belongs to.
 
         Args:
-            model: folder of an exported model with its `clip.json`, as `fca train` writes it.
-            base: folder or hub name of the CogVideoX checkpoint; by default the one in `clip.json`, a relative folder
+            model: folder of an exported model with its `model.json`, as `fca train` writes it.
+            base: folder or hub name of the CogVideoX checkpoint; by default the one in `model.json`, a relative folder
                 from the working directory or from a folder above the model's.
             vision_model: folder or hub name of the BLIP-2 checkpoint; by default the folder `vision` of a given
-                `base`, else the one in `clip.json`.
+                `base`, else the one in `model.json`.
             precision: fp32, bf16 or fp16.
 
         Raises:
@@ -68,7 +68,7 @@ class FCAPipeline:
         if precision not in DTYPES:
             raise FcaError(f"the precision is {precision!r}", f"one of {', '.join(DTYPES)}")
         names = [None if name is None else str(name) for name in (base, vision_model)]
-        facts = ModelFacts.read(model).located(model, *names)
+        facts = ExportedModel.read(model).located(model, *names)
         denoiser, scheduler = load_denoiser(facts.networks(), Path(model), precision)
         return cls(Encoders(facts.networks(), precision), denoiser, scheduler, facts)
 
@@ -89,7 +89,7 @@ class FCAPipeline:
                 uint8 of any size, resized by the model's own rule.
             prompt: what happens. What the model doesn't read of a long one is warned of; an empty one is allowed.
             negative_prompt: the caption of the unconditional branch.
-            num_inference_steps: DDIM steps; by default the model's own (`clip.json`).
+            num_inference_steps: DDIM steps; by default the model's own (`model.json`).
             guidance_scale: weight of the prompt, 1 turns guidance off; by default the model's own.
             seed: the same seed gives the same video.
             progress: show a bar over the steps.
@@ -108,7 +108,7 @@ class FCAPipeline:
         initial = draw_posterior(mean[0].numpy(), logvar[0].numpy(), random, scale)[None]
         latent_frames = self.facts.frames // self.encoders.vae.config.temporal_compression_ratio
         place = self.denoiser.transformer.device
-        given = Given(
+        given = InitialFrames(
             initial.to(place),
             torch.randn(initial.shape, generator=random).to(place),
             self.encoders.blip2.image_features(pixels[:, 0]).float().to(place),

@@ -8,19 +8,19 @@ import torch
 from diffusers import AutoencoderKLCogVideoX, CogVideoXDDIMScheduler
 from tqdm import tqdm
 
-from fca.checkpoints import device
+from fca.artifacts.manifest import Manifest, made_by
+from fca.artifacts.shards import Shard, write_shard
 from fca.config import Config, Layout
-from fca.data.manifest import Manifest, made_by
-from fca.data.shards import Shard, write_shard
 from fca.data.tabletop import opposite_caption
 from fca.encode.networks import Encoders
 from fca.encode.vae import decode, load_vae
 from fca.errors import FcaError
-from fca.model import Denoiser, Given, Prompt
+from fca.model import Denoiser, InitialFrames, Prompt
 from fca.model.build import load_denoiser
 from fca.model.diffusion import draw_posterior
+from fca.pretrained.load import device
+from fca.sample.ddim import predict_latents
 from fca.sample.pipeline import encode_prompt
-from fca.sample.predict import predict_latents
 from fca.seeds import generator, seed_of
 
 
@@ -147,7 +147,7 @@ def take(prompts: Prompt, rows: np.ndarray) -> Prompt:
 
 def starting_point(
     config: Config, dataset: str, source: Shard, batch: Sequence[int], place: torch.device
-) -> tuple[Given, torch.Tensor]:
+) -> tuple[InitialFrames, torch.Tensor]:
     """Initial latents, their noise, ViT features, and the noise to start from, each clip from its own generator."""
     initial, initial_noise, noise = [], [], []
     scale = source.meta["initial_scaling_factor"]
@@ -158,5 +158,5 @@ def starting_point(
         channels, latent_frames, *size = source["mean"].shape[1:]
         noise.append(torch.randn((latent_frames, channels, *size), generator=random))
     vision = torch.from_numpy(np.stack([source["vision"][row] for row in batch])).float()
-    given = Given(torch.stack(initial).to(place), torch.stack(initial_noise).to(place), vision.to(place))
+    given = InitialFrames(torch.stack(initial).to(place), torch.stack(initial_noise).to(place), vision.to(place))
     return given, torch.stack(noise).to(place)

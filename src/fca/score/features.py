@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from fca.data.files import sha256_file
+from fca.artifacts.atomic import sha256_file
 from fca.errors import FcaError
 from fca.score.i3d import InceptionI3d, stage_means
 

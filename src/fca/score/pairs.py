@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fca.artifacts.shards import Shard, manifest_path
 from fca.config import Config, Layout, SampleKind
-from fca.data.shards import Shard, manifest_path
 from fca.errors import FcaError, remake
 
 Clips = NDArray[np.uint8]

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from fca.artifacts.atomic import write_aside
+from fca.artifacts.manifest import made_by
 from fca.config import Config, Layout
-from fca.data.files import write_aside
-from fca.data.manifest import made_by
 from fca.score import motion
+from fca.score.feature_cache import Readings
 from fca.score.features import FeatureNetwork, load_network
 from fca.score.frechet import Features, frechet_distance
 from fca.score.interval import (
@@ -28,7 +29,6 @@ from fca.score.kernel import centred, kernel_distance, resampled_kernel_distance
 from fca.score.pairs import Pairs, with_given_frames
 from fca.score.pixels import psnr, ssim
 from fca.score.protocol import check, protocol, protocol_sha256, score_name
-from fca.score.readings import Readings
 
 
 def score(config: Config, dataset: str, variant: str) -> Path:

@@ -13,14 +13,14 @@ import numpy as np
 from markupsafe import Markup
 from tqdm import tqdm
 
+from fca.artifacts.atomic import write_aside
 from fca.config import Config
-from fca.data.files import write_aside
 from fca.errors import FcaError
-from fca.report.media import FRAMES_PER_SECOND, is_lossless, tiled, write_coded, write_picture
 from fca.report.page import environment, source_hash
 from fca.score.pairs import Pairs, with_given_frames
 from fca.study.files import KEY_NAME, Clip, Item, Key
 from fca.study.order import sha256, shuffled
+from fca.video.write import FRAMES_PER_SECOND, is_lossless, tiled, write_coded, write_picture
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("sha256.js", "order.js", "player.js", "study.js")

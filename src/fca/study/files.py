@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import Field, StringConstraints, ValidationError
 
+from fca.artifacts.atomic import write_aside
 from fca.config.settings import Name, Settings, Sha256
-from fca.data.files import write_aside
 from fca.errors import FcaError
 from fca.study.order import sha256
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fca.data.files import write_aside
+from fca.artifacts.atomic import write_aside
 from fca.score.interval import bootstrap_interval, resampling_counts
 from fca.study.build import render
 from fca.study.files import CRITERIA, KEY_NAME, LARGEST_RATING, Criterion, Key, Ratings, read_all

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from fca.data.files import write_aside
+from fca.artifacts.atomic import write_aside
 from fca.errors import FcaError
-from fca.runs import checkpoints
+from fca.runs.folder import checkpoints
 
 FACTS = "checkpoints.json"
 DAMAGED = (

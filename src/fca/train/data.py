@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from fca.data.shards import Shard, manifest_path
+from fca.artifacts.shards import Shard, manifest_path
 from fca.errors import FcaError, remake
 from fca.model.diffusion import draw_posterior
+from fca.runs.stop import leave_signals_to_parent
 from fca.seeds import generator, seed_of
-from fca.stop import leave_signals_to_parent
 
 Place = tuple[int, int]  # optimizer step, row of the dataset
 

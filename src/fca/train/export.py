@@ -5,11 +5,11 @@ import subprocess
 from importlib.metadata import version
 from typing import Any
 
+from fca.artifacts.atomic import sha256_tree, write_aside
+from fca.artifacts.manifest import Manifest, made_by
 from fca.config import Config, Layout
-from fca.data.files import sha256_tree, write_aside
-from fca.data.manifest import Manifest, made_by
 from fca.model import Denoiser
-from fca.model_facts import ModelFacts
+from fca.pretrained.exported import ExportedModel
 
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "h5py")
 
@@ -31,7 +31,7 @@ def export(
     with write_aside(model) as aside:
         denoiser.save(aside)
         sha256 = sha256_tree(aside)[1]  # of the weights: the facts hold sampling settings, which training doesn't read
-        ModelFacts.of(config, dataset, variant).write(aside)
+        ExportedModel.of(config, dataset, variant).write(aside)
         layout.model_manifest(dataset, variant).unlink(missing_ok=True)  # never an old manifest beside a new model
     steps = config.train_steps(dataset, variant)
     Manifest(

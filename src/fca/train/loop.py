@@ -10,12 +10,12 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch.utils.data import DataLoader
 
+from fca.artifacts.quarantine import require_usable
+from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
-from fca.data.quarantine import require_usable
-from fca.data.shards import Shard
 from fca.errors import Interrupted
-from fca.runs import LOG, SKIPPED, JsonLines, Record
-from fca.stop import Stop
+from fca.runs.folder import LOG, SKIPPED, JsonLines, Record
+from fca.runs.stop import Stop
 from fca.train.checkpoint import Kept, checkpoint_path, load_checkpoint, load_newest, save_checkpoint
 from fca.train.data import LatentClips, StepOrder, data_loader
 from fca.train.export import export

@@ -10,7 +10,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fca.model import Denoiser, Given, Prompt
+from fca.model import Denoiser, InitialFrames, Prompt
 from fca.model.diffusion import diffuse
 
 Loss = Literal["v", "epsilon"]
@@ -28,7 +28,7 @@ class TrainingModel(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """L of Eq. 4 for a batch from `fca.train.data.LatentClips`."""
-        given = Given(batch["initial"], batch["initial_noise"], batch["vision"])
+        given = InitialFrames(batch["initial"], batch["initial_noise"], batch["vision"])
         prompt = Prompt(batch["prompt_embeds"], batch["text_embeds"], batch["text_mask"])
         noisy, velocity = diffuse(self.alphas_cumprod, batch["clean"], batch["noise"], batch["timestep"])
         prediction = self.denoiser.condition(given, prompt)(noisy, batch["timestep"])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from tqdm import tqdm
 
-from fca.runs import duration
+from fca.runs.folder import duration
 
 SMOOTHING = 100
 EVERY = 30.0

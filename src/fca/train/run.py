@@ -7,15 +7,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from fca.code_hash import code_hash
+from fca.artifacts.atomic import remove
+from fca.artifacts.fingerprint.code import code_hash
+from fca.artifacts.fingerprint.settings import part
+from fca.artifacts.fingerprint.weights import weights_hash
+from fca.artifacts.manifest import Manifest
 from fca.config import Config, Layout
-from fca.config.parts import part
-from fca.data.files import remove
-from fca.data.manifest import Manifest
 from fca.errors import FcaError, Interrupted
-from fca.runs import RECORD, Record, checkpoints, differences, locked
+from fca.runs.folder import RECORD, Record, checkpoints, differences, locked
 from fca.train.export import git_commit
-from fca.weights_hash import weights_hash
 
 Identity = dict[str, Any]
 SHOWN = 8  # differences in an error
@@ -24,7 +24,7 @@ SHOWN = 8  # differences in an error
 def identity(config: Config, dataset: str, variant: str) -> Identity:
     """What decides a training's outcome, as JSON values.
 
-    `settings` (as `fca.config.parts` has them: the clips of a step, not how they are divided), `code` (a hash),
+    `settings` (see `fca.artifacts.fingerprint`: the clips of a step, not how they are divided), `code` (a hash),
     `latents` (their content's hashes by shard), `weights` (hashes of the frozen networks and the starting adapter).
     """
     layout, base = Layout(config), config.variant(variant).base

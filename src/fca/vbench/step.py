@@ -15,18 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from fca.artifacts.atomic import remove, require_space, sha256_file, write_aside
+from fca.artifacts.fingerprint.weights import weights_hash
+from fca.artifacts.manifest import made_by
+from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
-from fca.config.vbench import VBench
-from fca.data.files import remove, require_space, sha256_file, write_aside
-from fca.data.manifest import made_by
-from fca.data.shards import Shard
+from fca.config.vbench import DIMENSIONS, TRUTH, VBench
 from fca.errors import FcaError
 from fca.score.interval import Interval, mean_interval, resampling_counts
 from fca.score.pairs import Pairs, require_two, with_given_frames
 from fca.score.protocol import protocol_sha256
 from fca.vbench.videos import codec_name, pixels_sha256, write_video
-from fca.vbench.weights import DIMENSIONS, TRUTH, dimensions, python_of, request, require
-from fca.weights_hash import weights_hash
+from fca.vbench.weights import dimensions, python_of, request, require
 
 SCRIPT = Path(__file__).with_name("official.py")
 REFUSED = 3

@@ -3,82 +3,10 @@
 Quick to import: the workflow asks it what is there. docs/scores.md shows the same table; a test compares the two.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from fca.config.vbench import VBench
+from fca.config.vbench import DIMENSIONS, WEIGHTS, WITHOUT_WEIGHTS, VBench, WeightFile
 from fca.errors import FcaError
-
-DIMENSIONS = {
-    "background_consistency": "Background consistency",
-    "imaging_quality": "Imaging quality",
-    "motion_smoothness": "Motion smoothness",
-    "overall_consistency": "Overall consistency",
-    "subject_consistency": "Subject consistency",
-    "temporal_flickering": "Temporal flickering",
-}
-"""The six dimensions of the paper's section C.1, in the order of its Table 6."""
-WITHOUT_WEIGHTS = ("temporal_flickering",)
-TRUTH = "truth"
-"""The row of the true clips, beside those of the variants."""
-
-
-@dataclass(frozen=True)
-class WeightFile:
-    """One file."""
-
-    name: str
-    dimension: str
-    network: str
-    megabytes: int
-    url: str
-    """Where vbench 0.1.5 itself fetches it."""
-    sha256: str | None
-    """The sha256, or how it begins, as the publisher wrote it in the file's address or name; None: not published."""
-
-
-WEIGHTS = (
-    WeightFile(
-        "ViT-B-32.pt",
-        "background_consistency",
-        "CLIP ViT-B/32",
-        354,
-        "https://openaipublic.azureedge.net/clip/models/40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af/ViT-B-32.pt",
-        "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af",
-    ),
-    WeightFile(
-        "musiq_spaq_ckpt-358bb6af.pth",
-        "imaging_quality",
-        "MUSIQ (SPAQ)",
-        109,
-        "https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights/musiq_spaq_ckpt-358bb6af.pth",
-        "358bb6af",
-    ),
-    WeightFile(
-        "amt-s.pth",
-        "motion_smoothness",
-        "AMT-S",
-        12,
-        "https://huggingface.co/lalala125/AMT/resolve/main/amt-s.pth",
-        None,
-    ),
-    WeightFile(
-        "ViClip-InternVid-10M-FLT.pth",
-        "overall_consistency",
-        "ViCLIP",
-        1700,
-        "https://huggingface.co/OpenGVLab/VBench_Used_Models/resolve/main/ViClip-InternVid-10M-FLT.pth",
-        None,
-    ),
-    WeightFile(
-        "dino_vitbase16_pretrain.pth",
-        "subject_consistency",
-        "DINO ViT-B/16",
-        343,
-        "https://dl.fbaipublicfiles.com/dino/dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth",
-        None,
-    ),
-)
 
 
 def dimensions(settings: VBench) -> list[str]:

@@ -1,0 +1,1 @@
+"""What every step writes: files written aside, shards, their manifests, what decides their content."""

@@ -1,0 +1,159 @@
+"""`fca data check`: read every shard again and compare its hash, and its parents', with what the manifests say."""
+
+import json
+import os
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from fca.artifacts.manifest import Manifest
+from fca.artifacts.shards import Shard, manifest_path
+from fca.config import Config, Layout
+from fca.config.settings import FLOOR
+from fca.config.vbench import TRUTH
+from fca.errors import FcaError, remake
+
+
+@dataclass(frozen=True)
+class Bad:
+    """Something that can't be relied on."""
+
+    path: Path
+    state: str
+    """missing, damaged (its content isn't what its manifest says) or stale (made from something else than is there)."""
+    why: str
+
+
+def check(config: Config, datasets: Sequence[str], workers: int | None = None) -> tuple[int, list[Bad]]:
+    """Read all shards of clips, latents and samples that were made; return their number and what is bad, by path.
+
+    `workers` processes read at once (null: one for each core that this process may use). Models and indexes are not
+    read, but they and files of scores are named where they were made from something else than is there now. What was
+    never made is not bad; a file whose manifest is there without it is.
+    """
+    layout = Layout(config)
+    shards = [path for dataset in datasets for path in shards_of(layout, dataset)]
+    others = [path for dataset in datasets for path in _other_manifests(layout, dataset)]
+    bad = [found for path in (*map(manifest_path, shards), *others) for found in _stale(layout, path)]
+    bad += [found for dataset in datasets for found in _stale_scores(layout, dataset)]
+    sizes = {path: path.stat().st_size for path in shards if path.is_file()}
+    absent = [path for path in shards if path not in sizes]
+    bad += [Bad(path, "missing", "its manifest is there, the file is not") for path in absent]
+    workers = min(workers or len(os.sched_getaffinity(0)), max(1, len(sizes)))
+    bar = tqdm(total=sum(sizes.values()), desc="check", unit="B", unit_scale=True, disable=None)
+    with bar, ProcessPoolExecutor(workers) as pool:
+        jobs = {pool.submit(damage, path): path for path in sorted(sizes, key=sizes.__getitem__, reverse=True)}
+        for job in as_completed(jobs):
+            path = jobs[job]
+            if (why := job.result()) is not None:
+                bad.append(Bad(path, "damaged", why))
+            bar.update(sizes[path])
+    return len(shards), sorted(bad, key=lambda row: (row.path, row.state))
+
+
+def shards_of(layout: Layout, dataset: str) -> Iterator[Path]:
+    """Every shard of the dataset that has a file or a manifest, in the order of the steps."""
+    config = layout.config
+    made = [
+        layout.clips(dataset, split, number)
+        for split in ("train", "validation")
+        for number in layout.shards(dataset, split)
+    ]
+    made += [
+        layout.latents(dataset, split, number, base)
+        for base in ("text", "image")
+        for split in ("train", "validation")
+        for number in layout.shards(dataset, split)
+    ]
+    made += [
+        layout.samples(dataset, variant, kind, number)
+        for variant in config.every_variant
+        for kind in layout.sample_kinds(dataset, variant)
+        for number in layout.sample_shards(dataset, kind)
+    ]
+    return (path for path in made if path.exists() or manifest_path(path).exists())
+
+
+def damage(path: Path) -> str | None:
+    """What is wrong with a shard's file or manifest, all of it read; None where nothing is."""
+    try:
+        with Shard(path) as shard:
+            shard.verify()
+    except FcaError as error:
+        return error.problem.removeprefix(f"{path} can't be used: ")
+    return None
+
+
+def table(layout: Layout, checked: int, bad: Sequence[Bad]) -> str:
+    """What was found, in words and columns."""
+    states = ", ".join(f"{count} {state}" for state, count in sorted(Counter(row.state for row in bad).items()))
+    lines = [f"{checked} shards below {layout.root} were read: {states or 'all good'}"]
+    names = {row: row.path.relative_to(layout.root).as_posix() for row in bad}
+    width = max(map(len, names.values()), default=0)
+    lines += [f"  {row.state:8}  {names[row]:{width}}  {row.why}" for row in bad]
+    return "\n".join(lines)
+
+
+def remedy(bad: Sequence[Bad]) -> str:
+    """What makes the bad ones again."""
+    files = list(dict.fromkeys(str(path) for row in bad for path in (row.path, manifest_path(row.path))))
+    made = dict.fromkeys(manifest_path(row.path) for row in bad)
+    return f"`rm -rf {shlex.join(files)}`, then {remake(*made)}, and last `snakemake all` for what depends on it"
+
+
+def _other_manifests(layout: Layout, dataset: str) -> Iterator[Path]:
+    """Manifests of what is no shard and was made from something: the index and the models."""
+    paths = [layout.index_manifest(dataset)]
+    paths += [layout.model_manifest(dataset, name) for name, own in layout.config.every_variant.items() if own.trained]
+    return (path for path in paths if path.exists() or path.with_suffix("").is_dir())
+
+
+def _stale(layout: Layout, manifest: Path) -> Iterator[Bad]:
+    """One row where something that this was made from is there with another hash."""
+    try:
+        parents = Manifest.read(manifest).parents
+    except FcaError as error:
+        if manifest.with_suffix(".h5").exists():
+            return  # reading the shard says so
+        yield Bad(manifest, "damaged", error.problem)
+        return
+    if why := changed_parents(layout, parents):
+        made = next((path for path in (manifest.with_suffix(".h5"),) if path.exists()), manifest)
+        yield Bad(made, "stale", why)
+
+
+def _stale_scores(layout: Layout, dataset: str) -> Iterator[Bad]:
+    """A row for every file of scores that is damaged or of something else than is there now."""
+    paths = [layout.scores(dataset, variant) for variant in (*layout.config.every_variant, FLOOR)]
+    paths += [layout.vbench(dataset, row) for row in (*layout.config.every_variant, TRUTH)]
+    for path in filter(Path.exists, paths):
+        try:
+            why = changed_parents(layout, dict(json.loads(path.read_text(encoding="utf-8"))["parents"]))
+        except (ValueError, TypeError, KeyError) as error:
+            yield Bad(path, "damaged", f"it is not a file of scores ({type(error).__name__}: {error})")
+            continue
+        if why:
+            yield Bad(path, "stale", why)
+
+
+def changed_parents(layout: Layout, parents: Mapping[str, str]) -> str:
+    """Which of the `parents` (path below the data folder -> sha256) have another content now, or an empty text.
+
+    One that was removed, or whose manifest can't be read, says nothing.
+    """
+    changed = []
+    for name, sha256 in parents.items():
+        parent = Layout.manifest(layout.root / name)
+        try:
+            now = Manifest.read(parent).sha256 if parent.exists() else sha256  # removed to save space: nothing to say
+        except FcaError:
+            continue  # it has a row of its own
+        if now != sha256:
+            changed.append(f"{name} {sha256[:12]}, which is {now[:12]} now")
+    more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
+    return f"made from {changed[0]}{more}" if changed else ""

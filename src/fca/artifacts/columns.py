@@ -1,0 +1,168 @@
+"""The columns of a shard: what they may be, how their content is hashed, and how they lie in HDF5.
+
+The bytes of a file are the same for the same content: no times are stored and the format version is fixed.
+Every column lies in chunks of whole rows, each with a checksum that HDF5 verifies when it reads. Nothing uses
+HDF5's heap for strings of variable length: it has no checksum, and reading a damaged one can go on for ever.
+"""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import h5py
+import numpy as np
+
+from fca.artifacts.text import storable
+
+TABLES = {
+    "prompt_embeds",
+    "text_embeds",
+    "text_ids",
+    "text_mask",
+}  # one row per distinct caption, not per clip
+FORMAT = ("v110", "v110")
+CHUNK_BYTES = 2**18
+HASH_BYTES = 2**24
+
+Column = np.ndarray | list[str]
+
+
+def content_hash(columns: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
+    """Hex SHA-256 over meta and, in the order of their names, every column's name, dtype, shape and bytes.
+
+    A column is a numeric array (numpy, or anything sliced like one: rows are read in blocks) or a list of
+    strings, of which the UTF-8 bytes count, each with its length before it. Numbers count as little-endian,
+    row-major.
+    """
+    digest = hashlib.sha256(to_json(meta).encode())
+    for name in sorted(columns):
+        column = columns[name]
+        if isinstance(column, list):
+            digest.update(f"{name}|text|{len(column)}\n".encode())
+            for text in column:
+                encoded = text.encode("utf-8")
+                digest.update(f"{len(encoded)}:".encode() + encoded)
+        else:
+            digest.update(f"{name}|{np.dtype(column.dtype).newbyteorder('<').str}|{tuple(column.shape)}\n".encode())
+            for block in _blocks(column):
+                digest.update(np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<")).data)
+    return digest.hexdigest()
+
+
+def check_columns(path: Path, columns: Mapping[str, Column]) -> None:
+    """Refuse columns that a reader would refuse, before anything is written."""
+    count = len(columns["id"])
+    for name, column in columns.items():
+        if name not in TABLES and len(column) != count:
+            raise ValueError(f"{name} has {len(column)} rows for {count} ids in {path}")
+        if isinstance(column, list):
+            for text in column:
+                if not isinstance(text, str) or not storable(text):
+                    raise ValueError(f"{name} of {path} holds {text!r}, not a text that can be stored")
+        elif column.dtype.kind not in "biuf" or column.ndim == 0 or 0 in column.shape[1:]:
+            raise ValueError(f"{name} of {path} is {column.dtype} {column.shape}, not rows of numbers")
+
+
+def bytes_of(column: Column) -> int:
+    return sum(len(text.encode()) + 32 for text in column) if isinstance(column, list) else column.nbytes
+
+
+def write_hdf5(path: Path, attributes: Mapping[str, str], columns: Mapping[str, Column]) -> None:
+    """Write a whole HDF5 file; OSError as the operating system gave it when the disk is full."""
+    with _Output(path) as output, h5py.File(output, "w", libver=FORMAT) as file:
+        for name, text in attributes.items():
+            file.attrs[name] = np.bytes_(text.encode("utf-8"))
+        for name in sorted(columns):
+            _write_column(file, name, columns[name])
+
+
+def chunk_rows(count: int, row_bytes: int) -> int:
+    """Rows in a chunk of a column of `count` rows, at least 1: alike chunks, since the last is stored whole."""
+    chunks = math.ceil(count / max(1, CHUNK_BYTES // row_bytes))
+    return math.ceil(count / chunks) if chunks else 1
+
+
+def stored_bytes(count: int, row_bytes: int) -> int:
+    """What a column takes in a file: whole chunks, each with a checksum and a place in the list of chunks."""
+    rows = chunk_rows(count, row_bytes)
+    return math.ceil(count / rows) * (rows * row_bytes + 4 + 8)
+
+
+def _write_column(file: h5py.File, name: str, column: Column) -> None:
+    """Strings have a fixed length in bytes: HDF5's heap for variable ones has no checksum, and damaged it
+    hangs. A column without rows has no chunks.
+    """
+    if isinstance(column, list):
+        encoded = [text.encode("utf-8") for text in column]
+        dtype = h5py.string_dtype("utf-8", max([1, *map(len, encoded)]))
+        column = np.array(encoded, dtype=dtype)
+    else:
+        dtype = column.dtype.newbyteorder("<")
+    rows = chunk_rows(len(column), column.dtype.itemsize * math.prod(column.shape[1:]))
+    chunked = {"chunks": (rows, *column.shape[1:]), "fletcher32": True} if len(column) else {}
+    stored = file.create_dataset(name, column.shape, dtype, track_times=False, **chunked)
+    for start in range(0, len(column), rows):
+        stored[start : start + rows] = column[start : start + rows]
+
+
+class _Output:
+    """The file that HDF5 writes to: it keeps the first error to itself and raises it at the end.
+
+    HDF5, told of a full disk, crashes the process while it closes the file; so it isn't told.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = open(path, "w+b", buffering=0)  # noqa: SIM115 (closed by __exit__)
+        self._error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        view, done = memoryview(data), 0
+        while self._error is None and done < len(view):
+            try:
+                done += self._file.write(view[done:])
+            except OSError as error:
+                self._error = error
+        return len(view)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size)
+
+    def readinto(self, buffer: Any) -> int:
+        return self._file.readinto(buffer) or 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def truncate(self, size: int) -> int:
+        return size if self._error else self._file.truncate(size)
+
+    def flush(self) -> None:
+        """Nothing is buffered here."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close; an error of writing goes before whatever HDF5 made of the missing bytes."""
+        self._file.close()
+        if self._error is not None:
+            raise self._error
+
+
+def _blocks(column: Any) -> Iterator[np.ndarray]:
+    """The rows of a column in blocks of about 16 MiB."""
+    row_bytes = max(1, int(np.prod(column.shape[1:])) * np.dtype(column.dtype).itemsize)
+    step = max(1, HASH_BYTES // row_bytes)
+    for start in range(0, len(column), step):
+        yield np.asarray(column[start : start + step])
+
+
+def to_json(meta: Mapping[str, Any]) -> str:
+    return json.dumps(meta, sort_keys=True, ensure_ascii=False)

@@ -1,0 +1,52 @@
+"""Hashes of the frozen networks that a step reads: the workflow runs a step again when they change."""
+
+import hashlib
+from pathlib import Path
+
+from fca.config import BaseKind, Config
+from fca.config.vbench import WEIGHTS
+
+LARGE = 50 * 2**20  # bytes; of a larger file the size and samples of the content count, so that a dry run stays quick
+SAMPLES, SAMPLE = 64, 2**16  # bytes at even distances, the first and the last included
+
+
+def weights_hash(config: Config, step: str, variant: str | None = None, base: BaseKind = "text") -> dict[str, str]:
+    """Path -> hash of each local folder or file that the step reads, for a variant or for one of the bases.
+
+    A network on the hub is known by `base.revision` alone, so name one.
+    """
+    networks = config.base_called(base) if variant is None else config.base_of(variant)
+    folder = Path(networks.model)
+    encoders = [folder / "vae", folder / "text_encoder", folder / "tokenizer", Path(networks.vision_model)]
+    denoiser = [folder / "transformer", folder / "scheduler"]
+    settings = config.score.vbench
+    start = config.init_from(variant) if variant is not None else None
+    read = {
+        "encode": encoders,
+        "train": [*denoiser, *([start] if start else [])],
+        "sample": [*denoiser, *encoders],  # the decoder, and opposite and edited captions, which have no latents
+        "score": [Path(config.features.network)],
+        "score_floor": [folder / "vae", Path(config.features.network)],
+        "vbench": [Path(settings.weights) / file.name for file in WEIGHTS] if settings and settings.weights else [],
+    }
+    return {str(path): _hash(path) for path in read.get(step, []) if path.exists()}
+
+
+def _hash(path: Path) -> str:
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.relative_to(path)}\0{_content(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def _content(file: Path) -> str:
+    size = file.stat().st_size
+    if size <= LARGE:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    digest = hashlib.sha256(f"{size} bytes".encode())
+    with file.open("rb") as opened:
+        for number in range(SAMPLES):
+            opened.seek(max(0, size - SAMPLE) * number // (SAMPLES - 1))
+            digest.update(opened.read(SAMPLE))
+    return digest.hexdigest()

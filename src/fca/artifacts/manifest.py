@@ -1,0 +1,88 @@
+"""The small JSON file beside every big one: what is in it, what it was made from, and by what.
+
+Rules of the workflow depend on manifests, so a manifest is written last. The same inputs, config and code make the
+same bytes: it holds no absolute path and no time of day, but for the training log in a model's manifest.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+from fca import __version__
+from fca.artifacts.atomic import write_aside
+from fca.artifacts.fingerprint.code import code_hash
+from fca.artifacts.fingerprint.settings import part
+from fca.artifacts.quarantine import Quarantine
+from fca.config import BaseKind, Config
+from fca.errors import FcaError, remake
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What lies in the file (or folder) beside this manifest."""
+
+    kind: str
+    """raw, index, verified, clips, latents, model or samples."""
+    count: int
+    """How many clips (files, for raw) are in it."""
+    ids: Sequence[str]
+    """The clips' ids in the order of the arrays; empty where the file itself lists them (index)."""
+    sha256: str
+    """Hash of the content, never of the container: see the module that writes the kind."""
+    parents: dict[str, str]
+    """Path, relative to the data folder -> sha256 of the content this was made from."""
+    made_by: dict[str, str]
+    """See `made_by`."""
+    quarantine: Sequence[Quarantine]
+    """Clips that can't be used, found by this step or by one before it."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """What only this kind has to say (JSON values)."""
+
+    def write(self, path: Path | str) -> None:
+        """Write the manifest as JSON with sorted keys, aside and renamed."""
+        values = asdict(self) | {
+            "ids": list(self.ids),
+            "quarantine": [asdict(row) for row in self.quarantine],
+        }
+        with write_aside(path) as aside:
+            aside.write_text(json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path | str) -> Self:
+        """Read a manifest; `FcaError` when it is missing, damaged, or not a manifest."""
+        remedy = f"remove {path}, then {remake(path)}"
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise FcaError(
+                f"there is no manifest {path}",
+                "the step that makes it to have run",
+                f"{remake(path)}, or that `fca` step by hand",
+            ) from None
+        try:
+            values = json.loads(text)
+            values["quarantine"] = [Quarantine(**row) for row in values["quarantine"]]
+            return cls(**values)
+        except (ValueError, TypeError, KeyError) as error:
+            expected = f"a JSON object with {', '.join(item.name for item in fields(cls))}"
+            raise FcaError(f"{path} is not a manifest ({error})", expected, remedy) from error
+
+
+def made_by(
+    config: Config,
+    step: str,
+    dataset: str | None = None,
+    variant: str | None = None,
+    base: BaseKind | None = None,
+) -> dict[str, str]:
+    """What made a result: `config` (sha256 of the settings that matter to `step`), `code` and `fca` (the
+    version).
+
+    With `dataset` and `variant` only their settings count, so editing one leaves the others' results as they
+    are.
+    """
+    text = json.dumps(part(config, step, dataset, variant, base), sort_keys=True, ensure_ascii=False)
+    return {"config": hashlib.sha256(text.encode()).hexdigest(), "code": code_hash(step), "fca": __version__}

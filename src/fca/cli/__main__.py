@@ -1,0 +1,7 @@
+"""`python -m fca.cli`."""
+
+import sys
+
+from fca.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,107 @@
+"""Where a step gets the clips of a shard from: decoded as they are asked for, or stored by `fca resample`.
+
+Validation clips are stored, because every score is measured against them. Train clips never are: `fca encode` decodes
+them and gives their pixels straight to the networks. Both ways the same pixels come in the same order.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from fca.artifacts.quarantine import ClipError, Quarantine
+from fca.artifacts.shards import Shard
+from fca.config import Config, Layout
+from fca.data.clip_pixels import Shape, resample_clip
+from fca.data.index import FRAME_NAMES, read_index, unusable
+from fca.errors import FcaError
+from fca.video.workers import call_apart, cores
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One usable clip."""
+
+    id: str
+    caption: str
+    frames: np.ndarray
+    """(frames, H, W, 3) uint8"""
+    padded: int
+    """How many of them, at the end, are grey."""
+
+
+class IndexedClips:
+    """The clips of one shard's rows of the index, decoded in processes of their own, in order.
+
+    `ahead`: clips that are decoded, beside one a process, while the caller works on another.
+    """
+
+    def __init__(self, config: Config, dataset: str, split: str, shard: int, ahead: int = 0) -> None:
+        """`FcaError` where there is no index, or it was changed, or no such shard is in it."""
+        layout = Layout(config)
+        index, every = read_index(layout, dataset)
+        rows = layout.shard_rows(dataset, split, shard)
+        records = [record for record in every if record.split == split][rows.start : rows.stop]
+        if not records:
+            raise FcaError(f"{dataset} {split} has no shard {shard}", f"one of {layout.shards(dataset, split)}")
+        self.name = f"{dataset} {split} shard {shard}"
+        self.parents = {layout.index(dataset).relative_to(layout.root).as_posix(): index.sha256}
+        here = {record.id for record in records}
+        self.quarantine = [row for row in unusable(layout, dataset) if row.split == split and row.id in here]
+        """Clips that can't be used; complete when all others were given."""
+        broken = {row.id for row in self.quarantine}
+        self._records = [record for record in records if record.id not in broken]
+        self._raw = layout.raw(dataset)
+        self._frame_name = FRAME_NAMES[config.datasets[dataset].format]
+        self._config, self._ahead = config, ahead
+
+    def __len__(self) -> int:
+        """How many there are if all can be decoded."""
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[Clip]:
+        """Every clip that can be decoded, which may be none."""
+        settings, decode = self._config.clip, self._config.decode
+        shape = Shape(settings.frames, settings.width, settings.height, settings.resize)
+        calls = ((self._raw, record, self._frame_name, shape) for record in self._records)
+        processes = min(decode.processes or cores(), max(1, len(self)))
+        answers = call_apart(resample_clip, calls, processes, decode.seconds, self._ahead)
+        for record, answer in zip(self._records, answers, strict=True):
+            if isinstance(answer, ClipError):
+                row = Quarantine(record.dataset, record.split, record.id, "resample", record.media, str(answer))
+                self.quarantine.append(row)
+                continue
+            frames, padded = answer
+            yield Clip(record.id, record.caption, frames, padded)
+
+
+class StoredClips:
+    """The clips of a shard that `fca resample` wrote."""
+
+    def __init__(self, config: Config, dataset: str, split: str, shard: int) -> None:
+        """`FcaError` where the shard is missing or damaged."""
+        layout = Layout(config)
+        path = layout.clips(dataset, split, shard)
+        self._shard = Shard(path, kind="clips")
+        self.name = f"{dataset} {split} shard {shard}"
+        self.parents = {path.relative_to(layout.root).as_posix(): self._shard.manifest.sha256}
+        self.quarantine = list(self._shard.manifest.quarantine)
+
+    def __len__(self) -> int:
+        return len(self._shard)
+
+    def __iter__(self) -> Iterator[Clip]:
+        with self._shard as shard:
+            frames, padded = shard.frames, shard["padded"]
+            for row, (name, caption) in enumerate(zip(shard.ids, shard.captions, strict=True)):
+                yield Clip(name, caption, np.asarray(frames[row]), int(padded[row]))
+
+
+Clips = IndexedClips | StoredClips
+
+
+def clips_to_encode(config: Config, dataset: str, split: str, shard: int) -> Clips:
+    """Stored clips for validation, decoded ones for train; see above."""
+    if split == "validation":
+        return StoredClips(config, dataset, split, shard)
+    return IndexedClips(config, dataset, split, shard, ahead=config.encode.batch_size)

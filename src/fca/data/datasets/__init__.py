@@ -1,0 +1,1 @@
+"""One module for each format that a dataset may have on disk."""

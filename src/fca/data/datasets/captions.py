@@ -1,0 +1,233 @@
+"""The captions file of a folder of videos: one row a video, from CSV or JSON lines, every mistake named by its line.
+
+The file is untrusted: names must stay below the folder, also through links, and texts must be showable. Nothing is
+mended or passed over; the first ten problems are reported together, so that the file is edited once.
+"""
+
+import codecs
+import csv
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from tqdm import tqdm
+
+from fca.artifacts.text import storable
+from fca.errors import FcaError
+
+NAMES = ("captions.csv", "captions.jsonl")
+COLUMNS = ("file", "caption", "split", "source")
+SPLITS = ("train", "validation")
+DELIMITERS = (",", ";", "\t", "|")
+SHOWN = 10
+GUIDE = "docs/data/folder.md describes it"
+
+Fields = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One video of the captions file."""
+
+    line: int
+    file: str
+    """Path below the folder, with /."""
+    caption: str
+    split: str
+    """train, validation, or nothing where the file has no splits."""
+    source: str
+    """What the video was cut from; the file itself where the captions file doesn't say."""
+
+
+class _Problems(list[str]):
+    """What is wrong with a captions file, by line."""
+
+    def at(self, line: int, text: str) -> None:
+        self.append(f"line {line}: {text}")
+
+
+def find_captions(root: Path) -> Path:
+    """The captions file of a folder; `FcaError` where there is none, or both kinds."""
+    found = [root / name for name in NAMES if (root / name).is_file()]
+    if not found:
+        raise FcaError(f"{root} has no captions", " or ".join(NAMES), f"write one row for each video; {GUIDE}")
+    if len(found) > 1:
+        raise FcaError(f"{root} has two files of captions: {' and '.join(NAMES)}", "one of them", "remove the other")
+    return found[0]
+
+
+def read_captions(root: Path) -> list[Row]:
+    """The rows of a folder's captions file, in order, every file known to be there.
+
+    Raises `FcaError` with the first ten problems and their lines.
+    """
+    path = find_captions(root)
+    problems = _Problems()
+    text = _text(path)
+    fields = (_csv_fields if path.suffix == ".csv" else _json_fields)(path, text, problems)
+    rows = [_row(line, values, problems) for line, values in fields]
+    _check_files(root, path.name, rows, problems)
+    _check_splits(rows, problems)
+    if problems:
+        more = [f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
+        count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
+        raise FcaError(
+            "\n".join([f"{path} has {count}:", *problems[:SHOWN], *more]),
+            f"one row for each video: {', '.join(COLUMNS[:2])}, and if you like {' and '.join(COLUMNS[2:])}",
+            f"edit or remove these lines, then run the same command again; {GUIDE}",
+        )
+    if not rows:
+        raise FcaError(f"{path} names no video", "one row for each video", GUIDE)
+    return rows
+
+
+def _text(path: Path) -> str:
+    """The file as text, with or without a byte order mark."""
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        line = 1 if utf_16 else data.count(b"\n", 0, error.start) + 1
+        raise FcaError(
+            f"{path}, line {line} is not UTF-8" + (" but UTF-16" if utf_16 else ""),
+            "text in UTF-8",
+            "save it as UTF-8 (in a spreadsheet program: `CSV UTF-8`)",
+        ) from None
+
+
+def _csv_fields(path: Path, text: str, problems: _Problems) -> Iterator[tuple[int, Fields]]:
+    """(line, fields) of every record; the delimiter is the one that makes sense of the first line."""
+    first = re.split("[\r\n]", text, maxsplit=1)[0]
+    for delimiter in DELIMITERS:
+        columns = [name.strip().casefold() for name in next(csv.reader([first[:1000]], delimiter=delimiter), [])]
+        if {"file", "caption"} <= set(columns):
+            break
+    else:
+        raise FcaError(
+            f"{path}, line 1 doesn't name the columns: {first[:200]!r}",
+            f"file and caption, and if you like {' and '.join(COLUMNS[2:])}, such as `file,caption`",
+            f"put the columns' names in the first line; {GUIDE}",
+        )
+    if len(set(columns)) < len(columns):
+        problems.at(1, "a column is there twice")
+    for name in columns:
+        if name not in COLUMNS:
+            problems.at(1, f"there is no column {name!r}; columns are {', '.join(COLUMNS)}")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    next(reader)
+    while True:
+        line = reader.line_num + 1
+        try:
+            values = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            problems.at(line, f"is not CSV ({error}); what follows was not read")
+            return
+        if not any(value.strip() for value in values):
+            continue
+        if len(values) != len(columns):
+            quote = f"; a text with {delimiter!r} in it needs quotes" if len(values) > len(columns) else ""
+            problems.at(line, f"has {len(values)} fields, not {len(columns)}{quote}")
+            continue
+        yield line, dict(zip(columns, values, strict=True))
+
+
+def _json_fields(path: Path, text: str, problems: _Problems) -> Iterator[tuple[int, Fields]]:
+    """(line, fields) of every line that isn't empty."""
+    for line, content in enumerate(text.split("\n"), start=1):
+        if not content.strip():
+            continue
+        try:
+            values = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            problems.at(line, f"is not JSON ({getattr(error, 'msg', type(error).__name__)})")
+            continue
+        if not isinstance(values, dict):
+            problems.at(line, 'is not an object such as {"file": "a.mp4", "caption": "push the block"}')
+            continue
+        if unknown := [key for key in values if key not in COLUMNS]:
+            problems.at(line, f"there is no key {unknown[0]!r}; keys are {', '.join(COLUMNS)}")
+            continue
+        if wrong := [key for key, value in values.items() if not isinstance(value, str | None)]:
+            problems.at(line, f"{wrong[0]} is not a text: {values[wrong[0]]!r}"[:200])
+            continue
+        yield line, {key: value or "" for key, value in values.items()}
+
+
+def _row(line: int, values: Fields, problems: _Problems) -> Row:
+    """A record with its texts checked."""
+    texts = {name: values.get(name, "").strip() for name in COLUMNS}
+    for name, text in texts.items():
+        controls = [letter for letter in text if unicodedata.category(letter) == "Cc"]
+        if controls:
+            problems.at(line, f"the {name} has the control character U+{ord(controls[0]):04X}")
+        elif not storable(text):
+            problems.at(line, f"the {name} is not valid text: {text[:100]!r}")
+    if not texts["file"]:
+        problems.at(line, "names no file")
+    if not texts["caption"]:
+        problems.at(line, f"{texts['file']!r} has no caption")
+    elif not any(letter.isalnum() for letter in texts["caption"]):
+        problems.at(line, f"the caption has neither letter nor digit: {texts['caption'][:100]!r}")
+    if texts["split"] not in ("", *SPLITS):
+        problems.at(line, f"there is no split {texts['split'][:100]!r}; splits are {' and '.join(SPLITS)}")
+    file = PurePosixPath(texts["file"]).as_posix() if texts["file"] else ""
+    return Row(line, file, texts["caption"], texts["split"], texts["source"] or file)
+
+
+def _check_files(root: Path, captions: str, rows: list[Row], problems: _Problems) -> None:
+    """Every row's file is a file below the folder, and no other row's."""
+    whole = root.resolve()
+    seen: dict[Path, int] = {}
+    for row in tqdm(rows, desc=captions, unit="clip"):
+        if not row.file or any(unicodedata.category(letter) in ("Cc", "Cs") for letter in row.file):
+            continue  # named by _row
+        problem, path = _place(whole, row.file)
+        if path is None:
+            problems.at(row.line, f"{row.file!r} {problem}")
+        elif path in seen:
+            problems.at(row.line, f"{row.file!r} is the file of line {seen[path]}")
+        else:
+            seen[path] = row.line
+
+
+def _place(root: Path, name: str) -> tuple[str, Path | None]:
+    """Where a file really lies, or what is wrong with its name."""
+    if PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive:
+        return "is absolute, not a path below the folder", None
+    if ".." in PurePosixPath(name).parts:
+        return "leads out of the folder with ..", None
+    try:
+        path = (root / name).resolve()
+        if not path.is_relative_to(root):
+            return "is a link out of the folder", None
+        if not path.is_file():
+            kind = "is not a file" if path.exists() else "is missing"
+            return kind + (" (write / between folders)" if "\\" in name else ""), None
+    except (OSError, RuntimeError) as error:
+        return f"can't be found ({getattr(error, 'strerror', None) or 'links in a circle'})", None
+    return "", path
+
+
+def _check_splits(rows: list[Row], problems: _Problems) -> None:
+    """All rows have a split or none has, both splits have rows, and no source is in both."""
+    given = [row for row in rows if row.split]
+    if not given:
+        return
+    for row in rows:
+        if not row.split:
+            problems.at(row.line, f"{row.file!r} has no split, line {given[0].line} has one: all rows or none")
+    first: dict[str, Row] = {}
+    for row in given:
+        other = first.setdefault(row.source, row)
+        if other.split != row.split:
+            where = f"{other.split} in line {other.line}"
+            problems.at(row.line, f"the source {row.source!r} is in {row.split} here and in {where}")
+    if len({row.split for row in given} & set(SPLITS)) == 1:
+        problems.append(f"every row is in {given[0].split}: both {' and '.join(SPLITS)} need videos")

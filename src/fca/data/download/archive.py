@@ -1,0 +1,257 @@
+"""Unpack tar, tar.gz and zip archives, whole or in parts, without trusting them.
+
+Parts are read one after the other as one stream: no joined copy is made. Only regular files are unpacked,
+only below the target and within limits; anything else in an archive is refused, and so is one that ends too
+early. Files are written aside and the folder is renamed at the end: the target is complete or absent.
+"""
+
+import gzip
+import io
+import os
+import re
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, BinaryIO, cast
+
+from tqdm import tqdm
+
+from fca.artifacts.atomic import disk_full, is_full, remove, require_space, sync_tree
+from fca.data.download.joined import JoinedParts
+from fca.errors import FcaError
+
+CHUNK = 2**20
+BLOCK = tarfile.BLOCKSIZE
+MAX_HEADER = 2**20  # bytes of a member's name and attributes, which tarfile reads as a whole
+HEADERS = (
+    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK
+)  # fmt: skip
+Choice = Callable[[str], str | None]
+"""Name in the archive -> relative path below the target, or None to leave it out"""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an archive may unpack to; more is refused, as a decompression bomb would be."""
+
+    members: int
+    bytes: int
+
+
+def unpack(parts: Sequence[Path], target: Path, limits: Limits, choose: Choice = lambda name: name) -> int:
+    """Unpack the chosen files of one archive, in parts or whole, into the folder `target`; return their number.
+
+    Does nothing (and returns 0) where `target` exists. A zip goes on where a killed run stopped: what lies
+    there and has the right checksum is kept. A tar starts again.
+
+    Raises `FcaError` naming archive and member for: a path outside the target, a link or a device, more than
+    the limits, an archive that is truncated, damaged or encrypted, nothing to choose in it, a full disk.
+    """
+    if target.exists():
+        return 0
+    aside = target.with_name(f".unpacking-{target.name}")
+    with JoinedParts(parts) as joined:
+        unpacking = _Unpacking(joined, aside, limits, choose)
+        with unpacking.explained():
+            head = joined.read(4)
+            joined.seek(0)
+            if head.startswith(b"PK"):
+                count = unpacking.zip()
+            else:
+                remove(aside)
+                count = unpacking.tar(head.startswith(b"\x1f\x8b"))
+        if count == 0:
+            remove(aside)
+            raise FcaError(f"{unpacking.shown} holds none of the files for {target}", "the dataset's archive")
+    sync_tree(aside)
+    os.replace(aside, target)
+    return count
+
+
+class _Unpacking:
+    """One archive on its way to the disk."""
+
+    def __init__(self, joined: JoinedParts, aside: Path, limits: Limits, choose: Choice) -> None:
+        self.joined, self.aside, self.limits, self.choose = joined, aside, limits, choose
+        self.member = ""
+        self.members = 0
+        self.bytes = 0
+        self.folders: set[Path] = set()
+
+    @property
+    def shown(self) -> str:
+        """The archive (and its part) and the member, for messages."""
+        part = f" (at part {self.joined.path.name})" if len(self.joined.paths) > 1 else ""
+        return f"{self.joined.paths[0]}{part}{f', {self.member}' if self.member else ''}"
+
+    def tar(self, zipped: bool) -> int:
+        """Unpack a tar archive, gzipped or not, in one pass."""
+        require_space(self.aside, self.joined.size)
+        raw = cast(BinaryIO, io.BufferedReader(self.joined, CHUNK))
+        stream = _Watched(cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if zipped else raw)
+        count = 0
+        with self._bar() as bar, tarfile.open(fileobj=cast(BinaryIO, stream), mode="r|", tarinfo=_Member) as archive:
+            for member in archive:
+                archive.members = []  # type: ignore[attr-defined]  # it would keep every one
+                self.member = member.name
+                path = self._checked(member.name, member.size)
+                if member.isdir():
+                    continue
+                if not member.isreg() or member.issparse():
+                    raise self._refused("is a link, a device or a file with holes")
+                chosen = path and self.choose(path)
+                if chosen:
+                    try:
+                        with open(self._place(chosen), "xb") as output:
+                            self._copy(cast(IO[bytes], archive.extractfile(member)), output, member.size)
+                    except FileExistsError:
+                        raise self._refused("is in the archive twice") from None
+                    count += 1
+                bar.update(self.joined.tell() - bar.n)
+            end, last, self.member = archive.offset, self.member, ""
+            while data := stream.read(CHUNK):
+                self._limit(len(data), "after its end")
+        if stream.size < end + 2 * BLOCK or stream.data_end > end:
+            raise EOFError(f"there is no end mark after {last}")
+        return count
+
+    def zip(self) -> int:
+        """Unpack a zip archive, keeping what an earlier run has unpacked already."""
+        with zipfile.ZipFile(cast(IO[bytes], io.BufferedReader(self.joined, CHUNK))) as archive:
+            infos = archive.infolist()
+            chosen: list[tuple[zipfile.ZipInfo, str]] = []
+            for info in infos:
+                self.member = info.filename
+                path = self._checked(info.filename, 0)
+                mode = info.external_attr >> 16
+                if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+                    raise self._refused("is a link or a device")
+                name = None if info.is_dir() or not path else self.choose(path)
+                if name:
+                    self._limit(info.file_size, "unpacked")
+                    chosen.append((info, name))
+            self.member = ""
+            if len({name for _, name in chosen}) != len(chosen):
+                raise self._refused("holds two files of one name")
+            done = [self._is_there(info, name) for info, name in chosen]
+            require_space(
+                self.aside, sum(info.file_size for (info, _), there in zip(chosen, done, strict=True) if not there)
+            )
+            with self._bar(self.bytes) as bar:
+                for (info, name), there in zip(chosen, done, strict=True):
+                    self.member = info.filename
+                    if not there:
+                        if info.flag_bits & 1:
+                            raise self._refused("is encrypted")
+                        target = self._place(name)
+                        partial = target.with_name(target.name + ".part")
+                        with archive.open(info) as source, open(partial, "wb") as output:
+                            self._copy(source, output, info.file_size)
+                        os.replace(partial, target)
+                    bar.update(info.file_size)
+        return len(chosen)
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Say of every error which archive and member it is about."""
+        try:
+            yield
+        except (
+            EOFError, tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, NotImplementedError,
+            RecursionError,
+        ) as error:  # fmt: skip
+            raise FcaError(
+                f"{self.shown}: the archive is truncated or damaged ({type(error).__name__}: {error})",
+                "the whole archive, with all its parts",
+                f"compare its size and hash with the published ones and get it again; parts read: "
+                f"{', '.join(path.name for path in self.joined.paths)}",
+            ) from error
+        except OSError as error:
+            if is_full(error):
+                raise disk_full(self.aside) from error
+            raise
+
+    def _checked(self, name: str, size: int) -> str:
+        """The member's path in one spelling ("" for the root), once it and its size are known to be harmless."""
+        if name.startswith("/") or ".." in PurePosixPath(name).parts or re.search(r"[\0\\]", name):
+            raise self._refused("has a path that leads out of the folder")
+        self.members += 1
+        if self.members > self.limits.members:
+            raise self._refused(f"is one file too many: at most {self.limits.members} are expected")
+        self._limit(size, "unpacked")
+        path = PurePosixPath(name).as_posix()
+        return "" if path == "." else path
+
+    def _limit(self, more: int, what: str) -> None:
+        self.bytes += more
+        if self.bytes > self.limits.bytes:
+            raise self._refused(f"has more than {self.limits.bytes} bytes {what}")
+
+    def _refused(self, why: str) -> FcaError:
+        return FcaError(
+            f"{self.shown} {why}", "a dataset's archive: plain files below one folder", "don't use this archive"
+        )
+
+    def _place(self, name: str) -> Path:
+        """Path of a new file of the folder, which exists."""
+        path = self.aside / name
+        if path.parent not in self.folders:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                raise self._refused("lies below a file, not a folder") from None
+            self.folders.add(path.parent)
+        return path
+
+    def _copy(self, source: IO[bytes], output: IO[bytes], size: int) -> None:
+        left = size
+        while left and (data := source.read(min(left, CHUNK))):
+            output.write(data)
+            left -= len(data)
+        if left:
+            raise EOFError(f"{size - left} of {size} bytes are there")
+        source.read(1)  # a zip compares the checksum at the end
+
+    def _is_there(self, info: zipfile.ZipInfo, name: str) -> bool:
+        path = self.aside / name
+        if not path.is_file() or path.stat().st_size != info.file_size:
+            return False
+        checksum = 0
+        with open(path, "rb") as file:
+            while data := file.read(CHUNK):
+                checksum = zlib.crc32(data, checksum)
+        return checksum == info.CRC
+
+    def _bar(self, total: int | None = None) -> tqdm:
+        total = self.joined.size if total is None else total
+        return tqdm(total=total, desc=f"unpack {self.joined.paths[0].name}", unit="B", unit_scale=True, mininterval=1)
+
+
+class _Member(tarfile.TarInfo):
+    """A member of a tar archive; one with an enormous header is damage or an attack on memory."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in HEADERS and self.size > MAX_HEADER:
+            raise tarfile.ReadError(f"a header of {self.size} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc]
+
+
+class _Watched:
+    """A stream that remembers how long it is and where its last byte that isn't zero lies."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+        self.size = 0
+        self.data_end = 0
+
+    def read(self, size: int) -> bytes:
+        data = self.stream.read(size)
+        if kept := len(data.rstrip(b"\0")):
+            self.data_end = self.size + kept
+        self.size += len(data)
+        return data

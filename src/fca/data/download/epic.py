@@ -1,0 +1,130 @@
+"""Epic-Kitchens-100: the two CSVs, and one tar of RGB frames, or the MP4, for each video that they name.
+
+Source: the download scripts of EPIC-KITCHENS (addresses, md5.csv, errata). A video of EPIC-55 lies in a
+folder `train` or `test` of that older dataset's split; md5.csv lists its path, so nothing else need be known.
+"""
+
+import re
+from pathlib import Path
+
+from fca.data.datasets.epic import find_annotations, read_segments, video_of
+from fca.data.download.archive import Limits, unpack
+from fca.data.download.digests import check_digests
+from fca.data.download.files import RemoteFile
+from fca.data.download.source import Source
+from fca.errors import FcaError
+
+ANNOTATIONS = "https://raw.githubusercontent.com/epic-kitchens/epic-kitchens-100-annotations/"
+COMMIT = "ea8b40457a400c3fffa1c7f406ef3dc169cc2522"
+BLOBS = {"EPIC_100_train.csv": {"git": "a7c4d226126f60bf1a15a7524092f7c731beeea9"}}
+"""The CSV as git names it in that commit"""
+SERVER = "https://data.bris.ac.uk/datasets/"
+FOLDERS = {"55": "3h91syskeag572hl6tvuovwv4d/", "100": "2g1n6qdydwa9u22shpxqzp0t8m/"}
+"""Folder of the server for each version in md5.csv"""
+ERRATA = {
+    "P01_109": "https://www.dropbox.com/s/mh7y0goc5x945nu/P01_109.tar?dl=1",
+    "P27_103": "https://www.dropbox.com/s/c1eo70v6dokr6cf/P27_103.tar?dl=1",
+}
+"""Videos whose published tar was replaced"""
+REMOTE = {
+    ".tar": re.compile(r"(?:frames_rgb_flow/rgb/(?:train|test)/P\d+|P\d+/rgb_frames)/(P\d+_\d+)\.tar"),
+    ".MP4": re.compile(r"(?:videos/(?:train|test)/P\d+|P\d+/videos)/(P\d+_\d+)\.MP4"),
+}
+# an hour at 60 frames a second is 216,000 files
+LIMITS = Limits(members=1_000_000, bytes=100 * 2**30)
+
+
+def obtain_epic(source: Source) -> None:
+    """Put the CSVs into `annotations/` and the frames of every video that the used segments name into
+    `EPIC-KITCHENS/<PXX>/rgb_frames/<video_id>/`, or their MP4s beside, downloading what is missing where addresses
+    are given.
+    """
+    kind = ".MP4" if source.settings.media == "video" else ".tar"
+    names = rf"P\d+_\d+\{kind}|EPIC_100_(train|validation)\.csv"
+    source.expect(names, 1, f"{SERVER}, <video_id>{kind}, EPIC_100_train.csv, EPIC_100_validation.csv")
+    _obtain_annotations(source)
+    folders = {
+        folder
+        for split in ("train", "validation")
+        for _, folder, _, _, _ in read_segments(
+            find_annotations(source.root, split), source.settings.split(split).clips
+        )
+    }
+    if kind == ".MP4":
+        if source.settings.urls:
+            published = published_files(source, kind)
+            videos = [path for folder in sorted(folders) if not (path := source.root / video_of(folder)).is_file()]
+            source.download(remote_file(source, path, published) for path in videos)
+        return
+    missing = [source.root / folder for folder in sorted(folders) if not (source.root / folder).is_dir()]
+    archives = {folder: _find_archive(source, folder) for folder in missing}
+    published = published_files(source, kind)
+    if source.settings.urls:
+        source.download(remote_file(source, archives[folder], published) for folder in missing)
+    for folder, archive in archives.items():
+        if not archive.is_file():
+            raise FcaError(f"there is neither {folder} nor {archive}", "the frames of the video", source.advice)
+        source.permit(f"unpacking {archive.name}")
+        if not source.settings.urls and folder.name in published:
+            check_digests(archive, {"md5": published[folder.name][2]}, str(archive), f"get it again: {source.advice}")
+        unpack([archive], folder, LIMITS, _choose_frames)
+
+
+def _obtain_annotations(source: Source) -> None:
+    if not source.settings.urls:
+        return
+    wanted = []
+    for split in ("train", "validation"):
+        try:
+            find_annotations(source.root, split)
+        except FcaError:
+            name = f"EPIC_100_{split}.csv"
+            own = name in source.files
+            path = source.root / "annotations" / name
+            url = f"{ANNOTATIONS}{COMMIT}/{name}"
+            wanted.append(source.remote(name, path, url, None if own else BLOBS.get(name)))
+    source.download(wanted)
+
+
+def published_files(source: Source, kind: str) -> dict[str, tuple[str, str, str]]:
+    """(version, path on the server, md5) of each video's tar of frames, or MP4, in md5.csv, errata before the
+    first edition.
+    """
+    found: dict[str, tuple[str, str, str]] = {}
+    for (path, version), md5 in source.table.items():
+        match = REMOTE[kind].fullmatch(path)
+        if match and (version == "errata" or match[1] not in found):
+            found[match[1]] = (version, path, md5)
+    return found
+
+
+def _find_archive(source: Source, folder: Path) -> Path:
+    """The user's tar of a video, flat or as the download scripts place it; else where to download it to."""
+    video, below = folder.name, Path(folder.parts[-3], "rgb_frames", f"{folder.name}.tar")
+    candidates = [source.archives / place for place in (f"{video}.tar", Path("EPIC-KITCHENS") / below, below)]
+    return next((path for path in candidates if path.is_file()), candidates[-1])
+
+
+def remote_file(source: Source, path: Path, published: dict[str, tuple[str, str, str]]) -> RemoteFile:
+    """A video's tar or MP4 and where to download it from; `FcaError` where that isn't known."""
+    name, video = path.name, path.stem
+    version, place, md5 = published.get(video, ("", "", ""))
+    digests = {"md5": md5} if md5 else {}
+    if path.is_file() or name in source.files:
+        return source.remote(name, path, "", digests)
+    if not source.folders:
+        raise FcaError(f"{source.dataset}: there is no address for {name}", f"{SERVER} or .../{name} in urls")
+    if video in ERRATA and path.suffix == ".tar":
+        return source.remote(name, path, ERRATA[video], digests)
+    if version not in FOLDERS:
+        raise FcaError(
+            f"{source.dataset}: where {name} lies on the server isn't known",
+            f"checksums: the md5.csv of the download scripts, with a row for {name}",
+            "get data/md5.csv from https://github.com/epic-kitchens/epic-kitchens-download-scripts",
+        )
+    return source.remote(name, path, source.folders[0] + FOLDERS[version] + place, digests)
+
+
+def _choose_frames(name: str) -> str | None:
+    match = re.fullmatch(r"(?:.*/)?(frame_\d{10}\.jpg)", name)
+    return match[1] if match else None

@@ -1,0 +1,74 @@
+"""Something-Something V2: 2 or 20 parts of one tar.gz of videos, and a zip of labels."""
+
+import re
+from pathlib import Path
+
+from fca.data.datasets.ssv2 import VIDEOS, find_annotations
+from fca.data.download.archive import Limits, unpack
+from fca.data.download.source import Source
+from fca.errors import FcaError
+
+PART = re.compile(r"20bn-something-something-v2-(\d\d)(\.zip)?")
+LABELS = "20bn-something-something-download-package-labels.zip"
+# 220,847 videos, about 19 GB as we know it
+VIDEO_LIMITS = Limits(members=300_000, bytes=60 * 2**30)
+LABEL_LIMITS = Limits(members=100, bytes=2**30)
+
+
+def obtain_ssv2(source: Source) -> None:
+    """Unpack the labels to `labels/` and the videos to `20bn-something-something-v2/`, downloading them first
+    where the user has given addresses.
+    """
+    source.expect(f"{PART.pattern}|{re.escape(LABELS)}", 0, f"20bn-something-something-v2-00, -01, ... and {LABELS}")
+    needs_videos = not any((source.root / name).is_dir() for name in VIDEOS)
+    needs_labels = not _has_annotations(source.root)
+    names = [name for name in source.files if PART.fullmatch(name) and needs_videos]
+    names += [LABELS] if LABELS in source.files and needs_labels else []
+    source.download(source.remote(name, source.archives / name) for name in names)
+    if needs_labels:
+        labels = source.archives / LABELS
+        if not labels.is_file():
+            raise FcaError(f"{source.root} has no annotations, and there is no {labels}", LABELS, source.advice)
+        source.permit(f"unpacking {labels.name}")
+        source.check([labels])
+        unpack([labels], source.root / "labels", LABEL_LIMITS, _choose_labels)
+    if needs_videos:
+        parts = _parts(source)
+        source.permit(f"unpacking {parts[0].name}")
+        source.check(parts)
+        unpack(parts, source.root / VIDEOS[1], VIDEO_LIMITS, _choose_videos)
+
+
+def _parts(source: Source) -> list[Path]:
+    """The parts of the videos' archive in order; `FcaError` when there are none, or one between is missing.
+
+    That the last ones are missing shows when the archive ends too early.
+    """
+    folder = source.archives
+    found = sorted(path for path in folder.iterdir() if PART.fullmatch(path.name)) if folder.is_dir() else []
+    numbers = [int(match[1]) for path in found if (match := PART.fullmatch(path.name))]
+    if not numbers or numbers != list(range(len(numbers))):
+        shown = ", ".join(path.name for path in found) or "none"
+        raise FcaError(
+            f"{folder} has not all parts of the videos' archive: {shown}",
+            "20bn-something-something-v2-00, -01, ... without a gap, each once",
+            source.advice,
+        )
+    return found
+
+
+def _has_annotations(root: Path) -> bool:
+    try:
+        return all(find_annotations(root, split) for split in ("train", "validation"))
+    except FcaError:
+        return False
+
+
+def _choose_videos(name: str) -> str | None:
+    match = re.fullmatch(r"(?:.*/)?(\d+\.webm)", name)
+    return match[1] if match else None
+
+
+def _choose_labels(name: str) -> str | None:
+    match = re.fullmatch(r"(?:.*/)?([\w-]+\.(?:json|csv))", name)
+    return match[1] if match else None

@@ -1,0 +1,45 @@
+"""What a prediction starts from: a caption and the initial frames, as the frozen networks give them."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A caption through both frozen text sides.
+
+    prompt_embeds: T5's (B, l_t, width). text_embeds: BLIP-2's (B, m, width), true text where text_mask (B, m) is.
+    """
+
+    prompt_embeds: Tensor
+    text_embeds: Tensor
+    text_mask: Tensor
+
+    def joined(self, other: "Prompt") -> "Prompt":
+        """Both along the batch."""
+        return Prompt(
+            torch.cat([self.prompt_embeds, other.prompt_embeds]),
+            torch.cat([self.text_embeds, other.text_embeds]),
+            torch.cat([self.text_mask, other.text_mask]),
+        )
+
+    def to(self, dtype: torch.dtype) -> Self:
+        """The embeddings in another precision."""
+        return type(self)(self.prompt_embeds.to(dtype), self.text_embeds.to(dtype), self.text_mask)
+
+
+@dataclass(frozen=True)
+class InitialFrames:
+    """The initial frames: their scaled latent and its noise (B, 1, C, h, w), and ViT tokens (B, v, w) of the first."""
+
+    initial: Tensor
+    initial_noise: Tensor
+    vision: Tensor
+
+    def repeated(self, copies: int) -> Self:
+        """`copies` times along the batch."""
+        initial, noise = (tensor.repeat(copies, 1, 1, 1, 1) for tensor in (self.initial, self.initial_noise))
+        return type(self)(initial, noise, self.vision.repeat(copies, 1, 1))

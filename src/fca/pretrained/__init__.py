@@ -1,0 +1,1 @@
+"""Networks trained elsewhere, and models exported from here: their files and how they are loaded."""

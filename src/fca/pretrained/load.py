@@ -1,0 +1,226 @@
+"""Where frozen networks come from: a folder, or a commit on the hub; whole, or not at all.
+
+The folders are the published ones: CogVideoX-2B and CogVideoX1.5-5B-I2V in diffusers' layout (transformer, vae,
+text_encoder, tokenizer, scheduler), and BLIP-2 in transformers'. docs/checkpoints.md lists their files.
+"""
+
+import json
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import init_empty_weights
+from diffusers import ModelMixin
+
+from fca.config.models import Base
+from fca.errors import FcaError
+from fca.pretrained.files import AGAIN, PICKLE, SAFETENSORS, check_sha256, check_shapes, shapes, weight_files
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+SMALL = ("*.json", "*.model", "*.txt")
+"""Configurations and tokenizers."""
+VARIANTS = ["*.fp16.*", "*.fp16-*", "*.bf16.*", "*.bf16-*", "*.non_ema.*"]
+"""The same weights once more, in another precision: never fetched."""
+CONFIGURATION = {"scheduler": "scheduler_config.json", "tokenizer": "tokenizer_config.json"}
+"""The file that says what a part is, where that isn't `config.json`."""
+VOCABULARIES = ("tokenizer.json", "spiece.model", "vocab.txt")
+SCHEDULE = (
+    "num_train_timesteps",
+    "beta_start",
+    "beta_end",
+    "beta_schedule",
+    "prediction_type",
+    "rescale_betas_zero_snr",
+    "snr_shift_scale",
+    "timestep_spacing",
+    "set_alpha_to_one",
+    "clip_sample",
+)
+"""What scheduler_config.json must say, because the scheduler's own defaults differ from CogVideoX's."""
+
+
+def device() -> torch.device:
+    """The GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def checkpoint_folder(name: str, revision: str | None, patterns: list[str]) -> Path:
+    """The local folder of a checkpoint: `name` itself, or its files matching `patterns` from the hub's cache.
+
+    A name on the hub is allowed without a commit, with a warning that tells the commit which was found.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    if name.startswith((".", "/")) or name.count("/") != 1:
+        raise FcaError(
+            f"the checkpoint folder {name} does not exist",
+            "a folder in diffusers' layout, or a hub name such as THUDM/CogVideoX-2b",
+            "mend base.model or base.vision_model in the configuration (the pocket base: `snakemake pocket_base`)",
+        )
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=patterns, ignore_patterns=VARIANTS))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise FcaError(
+            f"{name} at revision {revision} could not be fetched ({type(error).__name__}: {error})",
+            "the checkpoint in the hub's cache, or a network that reaches the hub",
+            "download it where there is a network and give its folder in the configuration",
+        ) from error
+    if revision is None or not re.fullmatch("[0-9a-f]{40}", revision):
+        warnings.warn(
+            f"{name} has no pinned commit and may change under your results: commit {folder.name} is used now; "
+            "write it into the configuration (base.revision, base.vision_revision)",
+            stacklevel=2,
+        )
+    return folder
+
+
+def base_folder(base: Base, *parts: str) -> Path:
+    """The folder of the CogVideoX checkpoint with the given parts in it (`vae`, `transformer`, ...), hashes checked.
+
+    Raises:
+        FcaError: a part or its configuration is missing, a file has another sha256 than `base.sha256` says, or the
+            scheduler isn't CogVideoX's.
+    """
+    patterns = [f"{part}/{name}" for part in parts for name in (*SMALL, *_weight_patterns(SAFETENSORS))]
+    folder = checkpoint_folder(base.model, base.revision, patterns)
+    for part in parts:
+        if not (folder / part).is_dir():
+            raise FcaError(
+                f"{folder} has no folder {part}",
+                "a CogVideoX checkpoint in diffusers' layout, complete",
+                "fetch the missing part, or mend base.model",
+            )
+        _require(folder / part / CONFIGURATION.get(part, "config.json"))
+    check_sha256(folder, base.sha256, "base.sha256", set(parts))
+    if "scheduler" in parts:
+        check_scheduler(folder / "scheduler" / CONFIGURATION["scheduler"])
+    return folder
+
+
+def vision_folder(base: Base) -> Path:
+    """The folder of the BLIP-2 checkpoint, hashes checked; its pickle is fetched where it has no safetensors."""
+    name, revision = base.vision_model, base.vision_revision
+    folder = checkpoint_folder(name, revision, [*SMALL, *_weight_patterns(SAFETENSORS[1:])])
+    if not any(folder.glob("model*.safetensors")):
+        folder = checkpoint_folder(name, revision, [*SMALL, *_weight_patterns((PICKLE,))])
+    check_sha256(folder, base.vision_sha256, "base.vision_sha256")
+    return folder
+
+
+def check_scheduler(path: Path) -> None:
+    """`FcaError` where a scheduler's configuration leaves open, or contradicts, what CogVideoX was trained with."""
+    config = read_json(path)
+    missing = [key for key in SCHEDULE if key not in config]
+    if missing:
+        raise FcaError(
+            f"{path} does not say {', '.join(missing)}", "the published file: the defaults are another model's", AGAIN
+        )
+    if config["prediction_type"] != "v_prediction":
+        problem = f"{path} has prediction_type {config['prediction_type']!r}"
+        raise FcaError(problem, "v_prediction, which training and sampling here are written for", AGAIN)
+
+
+def check_weights(kind: Any, folder: Path) -> None:
+    """Compare the names and shapes of the weights in `folder` with what its configuration asks of class `kind`.
+
+    Reads headers and allocates nothing: a matter of seconds for any size.
+
+    Raises:
+        FcaError: files are missing or damaged, or weights are missing, left over or of another size.
+    """
+    if not (folder / "config.json").is_file():
+        raise FcaError(f"{folder} holds no {kind.__name__} (no config.json)", "a complete folder", "mend or remake it")
+    files = weight_files(folder)
+    try:
+        with init_empty_weights():
+            if issubclass(kind, ModelMixin):
+                network = kind.from_config(kind.load_config(folder, local_files_only=True))
+            else:
+                network = kind(kind.config_class.from_pretrained(folder, local_files_only=True))
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        raise _unusable(kind, folder, error) from error
+    found = shapes(files)
+    tied = set(getattr(kind, "_tied_weights_keys", None) or {})  # second names of weights, which a file may leave out
+    state = network.state_dict()
+    check_shapes(folder, {name: tuple(state[name].shape) for name in state if name in found or name not in tied}, found)
+
+
+def load_pretrained(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
+    """A network of class `kind` (diffusers' or transformers') from safetensors in `folder`, whole or in shards.
+
+    Raises:
+        FcaError: as `check_weights`, which comes first.
+    """
+    check_weights(kind, folder)
+    options: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
+    options["torch_dtype" if issubclass(kind, ModelMixin) else "dtype"] = dtype
+    try:
+        return kind.from_pretrained(folder, **options)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _unusable(kind, folder, error) from error
+
+
+def load_tokenizer(folder: Path, rows: int) -> Any:
+    """The tokenizer in `folder`, which pads and cuts on the right, for a table of `rows` embeddings.
+
+    Raises:
+        FcaError: a file is missing or damaged (transformers alone makes an empty tokenizer of such a folder, without
+            a word), or the vocabulary is larger than the table.
+    """
+    from transformers import AutoTokenizer
+
+    _require(folder / CONFIGURATION["tokenizer"])
+    vocabulary = next((folder / name for name in VOCABULARIES if (folder / name).is_file()), None)
+    if vocabulary is None:
+        raise FcaError(f"{folder} holds no vocabulary", " or ".join(VOCABULARIES), AGAIN)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, padding_side="right", truncation_side="right"
+        )
+    except Exception as error:  # tokenizers raises bare Exceptions, protobuf its own
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise FcaError(f"{vocabulary} can't be read ({reason})", "an undamaged tokenizer", AGAIN) from error
+    if tokenizer.vocab_size > rows:
+        raise FcaError(
+            f"{vocabulary} has {tokenizer.vocab_size} tokens, the embeddings beside it have {rows} rows",
+            "tokenizer and network of one checkpoint",
+            AGAIN,
+        )
+    return tokenizer
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; `FcaError` names the file that is missing or holds none."""
+    _require(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FcaError(f"{path} is not JSON ({error})", "an undamaged file", AGAIN) from error
+    if not isinstance(content, dict):
+        raise FcaError(f"{path} holds no JSON object", "the published configuration", AGAIN)
+    return content
+
+
+def _weight_patterns(names: tuple[str, ...]) -> list[str]:
+    """`model.safetensors` -> `model.safetensors` and `model-*-of-*.safetensors`."""
+    return [pattern for name in names for pattern in (name, "-*-of-*.".join(name.rsplit(".", 1)))]
+
+
+def _require(path: Path) -> None:
+    if not path.is_file():
+        raise FcaError(f"{path} is missing", "the published folder, complete", AGAIN)
+
+
+def _unusable(kind: Any, folder: Path, error: Exception) -> FcaError:
+    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    return FcaError(
+        f"{kind.__name__} can't be loaded from {folder}: {reason}",
+        "config.json and undamaged safetensors of the same network",
+        "fetch or make the folder again",
+    )

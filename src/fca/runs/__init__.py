@@ -1,0 +1,1 @@
+"""A training from outside: its folder, how it is stopped, how far it is. Imports without torch."""

@@ -1,0 +1,188 @@
+"""The folder of a training run: what it is, how far it is, and who is at work in it. Read by `fca status`, so no torch.
+
+A run's folder lies in `Layout.run(dataset, variant)`, which holds a lock for all of them.
+"""
+
+import fcntl
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from fca.artifacts.atomic import disk_full, is_full, write_aside
+from fca.errors import FcaError
+
+RECORD, LOG, SKIPPED, LOCK = "run.json", "log.jsonl", "skipped.jsonl", "lock"
+HERE, ELSEWHERE = 2.0, 100.0
+"""Seconds to wait for a lock: of a process that ends here; of a lost node, whose lock a file server keeps a while."""
+
+
+@dataclass
+class Record:
+    """`run.json`: what is trained, from what, and how the last process left it."""
+
+    dataset: str
+    variant: str
+    steps: int
+    """Optimizer steps that it is to have."""
+    identity: dict[str, Any]
+    """Everything that decides the outcome, by name: settings, code, latents, frozen networks, starting adapter."""
+    git_commit: str | None
+    state: Literal["running", "interrupted", "failed", "finished"] = "running"
+    """As the last process left it; `running` without a lock means that it was killed."""
+    said: str = ""
+    """Why it was interrupted or failed."""
+    processes: int = 1
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    """Changes that were accepted on the way: `step`, `keys` (name -> [before, after]), `before` (an identity)."""
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """None where there is no readable one."""
+        try:
+            return cls(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def write(self, folder: Path) -> None:
+        with write_aside(folder / RECORD) as aside:
+            aside.write_text(json.dumps(asdict(self), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+class JsonLines:
+    """A list of entries that is a file, one JSON object a line.
+
+    A line is handed to the system at once, so a killed process loses none; it is not forced to the disk, since a
+    checkpoint holds the entries, too, and resuming from it begins with exactly those.
+    """
+
+    def __init__(self, path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
+        self.path, self.entries = path, [dict(entry) for entry in entries]
+        with write_aside(path) as aside:
+            aside.write_text("".join(json.dumps(entry) + "\n" for entry in self.entries), encoding="utf-8")
+
+    def append(self, entry: Mapping[str, Any]) -> None:
+        """`FcaError` when the disk is full."""
+        self.entries.append(dict(entry))
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise (disk_full(self.path) if is_full(error) else error) from error
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Entries of a `JsonLines` file; [] if missing. Half lines, of a writer or a lost node, are passed over."""
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        with suppress(ValueError):
+            if line.endswith(b"\n"):
+                found.append(json.loads(line))
+    return found
+
+
+def checkpoints(folder: Path) -> dict[int, Path]:
+    """Step -> file, oldest first."""
+    found = {}
+    for path in folder.glob("checkpoint-*.pt"):
+        if match := re.fullmatch(r"checkpoint-(\d{7})\.pt", path.name):
+            found[int(match[1])] = path
+    return dict(sorted(found.items()))
+
+
+def duration(seconds: float) -> str:
+    """Such as 2 d 03:04:05."""
+    days, rest = divmod(round(seconds), 86400)
+    clock = f"{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}"
+    return f"{days} d {clock}" if days else clock
+
+
+def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested settings as dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{above}{name}.")
+        else:
+            found[f"{above}{name}"] = value
+    return found
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Dotted name -> values before and after (None where it is missing), where two identities differ."""
+    one, other = flat(before), flat(after)
+    names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
+    return {name: [one.get(name), other.get(name)] for name in names}
+
+
+@contextmanager
+def locked(folder: Path, run: Path) -> Iterator[None]:
+    """Keep others out of all runs in `folder` while `run`, one of them, is trained.
+
+    The lock is the kernel's (fcntl), so it goes when the process ends in whatever way; on a disk that can't lock there
+    is no such protection.
+
+    Raises:
+        FcaError: another process trains there, on this machine or another.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / LOCK, "a+", encoding="utf-8") as file:
+        started, told = time.monotonic(), False
+        while True:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except (BlockingIOError, PermissionError):
+                who = _holder(folder)
+                wait = HERE if who.get("host") in (socket.gethostname(), None) else ELSEWHERE
+                if time.monotonic() - started > wait:
+                    raise _taken(folder, who) from None
+                if wait == ELSEWHERE and not told:
+                    print(f"waiting up to {wait:.0f} s for {who['host']} to let go of {folder}", flush=True)
+                    told = True
+                time.sleep(0.1)
+            except OSError as error:
+                print(f"{folder} can't be locked ({error.strerror}): start no second training there", flush=True)
+                break
+        file.truncate(0)
+        file.write(json.dumps({"host": socket.gethostname(), "process": os.getpid(), "run": run.name}))
+        file.flush()
+        yield
+
+
+def holder(folder: Path) -> dict[str, Any] | None:
+    """Who trains in a folder of runs: `host`, `process` and `run`; None: nobody, as far as locks can tell."""
+    try:
+        with open(folder / LOCK, encoding="utf-8") as file:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return _holder(folder)
+    except OSError:
+        return None
+    return None
+
+
+def _holder(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / LOCK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _taken(folder: Path, holder: Mapping[str, Any]) -> FcaError:
+    who = f"process {holder.get('process', '?')} on {holder.get('host', '?')}"
+    return FcaError(
+        f"{folder} is in use: {who} trains there",
+        "one training of a dataset and variant at a time",
+        "wait for it (`fca status` shows how far it is), or end it with SIGTERM; then run the same command again",
+    )

@@ -1,0 +1,100 @@
+"""`fca status`: one table of all training runs of a scale. It only reads their folders, so it is quick."""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fca.runs.folder import LOG, RECORD, SKIPPED, Record, checkpoints, duration, holder, read_lines
+
+STALE = 600.0
+"""Seconds without news, at least, after which a running training is called silent."""
+COLUMNS = ("dataset", "variant", "run", "step", "s/step", "left", "checkpoint", "loss", "skipped", "health")
+
+
+def add_status(commands: Any) -> None:
+    """Add the subcommand to those of `fca`."""
+    status = commands.add_parser(
+        "status",
+        help="list all trainings: step, speed, time left, newest checkpoint, loss, health",
+        description="List all trainings of a configuration's run_dir, those of earlier settings included.",
+    )
+    status.set_defaults(function=run, debug=False)
+    status.add_argument("-c", "--config", type=Path, metavar="FILE", default=Path("config/pocket.yaml"),
+                        help="configuration (default: %(default)s)")  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the table."""
+    from fca.config import Layout, load
+
+    folder = Layout(load(arguments.config)).runs
+    rows = table(folder, time.time())
+    print("\n".join(_aligned([COLUMNS, *rows])) if rows else f"no training has begun in {folder}")
+
+
+def table(folder: Path, now: float) -> list[tuple[str, ...]]:
+    """A row of `COLUMNS` for every run in `folder`/dataset/variant/; `now`: seconds since 1970."""
+    rows = []
+    for place in sorted(folder.glob("*/*/")):
+        held = holder(place)
+        for path in sorted(place.iterdir()):
+            record = Record.read(path) if path.is_dir() else None
+            if record is not None:
+                rows.append(_row(path, record, held is not None and held.get("run") == path.name, now))
+            elif kept := checkpoints(path):
+                step, saved = max(kept), _age(path_time(kept[max(kept)]), now)
+                health = f"{RECORD} is missing or can't be read"
+                rows.append((place.parent.name, place.name, path.name, f"{step}/?", "-", "-", saved, "-", "-", health))
+    return rows
+
+
+def _row(path: Path, record: Record, held: bool, now: float) -> tuple[str, ...]:
+    log, skipped, kept = read_lines(path / LOG), read_lines(path / SKIPPED), checkpoints(path)
+    last = log[-1] if log else {}
+    step = max([last.get("step", 0), *kept])
+    seconds = last.get("seconds_per_step")
+    health = _health(path, record, held, log, now)
+    left = duration(seconds * (record.steps - step)) if seconds and health.startswith("running") else "-"
+    saved = _age(path_time(list(kept.values())[-1]), now) if kept else "none"
+    return (
+        record.dataset,
+        record.variant,
+        path.name,
+        f"{step}/{record.steps}",
+        f"{seconds:.3g}" if seconds else "-",
+        left,
+        saved,
+        f"{last['loss']:.4f}" if log else "-",
+        str(len(skipped)),
+        health,
+    )
+
+
+def _health(path: Path, record: Record, held: bool, log: Sequence[dict[str, Any]], now: float) -> str:
+    if held:
+        news = max(path_time(file) for file in path.iterdir())
+        between = (log[-1]["step"] - log[-2]["step"]) * log[-1]["seconds_per_step"] if len(log) > 1 else 0.0
+        silent = now - news > max(STALE, 5 * between)
+        return f"silent for {duration(now - news)}: does it hang?" if silent else f"running ({record.processes})"
+    if record.state == "running":
+        return "killed: run the same command again"
+    return record.state if record.state == "finished" else f"{record.state}: {record.said}"
+
+
+def path_time(path: Path) -> float:
+    """When a file was last written; 0 where it has just gone."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _age(then: float, now: float) -> str:
+    return f"{duration(max(0.0, now - then))} ago"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,121 @@
+"""Several processes that train together on one machine, started and watched by `fca train`.
+
+Not torchrun: it ends with status 1 whatever its processes return, dies of SIGUSR1 and gives its processes 30 seconds
+after a SIGTERM, while a step and a checkpoint at full size take longer. For several machines see docs/training.md.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from types import FrameType
+
+from fca.config import Config
+from fca.errors import INTERRUPTED, FcaError, Interrupted
+from fca.runs.stop import SIGNALS, Stop, deaf
+
+GRACE = 10.0
+"""Seconds that the others have to end by themselves once one process has failed."""
+
+
+def train(config: Config, dataset: str, variant: str, accept_changes: bool, argv: Sequence[str]) -> int:
+    """`fca train`, in as many processes as configured, or as one of those that are there already; the exit status.
+
+    `argv`: the command line, for other processes. Signals count from here on, before torch is imported.
+    """
+    try:
+        if config.train.processes > 1 and "WORLD_SIZE" not in os.environ:
+            return launch([sys.executable, "-m", "fca.cli", *argv], config.train.processes)
+        stop = Stop().listen()
+        from fca.train.loop import train
+
+        train(config, dataset, variant, stop, accept_changes)
+    except Interrupted as interrupted:
+        if os.environ.get("RANK", "0") == "0":
+            raise
+        return interrupted.exit_status  # process 0 has said it for all
+    finally:
+        deaf()
+    return 0
+
+
+def launch(command: Sequence[str], processes: int) -> int:
+    """Run `command` in `processes` processes that find each other; 0 or INTERRUPTED when all ended well.
+
+    Each gets RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, its share of OMP_NUM_THREADS, and every signal
+    of `SIGNALS` that comes here. When one fails, the others are ended; when this process is killed, so are they.
+
+    Raises:
+        FcaError: a process failed or was killed.
+    """
+    threads = max(1, int(os.environ.get("OMP_NUM_THREADS", "1")) // processes)
+    shared = os.environ | {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(_free_port()),
+        "WORLD_SIZE": str(processes),
+        "OMP_NUM_THREADS": str(threads),
+    }
+    children: list[subprocess.Popen] = []
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        for child in children:
+            child.send_signal(number)
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # a child unblocks them once it can handle them: `Stop.listen`
+    previous = {number: signal.signal(number, forward) for number in SIGNALS}
+    try:
+        for rank in range(processes):
+            own = shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+            children.append(subprocess.Popen(command, env=own, preexec_fn=_die_with_parent))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        return _watch(children)
+    finally:
+        for child in children:
+            child.kill()  # only those that are still there
+            child.wait()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _watch(children: Sequence[subprocess.Popen]) -> int:
+    deadline = float("inf")
+    while any(child.poll() is None for child in children) and time.monotonic() < deadline:
+        if deadline == float("inf") and _first_failed(children) is not None:
+            deadline = time.monotonic() + GRACE
+        time.sleep(0.05)
+    failed = _first_failed(children)
+    if failed is None:
+        return INTERRUPTED if any(child.returncode == INTERRUPTED for child in children) else 0
+    status = children[failed].returncode
+    process = f"process {failed} of {len(children)}"
+    if status > 0:
+        error = FcaError(f"{process} ended with status {status}", "all to end well", "what it said is above")
+        error.exit_status = status
+        raise error
+    raise FcaError(
+        f"{process} was killed ({signal.Signals(-status).name})",
+        "every process to live; the others were ended",
+        "run the same command again: it goes on from the newest checkpoint (SIGKILL often means: out of memory)",
+    )
+
+
+def _first_failed(children: Sequence[subprocess.Popen]) -> int | None:
+    """A process that failed; one that was killed before those that failed because of it."""
+    bad = [rank for rank, child in enumerate(children) if child.poll() not in (None, 0, INTERRUPTED)]
+    return min(bad, key=lambda rank: (children[rank].returncode > 0, rank), default=None)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def _die_with_parent() -> None:
+    """Linux: SIGKILL for this process when its parent dies, so that no training goes on unwatched."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG

@@ -1,0 +1,1 @@
+"""Videos in and out: decoding, timing, the temporal cast, resizing, writing."""

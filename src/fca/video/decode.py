@@ -1,0 +1,245 @@
+"""Frames of a clip's media as uint8 RGB: video files through decord, folders of JPEGs through Pillow.
+
+Decoders don't complain about damaged files, they return less: a truncated webm opens with fewer frames. So
+the count of a video is taken from its packets and held against the length that its container states, and what
+decord opens is held against that count. Readers are opened for one call and closed: decord hangs when a
+reader is carried through a fork, and aborts when threads share one.
+"""
+
+import re
+import stat
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import av
+import decord
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+from PIL import Image
+from tqdm import tqdm
+
+from fca.artifacts.quarantine import ClipError
+from fca.video.workers import call_apart
+
+decord.logging.set_level(decord.logging.QUIET)  # broken files are reported once, by ClipError
+
+
+class FrameSource(ABC):
+    """Frames that are found in a way of their own, such as by time (`fca.video.timed`)."""
+
+    @abstractmethod
+    def count(self) -> int:
+        """As `count_frames`."""
+
+    @abstractmethod
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        """As `read_frames`, for indices within the count."""
+
+
+Media = Path | Sequence[Path] | FrameSource
+"""A video file, a folder of numbered JPEGs, the JPEGs of a clip in order, or a source of another kind."""
+
+MAX_PIXELS = 2**26  # of one frame: eight times 4K; more is a mistake or an attack
+PLAYLISTS = {"concat", "dash", "hls", "imf", "sdp"}  # formats that are read by opening other files
+OPTIONS = {"protocol_whitelist": "file"}  # a video file is no reason to open an address
+MISSING_SHARE = 0.1  # how far the packets may fall short of the container's stated length (rates vary)
+
+
+def list_frames(folder: Path) -> list[Path]:
+    """The JPEGs of a folder in the order of the number at the end of their names: im_9.jpg before
+    im_10.jpg.
+    """
+    try:
+        numbered = [
+            (int(match[1]), path)
+            for path in folder.iterdir()
+            if (match := re.fullmatch(r".*?(\d+)\.jpe?g", path.name, re.IGNORECASE))
+        ]
+    except OSError as error:
+        raise ClipError(_file_problem(folder, error)) from error
+    if not numbered:
+        raise ClipError(f"there is no numbered JPEG in {folder.name}")
+    return [path for _, path in sorted(numbered)]
+
+
+def count_frames(media: Media) -> int:
+    """Number of frames: files of a folder, packets of a video (nothing is decoded). ClipError names what is
+    wrong.
+    """
+    if isinstance(media, FrameSource):
+        return media.count()
+    if not isinstance(media, Path):
+        return len(media)
+    if media.is_dir():
+        return len(list_frames(media))
+    _check_file(media)
+    try:
+        with av.open(str(media), metadata_errors="replace", options=OPTIONS) as container:
+            return _count_packets(container)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise ClipError(f"it is not a readable video ({_reason(error)})") from error
+
+
+def count_all(media: Sequence[Path], description: str) -> list[int | ClipError]:
+    """`count_frames` of many media, in processes of their own: a number, or what is wrong, for each."""
+    counts = call_apart(count_frames, ((path,) for path in media), ahead=64)
+    return list(tqdm(counts, total=len(media), desc=description, unit="clip"))
+
+
+def seconds(media: Media) -> float | None:
+    """How long a video is; None for pictures, and where its container doesn't say. ClipError as `count_frames`."""
+    if not isinstance(media, Path) or media.is_dir():
+        return None
+    _check_file(media)
+    try:
+        with av.open(str(media), metadata_errors="replace", options=OPTIONS) as container:
+            return container.duration / av.time_base if container.duration else None
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise ClipError(f"it is not a readable video ({_reason(error)})") from error
+
+
+def read_frames(media: Media, indices: Sequence[int], count: int | None = None) -> np.ndarray:
+    """Frames at `indices` (positions from 0, any order, repeats allowed) as (n, H, W, 3) uint8 RGB.
+
+    `count`: the number of frames of a video, where the caller has just counted them.
+
+    Raises ClipError when the media is missing, broken, shorter than it says, of mixed sizes, or has no such
+    frame.
+    """
+    if isinstance(media, FrameSource):
+        _check_indices(indices, media.count())
+        return media.read(indices)
+    if not isinstance(media, Path):
+        return _read_images(media, indices)
+    if media.is_dir():
+        return _read_images(list_frames(media), indices)
+    count = count_frames(media) if count is None else count
+    _check_indices(indices, count)
+    unique, inverse = np.unique(np.asarray(indices, dtype=np.int64), return_inverse=True)
+    frames = _read_decord(media, unique.tolist(), count)
+    if frames is None:
+        frames = _read_pyav(media, unique.tolist(), count)
+    return frames[inverse.reshape(-1)]
+
+
+def _count_packets(container: InputContainer) -> int:
+    """The packets of the video stream, checked against the container's format, frame size and stated
+    duration.
+    """
+    if container.format.name.endswith("_pipe") or container.format.name == "image2":
+        raise ClipError(f"it is a picture ({container.format.name}), not a video")
+    if not PLAYLISTS.isdisjoint(container.format.name.split(",")):
+        raise ClipError(f"it is a list of other files ({container.format.name}), not a video")
+    if not container.streams.video:
+        raise ClipError("it has no video stream")
+    stream = container.streams.video[0]
+    check_stream(stream)
+    count = sum(1 for packet in container.demux(stream) if packet.size)
+    if count == 0:
+        raise ClipError("it has no video frame")
+    rate = stream.average_rate or stream.guessed_rate
+    stated = round(container.duration / av.time_base * rate) if container.duration and rate else count
+    if stated - count > max(1, MISSING_SHARE * stated):
+        raise ClipError(f"it is truncated: {count} of about {stated} frames")
+    return count
+
+
+def _read_decord(path: Path, indices: list[int], count: int) -> np.ndarray | None:
+    """Frames at sorted unique indices, or None when decord can't open the file or sees another number of
+    frames.
+    """
+    try:
+        reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
+        return reader.get_batch(indices).asnumpy() if len(reader) == count else None
+    except (RuntimeError, decord.DECORDError, IndexError):
+        return None  # a one-frame webm, for one; PyAV has the last word
+
+
+def _read_pyav(path: Path, indices: list[int], count: int) -> np.ndarray:
+    """Frames at sorted unique indices by decoding from the start; ClipError when fewer than `count` come
+    out.
+    """
+    wanted, found, decoded = set(indices), [], 0
+    try:
+        with av.open(str(path), metadata_errors="replace", options=OPTIONS) as container:
+            for frame in container.decode(video=0):
+                if decoded in wanted:
+                    # a phone held upright: counterclockwise degrees; decord doesn't open such files
+                    found.append(np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90)))
+                decoded += 1
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise ClipError(f"decoding stopped after {decoded} of {count} frames ({_reason(error)})") from error
+    if decoded != count:
+        raise ClipError(f"{decoded} frames could be decoded, its container holds {count}")
+    return _stack(found)
+
+
+def _read_images(files: Sequence[Path], indices: Sequence[int]) -> np.ndarray:
+    _check_indices(indices, len(files))
+    frames = {index: _read_image(files[index]) for index in sorted(set(indices))}
+    return _stack([frames[index] for index in indices])
+
+
+def _read_image(path: Path) -> np.ndarray:
+    """One picture as (H, W, 3) uint8; grey and CMYK become RGB."""
+    try:
+        _check_file(path)
+        with Image.open(path) as image:
+            _check_size(*image.size)
+            return np.asarray(image.convert("RGB"))
+    except ClipError as error:
+        raise ClipError(f"{path.name}: {error}") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ClipError(f"{path.name}: {_file_problem(path, error)}") from error
+
+
+def _stack(frames: list[np.ndarray]) -> np.ndarray:
+    sizes = {frame.shape for frame in frames}
+    if len(sizes) != 1:
+        shown = " and ".join(sorted(f"{width}x{height}" for height, width, _ in sizes))
+        raise ClipError(f"its frames differ in size: {shown}")
+    return np.stack(frames)
+
+
+def _check_indices(indices: Sequence[int], count: int) -> None:
+    if len(indices) == 0:
+        raise ValueError("no frame was asked for")
+    if min(indices) < 0 or max(indices) >= count:
+        raise ClipError(f"frame {max(indices)} was asked for (counted from 0), but it has {count}")
+
+
+def check_stream(stream: VideoStream) -> None:
+    """ClipError for a video stream that nothing here can decode, or whose frames are too large."""
+    if stream.codec_context is None:  # its types don't say so
+        raise ClipError("its codec is unknown")
+    _check_size(stream.codec_context.width, stream.codec_context.height)
+
+
+def _check_size(width: int, height: int) -> None:
+    if width < 1 or height < 1 or width * height > MAX_PIXELS:
+        raise ClipError(f"a frame of {width}x{height} pixels is refused (at most {MAX_PIXELS} pixels)")
+
+
+def _check_file(path: Path) -> None:
+    try:
+        status = path.stat()
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):  # opening a named pipe waits for ever
+            raise ClipError("it is no regular file")
+        if status.st_size == 0:
+            raise ClipError("the file is empty")
+    except OSError as error:
+        raise ClipError(_file_problem(path, error)) from error
+
+
+def _file_problem(path: Path, error: BaseException) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "it is missing"
+    return f"it can't be read ({_reason(error)})"
+
+
+def _reason(error: BaseException) -> str:
+    """An error's own words without paths and addresses, so that manifests are the same on every machine."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return re.sub(r"'?/\S+|<.*?>", "...", text.splitlines()[0])

@@ -1,0 +1,256 @@
+"""Calls that may hang or crash, in processes of their own: what goes wrong there costs one call, never the job.
+
+Why not a library's pool: in Python's own and loky's a process that dies takes the whole pool with it; pebble's
+processes share one pipe and one lock, and one that is killed while it sends its frames leaves both broken
+(docs/log.md). Here each process has a pipe to itself, and a thread of this process that waits for it.
+"""
+
+import logging
+import multiprocessing
+import os
+import pickle
+import resource
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from fca.artifacts.quarantine import ClipError
+from fca.errors import FcaError
+
+SECONDS = 60.0
+MEMORY = 8 * 2**30  # bytes that a process may take beyond what it has when it begins
+START_SECONDS = 300.0  # Python and its modules from a slow network disk
+
+log = logging.getLogger(__name__)
+
+
+def call_apart(
+    function: Callable[..., Any],
+    calls: Iterable[tuple[Any, ...]],
+    processes: int | None = None,
+    seconds: float = SECONDS,
+    ahead: int = 0,
+) -> Iterator[Any]:
+    """`function(*arguments)` for each of `calls`, in order: what it returned, or the ClipError that it raised.
+
+    A call that takes longer than `seconds`, more than MEMORY bytes, or its process with it, is a ClipError, too,
+    with the same words on every machine; another process goes on with the next call. `function` is a module's own,
+    so that a fresh Python (spawned: decord hangs after a fork) can import it; the fewer modules it needs, the better.
+    Arrays come back with one copy. While the caller does something else, `processes` (default: `cores()`) + `ahead`
+    results are made, and no more.
+
+    Raises `FcaError` when processes don't start, RuntimeError for any other exception of `function`.
+    """
+    count = processes or cores()
+    pool = _Pool(function, seconds)
+    threads = ThreadPoolExecutor(count, thread_name_prefix="apart")
+    waiting: deque[Future[Any]] = deque()
+    try:
+        for arguments in calls:
+            waiting.append(threads.submit(pool.call, arguments))
+            if len(waiting) > count + ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.stop()
+        threads.shutdown(cancel_futures=True)
+        pool.clear()
+
+
+def cores() -> int:
+    """Cores that this job has: OMP_NUM_THREADS, which Snakemake sets to a job's threads, or all it may run on."""
+    available, given = len(os.sched_getaffinity(0)), os.environ.get("OMP_NUM_THREADS", "")
+    return min(available, int(given)) if given.isdecimal() and int(given) else available
+
+
+class _Pool:
+    """Processes that wait for a call; one is started when there is none."""
+
+    def __init__(self, function: Callable[..., Any], seconds: float) -> None:
+        self._function, self._seconds = function, seconds
+        self._lock = threading.Lock()
+        self._idle: list[_Process] = []
+        self._all: set[_Process] = set()
+        self._stopped = False
+
+    def call(self, arguments: tuple[Any, ...]) -> Any:
+        process = self._take()
+        try:
+            answer = process.call(arguments, self._seconds)
+        except (EOFError, OSError) as error:
+            slow = isinstance(error, TimeoutError)
+            process.end()
+            with self._lock:
+                self._all.discard(process)
+            if not self._stopped:
+                fate = "is killed: too slow" if slow else f"died ({process.status})"
+                log.warning("decoding process %s %s", process.id, fate)
+            return ClipError(
+                f"decoding it takes more than {self._seconds:g} s" if slow else "decoding it crashed the decoder"
+            )
+        with self._lock:
+            self._idle.append(process)
+        if isinstance(answer, _Failure):
+            raise RuntimeError(f"{self._function.__name__} failed in a process of its own:\n{answer.traceback}")
+        return answer
+
+    def stop(self) -> None:
+        """Kill all processes, busy or not, and start no more; whoever waits for one gets an end of file."""
+        with self._lock:
+            self._stopped = True
+            for process in self._all:
+                process.kill()
+
+    def clear(self) -> None:
+        """Wait for the end of stopped processes, when nobody waits for answers any more."""
+        for process in self._all:
+            process.end()
+
+    def _take(self) -> "_Process":
+        with self._lock:
+            if self._stopped:
+                raise RuntimeError("the pool is stopped")
+            while self._idle:
+                process = self._idle.pop()
+                if process.lives:
+                    return process
+                self._all.discard(process)  # killed while it had nothing to do: no clip is to blame
+                process.end()
+            process = _Process(self._function)
+            self._all.add(process)
+        process.wait_until_ready()
+        return process
+
+
+class _Process:
+    """One process and this end of its pipe."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(function, theirs), daemon=True, name="fca-apart")
+        self._process.start()
+        theirs.close()
+        self.id = self._process.pid
+
+    @property
+    def lives(self) -> bool:
+        """Whether it can be called."""
+        return self._process.is_alive()
+
+    @property
+    def status(self) -> str:
+        """How it ended: a signal's name or an exit status."""
+        code = self._process.exitcode
+        return signal.Signals(-code).name if code is not None and code < 0 else f"exit status {code}"
+
+    def wait_until_ready(self) -> None:
+        """Until its modules are imported; `FcaError` when that fails, which no clip is to blame for."""
+        try:
+            self._answer(START_SECONDS)
+        except (EOFError, OSError) as error:
+            self.kill()
+            self._process.join(1)
+            raise FcaError(
+                f"a process for decoding did not start ({self.status})",
+                f"Python to start and import the decoders within {START_SECONDS:g} s",
+                "see the messages above; a full /tmp, missing memory or a broken environment are common causes",
+            ) from error
+
+    def call(self, arguments: tuple[Any, ...], seconds: float) -> Any:
+        self._pipe.send(arguments)
+        return self._answer(seconds)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def end(self) -> None:
+        """Kill it and give back what belongs to it; one that hangs inside the kernel (a lost disk) is left behind."""
+        self._process.kill()
+        self._process.join(5)
+        self._pipe.close()
+
+    def _answer(self, seconds: float) -> Any:
+        """What `_send` sends at the other end; TimeoutError, EOFError or OSError where nothing whole arrives."""
+        deadline = time.monotonic() + seconds
+
+        def wait() -> None:
+            if not self._pipe.poll(max(0.0, deadline - time.monotonic())):
+                raise TimeoutError
+
+        wait()
+        content, sizes = self._pipe.recv()
+        buffers = [np.empty(size, np.uint8) for size in sizes]
+        for buffer in buffers:
+            left = buffer.data
+            while left:
+                wait()
+                if not (got := os.readv(self._pipe.fileno(), [left])):
+                    raise EOFError
+                left = left[got:]
+        return pickle.loads(content, buffers=buffers)
+
+
+class _Failure:
+    """An exception that is no ClipError: a mistake in our own code."""
+
+    def __init__(self, traceback: str) -> None:
+        self.traceback = traceback
+
+
+def _serve(function: Callable[..., Any], pipe: Connection) -> None:
+    """The process's life: answer calls until the other end is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches everyone in the terminal: the job decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with open("/proc/self/statm") as file:
+        limit = int(file.read().split()[0]) * resource.getpagesize() + MEMORY
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _send(pipe, None)
+    while True:
+        try:
+            arguments = pipe.recv()
+        except EOFError:
+            return
+        _send(pipe, _outcome(function, arguments))
+
+
+def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    try:
+        return function(*arguments)
+    except ClipError as error:
+        return error
+    except MemoryError:
+        return ClipError(f"decoding it takes more than {MEMORY / 2**30:g} GiB of memory")
+    except Exception:
+        import traceback
+
+        return _Failure(traceback.format_exc())
+
+
+def _send(pipe: Connection, answer: Any) -> None:
+    """An answer, the memory of its arrays behind it as it is."""
+    buffers: list[pickle.PickleBuffer] = []
+    content = pickle.dumps(answer, protocol=5, buffer_callback=buffers.append)
+    views = [buffer.raw() for buffer in buffers]
+    pipe.send((content, [view.nbytes for view in views]))
+    for view in views:
+        while view:
+            view = view[os.write(pipe.fileno(), view) :]
+
+
+def _end_with_parent() -> None:
+    """A job that is killed leaves nothing behind, however long a decoder hangs."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,96 @@
+"""`fca predict` with the shipped model: what the README shows, and what it says to mistakes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from fca.cli.main import main
+from fca.pretrained.exported import ExportedModel
+
+ROOT = Path(__file__).resolve().parents[2]
+START = ROOT / "docs/start.png"
+SHIPPED = ROOT / "config/pocket-base/adapter"
+
+
+def arguments(out: Path, *more: str, frames: tuple[Path, ...] = (START,)) -> list[str]:
+    named = ["--frames", *map(str, frames), "--prompt", "push red block left", "--out", str(out)]
+    return ["predict", *named, *more]
+
+
+def run(*command: str, folder: Path) -> subprocess.CompletedProcess:
+    source = {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=folder, env=os.environ | source, capture_output=True, text=True)
+
+
+def test_a_picture_and_a_sentence_become_a_video_in_any_folder(tmp_path: Path) -> None:
+    """The shipped model and its networks are found from elsewhere; the long prompt is cut off and said so."""
+    command = [sys.executable, "-m", "fca.cli", *arguments(Path("new/next.mp4"), "--steps", "2")]
+    command[command.index("--prompt") + 1] = "push red block left over the edge of the table"
+    done = run(*command, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "new/next.mp4\n"
+    assert "predict: 100%" in done.stderr
+    assert "fca predict: the prompt is cut off: T5 reads 16 of its" in done.stderr
+    with av.open(str(tmp_path / "new/next.mp4")) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert np.stack(frames).shape == (16, 64, 96, 3)
+
+
+def test_the_command_and_python_make_the_same_video(tmp_path: Path, capsys) -> None:
+    from fca.sample import FCAPipeline
+
+    assert main(arguments(tmp_path / "frames", "--steps", "2", "--seed", "7", "--model", str(SHIPPED))) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'frames'}\n"
+    pipeline = FCAPipeline.from_pretrained(SHIPPED)
+    with Image.open(START) as start:
+        video = pipeline(frames=[start], prompt="push red block left", num_inference_steps=2, seed=7)
+    for number, path in enumerate(sorted((tmp_path / "frames").iterdir())):
+        assert np.array_equal(np.asarray(Image.open(path)), video[number])
+
+
+def test_mistakes_are_told_before_torch_is_imported(tmp_path: Path) -> None:
+    ExportedModel.read(SHIPPED).model_copy(update={"initial_frames": 2}).write(tmp_path)
+    two = ("--model", str(tmp_path), "--base", str(SHIPPED.parent))
+    commands = {
+        "this: no such file": arguments(tmp_path / "o.mp4", frames=(Path("this"),)),
+        "3 frames were given": arguments(tmp_path / "o.mp4", frames=(START,) * 3),
+        "can't be written as .mov": arguments(tmp_path / "o.mov"),
+        "0 DDIM steps": arguments(tmp_path / "o.gif", "--steps", "0"),
+        "the guidance is 0.5": arguments(tmp_path / "o.gif", "--guidance", "0.5"),
+        "the seed is -1": arguments(tmp_path / "o.gif", "--seed", "-1"),
+        "0 frames in a second": arguments(tmp_path / "o.gif", "--fps", "0"),
+        "no model folder nowhere": arguments(tmp_path / "o.gif", "--model", "nowhere"),
+        "model.json is missing": arguments(tmp_path / "o.gif", "--model", str(ROOT / "config")),
+        "no folder /no/where": arguments(tmp_path / "o.gif", "--base", "/no/where"),
+        "in the model's training: 2": arguments(tmp_path / "o.gif", *two),
+    }
+    lines = [f"assert main({command!r}) == 1" for command in commands.values()]
+    code = ["import sys", "from fca.cli.main import main", *lines, "assert 'torch' not in sys.modules"]
+    done = run(sys.executable, "-c", "\n".join(code), folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = done.stderr.split("fca predict: ")[1:]
+    for message, (expected, _) in zip(told, commands.items(), strict=True):
+        assert expected in message
+    assert [path.name for path in tmp_path.iterdir()] == ["model.json"]
+
+
+@pytest.mark.parametrize("missing", ["--frames", "--prompt", "--out"])
+def test_what_must_be_given(tmp_path: Path, capsys, missing: str) -> None:
+    given = arguments(tmp_path / "next.mp4")
+    position = given.index(missing)
+    with pytest.raises(SystemExit) as end:
+        main(given[:position] + given[position + 2 :])
+    assert end.value.code == 2
+    assert f"required: {missing}" in capsys.readouterr().err
+
+
+def test_without_the_shipped_model_one_must_be_named(tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("fca.cli.predict.SHIPPED", Path("config/elsewhere"))
+    assert main(arguments(tmp_path / "next.mp4")) == 1
+    assert "name it with --model" in capsys.readouterr().err

@@ -1,0 +1,113 @@
+"""Frames by their time: other rates than the annotations', ends, jumps, broken files."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from fca.video import timed
+from fca.video.decode import ClipError, count_frames, read_frames
+from fca.video.timed import TimedFrames, extent_of
+from tests.data.corpora import ramp
+
+NTSC = Fraction(60000, 1001)
+
+
+def write_mp4(path: Path, count: int, rate: Fraction | int, offset: int = 0, **options: str) -> None:
+    """A ramp in H.264 with B-frames and a keyframe every 30 frames; the first is shown after `offset` frames."""
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.options = {"crf": "4", "g": "30", "bf": "3"}
+        for number, pixels in enumerate(ramp(count)):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = number + offset, 1 / Fraction(rate)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def shown(frames: np.ndarray) -> list[int]:
+    """Which frames of a ramp these are, mod 60."""
+    return [round(float(frame.mean()) / 4) % 60 for frame in frames]
+
+
+def nearest(number: int, rate: int, own: Fraction | int, count: int) -> int:
+    """Place of the frame shown nearest to a number's time, the earlier of two."""
+    return min(range(count), key=lambda place: (abs(Fraction(number - 1, rate) - place / Fraction(own)), place))
+
+
+@pytest.mark.parametrize("own", [NTSC, Fraction(50), Fraction(15000, 1001), Fraction(60), Fraction(90)])
+@pytest.mark.parametrize("rate", [60, 50])
+def test_the_frame_nearest_in_time_whatever_the_files_rate_is(tmp_path: Path, own: Fraction, rate: int) -> None:
+    write_mp4(tmp_path / "v.MP4", 200, own)
+    last = int(199 / own * rate) + 1
+    numbers = sorted({1, 2, 3, *range(7, last, 11), last})
+    media = TimedFrames(tmp_path / "v.MP4", tuple(numbers), rate)
+    assert count_frames(media) == len(numbers)
+    found = shown(read_frames(media, range(len(numbers))))
+    assert found == [nearest(number, rate, own, 200) % 60 for number in numbers]
+    assert shown(read_frames(media, [4, 0, 4])) == [found[4], found[0], found[4]]
+
+
+def test_far_frames_are_jumped_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_mp4(tmp_path / "v.MP4", 1500, NTSC)
+    decoded = []
+    whole = timed._Walk._decoded
+    monkeypatch.setattr(timed._Walk, "_decoded", lambda walk: (decoded.append(1) or frame for frame in whole(walk)))
+    numbers = (5, 1000, 1001, 1400)
+    frames = read_frames(TimedFrames(tmp_path / "v.MP4", numbers, 60), range(4))
+    assert shown(frames) == [nearest(number, 60, NTSC, 1500) % 60 for number in numbers]
+    assert len(decoded) < 250
+
+
+def test_a_file_whose_first_frame_is_not_at_zero(tmp_path: Path) -> None:
+    write_mp4(tmp_path / "v.mkv", 100, 50, offset=25)
+    numbers = (1, 26, 90)
+    assert shown(read_frames(TimedFrames(tmp_path / "v.mkv", numbers, 50), range(3))) == [0, 25, 89 % 60]
+
+
+def test_two_numbers_beyond_the_end_are_the_last_frame_and_more_are_an_error(tmp_path: Path) -> None:
+    write_mp4(tmp_path / "v.MP4", 100, 50)
+    frames = read_frames(TimedFrames(tmp_path / "v.MP4", (100, 101, 102), 50), range(3))
+    assert shown(frames) == [99 % 60] * 3
+    with pytest.raises(ClipError, match=r"it ends at 1\.98 s, but frame 105 is shown at 2\.08 s"):
+        read_frames(TimedFrames(tmp_path / "v.MP4", (90, 105), 50), [0, 1])
+    extent = extent_of(tmp_path / "v.MP4")
+    assert extent.seconds == pytest.approx(2.0)
+    assert extent.problem(102, 50) == ""
+    assert "it ends at 2.00 s" in extent.problem(104, 50)
+
+
+def test_a_video_cut_off(tmp_path: Path) -> None:
+    """With its table of contents at the end it can't be opened; with the table in front, frames are missing."""
+    for name, options in (("back", {}), ("front", {"movflags": "+faststart"})):
+        write_mp4(tmp_path / f"{name}.MP4", 300, 50, **options)
+        data = (tmp_path / f"{name}.MP4").read_bytes()
+        (tmp_path / f"{name}.MP4").write_bytes(data[: len(data) * 6 // 10])
+    with pytest.raises(ClipError, match="not a readable video"):
+        extent_of(tmp_path / "back.MP4")
+    assert extent_of(tmp_path / "front.MP4").seconds == pytest.approx(6.0)
+    media = TimedFrames(tmp_path / "front.MP4", (20, 280), 50)
+    assert shown(read_frames(media, [0])) == [19]
+    with pytest.raises(ClipError, match=r"it ends at|not a readable video"):
+        read_frames(media, [1])
+
+
+def test_files_that_are_no_videos(tmp_path: Path) -> None:
+    (tmp_path / "empty.MP4").touch()
+    (tmp_path / "text.MP4").write_text("not a video\n" * 99)
+    (tmp_path / "folder.MP4").mkdir()
+    reasons = {"empty": "empty", "text": "not a readable", "folder": "not a readable", "none": "missing"}
+    for name, reason in reasons.items():
+        for look in (extent_of, lambda path: read_frames(TimedFrames(path, (1,), 60), [0])):
+            with pytest.raises(ClipError, match=reason) as caught:
+                look(tmp_path / f"{name}.MP4")
+            assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_position_that_the_clip_has_not(tmp_path: Path) -> None:
+    write_mp4(tmp_path / "v.MP4", 10, 50)
+    with pytest.raises(ClipError, match="it has 2"):
+        read_frames(TimedFrames(tmp_path / "v.MP4", (1, 2), 50), [2])
