@@ -1,4 +1,4 @@
-# make demo: everything from nothing, on CPUs.   make test: the tests.   make lint: formatting and types.
+# make demo: everything from nothing, on CPUs.   make test: the tests.   make lint: formatting, types and the direction of imports.
 PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
@@ -50,6 +50,7 @@ test-slurm: install
 lint: install
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 
