@@ -1,5 +1,6 @@
 """What a prediction starts from: a caption and the initial frames, as the frozen networks give them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -25,6 +26,10 @@ class Prompt:
             torch.cat([self.text_embeds, other.text_embeds]),
             torch.cat([self.text_mask, other.text_mask]),
         )
+
+    def rows(self, index: Sequence[int] | slice) -> Self:
+        """Some of the batch; a row may come more than once."""
+        return type(self)(self.prompt_embeds[index], self.text_embeds[index], self.text_mask[index])
 
     def to(self, dtype: torch.dtype) -> Self:
         """The embeddings in another precision."""

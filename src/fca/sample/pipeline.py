@@ -12,10 +12,11 @@ from diffusers import CogVideoXDDIMScheduler
 from PIL import Image
 from tqdm import tqdm
 
+from fca.encode.captions import caption_tables
 from fca.encode.networks import Encoders
 from fca.encode.vae import decode
 from fca.errors import FcaError
-from fca.model import Denoiser, InitialFrames, Prompt
+from fca.model import Denoiser, InitialFrames
 from fca.model.build import load_denoiser
 from fca.model.diffusion import draw_posterior
 from fca.model.image_to_video import ImageToVideo
@@ -23,6 +24,7 @@ from fca.pretrained.exported import ExportedModel
 from fca.pretrained.load import DTYPES
 from fca.sample.ddim import predict_latents
 from fca.sample.picture import fitted, rgb
+from fca.sample.prompts import prompts_of
 from fca.seeds import generator
 
 Frame = Image.Image | np.ndarray
@@ -113,13 +115,14 @@ class FCAPipeline:
             torch.randn(initial.shape, generator=random).to(place),
             self.encoders.blip2.image_features(pixels[:, 0]).float().to(place),
         )
+        prompts, _ = prompts_of(caption_tables(self.encoders, [prompt, negative_prompt]))
         noise = torch.randn((1, latent_frames, *initial.shape[2:]), generator=random).to(place)
         latents = predict_latents(
             self.denoiser,
             self.scheduler,
             given,
-            self._prompt(prompt),
-            self._prompt(negative_prompt),
+            prompts.rows([0]),
+            prompts.rows([1]),
             noise,
             steps,
             guidance,
@@ -151,12 +154,3 @@ class FCAPipeline:
                 warnings.warn(
                     f"the prompt is cut off: {name} reads {limit} of its {count} tokens, {part!r}", stacklevel=3
                 )
-
-    def _prompt(self, caption: str) -> Prompt:
-        return encode_prompt(self.encoders, [caption], self.denoiser.transformer.device)
-
-
-def encode_prompt(encoders: Encoders, captions: list[str], place: torch.device) -> Prompt:
-    """Captions through both text sides."""
-    text_embeds, text_mask = encoders.blip2.text_embeddings(captions, encoders.caption_tokens)
-    return Prompt(encoders.prompt(captions).to(place), text_embeds.to(place), text_mask.to(place))
