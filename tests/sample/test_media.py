@@ -9,8 +9,9 @@ from PIL import Image
 
 from fca.errors import FcaError
 from fca.pretrained.exported import ExportedModel
-from fca.sample.media import check_out, check_rate, read_start, write_video
+from fca.sample.media import check_out, check_rate, read_start
 from fca.sample.picture import fitted, rgb
+from fca.video.write import write_video
 from tests.data.corpora import ramp
 from tests.data.corpora import write_video as write_source
 

@@ -1,4 +1,4 @@
-"""A caption is the same input wherever it comes from: a clip's own, its opposite, an edit, or a sentence typed."""
+"""A caption is the same input wherever it comes from: a clip's own, its opposite, or an edit."""
 
 import numpy as np
 import pytest

@@ -15,8 +15,7 @@ def caption_tables(encoders: Encoders, captions: Sequence[str]) -> dict[str, np.
     """The columns of a latents shard that hold its captions.
 
     `prompt` (n,) int32 is each caption's row in the tables of distinct captions: `prompt_embeds` (T5) and `text_embeds`
-    (BLIP-2), float16, and `text_mask`, bool. T5 reads one caption at a time, because the rounding of a batch depends
-    on its size: a caption gives the same bits whatever the others are.
+    (BLIP-2), float16, and `text_mask`, bool.
 
     Raises:
         FcaError: a value isn't finite in float16.
@@ -24,8 +23,7 @@ def caption_tables(encoders: Encoders, captions: Sequence[str]) -> dict[str, np.
     distinct = [NO_CAPTION, *sorted(set(captions) - {NO_CAPTION})]
     row_of = {caption: row for row, caption in enumerate(distinct)}
 
-    prompt_embeds = torch.cat([encoders.prompt([caption]) for caption in distinct])
-    text_embeds, text_mask = encoders.blip2.text_embeddings(distinct, encoders.caption_tokens)
+    prompt_embeds, text_embeds, text_mask = encoders.captions(distinct)
     return {
         "prompt": np.array([row_of[caption] for caption in captions], dtype=np.int32),
         "prompt_embeds": half("prompt_embeds", prompt_embeds),
@@ -46,6 +44,6 @@ def half(name: str, value: torch.Tensor) -> np.ndarray:
         raise FcaError(
             f"{name} has values that float16 can't hold (largest {value.abs().max().item():.3g})",
             "finite values below 65504",
-            "use bf16 or fp32 (encode.precision; for `fca predict` --precision): a network overflows in fp16",
+            "set encode.precision to bf16 or fp32: a network overflows in fp16",
         )
     return numbers

@@ -5,23 +5,21 @@ Quick to import: no torch. What can't be read or written is refused here, before
 
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from fca.artifacts.atomic import write_aside
 from fca.errors import FcaError
 from fca.pretrained.exported import ExportedModel
 from fca.sample.picture import rgb
 from fca.video.decode import MAX_PIXELS, ClipError, read_frames
-from fca.video.write import FRAMES_PER_SECOND, write_coded, write_webm
+from fca.video.write import WRITERS
 
 PICTURES = ("JPEG", "PNG", "WEBP")
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 READABLE = "JPEG, PNG or WebP pictures, or one video (MP4, WebM, GIF, ...)"
-FRAME = "frame_{:04d}.png"
 FASTEST = 60
 
 
@@ -108,41 +106,6 @@ def check_rate(frames_per_second: int) -> None:
     """`FcaError` for a rate that players don't follow."""
     if not 1 <= frames_per_second <= FASTEST:
         raise FcaError(f"{frames_per_second} frames in a second", f"a whole number from 1 to {FASTEST}")
-
-
-def write_video(frames: np.ndarray, path: Path, frames_per_second: int = FRAMES_PER_SECOND) -> None:
-    """Write (F, H, W, 3) uint8 as the suffix of `path` says, whole or not at all; check with `check_out` before.
-
-    MP4 (H.264) and WebM (VP9) lose a little, GIF has 256 colours, PNGs (`frame_0000.png`, ...) are exact.
-    """
-    with write_aside(path) as aside:
-        WRITERS.get(path.suffix.lower(), _write_pngs)(frames, aside, frames_per_second)
-
-
-def _write_mp4(frames: np.ndarray, path: Path, frames_per_second: int) -> None:
-    options = {"crf": "16", "preset": "medium"}
-    write_coded(frames, path, "mp4", "libx264", options, frames_per_second)
-
-
-def _write_gif(frames: np.ndarray, path: Path, frames_per_second: int) -> None:
-    """One palette for all frames, so that colours don't flicker."""
-    palette = Image.fromarray(np.concatenate(list(frames))).quantize(256)
-    pictures = [Image.fromarray(frame).quantize(palette=palette) for frame in frames]
-    duration = round(1000 / frames_per_second)
-    pictures[0].save(path, "GIF", save_all=True, append_images=pictures[1:], duration=duration, loop=0)
-
-
-def _write_pngs(frames: np.ndarray, path: Path, _: int) -> None:
-    path.mkdir()
-    for number, frame in enumerate(frames):
-        Image.fromarray(frame).save(path / FRAME.format(number))
-
-
-WRITERS: dict[str, Callable[[np.ndarray, Path, int], None]] = {
-    ".mp4": _write_mp4,
-    ".webm": write_webm,
-    ".gif": _write_gif,
-}
 
 
 def _open_picture(path: Path) -> Image.Image | None:

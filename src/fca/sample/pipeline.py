@@ -12,11 +12,10 @@ from diffusers import CogVideoXDDIMScheduler
 from PIL import Image
 from tqdm import tqdm
 
-from fca.encode.captions import caption_tables
 from fca.encode.networks import Encoders
 from fca.encode.vae import decode
 from fca.errors import FcaError
-from fca.model import Denoiser, InitialFrames
+from fca.model import Denoiser, InitialFrames, Prompt
 from fca.model.build import load_denoiser
 from fca.model.diffusion import draw_posterior
 from fca.model.image_to_video import ImageToVideo
@@ -24,7 +23,6 @@ from fca.pretrained.exported import ExportedModel
 from fca.pretrained.load import DTYPES
 from fca.sample.ddim import predict_latents
 from fca.sample.picture import fitted, rgb
-from fca.sample.prompts import prompts_of
 from fca.seeds import generator
 
 Frame = Image.Image | np.ndarray
@@ -115,7 +113,7 @@ class FCAPipeline:
             torch.randn(initial.shape, generator=random).to(place),
             self.encoders.blip2.image_features(pixels[:, 0]).float().to(place),
         )
-        prompts, _ = prompts_of(caption_tables(self.encoders, [prompt, negative_prompt]))
+        prompts = Prompt(*(part.to(place) for part in self.encoders.captions([prompt, negative_prompt])))
         noise = torch.randn((1, latent_frames, *initial.shape[2:]), generator=random).to(place)
         latents = predict_latents(
             self.denoiser,

@@ -1,4 +1,4 @@
-"""Captions as inputs of a prediction. Own, opposite, edited and typed captions take the same path."""
+"""Captions as inputs of a prediction. A clip's own, its opposite and edited captions take the same path."""
 
 from collections.abc import Mapping, Sequence
 
