@@ -17,7 +17,7 @@ from fca.errors import INTERRUPTED
 from fca.model import FCAAdapter
 from fca.runs.folder import checkpoints, read_lines
 from fca.train.loop import train
-from fca.train.run import run_folder
+from tests.train.runs import run_folder
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 

@@ -20,9 +20,10 @@ from fca.runs.folder import Record, checkpoints, locked, read_lines
 from fca.runs.stop import Stop
 from fca.train.checkpoint import checkpoint_path, load_newest
 from fca.train.loop import train
-from fca.train.run import opened, run_folder
+from fca.train.run import open_run
 from fca.train.trainer import restore
 from tests.conftest import encode_stored, small_config, write_clips
+from tests.train.runs import identity, run_folder
 
 
 class StopAfter(Stop):
@@ -132,7 +133,7 @@ def test_going_on_with_a_change_that_was_killed_half_way_is_not_gone_on_with_in_
 
 def test_a_run_without_checkpoints_does_not_hide_an_unfinished_one(encoded, tmp_path, random_base):
     other = small_config(tmp_path, random_base, weight_decay=0.5)
-    with pytest.raises(ZeroDivisionError), opened(other, "ssv2", "fca"):
+    with pytest.raises(ZeroDivisionError), open_run(other, "ssv2", "fca", identity(other)):
         raise ZeroDivisionError  # before its first checkpoint
     stopped(encoded, 2)
     with pytest.raises(FcaError, match="is an unfinished run at step 2 of 4"):
@@ -175,7 +176,7 @@ def test_why_a_run_ended_is_told_although_it_can_not_be_noted(encoded):
         folder.touch()
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError), opened(encoded, "ssv2", "fca") as (folder, _):
+    with pytest.raises(ZeroDivisionError), open_run(encoded, "ssv2", "fca", identity(encoded)) as (folder, _):
         fail(folder)
 
 

@@ -17,7 +17,7 @@ from fca.artifacts.atomic import write_aside
 from fca.errors import FcaError
 from fca.runs.folder import checkpoints
 
-FACTS = "checkpoints.json"
+INFO = "checkpoints.json"
 DAMAGED = (
     *(RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError, NotImplementedError),
     *(pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error),
@@ -26,7 +26,7 @@ DAMAGED = (
 
 
 @dataclass(frozen=True)
-class Facts:
+class CheckpointInfo:
     """What decides whether a checkpoint is kept."""
 
     step: int
@@ -37,28 +37,28 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Kept:
+class Retention:
     """Which checkpoints are kept: the newest, one of every so many hours of training, the one of the lowest loss."""
 
     newest: int = 2
     every_hours: float | None = None
     best: bool = False
 
-    def steps(self, facts: Sequence[Facts]) -> set[int]:
-        """Those to keep, of all there are. A pure function: the time is in the facts.
+    def steps(self, checkpoints: Sequence[CheckpointInfo]) -> set[int]:
+        """Those to keep, of all there are. A pure function: the time is part of the infos.
 
         Of each period of `every_hours` after the first its earliest checkpoint is kept; of equal losses the earliest.
         """
-        ordered = sorted(facts, key=lambda fact: fact.step)
-        kept = {fact.step for fact in ordered[-self.newest :]}
+        ordered = sorted(checkpoints, key=lambda info: info.step)
+        kept = {info.step for info in ordered[-self.newest :]}
         if self.every_hours is not None:
             period = 0
-            for fact in ordered:
-                if (own := int(fact.seconds // (3600 * self.every_hours))) > period:
-                    kept.add(fact.step)
+            for info in ordered:
+                if (own := int(info.seconds // (3600 * self.every_hours))) > period:
+                    kept.add(info.step)
                     period = own
         if self.best:
-            losses = [(fact.loss, fact.step) for fact in ordered if fact.loss is not None]
+            losses = [(info.loss, info.step) for info in ordered if info.loss is not None]
             kept |= {step for _, step in sorted(losses)[:1]}
         return kept
 
@@ -68,7 +68,7 @@ def checkpoint_path(run: Path, step: int) -> Path:
     return run / f"checkpoint-{step:07d}.pt"
 
 
-def save_checkpoint(run: Path, state: Mapping[str, Any], kept: Kept | None = None) -> None:
+def save_checkpoint(run: Path, state: Mapping[str, Any], retention: Retention | None = None) -> None:
     """Write a state, which has `step`, `seconds` and `smoothed`; then, and only then, remove what isn't to be kept.
 
     Raises:
@@ -77,12 +77,16 @@ def save_checkpoint(run: Path, state: Mapping[str, Any], kept: Kept | None = Non
     step = int(state["step"])
     with write_aside(checkpoint_path(run, step)) as aside, aside.open("wb") as file:  # a path would hide a full disk
         torch.save(dict(state), file)
-    facts = _facts(run) | {step: Facts(step, float(state["seconds"]), state["smoothed"])}
+
+    # Ask the policy, about those too that were written just before a kill.
+    infos = _noted(run) | {step: CheckpointInfo(step, float(state["seconds"]), state["smoothed"])}
     there = checkpoints(run)
-    facts = {number: facts.get(number) or _read_facts(number, path) for number, path in there.items()}
-    remaining = (kept or Kept()).steps(list(facts.values()))
-    with write_aside(run / FACTS) as aside:
-        aside.write_text(json.dumps([asdict(facts[number]) for number in sorted(remaining)], indent=1) + "\n")
+    infos = {number: infos.get(number) or _read_info(number, path) for number, path in there.items()}
+    remaining = (retention or Retention()).steps(list(infos.values()))
+
+    # Note what stays, then remove the rest.
+    with write_aside(run / INFO) as aside:
+        aside.write_text(json.dumps([asdict(infos[number]) for number in sorted(remaining)], indent=1) + "\n")
     for number, path in there.items():
         if number not in remaining:
             path.unlink()
@@ -133,19 +137,19 @@ def load_newest(run: Path) -> dict[str, Any] | None:
     return None
 
 
-def _read_facts(step: int, path: Path) -> Facts:
+def _read_info(step: int, path: Path) -> CheckpointInfo:
     """From the checkpoint itself, whose tensors stay on the disk: of one that was written just before a kill."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        return Facts(step, float(state["seconds"]), state["smoothed"])
+        return CheckpointInfo(step, float(state["seconds"]), state["smoothed"])
     except (*DAMAGED, OSError):
-        return Facts(step, 0.0, None)
+        return CheckpointInfo(step, 0.0, None)
 
 
-def _facts(run: Path) -> dict[int, Facts]:
+def _noted(run: Path) -> dict[int, CheckpointInfo]:
     """What was noted of the checkpoints that are kept; nothing where the note is missing or damaged."""
     try:
-        found = [Facts(**entry) for entry in json.loads((run / FACTS).read_text())]
+        found = [CheckpointInfo(**entry) for entry in json.loads((run / INFO).read_text())]
     except (OSError, ValueError, TypeError):
         return {}
-    return {fact.step: fact for fact in found}
+    return {info.step: info for info in found}

@@ -14,7 +14,7 @@ from fca.model.diffusion import draw_posterior
 from fca.runs.stop import leave_signals_to_parent
 from fca.seeds import generator, seed_of
 
-Place = tuple[int, int]  # optimizer step, row of the dataset
+Position = tuple[int, int]  # optimizer step, row of the dataset
 
 
 class LatentClips(Dataset):
@@ -48,8 +48,8 @@ class LatentClips(Dataset):
         shard, number = self.rows[row]
         return self.shards[shard].ids[number]
 
-    def __getitem__(self, place: Place) -> dict[str, Tensor]:
-        step, index = place
+    def __getitem__(self, position: Position) -> dict[str, Tensor]:
+        step, index = position
         number, row = self.rows[index]
         shard = self.shards[number]
         random = generator(self.seed, "train", step, shard.ids[row])
@@ -83,7 +83,7 @@ def data_loader(clips: LatentClips, order: "StepOrder", workers: int = 0, pin_me
     )
 
 
-class StepOrder(Sampler[list[Place]]):
+class StepOrder(Sampler[list[Position]]):
     """The forward passes of one process from one optimizer step to another, as lists of (step, row).
 
     Epochs are permutations drawn from (seed, epoch); an optimizer step takes the next clips of that endless list,
@@ -109,21 +109,21 @@ class StepOrder(Sampler[list[Place]]):
     def __len__(self) -> int:
         return len(self.steps) * self.accumulation
 
-    def __iter__(self) -> Iterator[list[Place]]:
+    def __iter__(self) -> Iterator[list[Position]]:
         per_pass = self.batch_size * self.processes
         for step in self.steps:
-            for number in range(self.accumulation):
-                first = (step * self.accumulation + number) * per_pass + self.process * self.batch_size
-                yield [(step, self._row(place)) for place in range(first, first + self.batch_size)]
+            for part in range(self.accumulation):
+                first = (step * self.accumulation + part) * per_pass + self.process * self.batch_size
+                yield [(step, self._row(number)) for number in range(first, first + self.batch_size)]
 
-    def places(self, step: int) -> list[Place]:
+    def positions(self, step: int) -> list[Position]:
         """What all processes together see in an optimizer step."""
         clips = self.batch_size * self.processes * self.accumulation
-        return [(step, self._row(place)) for place in range(step * clips, (step + 1) * clips)]
+        return [(step, self._row(number)) for number in range(step * clips, (step + 1) * clips)]
 
-    def _row(self, place: int) -> int:
-        """The clip at a place of the endless list of epochs."""
-        epoch, offset = divmod(place, self.clips)
+    def _row(self, number: int) -> int:
+        """The clip with this number in the endless list of epochs."""
+        epoch, offset = divmod(number, self.clips)
         if self._order[0] != epoch:
             order = np.random.default_rng(seed_of(self.seed, "epoch", epoch)).permutation(self.clips)
             self._order = (epoch, order)

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from fca.errors import FcaError
-from fca.train.data import LatentClips, Place
+from fca.train.data import LatentClips, Position
 
 
-def diagnose(trained: Mapping[str, nn.Parameter], clips: LatentClips, places: Sequence[Place]) -> dict[str, Any]:
+def diagnose(trained: Mapping[str, nn.Parameter], clips: LatentClips, positions: Sequence[Position]) -> dict[str, Any]:
     """Where the trouble may come from, as JSON values, before the gradients are thrown away.
 
     `ids`: the step's clips. `clips_not_finite`: those whose cached latents are themselves not finite.
@@ -24,11 +24,11 @@ def diagnose(trained: Mapping[str, nn.Parameter], clips: LatentClips, places: Se
     ]
     broken = [
         clips.id_of(row)
-        for step, row in places
+        for step, row in positions
         if not all(bool(torch.isfinite(value).all()) for value in clips[(step, row)].values())
     ]
     return {
-        "ids": [clips.id_of(row) for _, row in places],
+        "ids": [clips.id_of(row) for _, row in positions],
         "clips_not_finite": broken,
         "gradient": bad[0] if bad else None,
         "gradients": len(bad),

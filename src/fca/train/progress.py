@@ -53,16 +53,16 @@ class Progress:
         if self.bar is not None:
             self.bar.update(done - self.bar.n)
 
-    def note(self, done: int, loss: float, rate: float) -> None:
+    def note(self, done: int, loss: float, learning_rate: float) -> None:
         """Show a loss and a learning rate with the speed and the time left."""
         if self.bar is not None:
-            self.bar.set_postfix(loss=f"{loss:.4f}", lr=f"{rate:.2e}")
+            self.bar.set_postfix(loss=f"{loss:.4f}", lr=f"{learning_rate:.2e}")
             return
         now = self.clock()
         if not self.shown or (now - self._last_line < EVERY and done < self.steps):
             return
         self._last_line = now
-        text = f"{self.title}: step {done}/{self.steps}, loss {loss:.4f}, learning rate {rate:.2e}"
+        text = f"{self.title}: step {done}/{self.steps}, loss {loss:.4f}, learning rate {learning_rate:.2e}"
         if self._timed is not None and done > self._timed[1]:
             seconds = (now - self._timed[0]) / (done - self._timed[1])
             text += f", {seconds:.3g} s/step, {duration(seconds * (self.steps - done))} left"

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from fca.artifacts.atomic import remove
 from fca.artifacts.fingerprint.code import code_hash
 from fca.artifacts.fingerprint.settings import part
 from fca.artifacts.fingerprint.weights import weights_hash
-from fca.artifacts.manifest import Manifest
 from fca.config import Config, Layout
 from fca.errors import FcaError, Interrupted
 from fca.runs.folder import RECORD, Record, checkpoints, differences, locked
@@ -21,37 +20,31 @@ Identity = dict[str, Any]
 SHOWN = 8  # differences in an error
 
 
-def identity(config: Config, dataset: str, variant: str) -> Identity:
-    """What decides a training's outcome, as JSON values.
+def identity(config: Config, dataset: str, variant: str, latents: Sequence[str]) -> Identity:
+    """What decides a training's outcome, as JSON values. `latents`: the content hash of each training shard.
 
     `settings` (see `fca.artifacts.fingerprint`: the clips of a step, not how they are divided), `code` (a hash),
-    `latents` (their content's hashes by shard), `weights` (hashes of the frozen networks and the starting adapter).
+    `latents` (by shard), `weights` (hashes of the frozen networks and the starting adapter).
     """
-    layout, base = Layout(config), config.variant(variant).base
     found = {
         "settings": part(config, "train", dataset, variant),
         "code": code_hash("train"),
-        "latents": {
-            str(shard): Manifest.read(layout.manifest(layout.latents(dataset, "train", shard, base))).sha256
-            for shard in layout.shards(dataset, "train")
-        },
+        "latents": {str(shard): sha256 for shard, sha256 in enumerate(latents)},
         "weights": weights_hash(config, "train", variant),
     }
     return json.loads(json.dumps(found))
 
 
-def run_folder(config: Config, dataset: str, variant: str) -> Path:
+def run_folder(config: Config, dataset: str, variant: str, identity: Identity) -> Path:
     """Where a run keeps its checkpoints and log, named by a hash of its identity."""
-    return _folder(config, dataset, variant, identity(config, dataset, variant))
-
-
-def _folder(config: Config, dataset: str, variant: str, identity: Identity) -> Path:
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     return Layout(config).run(dataset, variant) / digest[:12]
 
 
 @contextmanager
-def opened(config: Config, dataset: str, variant: str, accept_changes: bool = False) -> Iterator[tuple[Path, Record]]:
+def open_run(
+    config: Config, dataset: str, variant: str, now: Identity, accept_changes: bool = False
+) -> Iterator[tuple[Path, Record]]:
     """The run's folder, locked, and its record, which says at the end how it was left. For the main process alone.
 
     Where there is an unfinished run of other settings, code or data, that one would be lost from sight: it is refused,
@@ -60,8 +53,7 @@ def opened(config: Config, dataset: str, variant: str, accept_changes: bool = Fa
     Raises:
         FcaError: such a run, one whose record can't be read, or another process that trains in the folder.
     """
-    now = identity(config, dataset, variant)
-    folder = _folder(config, dataset, variant, now)
+    folder = run_folder(config, dataset, variant, now)
     with locked(folder.parent, folder):
         steps = config.train_steps(dataset, variant)
         other = None if checkpoints(folder) else _unfinished(folder)

@@ -28,17 +28,16 @@ class Outcome:
 
     loss: float
     """Mean over the clips of all processes."""
-    norm: float
-    """Of the gradient, before it is clipped."""
-    rate: float
-    """Learning rate of this step."""
+    grad_norm: float
+    """Gradient norm before clipping."""
+    learning_rate: float
     stop: bool
     """Whether any process was asked to stop."""
 
     @property
     def finite(self) -> bool:
         """Whether the step was taken; otherwise no weight has changed."""
-        return math.isfinite(self.loss) and math.isfinite(self.norm)
+        return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
 
 
 def new_accelerator(config: Config, folder: str) -> Accelerator:
@@ -104,10 +103,10 @@ class Trainer:
         model = TrainingModel(self.denoiser, scheduler.alphas_cumprod.float(), settings.loss)
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
 
-    def step(self, passes: Iterator[Batch], stop: bool) -> Outcome:
-        """Gradients of an optimizer step from the next forward passes; nothing of them is applied yet.
+    def accumulate(self, passes: Iterator[Batch], stop: bool) -> Outcome:
+        """Gradients of an optimizer step from the next forward passes. Then call `apply` or `skip`.
 
-        Then call `apply` or `skip`. `stop`: whether this process was asked to stop, which all learn in the same step.
+        `stop`: whether this process was asked to stop, which all processes learn in the same step.
         """
         accelerator, parts = self.accelerator, self.settings.gradient_accumulation
         loss = torch.zeros((), device=accelerator.device)
@@ -118,14 +117,17 @@ class Trainer:
                     part = self.model(next(passes)) / parts
                 accelerator.backward(part)
             loss += part.detach()
-        told = torch.stack([loss, torch.tensor(float(stop), device=loss.device)])
-        told = accelerator.reduce(told, "mean")
-        self._norm = get_total_norm([weight.grad for weight in self.trained.values() if weight.grad is not None])
-        return Outcome(told[0].item(), self._norm.item(), self.schedule.get_last_lr()[0], told[1].item() > 0)
 
-    def apply(self) -> None:
+        # Share the loss and the wish to stop between the processes.
+        mine = torch.stack([loss, torch.tensor(float(stop), device=loss.device)])
+        everyone = accelerator.reduce(mine, "mean")
+        norm = get_total_norm([weight.grad for weight in self.trained.values() if weight.grad is not None])
+        return Outcome(everyone[0].item(), norm.item(), self.schedule.get_last_lr()[0], everyone[1].item() > 0)
+
+    def apply(self, outcome: Outcome) -> None:
         """Clip the gradients and let the optimizer take its step."""
-        clip_grads_with_norm_(list(self.trained.values()), self.settings.max_grad_norm, self._norm)
+        norm = torch.tensor(outcome.grad_norm, device=self.accelerator.device)  # float32, as it was computed
+        clip_grads_with_norm_(list(self.trained.values()), self.settings.max_grad_norm, norm)
         self.optimizer.step()
         self.skip()
 
