@@ -113,8 +113,8 @@ def conditioning(sizes: Sizes) -> int:
     return self_attention + cross_attention + feed_forward + linear(w, sizes.width, n)
 
 
-def condition(sizes: Sizes) -> int:
-    """`FCA.condition`: what is done once for a video and branch: X_init, its keys and values, y_frames."""
+def prepare(sizes: Sizes) -> int:
+    """`FCA.prepare`: what is done once for a video and branch: X_init, its keys and values, y_frames."""
     own = linear(sizes.width, 2 * sizes.width, sizes.frame_tokens) + conditioning(sizes)
     return transformer(sizes, sizes.frame_tokens) + sizes.layers * own
 
@@ -166,14 +166,14 @@ def recomputed(sizes: Sizes, layers: int) -> int:
 
 def training(sizes: Sizes) -> int:
     """Forward and backward of one clip."""
-    return condition(sizes) + denoise(sizes) + backward(sizes)
+    return prepare(sizes) + denoise(sizes) + backward(sizes)
 
 
 def sampling(sizes: Sizes, steps: int, branches: int = 2) -> int:
     """Latents of one clip: two branches with guidance, one without."""
-    return branches * (condition(sizes) + steps * denoise(sizes))
+    return branches * (prepare(sizes) + steps * denoise(sizes))
 
 
 def naive_sampling(sizes: Sizes, steps: int, branches: int = 2) -> int:
     """The same with a dense mask, and the conditions made again in every step."""
-    return branches * steps * (condition(sizes) + denoise(sizes, folded=False))
+    return branches * steps * (prepare(sizes) + denoise(sizes, folded=False))

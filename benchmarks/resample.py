@@ -40,13 +40,13 @@ def main() -> None:
     options.add_argument("--repetitions", type=int, default=5, help="timed runs of each; the median is reported")
     options.add_argument("--clips", type=int, default=2000, help="clips of the measurement of memory")
     options.add_argument("--out", type=Path, help="write everything measured to this JSON file")
-    given = options.parse_args()
+    options = options.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        rows = [compare(Path(folder), name, given.repetitions) for name in CLIPS]
-        memory = memory_over(Path(folder), given.clips)
-    if given.out is not None:
-        given.out.write_text(json.dumps({"rows": rows, "memory_mib": memory}, indent=1) + "\n")
+        rows = [compare(Path(folder), name, options.repetitions) for name in CLIPS]
+        memory = memory_over(Path(folder), options.clips)
+    if options.out is not None:
+        options.out.write_text(json.dumps({"rows": rows, "memory_mib": memory}, indent=1) + "\n")
     slow = [row["clip"] for row in rows if row["ratio"] < WANTED]
     if slow:
         raise SystemExit(f"less than {WANTED:g} times as fast as Seer's way: {', '.join(slow)}")

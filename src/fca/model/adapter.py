@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from fca.errors import FcaError
 from fca.model.attention import FCAAttention
-from fca.model.denoiser import Denoiser, Velocity, predict, rotary_positions
+from fca.model.denoiser import Denoiser, Velocity, predict_velocity, rotary_positions
 from fca.model.diffusion import diffuse
 from fca.model.inputs import InitialFrames, Prompt
 from fca.model.processor import Condition, FCALayer, FCAProcessor, add_after_gate, add_before_gate
@@ -131,7 +131,7 @@ class FCAAdapter(ModelMixin, ConfigMixin):
             if self.config.gate == "after":
                 add_after_gate(block, processor)
 
-    def condition(
+    def make_condition(
         self,
         initial_features: list[Tensor],
         text: Tensor,
@@ -183,7 +183,7 @@ def embed_initial_frames(
     """
     record: list[Tensor] = []
     timestep = torch.full((noisy_initial.shape[0],), reference_timestep, device=noisy_initial.device)
-    predict(transformer, noisy_initial, prompt_embeds, timestep, {"record": record})
+    predict_velocity(transformer, noisy_initial, prompt_embeds, timestep, {"record": record})
     return record
 
 
@@ -203,13 +203,13 @@ def denoise(
         (B, f, C, H, W).
     """
     if condition is None:
-        return predict(transformer, noisy, prompt_embeds, timestep)
+        return predict_velocity(transformer, noisy, prompt_embeds, timestep)
     frames = noisy.shape[1] // (transformer.config.patch_size_t or 1)
     if frames != condition.latent_frames:
         raise ValueError(f"x_t has {frames} latent frames, the adapter is for {condition.latent_frames}")
     time_embedding = transformer.time_embedding(transformer.time_proj(timestep).to(noisy.dtype))
     here = replace(condition, time_embedding=time_embedding, refined={})
-    return predict(transformer, noisy, prompt_embeds, timestep, {"condition": here})
+    return predict_velocity(transformer, noisy, prompt_embeds, timestep, {"condition": here})
 
 
 class FCA(Denoiser):
@@ -229,17 +229,17 @@ class FCA(Denoiser):
         self.t_ref = t_ref
         adapter.attach(transformer)
 
-    def condition(self, given: InitialFrames, prompt: Prompt) -> Velocity:
+    def prepare(self, initial_frames: InitialFrames, prompt: Prompt) -> Velocity:
         embeds = prompt.prompt_embeds
-        reference = torch.full((len(embeds),), self.t_ref, device=given.initial.device)
-        noisy_initial, _ = diffuse(self.alphas_cumprod, given.initial, given.initial_noise, reference)
+        reference = torch.full((len(embeds),), self.t_ref, device=initial_frames.latent.device)
+        noisy_initial, _ = diffuse(self.alphas_cumprod, initial_frames.latent, initial_frames.noise, reference)
         # a base with patches in time needs a whole patch of the initial frames
         patch = self.transformer.config.patch_size_t or 1
         noisy_initial = noisy_initial.to(embeds.dtype).repeat_interleave(patch, dim=1)
         features = embed_initial_frames(self.transformer, noisy_initial, embeds, self.t_ref)
         rotary = rotary_positions(self.transformer, noisy_initial)
-        vision = given.vision.to(embeds.dtype)
-        condition = self.adapter.condition(features, prompt.text_embeds, prompt.text_mask, vision, rotary)
+        vision = initial_frames.vision.to(embeds.dtype)
+        condition = self.adapter.make_condition(features, prompt.text_embeds, prompt.text_mask, vision, rotary)
         return lambda noisy, timestep: denoise(self.transformer, noisy, embeds, timestep, condition)
 
     def save(self, folder: Path) -> None:

@@ -18,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from fca.errors import FcaError
 from fca.model.attention import Rotary
-from fca.model.denoiser import Denoiser, Velocity, predict, rotary_positions
+from fca.model.denoiser import Denoiser, Velocity, predict_velocity, rotary_positions
 from fca.model.inputs import InitialFrames, Prompt
 
 CONTROLS = ("repeated", "zeros")
@@ -143,9 +143,9 @@ class ControlNet(Denoiser):
 
         return add
 
-    def condition(self, given: InitialFrames, prompt: Prompt) -> Velocity:
+    def prepare(self, initial_frames: InitialFrames, prompt: Prompt) -> Velocity:
         embeds = prompt.prompt_embeds
-        initial = given.initial.to(embeds.dtype)
+        initial = initial_frames.latent.to(embeds.dtype)
 
         def velocity(noisy: Tensor, timestep: Tensor) -> Tensor:
             base = self.transformer
@@ -156,7 +156,7 @@ class ControlNet(Denoiser):
             checkpointed = base.gradient_checkpointing and torch.is_grad_enabled()
             length = embeds.shape[1]
             self.additions = self.controlnet(tokens, length, control, time_embedding, rotary, checkpointed)
-            return predict(base, noisy, embeds, timestep)
+            return predict_velocity(base, noisy, embeds, timestep)
 
         return velocity
 

@@ -1,6 +1,6 @@
 """What predicts v: a frozen CogVideoX transformer, as it is or adapted, behind one method.
 
-Training and sampling know no more of a variant than `Denoiser.condition`.
+Training and sampling know no more of a variant than `Denoiser.prepare`.
 """
 
 from abc import ABC, abstractmethod
@@ -31,7 +31,7 @@ class Denoiser(nn.Module, ABC):
         self.transformer = transformer
 
     @abstractmethod
-    def condition(self, given: InitialFrames, prompt: Prompt) -> Velocity:
+    def prepare(self, initial_frames: InitialFrames, prompt: Prompt) -> Velocity:
         """Do what doesn't depend on the noise level, once for a video; return the prediction of v for any x_t, t.
 
         Tensors are in the precision of the transformer, or autocast is on.
@@ -49,11 +49,11 @@ class Denoiser(nn.Module, ABC):
 class TextToVideo(Denoiser):
     """The base as it is: it reads the caption and never sees the initial frames."""
 
-    def condition(self, given: InitialFrames, prompt: Prompt) -> Velocity:
-        return lambda noisy, timestep: predict(self.transformer, noisy, prompt.prompt_embeds, timestep)
+    def prepare(self, initial_frames: InitialFrames, prompt: Prompt) -> Velocity:
+        return lambda noisy, timestep: predict_velocity(self.transformer, noisy, prompt.prompt_embeds, timestep)
 
 
-def predict(
+def predict_velocity(
     transformer: CogVideoXTransformer3DModel,
     noisy: Tensor,
     prompt_embeds: Tensor,

@@ -6,7 +6,7 @@ import torch
 from diffusers import CogVideoXTransformer3DModel
 
 from fca.errors import FcaError
-from fca.model.denoiser import Denoiser, Velocity, predict
+from fca.model.denoiser import Denoiser, Velocity, predict_velocity
 from fca.model.inputs import InitialFrames, Prompt
 from fca.model.lora import save_lora
 
@@ -22,9 +22,9 @@ class ImageToVideo(Denoiser):
     As in diffusers' CogVideoXImageToVideoPipeline; the picture's latent carries no noise.
     """
 
-    def condition(self, given: InitialFrames, prompt: Prompt) -> Velocity:
+    def prepare(self, initial_frames: InitialFrames, prompt: Prompt) -> Velocity:
         embeds = prompt.prompt_embeds
-        initial = given.initial.to(embeds.dtype)  # (B, 1, C, h, w)
+        initial = initial_frames.latent.to(embeds.dtype)  # (B, 1, C, h, w)
 
         def velocity(noisy: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
             patch = self.transformer.config.patch_size_t or 1
@@ -34,7 +34,7 @@ class ImageToVideo(Denoiser):
                     f"clip.frames such that the latent frames (frames / 4) are a multiple of {patch}",
                 )
             picture = torch.cat([initial, torch.zeros_like(noisy[:, 1:])], dim=1)
-            return predict(self.transformer, torch.cat([noisy, picture], dim=2), embeds, timestep)
+            return predict_velocity(self.transformer, torch.cat([noisy, picture], dim=2), embeds, timestep)
 
         return velocity
 

@@ -10,9 +10,9 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Prompt:
-    """A caption through both frozen text sides.
+    """A batch of captions through both frozen text networks.
 
-    prompt_embeds: T5's (B, l_t, width). text_embeds: BLIP-2's (B, m, width), true text where text_mask (B, m) is.
+    prompt_embeds: T5's (B, l_t, width). text_embeds: BLIP-2's (B, m, width); text_mask (B, m) is true on real tokens.
     """
 
     prompt_embeds: Tensor
@@ -40,11 +40,11 @@ class Prompt:
 class InitialFrames:
     """The initial frames: their scaled latent and its noise (B, 1, C, h, w), and ViT tokens (B, v, w) of the first."""
 
-    initial: Tensor
-    initial_noise: Tensor
+    latent: Tensor
+    noise: Tensor
     vision: Tensor
 
     def repeated(self, copies: int) -> Self:
         """`copies` times along the batch."""
-        initial, noise = (tensor.repeat(copies, 1, 1, 1, 1) for tensor in (self.initial, self.initial_noise))
-        return type(self)(initial, noise, self.vision.repeat(copies, 1, 1))
+        latent, noise = (tensor.repeat(copies, 1, 1, 1, 1) for tensor in (self.latent, self.noise))
+        return type(self)(latent, noise, self.vision.repeat(copies, 1, 1))

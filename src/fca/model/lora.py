@@ -9,7 +9,7 @@ from peft import LoraConfig, get_peft_model_state_dict
 from safetensors import SafetensorError, safe_open
 
 from fca.errors import FcaError
-from fca.model.denoiser import Denoiser, Velocity, predict
+from fca.model.denoiser import Denoiser, Velocity, predict_velocity
 from fca.model.inputs import InitialFrames, Prompt
 
 WEIGHTS = "pytorch_lora_weights.safetensors"  # diffusers' own name and format
@@ -84,13 +84,13 @@ class AppendedLatent(Denoiser):
     place in time, and the prediction for it is thrown away. The transformer carries low-rank weights already.
     """
 
-    def condition(self, given: InitialFrames, prompt: Prompt) -> Velocity:
+    def prepare(self, initial_frames: InitialFrames, prompt: Prompt) -> Velocity:
         embeds = prompt.prompt_embeds
-        initial = given.initial.to(embeds.dtype)  # (B, 1, C, h, w)
+        initial = initial_frames.latent.to(embeds.dtype)  # (B, 1, C, h, w)
 
         def velocity(noisy: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
             together = torch.cat([initial, noisy], dim=1)
-            return predict(self.transformer, together, embeds, timestep)[:, 1:]
+            return predict_velocity(self.transformer, together, embeds, timestep)[:, 1:]
 
         return velocity
 

@@ -51,7 +51,7 @@ class FCALayer(nn.Module):
 
 
 class FCAProcessor:
-    """Attention processor of one block: the base attention, plus FCA's where a condition is given.
+    """Attention processor of one block: the base attention, plus FCA's where a condition is passed.
 
     With `record` (a list) in place of a condition, it appends the block's normalised video tokens instead: the
     layer-wise embeddings of the initial frames. With neither, the base runs bit for bit.

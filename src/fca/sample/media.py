@@ -23,7 +23,7 @@ READABLE = "JPEG, PNG or WebP pictures, or one video (MP4, WebM, GIF, ...)"
 FASTEST = 60
 
 
-def read_start(paths: Sequence[Path], facts: ExportedModel) -> list[np.ndarray]:
+def read_start(paths: Sequence[Path], exported: ExportedModel) -> list[np.ndarray]:
     """The initial frames, each (H, W, 3) uint8 RGB of its own size, from pictures in order or the start of one video.
 
     Of a video, as many frames are taken as the model was trained with, one where it takes one or two.
@@ -40,12 +40,12 @@ def read_start(paths: Sequence[Path], facts: ExportedModel) -> list[np.ndarray]:
             raise FcaError(f"{path}: the file is empty", READABLE)
     pictures = [_open_picture(path) is not None for path in paths]
     if all(pictures):
-        facts.check_count(len(paths))
+        exported.check_count(len(paths))
         return [read_picture(path) for path in paths]
     if len(paths) > 1:
         other = paths[pictures.index(False)]
         raise FcaError(f"{other}: it is no picture, and a video must be the only file given", READABLE)
-    return read_video_start(paths[0], facts.initial_frames or 1)
+    return read_video_start(paths[0], exported.initial_frames or 1)
 
 
 def read_picture(path: Path) -> np.ndarray:

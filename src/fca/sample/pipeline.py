@@ -40,9 +40,9 @@ class FCAPipeline:
         encoders: Encoders,
         denoiser: Denoiser,
         scheduler: CogVideoXDDIMScheduler,
-        facts: ExportedModel,
+        exported: ExportedModel,
     ):
-        self.encoders, self.denoiser, self.scheduler, self.facts = encoders, denoiser, scheduler, facts
+        self.encoders, self.denoiser, self.scheduler, self.exported = encoders, denoiser, scheduler, exported
 
     @classmethod
     def from_pretrained(
@@ -68,9 +68,9 @@ class FCAPipeline:
         if precision not in DTYPES:
             raise FcaError(f"the precision is {precision!r}", f"one of {', '.join(DTYPES)}")
         names = [None if name is None else str(name) for name in (base, vision_model)]
-        facts = ExportedModel.read(model).located(model, *names)
-        denoiser, scheduler = load_denoiser(facts.networks(), Path(model), precision)
-        return cls(Encoders(facts.networks(), precision), denoiser, scheduler, facts)
+        exported = ExportedModel.read(model).located(model, *names)
+        denoiser, scheduler = load_denoiser(exported.networks(), Path(model), precision)
+        return cls(Encoders(exported.networks(), precision), denoiser, scheduler, exported)
 
     def __call__(
         self,
@@ -97,7 +97,7 @@ class FCAPipeline:
         Raises:
             FcaError: a frame, their number, a prompt or a setting is not of this kind.
         """
-        steps, guidance = self.facts.sampling(num_inference_steps, guidance_scale, seed)
+        steps, guidance = self.exported.sampling(num_inference_steps, guidance_scale, seed)
         pixels = self._pixels(frames)  # (1, k, H, W, 3)
         for caption in (prompt, negative_prompt):
             self._check_prompt(caption)
@@ -106,19 +106,19 @@ class FCAPipeline:
         scale = self.encoders.initial_scaling_factor(alone)
         mean, logvar = self.encoders.posterior(pixels[:, :1] if alone else pixels)
         initial = draw_posterior(mean[0].numpy(), logvar[0].numpy(), random, scale)[None]
-        latent_frames = self.facts.frames // self.encoders.vae.config.temporal_compression_ratio
-        place = self.denoiser.transformer.device
-        given = InitialFrames(
-            initial.to(place),
-            torch.randn(initial.shape, generator=random).to(place),
-            self.encoders.blip2.image_features(pixels[:, 0]).float().to(place),
+        latent_frames = self.exported.frames // self.encoders.vae.config.temporal_compression_ratio
+        device = self.denoiser.transformer.device
+        initial_frames = InitialFrames(
+            initial.to(device),
+            torch.randn(initial.shape, generator=random).to(device),
+            self.encoders.blip2.image_features(pixels[:, 0]).float().to(device),
         )
-        prompts = Prompt(*(part.to(place) for part in self.encoders.captions([prompt, negative_prompt])))
-        noise = torch.randn((1, latent_frames, *initial.shape[2:]), generator=random).to(place)
+        prompts = Prompt(*(part.to(device) for part in self.encoders.captions([prompt, negative_prompt])))
+        noise = torch.randn((1, latent_frames, *initial.shape[2:]), generator=random).to(device)
         latents = predict_latents(
             self.denoiser,
             self.scheduler,
-            given,
+            initial_frames,
             prompts.rows([0]),
             prompts.rows([1]),
             noise,
@@ -131,12 +131,13 @@ class FCAPipeline:
     def _pixels(self, frames: Sequence[Frame]) -> torch.Tensor:
         """Frames of any size -> (1, k, H, W, 3) uint8 at the model's size."""
         if isinstance(frames, Image.Image | str | Path) or not isinstance(frames, Sequence | np.ndarray):
-            given = type(frames).__name__
-            raise FcaError(f"frames is a {given}", "a list of pictures: frames=[Image.open('start.png')]")
+            raise FcaError(
+                f"frames is a {type(frames).__name__}", "a list of pictures: frames=[Image.open('start.png')]"
+            )
         if isinstance(frames, np.ndarray) and frames.ndim != 4:
             raise FcaError(f"frames is an array of shape {frames.shape}", "(k, H, W, 3), or a list of pictures")
-        self.facts.check_count(len(frames))
-        size = (self.facts.width, self.facts.height, self.facts.resize)
+        self.exported.check_count(len(frames))
+        size = (self.exported.width, self.exported.height, self.exported.resize)
         return torch.from_numpy(np.stack([fitted(rgb(frame), *size) for frame in frames]))[None]
 
     def _check_prompt(self, caption: str) -> None:

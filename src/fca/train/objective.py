@@ -28,10 +28,10 @@ class TrainingModel(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """L of Eq. 4 for a batch from `fca.train.data.LatentClips`."""
-        given = InitialFrames(batch["initial"], batch["initial_noise"], batch["vision"])
+        initial_frames = InitialFrames(batch["initial"], batch["initial_noise"], batch["vision"])
         prompt = Prompt(batch["prompt_embeds"], batch["text_embeds"], batch["text_mask"])
         noisy, velocity = diffuse(self.alphas_cumprod, batch["clean"], batch["noise"], batch["timestep"])
-        prediction = self.denoiser.condition(given, prompt)(noisy, batch["timestep"])
+        prediction = self.denoiser.prepare(initial_frames, prompt)(noisy, batch["timestep"])
         if self.loss == "v":
             return v_loss(prediction, velocity)
         alpha = self.alphas_cumprod.to(velocity.device)[batch["timestep"]]
