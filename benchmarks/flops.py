@@ -142,8 +142,8 @@ def denoise(sizes: Sizes, folded: bool = True) -> int:
 def backward(sizes: Sizes, folded: bool = True) -> int:
     """The backward pass of one clip.
 
-    A product costs its own operations again for the gradient of its input, where that is needed, and once more for
-    that of its weight, where it is trained; attention costs its own twice. Nothing is needed of the reference pass,
+    A product costs its own operations again for the gradient of its input, if that is needed, and once more for
+    that of its weight, if it is trained; attention costs its own twice. Nothing is needed of the reference pass,
     of the transformer's first block in front of FCA's output, of T5's, ViT's and the time embedding's numbers.
     """
     d, tokens = sizes.width, sizes.text + sizes.video
@@ -160,7 +160,7 @@ def backward(sizes: Sizes, folded: bool = True) -> int:
 
 
 def recomputed(sizes: Sizes, layers: int) -> int:
-    """What `layers` checkpointed layers compute again in the backward pass: all of their forward pass."""
+    """What `layers` checkpointed layers recompute in the backward pass: all of their forward pass."""
     return min(layers, sizes.layers) * (block(sizes, sizes.video) + fca_layer(sizes))
 
 
@@ -175,5 +175,5 @@ def sampling(sizes: Sizes, steps: int, branches: int = 2) -> int:
 
 
 def naive_sampling(sizes: Sizes, steps: int, branches: int = 2) -> int:
-    """The same with a dense mask, and the conditions made again in every step."""
+    """The same with a dense mask, and the conditions recomputed in every step."""
     return branches * steps * (prepare(sizes) + denoise(sizes, folded=False))

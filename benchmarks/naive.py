@@ -62,7 +62,7 @@ class DenseProcessor:
 
 
 class NaiveFCA(nn.Module):
-    """The same transformer and adapter as `model`, and a second transformer beside them."""
+    """The same transformer and adapter as `model`, and a second transformer."""
 
     def __init__(self, model: FCA):
         super().__init__()

@@ -53,7 +53,7 @@ class Case:
             initial = torch.randn(batch, 1, channels, *latent)
             self.noisy = torch.randn(batch, adapter["latent_frames"], channels, *latent)
             self.timestep = torch.ones(batch, dtype=torch.long)
-            self.given = InitialFrames(initial, initial, torch.randn(batch, vision, adapter["vision_width"]))
+            self.initial_frames = InitialFrames(initial, initial, torch.randn(batch, vision, adapter["vision_width"]))
             text_embeds = torch.randn(batch, caption, adapter["text_width"])
             mask = torch.ones(batch, caption, dtype=torch.bool)
             self.prompt = Prompt(torch.randn(batch, text, width), text_embeds, mask)
@@ -65,7 +65,7 @@ class Case:
         found = []
         with sdpa_kernel(SDPBackend.MATH):  # attention as two products: the counter knows every kernel of them
             with FlopCounterMode(display=False) as counter:
-                velocity = self.model.prepare(self.given, self.prompt)
+                velocity = self.model.prepare(self.initial_frames, self.prompt)
             found.append(counter.get_total_flops())
             with FlopCounterMode(display=False) as counter:
                 prediction = velocity(self.noisy, self.timestep)

@@ -66,8 +66,8 @@ def make_bare(base: dict, world: World) -> torch.Tensor:
         pipeline.register_modules(transformer=transformer)
         pipeline.vae_scale_factor_spatial = 8
         frames, _, height, width = world.noisy.shape[1:]
-        place = world.noisy.device
-        rotary = pipeline._prepare_rotary_positional_embeddings(8 * height, 8 * width, frames, place)
+        device = world.noisy.device
+        rotary = pipeline._prepare_rotary_positional_embeddings(8 * height, 8 * width, frames, device)
     with torch.no_grad():
         return transformer(world.noisy, world.prompt, world.timestep, image_rotary_emb=rotary, return_dict=False)[0]
 
@@ -159,9 +159,9 @@ def test_a_rotary_base_trains_and_samples(base):
         losses.append(loss.item())
     assert losses[-1] < 0.9 * losses[0]
 
-    def predicted(given: InitialFrames) -> torch.Tensor:
+    def predicted(start: InitialFrames) -> torch.Tensor:
         prompt = world.whole_prompt
-        return predict_latents(model, build_scheduler(), given, prompt, prompt, noise, steps=3, guidance_scale=2.0)
+        return predict_latents(model, build_scheduler(), start, prompt, prompt, noise, steps=3, guidance_scale=2.0)
 
     latents = predicted(world.initial_frames)
     assert torch.isfinite(latents).all()
@@ -170,7 +170,7 @@ def test_a_rotary_base_trains_and_samples(base):
     assert not torch.allclose(latents, predicted(moved), atol=1e-3)
 
 
-def test_an_adapter_can_be_attached_again_and_another_in_its_place():
+def test_an_adapter_can_be_attached_again_and_replaced_by_another():
     """Whatever was attached before, without a condition the base runs bit for bit, and an adapter acts as alone."""
     model, world = make("after_gate")
     alone, bare = run(model, world), make_bare({}, world)

@@ -1,4 +1,4 @@
-"""Pictures and videos in, videos and pictures out: exact where they can be, refused by name where they can't."""
+"""Pictures and videos in, videos and pictures out: exact if possible, refused by name otherwise."""
 
 from pathlib import Path
 

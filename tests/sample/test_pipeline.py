@@ -19,7 +19,7 @@ SHIPPED = Path(__file__).resolve().parents[2] / "config/pocket-base/adapter"
 
 @pytest.fixture(scope="module")
 def model(random_base, tmp_path_factory):
-    """An exported model with random weights: the adapter and its facts."""
+    """An exported model with random weights: the adapter and its model.json."""
     transformer = CogVideoXTransformer3DModel.from_pretrained(random_base / "transformer", torch_dtype=torch.float32)
     sizes = {"latent_frames": 4, "queries_per_frame": 16, "text_width": 64, "vision_width": 64}
     folder = tmp_path_factory.mktemp("adapter")

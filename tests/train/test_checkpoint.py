@@ -83,7 +83,7 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before_loudly(tmp_pat
     save_checkpoint(tmp_path, state(2), Retention(newest=1))
     assert steps(tmp_path) == [2], "the damaged one is not counted among the newest"
     checkpoint_path(tmp_path, 2).write_bytes(b"not a checkpoint")
-    for _ in range(2):  # it stays refused: training never starts again in silence
+    for _ in range(2):  # it stays refused: training never silently starts anew
         with pytest.raises(FcaError, match="none of the 1 checkpoints"):
             load_newest(tmp_path)
 

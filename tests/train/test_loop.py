@@ -108,7 +108,7 @@ def test_an_adapter_with_other_settings_is_not_continued(encoded, tmp_path, rand
 
 
 def test_what_decides_the_outcome_is_read_once(encoded, monkeypatch):
-    """A manifest that changed between two readings would give the run another identity than its model's manifest."""
+    """A manifest that changed between two reads would give the run another identity than its model's manifest."""
     read = []
     original = Manifest.read
     monkeypatch.setattr(Manifest, "read", lambda path: read.append(Path(path)) or original(path))

@@ -1,4 +1,4 @@
-"""Clips as files: exact where they are small, close where they are videos, the same bytes both times."""
+"""Clips as files: exact if small, close if videos, and deterministic."""
 
 from pathlib import Path
 
@@ -65,8 +65,8 @@ def test_only_small_clips_are_lossless() -> None:
 
 
 def test_initial_frames_and_smaller_pictures(clip: np.ndarray, tmp_path: Path) -> None:
-    write_initial_frames(clip[:2], tmp_path / "given.webp")
-    assert Image.open(tmp_path / "given.webp").size == (96, 2 * 64 + 2)
+    write_initial_frames(clip[:2], tmp_path / "initial.webp")
+    assert Image.open(tmp_path / "initial.webp").size == (96, 2 * 64 + 2)
     assert shrink(np.zeros((480, 720, 3), np.uint8)).shape == (160, 240, 3)
 
 

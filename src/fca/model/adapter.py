@@ -1,7 +1,7 @@
-"""The FCA adapter: all that is trained, beside a frozen CogVideoX transformer whose forward is left alone.
+"""The FCA adapter: everything that is trained, next to a frozen CogVideoX transformer with an unchanged forward.
 
 The adapter hooks into the base through diffusers' attention processors, as IP-Adapter does: every block's processor
-runs the base attention as it is and, when it is handed a condition, adds that layer's FCA output. The frozen copy of
+runs the unchanged base attention and, if a condition is passed, adds that layer's FCA output. The frozen copy of
 the transformer that the paper uses to embed the initial frames is the same transformer, run without a condition.
 """
 
@@ -36,7 +36,7 @@ class FCAAdapter(ModelMixin, ConfigMixin):
         text_width, vision_width, conditioning_heads: of the frozen BLIP-2 parts (768, 1408, 12).
         initial_scale: start of the learned scale of each layer (0.1).
         frame_wise_text: a module gamma for each layer; `uniform`: one for all; `uniform_refined`: one, whose output
-            each layer's FCA attention goes on refining ("uniform+R"); `none` (Table 3, Figures 2 and 8).
+            each layer's FCA attention refines further ("uniform+R"); `none` (Table 3, Figures 2 and 8).
         frame_mask: the video tokens of a frame see their own block of y_frames alone (Table 3, rows 5 and 6).
         pre_norm: y_frames pass a learned pre-norm in front of the attention (Table 4).
         gate: add the output before or after the block's own gate (left open by the paper).
@@ -176,7 +176,7 @@ def embed_initial_frames(
         transformer: a CogVideoX transformer with an adapter attached.
         noisy_initial: (B, 1, C, H, W), the latent of the initial frames noised to `reference_timestep`.
         prompt_embeds: (B, l_t, text_embed_dim).
-        reference_timestep: t_ref, the step the noise belongs to and the network is told (1 of 1000).
+        reference_timestep: t_ref, the step of the noise, which is also the network's timestep (1 of 1000).
 
     Returns:
         One (B, s, d) per layer: the video tokens after the block's adaptive layer norm, in front of its attention.
@@ -194,7 +194,7 @@ def denoise(
     timestep: Tensor,
     condition: Condition | None,
 ) -> Tensor:
-    """v-prediction of the adapted transformer, or of the bare one where `condition` is None.
+    """v-prediction of the adapted transformer, or of the bare one if `condition` is None.
 
     Args:
         noisy: x_t (B, f, C, H, W). prompt_embeds: y (B, l_t, text_embed_dim). timestep: t (B,).

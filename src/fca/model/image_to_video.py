@@ -1,4 +1,4 @@
-"""The image-to-video base of Table 2, which continues one picture: as it is, or with low-rank weights."""
+"""The image-to-video base of Table 2, which continues one picture: bare, or with low-rank weights."""
 
 from pathlib import Path
 
@@ -12,12 +12,12 @@ from fca.model.lora import save_lora
 
 
 def is_image_to_video(transformer: CogVideoXTransformer3DModel) -> bool:
-    """Whether the transformer takes the latent of a picture beside x_t, in channels of its own."""
+    """Whether the transformer takes the latent of a picture in additional channels."""
     return transformer.config.in_channels == 2 * transformer.config.out_channels
 
 
 class ImageToVideo(Denoiser):
-    """CogVideoX-I2V: the latent of the first frame, followed by zeros, stands beside x_t in the channels.
+    """CogVideoX-I2V: the latent of the first frame, followed by zeros, is concatenated to x_t along the channels.
 
     As in diffusers' CogVideoXImageToVideoPipeline; the picture's latent carries no noise.
     """

@@ -55,12 +55,12 @@ def save_lora(transformer: CogVideoXTransformer3DModel, folder: Path) -> None:
     The same weights make the same bytes: diffusers alone writes the names of adapted layers, a set, and the file's
     metadata in an order that changes from time to time.
     """
-    facts = transformer.peft_config["default"].to_dict()
+    settings = transformer.peft_config["default"].to_dict()
     CogVideoXPipeline.save_lora_weights(
         folder,
         transformer_lora_layers=get_peft_model_state_dict(transformer, adapter_name="default"),
         transformer_lora_adapter_metadata={
-            name: sorted(value) if isinstance(value, set) else value for name, value in facts.items()
+            name: sorted(value) if isinstance(value, set) else value for name, value in settings.items()
         },
     )
     _sort_metadata(folder / "pytorch_lora_weights.safetensors")
@@ -78,10 +78,10 @@ def _sort_metadata(path: Path) -> None:
 
 
 class AppendedLatent(Denoiser):
-    """LoRA on a text-to-video base that is given the initial frames as one more latent frame in front of x_t.
+    """LoRA on a text-to-video base that reads the initial frames as an additional latent frame before x_t.
 
-    "We append the latent of the initial frames to the token sequence" (section 4.3): the clean latent takes the first
-    place in time, and the prediction for it is thrown away. The transformer carries low-rank weights already.
+    "We append the latent of the initial frames to the token sequence" (section 4.3): the clean latent comes
+    first in time, and the prediction for it is discarded. The transformer already has low-rank weights.
     """
 
     def prepare(self, initial_frames: InitialFrames, prompt: Prompt) -> Velocity:

@@ -17,11 +17,11 @@ from fca.seeds import seed_of
 def sample_edited(config: Config, dataset: str, variant: str) -> Manifest:
     """Predict the clips of `datasets.D.edited_captions` from each of their edited captions; write one shard.
 
-    A clip starts from the same initial frames and the same noise as its prediction from its own caption, so the text
-    alone differs. Rows are called ID/1, ID/2, ... A quarantined clip has its quarantine row and no prediction.
+    A clip starts from the same initial frames and noise as its prediction from its own caption, so only the text
+    differs. Rows are called ID/1, ID/2, ... A quarantined clip has its quarantine row and no prediction.
 
     Raises:
-        FcaError: nothing to predict, or an id that is no validation clip's (before any network is loaded).
+        FcaError: there is nothing to predict, or an id is no validation clip's. No network is loaded before.
     """
     layout, edits = Layout(config), config.datasets[dataset].edited_captions
     if "edited" not in layout.sample_kinds(dataset, variant):
@@ -68,7 +68,11 @@ def sample_edited(config: Config, dataset: str, variant: str) -> Manifest:
 
 
 def _known(dataset: str, ids: Sequence[str], manifests: Sequence[Manifest]) -> list[Quarantine]:
-    """The quarantine rows of these clips; `FcaError` for an id that is neither a clip nor quarantined."""
+    """The quarantine rows of these clips.
+
+    Raises:
+        FcaError: an id is neither a clip's nor quarantined.
+    """
     known = [id for manifest in manifests for id in manifest.ids]
     rows = [row for manifest in manifests for row in manifest.quarantine if row.split == "validation"]
     unknown = sorted(set(ids) - set(known) - {row.id for row in rows})

@@ -1,6 +1,6 @@
-"""Files on both sides of a prediction: pictures or a video in, a video or a folder of pictures out.
+"""Input files of a prediction, and checks of its output file.
 
-Quick to import: no torch. What can't be read or written is refused here, before any network is loaded.
+Quick to import: no torch. Unusable files are refused here, before any network is loaded.
 """
 
 import re
@@ -26,10 +26,10 @@ FASTEST = 60
 def read_start(paths: Sequence[Path], exported: ExportedModel) -> list[np.ndarray]:
     """The initial frames, each (H, W, 3) uint8 RGB of its own size, from pictures in order or the start of one video.
 
-    Of a video, as many frames are taken as the model was trained with, one where it takes one or two.
+    A video gives as many frames as the model was trained with, or one if the model takes one or two.
 
     Raises:
-        FcaError: a file is missing or broken or neither, or their number isn't the model's.
+        FcaError: a file is missing, corrupt or of another kind, or their number isn't the model's.
     """
     for path in paths:
         _check_name(path)
@@ -44,12 +44,16 @@ def read_start(paths: Sequence[Path], exported: ExportedModel) -> list[np.ndarra
         return [read_picture(path) for path in paths]
     if len(paths) > 1:
         other = paths[pictures.index(False)]
-        raise FcaError(f"{other}: it is no picture, and a video must be the only file given", READABLE)
+        raise FcaError(f"{other}: it is no picture, and a video must be the only file", READABLE)
     return read_video_start(paths[0], exported.initial_frames or 1)
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """A JPEG, PNG or WebP as (H, W, 3) uint8 RGB, see `fca.sample.picture.rgb`; `FcaError` names what is wrong."""
+    """A JPEG, PNG or WebP as (H, W, 3) uint8 RGB, see `fca.sample.picture.rgb`.
+
+    Raises:
+        FcaError: it isn't one, is too large, is animated or damaged.
+    """
     image = _open_picture(path)
     if image is None:
         raise FcaError(f"{path}: it is no picture that can be read", READABLE)
@@ -68,7 +72,11 @@ def read_picture(path: Path) -> np.ndarray:
 
 
 def read_video_start(path: Path, count: int) -> list[np.ndarray]:
-    """The first `count` frames of a video, each (H, W, 3) uint8; `FcaError` where it is broken or too short."""
+    """The first `count` frames of a video, each (H, W, 3) uint8.
+
+    Raises:
+        FcaError: the video is corrupt or too short.
+    """
     try:
         return list(read_frames(path, range(count)))
     except ClipError as error:
@@ -77,11 +85,11 @@ def read_video_start(path: Path, count: int) -> list[np.ndarray]:
 
 
 def check_out(path: Path, read: Sequence[Path] = ()) -> None:
-    """Refuse what `write_video` can't write, or what it would destroy; nothing is left behind.
+    """Refuse a path that `write_video` can't write or would destroy; nothing is left behind.
 
     Raises:
-        FcaError: another suffix, a folder that holds other things than frames, a folder that can't be written to, or
-            a file of `read`.
+        FcaError: the suffix is unknown, the folder holds other files than frames or isn't writable, or the path is one
+            of `read`.
     """
     _check_name(path)
     suffix, kinds = path.suffix.lower(), f"{', '.join(WRITERS)}, or a name without a suffix: a folder of PNGs"
@@ -103,13 +111,17 @@ def check_out(path: Path, read: Sequence[Path] = ()) -> None:
 
 
 def check_rate(frames_per_second: int) -> None:
-    """`FcaError` for a rate that players don't follow."""
+    """Refuse a frame rate that players don't follow.
+
+    Raises:
+        FcaError: it isn't from 1 to `FASTEST`.
+    """
     if not 1 <= frames_per_second <= FASTEST:
         raise FcaError(f"{frames_per_second} frames in a second", f"a whole number from 1 to {FASTEST}")
 
 
 def _open_picture(path: Path) -> Image.Image | None:
-    """The picture, not yet decoded; None where it is none of the formats."""
+    """The picture, not yet decoded; None if it has none of the formats."""
     try:
         return Image.open(path, formats=PICTURES)
     except UnidentifiedImageError:
@@ -121,7 +133,7 @@ def _open_picture(path: Path) -> Image.Image | None:
 
 
 def _check_name(path: Path) -> None:
-    """`FcaError` for a name that no file can have: too long, or with a zero byte."""
+    """Refuse a name that no file can have: too long, or with a zero byte."""
     try:
         path.stat()
     except FileNotFoundError:
@@ -131,7 +143,7 @@ def _check_name(path: Path) -> None:
 
 
 def _check_writable(path: Path) -> None:
-    """Make a nameless file where `path` will be, or where its missing parents will: permissions alone don't tell."""
+    """Create a nameless file next to `path` or its first missing parent: permission bits alone aren't reliable."""
     parent = next(folder for folder in path.absolute().parents if folder.exists())
     try:
         with tempfile.TemporaryFile(dir=parent):

@@ -58,12 +58,12 @@ class FCAPipeline:
             model: folder of an exported model with its `model.json`, as `fca train` writes it.
             base: folder or hub name of the CogVideoX checkpoint; by default the one in `model.json`, a relative folder
                 from the working directory or from a folder above the model's.
-            vision_model: folder or hub name of the BLIP-2 checkpoint; by default the folder `vision` of a given
-                `base`, else the one in `model.json`.
+            vision_model: folder or hub name of the BLIP-2 checkpoint; by default the folder `vision` of the
+                argument `base`, else the one in `model.json`.
             precision: fp32, bf16 or fp16.
 
         Raises:
-            FcaError: a folder or file is missing or doesn't fit.
+            FcaError: a folder or file is missing, or doesn't fit the others.
         """
         if precision not in DTYPES:
             raise FcaError(f"the precision is {precision!r}", f"one of {', '.join(DTYPES)}")
@@ -87,7 +87,7 @@ class FCAPipeline:
         Args:
             frames: the initial frames, as many as the model was trained with: Pillow pictures or arrays (H, W, 3)
                 uint8 of any size, resized by the model's own rule.
-            prompt: what happens. What the model doesn't read of a long one is warned of; an empty one is allowed.
+            prompt: what happens; may be empty. A warning tells what the model doesn't read of a long one.
             negative_prompt: the caption of the unconditional branch.
             num_inference_steps: DDIM steps; by default the model's own (`model.json`).
             guidance_scale: weight of the prompt, 1 turns guidance off; by default the model's own.
@@ -95,7 +95,7 @@ class FCAPipeline:
             progress: show a bar over the steps.
 
         Raises:
-            FcaError: a frame, their number, a prompt or a setting is not of this kind.
+            FcaError: a frame, their number, a prompt or a setting is invalid.
         """
         steps, guidance = self.exported.sampling(num_inference_steps, guidance_scale, seed)
         pixels = self._pixels(frames)  # (1, k, H, W, 3)
@@ -141,7 +141,7 @@ class FCAPipeline:
         return torch.from_numpy(np.stack([fitted(rgb(frame), *size) for frame in frames]))[None]
 
     def _check_prompt(self, caption: str) -> None:
-        """Warn of a caption that T5's or BLIP-2's side of the text cuts off, with the part that is read."""
+        """Warn if T5 or BLIP-2 truncates the caption, and name the part that is read."""
         if not isinstance(caption, str):
             raise FcaError(f"a prompt is a {type(caption).__name__}", "text")
         t5 = ("T5", self.encoders.tokenizer, self.encoders.text_tokens)

@@ -61,24 +61,28 @@ def sample(config: Config, dataset: str, variant: str, kind: str, shard: int) ->
         )
 
 
-class Networks(NamedTuple):
-    """What predicts a variant's clips."""
+class SamplingNetworks(NamedTuple):
+    """The networks that predict a variant's clips."""
 
     denoiser: Denoiser
     scheduler: CogVideoXDDIMScheduler
     vae: AutoencoderKLCogVideoX
 
 
-def load_networks(config: Config, dataset: str, variant: str) -> Networks:
-    """The variant's networks, its trained model among them where it has one; `FcaError` where that is missing."""
+def load_networks(config: Config, dataset: str, variant: str) -> SamplingNetworks:
+    """The variant's networks, including its trained model if it has one.
+
+    Raises:
+        FcaError: a network is missing or damaged.
+    """
     base, precision = config.base_of(variant), config.sample.precision
     model = Layout(config).model(dataset, variant) if config.variant(variant).trained else None
     denoiser, scheduler = load_denoiser(base, model, precision)
-    return Networks(denoiser, scheduler, load_vae(base, precision))
+    return SamplingNetworks(denoiser, scheduler, load_vae(base, precision))
 
 
 def model_parent(layout: Layout, dataset: str, variant: str) -> dict[str, str]:
-    """The trained model as a manifest's parent; nothing where the variant has none."""
+    """The trained model as a manifest's parent; empty for a variant without one."""
     if not layout.config.variant(variant).trained:
         return {}
     manifest = layout.model_manifest(dataset, variant)
@@ -88,7 +92,7 @@ def model_parent(layout: Layout, dataset: str, variant: str) -> dict[str, str]:
 def predict_clips(
     config: Config,
     dataset: str,
-    networks: Networks,
+    networks: SamplingNetworks,
     source: Shard,
     rows: Sequence[int],
     prompts: Prompt,
@@ -119,7 +123,7 @@ def predict_clips(
 
 
 def joined(config: Config, parts: Sequence[np.ndarray]) -> np.ndarray:
-    """The clips of all parts, (n, F, H, W, 3) uint8, where there may be none."""
+    """The clips of all parts, (n, F, H, W, 3) uint8; there may be none."""
     clip = config.clip
     return np.concatenate(parts) if parts else np.empty((0, clip.frames, clip.height, clip.width, 3), np.uint8)
 

@@ -1,4 +1,4 @@
-"""What a process does for a run besides its steps: all of it on the main process, nothing on the others."""
+"""Log, checkpoints and progress of a run: the main process keeps them, the others do nothing."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from fca.train.trainer import Outcome, Trainer
 
 
 class NullRun:
-    """The run as processes other than the main one see it: there is nothing to keep."""
+    """The run as other ranks see it: nothing to keep."""
 
     state: dict[str, Any] | None = None
     """The newest checkpoint, until it is loaded."""
@@ -43,7 +43,7 @@ class NullRun:
         """A step was not finite, and its gradients are still there.
 
         Raises:
-            FcaError: too many in a row, or all of them.
+            FcaError: too many consecutive steps, or all of them, were skipped.
         """
 
     def save(self, step: int, trainer: Trainer) -> None:
@@ -62,7 +62,7 @@ class Run(NullRun):
             self.settings.keep_checkpoints, self.settings.keep_every_hours, self.settings.keep_best
         )
 
-        # Continue from the newest checkpoint, if there is one of this very run.
+        # Continue from the newest checkpoint, if there is one.
         self.state = load_newest(folder)
         state = self.state or {"step": 0, "log": [], "skipped": [], "seconds": 0.0, "smoothed": None, "counted": 0}
         first = int(state["step"])
@@ -88,12 +88,12 @@ class Run(NullRun):
         self.last = steps.stop
         self.progress = Progress(f"train {self.record.dataset} {self.record.variant}", steps.start, steps.stop)
         skipped = {entry["step"] for entry in self.skipped.entries}
-        self.in_a_row = 0
-        while steps.start - self.in_a_row in skipped:
-            self.in_a_row += 1
+        self.consecutive = 0
+        while steps.start - self.consecutive in skipped:
+            self.consecutive += 1
 
     def add(self, step: int, outcome: Outcome) -> None:
-        self.in_a_row = 0
+        self.consecutive = 0
         self.smoothed.add(outcome.loss)
         self.progress.step(step)
         if step % self.settings.log_every and step != self.last:
@@ -124,14 +124,14 @@ class Run(NullRun):
         clips: LatentClips,
         positions: Sequence[Position],
     ) -> None:
-        self.in_a_row += 1
+        self.consecutive += 1
         self.progress.step(step)
         entry = {"step": step, "loss": json_number(outcome.loss), "grad_norm": json_number(outcome.grad_norm)}
         entry |= {"learning_rate": outcome.learning_rate} | diagnose(trained, clips, positions)
         self.skipped.append(entry)
         say(f"step {step} is skipped: its loss or gradient is not finite; see {self.skipped.path}")
-        if self.in_a_row >= self.settings.max_skipped or len(self.skipped.entries) == self.last:
-            raise not_finite(self.skipped.entries[-self.in_a_row :], str(self.skipped.path))
+        if self.consecutive >= self.settings.max_skipped or len(self.skipped.entries) == self.last:
+            raise not_finite(self.skipped.entries[-self.consecutive :], str(self.skipped.path))
 
     def save(self, step: int, trainer: Trainer) -> None:
         state = trainer.state() | {

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: one file each, written aside, fsynced and renamed; which ones are kept."""
+"""Checkpoints of a run, one file each, written aside, fsynced and renamed; and the retention policy."""
 
 import errno
 import json
@@ -22,32 +22,32 @@ DAMAGED = (
     *(RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError, NotImplementedError),
     *(pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error),
 )
-"""What torch and zipfile raise on a truncated or altered file; others (no memory, no permission) are not the file's."""
+"""Errors of torch and zipfile on a truncated or altered file; others (memory, permissions) don't blame the file."""
 
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """What decides whether a checkpoint is kept."""
+    """The properties that decide whether a checkpoint is kept."""
 
     step: int
     seconds: float
-    """Time trained until then, over all interruptions."""
+    """Time trained so far, over all interruptions."""
     loss: float | None
     """Smoothed loss at that step (`fca.train.progress.Smoothed`)."""
 
 
 @dataclass(frozen=True)
 class Retention:
-    """Which checkpoints are kept: the newest, one of every so many hours of training, the one of the lowest loss."""
+    """Retention policy: the newest checkpoints, one per `every_hours` of training, the one of the lowest loss."""
 
     newest: int = 2
     every_hours: float | None = None
     best: bool = False
 
     def steps(self, checkpoints: Sequence[CheckpointInfo]) -> set[int]:
-        """Those to keep, of all there are. A pure function: the time is part of the infos.
+        """The steps to keep. A pure function, since the infos hold the time.
 
-        Of each period of `every_hours` after the first its earliest checkpoint is kept; of equal losses the earliest.
+        The earliest checkpoint of each period of `every_hours` but the first is kept; of equal losses the earliest.
         """
         ordered = sorted(checkpoints, key=lambda info: info.step)
         kept = {info.step for info in ordered[-self.newest :]}
@@ -64,21 +64,21 @@ class Retention:
 
 
 def checkpoint_path(run: Path, step: int) -> Path:
-    """The file of the state after `step` optimizer steps."""
+    """The checkpoint after `step` optimizer steps."""
     return run / f"checkpoint-{step:07d}.pt"
 
 
 def save_checkpoint(run: Path, state: Mapping[str, Any], retention: Retention | None = None) -> None:
-    """Write a state, which has `step`, `seconds` and `smoothed`; then, and only then, remove what isn't to be kept.
+    """Write a state, which has `step`, `seconds` and `smoothed`; only then remove what the policy doesn't keep.
 
     Raises:
-        FcaError: no room on the disk; every older checkpoint is still there.
+        FcaError: the disk is full; every older checkpoint is still there.
     """
     step = int(state["step"])
     with write_aside(checkpoint_path(run, step)) as aside, aside.open("wb") as file:  # a path would hide a full disk
         torch.save(dict(state), file)
 
-    # Ask the policy, about those too that were written just before a kill.
+    # Ask the policy, including checkpoints written just before a kill.
     infos = _noted(run) | {step: CheckpointInfo(step, float(state["seconds"]), state["smoothed"])}
     there = checkpoints(run)
     infos = {number: infos.get(number) or _read_info(number, path) for number, path in there.items()}
@@ -93,10 +93,10 @@ def save_checkpoint(run: Path, state: Mapping[str, Any], retention: Retention | 
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """A state, tensors and plain values only, once every checksum in the file is found right.
+    """A state of tensors and plain values, after every checksum in the file was verified.
 
     Raises:
-        One of `DAMAGED`: torch alone would hand out altered tensors in silence.
+        DAMAGED: one of these. Without the checksums torch would silently return altered tensors.
     """
     with zipfile.ZipFile(path) as archive:
         if (bad := archive.testzip()) is not None:
@@ -105,10 +105,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def load_newest(run: Path) -> dict[str, Any] | None:
-    """The newest checkpoint that is whole, or None where the run has none. Damaged newer ones are renamed, and told of.
+    """The newest undamaged checkpoint, or None if the run has none. Damaged newer ones are renamed and reported.
 
     Raises:
-        FcaError: there are checkpoints, and none can be read.
+        FcaError: there are checkpoints, but none can be read.
     """
     paths = checkpoints(run)
     damaged: list[Path] = []
@@ -120,12 +120,12 @@ def load_newest(run: Path) -> dict[str, Any] | None:
                 raise FcaError(  # the disk's, not the file's
                     f"{path}: {error.strerror}",
                     "a checkpoint on a disk that works, which this user may read",
-                    "mend that, then run the same command again; or remove the file to go on from the one before",
+                    "fix the disk, then run the same command again; or remove the file to continue from the one before",
                 ) from error
             print(f"DAMAGED: {path} ({type(error).__name__}: {error}); trying the one before it", flush=True)
             damaged.append(path)
             continue
-        for other in damaged:  # so that it isn't counted as one of the newest
+        for other in damaged:  # so that the policy doesn't count it
             other.rename(other.with_suffix(".damaged"))
         return state
     if paths:
@@ -138,7 +138,7 @@ def load_newest(run: Path) -> dict[str, Any] | None:
 
 
 def _read_info(step: int, path: Path) -> CheckpointInfo:
-    """From the checkpoint itself, whose tensors stay on the disk: of one that was written just before a kill."""
+    """Read from the checkpoint itself, without its tensors: it was written just before a kill."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         return CheckpointInfo(step, float(state["seconds"]), state["smoothed"])
@@ -147,7 +147,7 @@ def _read_info(step: int, path: Path) -> CheckpointInfo:
 
 
 def _noted(run: Path) -> dict[int, CheckpointInfo]:
-    """What was noted of the checkpoints that are kept; nothing where the note is missing or damaged."""
+    """The noted infos of the kept checkpoints; empty if the note is missing or damaged."""
     try:
         found = [CheckpointInfo(**entry) for entry in json.loads((run / INFO).read_text())]
     except (OSError, ValueError, TypeError):

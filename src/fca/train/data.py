@@ -1,4 +1,4 @@
-"""What training reads: cached latents, with every random draw fixed by (seed, optimizer step, clip)."""
+"""Cached latents for training, with every random draw fixed by (seed, optimizer step, clip)."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ Position = tuple[int, int]  # optimizer step, row of the dataset
 class LatentClips(Dataset):
     """All clips of several latent shards.
 
-    An item is asked for by (step, row) and is a dict of `clean` (f, C, h, w) and `initial` (1, C, h, w), samples of
+    The item at (step, row) is a dict of `clean` (f, C, h, w) and `initial` (1, C, h, w), samples of
     the two posteriors; `noise` and `initial_noise`, shaped like them; `timestep` (); `prompt_embeds` (l_t, width);
     `text_embeds` (m, width), `text_mask` (m,); `vision` (v, width). All float32 but the timestep and the mask.
     """
@@ -72,11 +72,11 @@ class LatentClips(Dataset):
 
 
 def data_loader(clips: LatentClips, order: "StepOrder", workers: int = 0, pin_memory: bool = False) -> DataLoader:
-    """The batches of `order`; any number of worker processes makes the same ones, in the same order.
+    """The batches of `order`; the same ones in the same order for any number of workers.
 
-    A draw is a function of (seed, step, clip), and each process opens the shards for itself, so nothing is shared but
-    the finished batches. Each worker holds two batches ahead: 17 MB a clip at the paper's size, in shared memory.
-    Workers leave signals to the process that trains.
+    A draw is a function of (seed, step, clip), and each worker opens the shards itself, so only finished batches are
+    shared. Each worker holds two batches ahead: 17 MB a clip at the paper's size, in shared memory. Workers leave
+    signals to the process that trains.
     """
     return DataLoader(
         clips, batch_sampler=order, num_workers=workers, pin_memory=pin_memory, worker_init_fn=leave_signals_to_parent
@@ -87,8 +87,8 @@ class StepOrder(Sampler[list[Position]]):
     """The forward passes of one process from one optimizer step to another, as lists of (step, row).
 
     Epochs are permutations drawn from (seed, epoch); an optimizer step takes the next clips of that endless list,
-    and its forward passes are dealt to the processes in turn. So a step sees the same clips whatever the number of
-    processes, and a resumed run goes on where it was.
+    and its forward passes are dealt to the processes in turn. So a step sees the same clips whatever the number
+    of processes, and a resumed run sees the same clips as an uninterrupted one.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class StepOrder(Sampler[list[Position]]):
                 yield [(step, self._row(number)) for number in range(first, first + self.batch_size)]
 
     def positions(self, step: int) -> list[Position]:
-        """What all processes together see in an optimizer step."""
+        """All (step, row) of an optimizer step, of all processes together."""
         clips = self.batch_size * self.processes * self.accumulation
         return [(step, self._row(number)) for number in range(step * clips, (step + 1) * clips)]
 

@@ -1,4 +1,4 @@
-"""Steps whose loss or gradient is not finite: what to tell of them."""
+"""Diagnosis of steps whose loss or gradient is not finite."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from fca.train.data import LatentClips, Position
 
 
 def diagnose(trained: Mapping[str, nn.Parameter], clips: LatentClips, positions: Sequence[Position]) -> dict[str, Any]:
-    """Where the trouble may come from, as JSON values, before the gradients are thrown away.
+    """Possible causes, as JSON values. Call it before the gradients are discarded.
 
     `ids`: the step's clips. `clips_not_finite`: those whose cached latents are themselves not finite.
     `gradient`: the first trained weight, in the network's order, whose gradient is not finite; `gradients` how many.
@@ -36,7 +36,7 @@ def diagnose(trained: Mapping[str, nn.Parameter], clips: LatentClips, positions:
 
 
 def json_number(value: float) -> float | str:
-    """JSON has no NaN and no infinity: they become text."""
+    """The value, or text for NaN and infinity, which JSON lacks."""
     return value if math.isfinite(value) else str(value)
 
 
@@ -47,11 +47,11 @@ def not_finite(entries: Sequence[Mapping[str, Any]], file: str) -> FcaError:
     if last["clips_not_finite"]:
         causes.append(f"the cached latents of {', '.join(last['clips_not_finite'])} are not finite")
     if last["gradient"]:
-        causes.append(f"first weight with such a gradient: {last['gradient']} (of {last['gradients']})")
+        causes.append(f"first weight with a non-finite gradient: {last['gradient']} (of {last['gradients']})")
     causes.append(f"clips: {', '.join(last['ids'])}")
     latents = bool(last["clips_not_finite"])
     return FcaError(
-        f"the loss or gradient was not finite in {len(entries)} steps in a row, up to step {last['step']}:\n  "
+        f"the loss or gradient was not finite in {len(entries)} consecutive steps, up to step {last['step']}:\n  "
         + "\n  ".join(causes),
         "finite gradients; single bad steps are skipped",
         ("remove those latents' shards with their manifests and encode them again" if latents else

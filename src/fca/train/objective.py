@@ -1,8 +1,8 @@
-"""The training objective, in fp32.
+"""The training objective, in float32.
 
-The paper writes the noise-prediction loss (Eqs. 1 and 4); its base model predicts v under a schedule with zero
-terminal signal, where a noise loss says nothing at the last step. CogVideoX's own weighted x_0 loss equals the plain
-mean squared error of v, which is the default.
+The paper writes the noise-prediction loss (Eqs. 1 and 4). Its base model predicts v under a schedule with zero
+terminal signal, and a noise loss is blind to the schedule's last step. CogVideoX's own weighted x_0 loss equals the
+plain mean squared error of v, which is the default.
 """
 
 from typing import Literal
@@ -18,7 +18,7 @@ Batch = dict[str, Tensor]
 
 
 class TrainingModel(nn.Module):
-    """A batch of cached latents in, the loss out."""
+    """Maps a batch of cached latents to the loss."""
 
     def __init__(self, denoiser: Denoiser, alphas_cumprod: Tensor, loss: Loss = "v"):
         super().__init__()
