@@ -110,6 +110,7 @@ class FCAAdapter(ModelMixin, ConfigMixin):
                 "a text-to-video CogVideoX, such as CogVideoX-2B: FCA gives it the initial frames itself",
                 "use THUDM/CogVideoX-2b as base.model",
             )
+
         theirs = (
             config.num_layers,
             config.num_attention_heads * config.attention_head_dim,
@@ -123,6 +124,7 @@ class FCAAdapter(ModelMixin, ConfigMixin):
                 "an adapter trained on this base",
                 "use the base that the adapter was trained on, or train again",
             )
+
         transformer.requires_grad_(False)
         for index, (block, layer) in enumerate(zip(transformer.transformer_blocks, self.layers, strict=True)):
             processor = FCAProcessor(index, layer, self.config.latent_frames if self.config.frame_mask else None)

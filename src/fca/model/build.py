@@ -43,6 +43,7 @@ def new_denoiser(
             f"a transformer for the variant {variant}, which has base: {settings.base}",
             "fix base.model or image_base.model",
         )
+
     torch.manual_seed(config.seed)
     match settings.adapter:
         case "fca":

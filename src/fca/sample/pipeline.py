@@ -101,6 +101,8 @@ class FCAPipeline:
         pixels = self._pixels(frames)  # (1, k, H, W, 3)
         for caption in (prompt, negative_prompt):
             self._check_prompt(caption)
+
+        # Encode the initial frames and the captions.
         random = generator(seed, "predict")
         alone = isinstance(self.denoiser, ImageToVideo)  # such a base starts from one picture
         scale = self.encoders.initial_scaling_factor(alone)
@@ -114,6 +116,7 @@ class FCAPipeline:
             self.encoders.blip2.image_features(pixels[:, 0]).float().to(device),
         )
         prompts = Prompt(*(part.to(device) for part in self.encoders.captions([prompt, negative_prompt])))
+
         noise = torch.randn((1, latent_frames, *initial.shape[2:]), generator=random).to(device)
         latents = predict_latents(
             self.denoiser,

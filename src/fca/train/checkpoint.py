@@ -125,9 +125,11 @@ def load_newest(run: Path) -> dict[str, Any] | None:
             print(f"DAMAGED: {path} ({type(error).__name__}: {error}); trying the one before it", flush=True)
             damaged.append(path)
             continue
+
         for other in damaged:  # so that the policy doesn't count it
             other.rename(other.with_suffix(".damaged"))
         return state
+
     if paths:
         raise FcaError(
             f"none of the {len(paths)} checkpoints in {run} can be read",

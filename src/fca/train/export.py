@@ -32,6 +32,7 @@ def export(
         ]  # of the weights alone: model.json holds sampling settings, which training doesn't read
         ExportedModel.of(config, dataset, variant).write(aside)
         layout.model_manifest(dataset, variant).unlink(missing_ok=True)  # never an old manifest next to a new model
+
     steps = config.train_steps(dataset, variant)
     Manifest(
         kind="model",

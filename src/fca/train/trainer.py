@@ -85,6 +85,7 @@ class Trainer:
         self.trained = self.denoiser.trained()
         if settings.compile:
             compile_layers(self.denoiser)
+
         optimizer = torch.optim.AdamW(
             list(self.trained.values()),
             lr=config.learning_rate(variant),
@@ -100,6 +101,7 @@ class Trainer:
             num_training_steps=config.train_steps(dataset, variant),
             num_cycles=settings.cycles,
         )
+
         model = TrainingModel(self.denoiser, scheduler.alphas_cumprod.float(), settings.loss)
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
 
