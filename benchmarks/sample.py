@@ -81,14 +81,8 @@ def main() -> None:
 
 def on_device(clips: Clips, device: torch.device) -> tuple[InitialFrames, Prompt, Prompt, torch.Tensor]:
     """What both samplers are handed: initial frames, caption, empty caption, noise."""
-    start = InitialFrames(
-        *(
-            tensor.to(device)
-            for tensor in (clips.initial_frames.latent, clips.initial_frames.noise, clips.initial_frames.vision)
-        )
-    )
-    prompt = clips.prompt
-    embeds, text, mask = (tensor.to(device) for tensor in (prompt.prompt_embeds, prompt.text_embeds, prompt.text_mask))
+    start = InitialFrames(*(tensor.to(device) for tensor in clips.initial_frames))
+    embeds, text, mask = (tensor.to(device) for tensor in clips.prompt)
     empty = Prompt(torch.zeros_like(embeds), torch.zeros_like(text), mask)
     return start, Prompt(embeds, text, mask), empty, clips.noise.to(device)
 

@@ -87,14 +87,7 @@ class FCAAdapter(ModelMixin, ConfigMixin):
     @classmethod
     def for_transformer(cls, transformer: CogVideoXTransformer3DModel, **settings) -> "FCAAdapter":
         """A new adapter whose sizes fit `transformer`; `settings` are the remaining constructor arguments."""
-        config = transformer.config
-        return cls(
-            num_layers=config.num_layers,
-            width=config.num_attention_heads * config.attention_head_dim,
-            heads=config.num_attention_heads,
-            time_width=config.time_embed_dim,
-            **settings,
-        )
+        return cls(**sizes_of(transformer), **settings)
 
     def attach(self, transformer: CogVideoXTransformer3DModel) -> None:
         """Freeze `transformer` and give each of its blocks this adapter's processor.
@@ -111,16 +104,11 @@ class FCAAdapter(ModelMixin, ConfigMixin):
                 "use THUDM/CogVideoX-2b as base.model",
             )
 
-        theirs = (
-            config.num_layers,
-            config.num_attention_heads * config.attention_head_dim,
-            config.num_attention_heads,
-            config.time_embed_dim,
-        )
-        ours = (self.config.num_layers, self.config.width, self.config.heads, self.config.time_width)
+        theirs = sizes_of(transformer)
+        ours = {name: self.config[name] for name in theirs}
         if ours != theirs:
             raise FcaError(
-                f"the adapter is made for (layers, width, heads, time width) = {ours}, the transformer has {theirs}",
+                f"the adapter is made for {ours}, the transformer has {theirs}",
                 "an adapter trained on this base",
                 "use the base that the adapter was trained on, or train again",
             )
@@ -163,6 +151,14 @@ class FCAAdapter(ModelMixin, ConfigMixin):
         if frames is not None and not self.config.pre_norm and not refine:
             fixed = [layer.attention.keys_values(own) for layer, own in zip(self.layers, frames, strict=True)]
         return Condition(initial, frames, self.config.latent_frames, fixed, refine)
+
+
+def sizes_of(transformer: CogVideoXTransformer3DModel) -> dict[str, int]:
+    """The settings of an adapter that follow from its transformer."""
+    config = transformer.config
+    width = config.num_attention_heads * config.attention_head_dim
+    heads, time_width = config.num_attention_heads, config.time_embed_dim
+    return {"num_layers": config.num_layers, "width": width, "heads": heads, "time_width": time_width}
 
 
 @torch.no_grad()

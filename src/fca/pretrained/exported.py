@@ -18,6 +18,8 @@ from fca.errors import FcaError
 FILE = "model.json"
 HUB_NAME = r"[\w.-]+/[\w.-]+"
 LARGEST_SEED = 2**32 - 1
+OF_BASE = {"revision", "vision_model", "vision_revision", "text_tokens", "caption_tokens", "t_ref"}
+"""Settings of `base` under their own names"""
 
 
 class ExportedModel(Settings):
@@ -55,19 +57,11 @@ class ExportedModel(Settings):
     @classmethod
     def of(cls, config: Config, dataset: str, variant: str) -> Self:
         """Of a variant's model that is trained on a dataset of `config`."""
-        base, clip, sample = config.base_of(variant), config.clip, config.sample
+        base, sample = config.base_of(variant), config.sample
         return cls(
             base=base.model,
-            revision=base.revision,
-            vision_model=base.vision_model,
-            vision_revision=base.vision_revision,
-            text_tokens=base.text_tokens,
-            caption_tokens=base.caption_tokens,
-            t_ref=base.t_ref,
-            frames=clip.frames,
-            width=clip.width,
-            height=clip.height,
-            resize=clip.resize,
+            **base.model_dump(include=OF_BASE),
+            **config.clip.model_dump(),
             initial_frames=config.datasets[dataset].initial_frames if config.variant(variant).base == "text" else 1,
             steps=sample.steps,
             guidance_scale=sample.guidance_scale,
@@ -128,15 +122,7 @@ class ExportedModel(Settings):
 
     def networks(self) -> Base:
         """The frozen networks, as the steps of the workflow name them."""
-        return Base(
-            model=self.base,
-            revision=self.revision,
-            vision_model=self.vision_model,
-            vision_revision=self.vision_revision,
-            text_tokens=self.text_tokens,
-            caption_tokens=self.caption_tokens,
-            t_ref=self.t_ref,
-        )
+        return Base(model=self.base, **self.model_dump(include=OF_BASE))
 
     def check_count(self, count: int) -> None:
         """Refuse a number of initial frames that the model can't start from.

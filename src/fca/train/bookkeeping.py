@@ -1,18 +1,16 @@
 """Log, checkpoints and progress of a run: the main process keeps them, the others do nothing."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
-from torch import nn
 
 from fca.config import Config
 from fca.runs.folder import LOG, SKIPPED, JsonLines, Record
 from fca.train.checkpoint import Retention, checkpoint_path, load_newest, save_checkpoint
-from fca.train.data import LatentClips, Position
-from fca.train.finite import diagnose, json_number, not_finite
+from fca.train.finite import json_number, not_finite
 from fca.train.progress import Progress, Smoothed, peak_memory_gib, say
 from fca.train.run import check_identity
 from fca.train.trainer import Outcome, Trainer
@@ -32,15 +30,8 @@ class NullRun:
     def add(self, step: int, outcome: Outcome) -> None:
         """A step was taken."""
 
-    def skip(
-        self,
-        step: int,
-        outcome: Outcome,
-        trained: Mapping[str, nn.Parameter],
-        clips: LatentClips,
-        positions: Sequence[Position],
-    ) -> None:
-        """A step was not finite, and its gradients are still there.
+    def skip(self, step: int, outcome: Outcome, diagnosis: Callable[[], dict[str, Any]]) -> None:
+        """A step was not finite; `diagnosis` looks at its gradients.
 
         Raises:
             FcaError: too many consecutive steps, or all of them, were skipped.
@@ -58,9 +49,8 @@ class Run(NullRun):
 
     def __init__(self, folder: Path, record: Record, config: Config, accelerator: Accelerator) -> None:
         self.folder, self.record, self.settings, self.accelerator = folder, record, config.train, accelerator
-        self.retention = Retention(
-            self.settings.keep_checkpoints, self.settings.keep_every_hours, self.settings.keep_best
-        )
+        settings = self.settings
+        self.retention = Retention(settings.keep_checkpoints, settings.keep_every_hours, settings.keep_best)
 
         # Continue from the newest checkpoint, if there is one.
         self.state = load_newest(folder)
@@ -116,18 +106,11 @@ class Run(NullRun):
         self.accelerator.log(entry, step=step)
         self.progress.note(step, outcome.loss, outcome.learning_rate)
 
-    def skip(
-        self,
-        step: int,
-        outcome: Outcome,
-        trained: Mapping[str, nn.Parameter],
-        clips: LatentClips,
-        positions: Sequence[Position],
-    ) -> None:
+    def skip(self, step: int, outcome: Outcome, diagnosis: Callable[[], dict[str, Any]]) -> None:
         self.consecutive += 1
         self.progress.step(step)
         entry = {"step": step, "loss": json_number(outcome.loss), "grad_norm": json_number(outcome.grad_norm)}
-        entry |= {"learning_rate": outcome.learning_rate} | diagnose(trained, clips, positions)
+        entry |= {"learning_rate": outcome.learning_rate} | diagnosis()
         self.skipped.append(entry)
         say(f"step {step} is skipped: its loss or gradient is not finite; see {self.skipped.path}")
         if self.consecutive >= self.settings.max_skipped or len(self.skipped.entries) == self.last:
@@ -155,9 +138,5 @@ class Run(NullRun):
             "log": self.log.entries,
             "skipped_steps": [entry["step"] for entry in self.skipped.entries],
             "changes": [{"step": change["step"], "keys": change["keys"]} for change in self.record.changes],
-            "clips_per_step": {
-                "batch_size": self.settings.batch_size,
-                "processes": self.settings.processes,
-                "gradient_accumulation": self.settings.gradient_accumulation,
-            },
+            "clips_per_step": self.settings.model_dump(include={"batch_size", "processes", "gradient_accumulation"}),
         }

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from accelerate import Accelerator
@@ -16,6 +17,7 @@ from fca.train.bookkeeping import NullRun, Run
 from fca.train.checkpoint import load_checkpoint
 from fca.train.data import LatentClips, StepOrder, data_loader
 from fca.train.export import export
+from fca.train.finite import diagnose
 from fca.train.objective import Batch
 from fca.train.run import identity, open_run, run_folder
 from fca.train.trainer import Trainer, new_accelerator
@@ -103,7 +105,7 @@ def _steps(config: Config, trainer: Trainer, clips: LatentClips, run: NullRun, s
             trainer.apply(outcome)
             run.add(done, outcome)
         else:
-            run.skip(done, outcome, trainer.trained, clips, order.positions(step))
+            run.skip(done, outcome, partial(diagnose, trainer.trained, clips, order.positions(step)))
             trainer.skip()
 
         # Save, and end here if any process was asked to.

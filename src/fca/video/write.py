@@ -7,10 +7,9 @@ large clip is played from VP9 in WebM; its sheet holds smaller frames, and both 
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import av
 import numpy as np
@@ -32,13 +31,11 @@ FRAME = "frame_{:04d}.png"
 KEY_FRAMES = "4"  # every fourth frame is a key frame, so that scrubbing is quick
 
 
-@dataclass(frozen=True)
-class Media:
-    """File names of one clip."""
+class Media(NamedTuple):
+    """File names of one clip; without a video the sheet itself is played."""
 
     sheet: str
     video: str | None
-    """None if the sheet itself is played."""
 
 
 def is_lossless(frames: int, height: int, width: int) -> bool:
@@ -129,11 +126,8 @@ def _write_pngs(pixels: np.ndarray, path: Path, _: int) -> None:
         Image.fromarray(frame).save(path / FRAME.format(number))
 
 
-WRITERS: dict[str, Callable[[np.ndarray, Path, int], None]] = {
-    ".mp4": write_mp4,
-    ".webm": write_webm,
-    ".gif": _write_gif,
-}
+Writer = Callable[[np.ndarray, Path, int], None]
+WRITERS: dict[str, Writer] = {".mp4": write_mp4, ".webm": write_webm, ".gif": _write_gif}
 """By suffix; a path without one becomes a folder of PNGs."""
 
 
@@ -148,12 +142,7 @@ def write_frames(
 
 @contextmanager
 def video_writer(
-    path: Path,
-    codec: Codec,
-    options: Mapping[str, str],
-    width: int,
-    height: int,
-    frames_per_second: Fraction | int,
+    path: Path, codec: Codec, options: Mapping[str, str], width: int, height: int, frames_per_second: Fraction | int
 ) -> Iterator[Callable[[np.ndarray], None]]:
     """A function that appends a frame (H, W, 3) uint8 RGB to a new video. Every video is encoded here.
 
