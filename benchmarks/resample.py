@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import av
 import decord
 import numpy as np
 import psutil
@@ -25,6 +24,7 @@ from benchmarks import measure
 from fca.data.clip import ClipRecord
 from fca.data.clip_pixels import Shape, resample_clip
 from fca.video.workers import call_apart
+from fca.video.write import Codec, video_writer
 
 SHAPE = Shape(16, 720, 480, "stretch")
 WANTED = 4.0
@@ -144,16 +144,12 @@ def moving(count: int, height: int, width: int) -> Iterator[np.ndarray]:
         yield frame
 
 
-def write(path: Path, codec: str, frames: Iterator[np.ndarray]) -> None:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=12)
-        first = next(frames)
-        stream.width, stream.height, stream.pix_fmt = first.shape[1], first.shape[0], "yuv420p"
-        if codec == "libvpx-vp9":
-            stream.options = {"deadline": "realtime", "cpu-used": "8"}
+def write(path: Path, codec: Codec, frames: Iterator[np.ndarray]) -> None:
+    options = {"deadline": "realtime", "cpu-used": "8"} if codec == "libvpx-vp9" else {}
+    first = next(frames)
+    with video_writer(path, codec, options, first.shape[1], first.shape[0], 12) as put:
         for frame in (first, *frames):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode(None))
+            put(frame)
 
 
 if __name__ == "__main__":

@@ -163,10 +163,7 @@ def sizes_of(transformer: CogVideoXTransformer3DModel) -> dict[str, int]:
 
 @torch.no_grad()
 def embed_initial_frames(
-    transformer: CogVideoXTransformer3DModel,
-    noisy_initial: Tensor,
-    prompt_embeds: Tensor,
-    reference_timestep: int,
+    transformer: CogVideoXTransformer3DModel, noisy_initial: Tensor, prompt_embeds: Tensor, reference_timestep: int
 ) -> list[Tensor]:
     """X_init: the layer-wise embeddings of the initial frames by the frozen transformer (section 3.2).
 

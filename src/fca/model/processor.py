@@ -35,10 +35,7 @@ class FCALayer(nn.Module):
     """The trained parts of one block: the attention, its own gamma^i if it has one, and the pre-norm."""
 
     def __init__(
-        self,
-        attention: FCAAttention,
-        conditioning: FrameWiseTextConditioning | None,
-        pre_norm: FramePreNorm | None,
+        self, attention: FCAAttention, conditioning: FrameWiseTextConditioning | None, pre_norm: FramePreNorm | None
     ):
         super().__init__()
         self.attention = attention

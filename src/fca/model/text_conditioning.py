@@ -45,13 +45,7 @@ class FrameWiseTextConditioning(nn.Module):
     """
 
     def __init__(
-        self,
-        latent_frames: int,
-        queries_per_frame: int,
-        width: int,
-        vision_width: int,
-        output_width: int,
-        heads: int,
+        self, latent_frames: int, queries_per_frame: int, width: int, vision_width: int, output_width: int, heads: int
     ):
         super().__init__()
         self.latent_frames = latent_frames

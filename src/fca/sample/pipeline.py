@@ -36,11 +36,7 @@ class FCAPipeline:
     """
 
     def __init__(
-        self,
-        encoders: Encoders,
-        denoiser: Denoiser,
-        scheduler: CogVideoXDDIMScheduler,
-        exported: ExportedModel,
+        self, encoders: Encoders, denoiser: Denoiser, scheduler: CogVideoXDDIMScheduler, exported: ExportedModel
     ):
         self.encoders, self.denoiser, self.scheduler, self.exported = encoders, denoiser, scheduler, exported
 

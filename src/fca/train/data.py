@@ -1,6 +1,7 @@
 """Cached latents for training, with every random draw fixed by (seed, optimizer step, clip)."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,7 @@ def data_loader(clips: LatentClips, order: "StepOrder", workers: int = 0, pin_me
     )
 
 
+@dataclass(eq=False)
 class StepOrder(Sampler[list[Position]]):
     """The forward passes of one process from one optimizer step to another, as lists of (step, row).
 
@@ -91,20 +93,15 @@ class StepOrder(Sampler[list[Position]]):
     of processes, and a resumed run sees the same clips as an uninterrupted one.
     """
 
-    def __init__(
-        self,
-        clips: int,
-        seed: int,
-        batch_size: int,
-        accumulation: int,
-        steps: range,
-        process: int = 0,
-        processes: int = 1,
-    ):
-        self.clips, self.seed, self.steps = clips, seed, steps
-        self.batch_size, self.accumulation = batch_size, accumulation
-        self.process, self.processes = process, processes
-        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
+    clips: int
+    seed: int
+    batch_size: int
+    accumulation: int
+    steps: range
+    process: int = 0
+    processes: int = 1
+    _order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
+    """The last epoch used and its permutation."""
 
     def __len__(self) -> int:
         return len(self.steps) * self.accumulation

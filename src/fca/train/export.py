@@ -15,12 +15,7 @@ PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "h5py")
 
 
 def export(
-    config: Config,
-    dataset: str,
-    variant: str,
-    denoiser: Denoiser,
-    parents: dict[str, str],
-    summary: dict[str, Any],
+    config: Config, dataset: str, variant: str, denoiser: Denoiser, parents: dict[str, str], summary: dict[str, Any]
 ) -> None:
     """Write what was trained (safetensors), then its manifest with the run's `summary`."""
     layout = Layout(config)
