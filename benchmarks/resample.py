@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import av  # noqa: F401 -- after decord's libvpx PyAV's own can't be loaded
 import decord
 import numpy as np
 import psutil
