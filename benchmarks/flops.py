@@ -113,8 +113,8 @@ def conditioning(sizes: Sizes) -> int:
     return self_attention + cross_attention + feed_forward + linear(w, sizes.width, n)
 
 
-def condition(sizes: Sizes) -> int:
-    """`FCA.condition`: what is done once for a video and branch: X_init, its keys and values, y_frames."""
+def prepare(sizes: Sizes) -> int:
+    """`FCA.prepare`: what is done once for a video and branch: X_init, its keys and values, y_frames."""
     own = linear(sizes.width, 2 * sizes.width, sizes.frame_tokens) + conditioning(sizes)
     return transformer(sizes, sizes.frame_tokens) + sizes.layers * own
 
@@ -142,8 +142,8 @@ def denoise(sizes: Sizes, folded: bool = True) -> int:
 def backward(sizes: Sizes, folded: bool = True) -> int:
     """The backward pass of one clip.
 
-    A product costs its own operations again for the gradient of its input, where that is needed, and once more for
-    that of its weight, where it is trained; attention costs its own twice. Nothing is needed of the reference pass,
+    A product costs its own operations again for the gradient of its input, if that is needed, and once more for
+    that of its weight, if it is trained; attention costs its own twice. Nothing is needed of the reference pass,
     of the transformer's first block in front of FCA's output, of T5's, ViT's and the time embedding's numbers.
     """
     d, tokens = sizes.width, sizes.text + sizes.video
@@ -160,20 +160,20 @@ def backward(sizes: Sizes, folded: bool = True) -> int:
 
 
 def recomputed(sizes: Sizes, layers: int) -> int:
-    """What `layers` checkpointed layers compute again in the backward pass: all of their forward pass."""
+    """What `layers` checkpointed layers recompute in the backward pass: all of their forward pass."""
     return min(layers, sizes.layers) * (block(sizes, sizes.video) + fca_layer(sizes))
 
 
 def training(sizes: Sizes) -> int:
     """Forward and backward of one clip."""
-    return condition(sizes) + denoise(sizes) + backward(sizes)
+    return prepare(sizes) + denoise(sizes) + backward(sizes)
 
 
 def sampling(sizes: Sizes, steps: int, branches: int = 2) -> int:
     """Latents of one clip: two branches with guidance, one without."""
-    return branches * (condition(sizes) + steps * denoise(sizes))
+    return branches * (prepare(sizes) + steps * denoise(sizes))
 
 
 def naive_sampling(sizes: Sizes, steps: int, branches: int = 2) -> int:
-    """The same with a dense mask, and the conditions made again in every step."""
-    return branches * steps * (condition(sizes) + denoise(sizes, folded=False))
+    """The same with a dense mask, and the conditions recomputed in every step."""
+    return branches * steps * (prepare(sizes) + denoise(sizes, folded=False))

@@ -38,7 +38,7 @@ def main() -> None:
         print(f"{sum(fixed.values()) / GIB:8.2f} GiB  together")
         for layers in chosen.checkpointed_layers:
             checkpoint_layers(model.transformer, layers)
-            size = activations(model, clips.given, clips.prompt, clips.noise, clips.timestep)
+            size = activations(model, clips.initial_frames, clips.prompt, clips.noise, clips.timestep)
             print(f"{size / GIB:8.2f} GiB  activations kept with checkpointed_layers {layers}")
 
 

@@ -95,7 +95,7 @@ def counted_flops(run: Run, device: torch.device) -> int:
 
 
 def peak_flops(device: torch.device) -> float | None:
-    """The device's peak of bf16 products a second, where it is known."""
+    """The device's peak of bf16 products a second, if it is known."""
     if device.type != "cuda":
         return None
     name = torch.cuda.get_device_name(device)

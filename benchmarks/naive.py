@@ -62,7 +62,7 @@ class DenseProcessor:
 
 
 class NaiveFCA(nn.Module):
-    """The same transformer and adapter as `model`, and a second transformer beside them."""
+    """The same transformer and adapter as `model`, and a second transformer."""
 
     def __init__(self, model: FCA):
         super().__init__()
@@ -86,16 +86,16 @@ class NaiveFCA(nn.Module):
         ):
             block.attn1.set_processor(DenseProcessor(index, layer))
 
-    def forward(self, given: InitialFrames, prompt: Prompt, noisy: Tensor, timestep: Tensor) -> Tensor:
+    def forward(self, initial_frames: InitialFrames, prompt: Prompt, noisy: Tensor, timestep: Tensor) -> Tensor:
         """v-prediction (B, f, C, h, w)."""
         transformer, adapter = self.transformer, self.adapter
         reference = torch.full_like(timestep, self.model.t_ref)
-        noisy_initial, _ = diffuse(self.model.alphas_cumprod, given.initial, given.initial_noise, reference)
+        noisy_initial, _ = diffuse(self.model.alphas_cumprod, initial_frames.latent, initial_frames.noise, reference)
         self.record = []
         with torch.no_grad():
             self.copy(noisy_initial.to(noisy.dtype), prompt.prompt_embeds, reference, return_dict=False)
         features = self.record
-        vision = given.vision.to(prompt.text_embeds.dtype)
+        vision = initial_frames.vision.to(prompt.text_embeds.dtype)
         frames = [
             layer.conditioning(prompt.text_embeds, prompt.text_mask, vision).flatten(1, 2) for layer in adapter.layers
         ]
@@ -117,24 +117,24 @@ def encoded(
     encoders: FrozenEncoders,
     pixels: Tensor,
     token_ids: Tensor,
-    given: InitialFrames,
+    initial_frames: InitialFrames,
     prompt: Prompt,
-    initial_frames: int,
+    count: int,
 ) -> tuple[Tensor, InitialFrames, Prompt]:
-    """x_0 and the conditions of a batch, from its pixels and words."""
+    """x_0 and the inputs of a batch, from its pixels and words; `count` of its frames are initial ones."""
     clean = encoders.latent(pixels)
-    initial = encoders.latent(pixels[:, :initial_frames])
+    initial = encoders.latent(pixels[:, :count])
     vision = encoders.vision(pixels[:, 0])
-    place = clean.device
-    words = Prompt(encoders.prompt(token_ids), prompt.text_embeds.to(place), prompt.text_mask.to(place))
-    return clean, InitialFrames(initial, given.initial_noise.to(place), vision), words
+    device = clean.device
+    words = Prompt(encoders.prompt(token_ids), prompt.text_embeds.to(device), prompt.text_mask.to(device))
+    return clean, InitialFrames(initial, initial_frames.noise.to(device), vision), words
 
 
 @torch.no_grad()
 def naive_latents(
     naive: NaiveFCA,
     scheduler: CogVideoXDDIMScheduler,
-    given: InitialFrames,
+    initial_frames: InitialFrames,
     prompt: Prompt,
     empty: Prompt,
     noise: Tensor,
@@ -148,7 +148,7 @@ def naive_latents(
     for timestep in scheduler.timesteps:
         times = timestep.expand(len(latents))
         with_caption, without = (
-            naive(given, branch.to(dtype), latents.to(dtype), times).float() for branch in (prompt, empty)
+            naive(initial_frames, branch.to(dtype), latents.to(dtype), times).float() for branch in (prompt, empty)
         )
         velocity = guidance_scale * with_caption + (1 - guidance_scale) * without
         latents = scheduler.step(velocity, timestep, latents, return_dict=False)[0]

@@ -56,7 +56,7 @@ class Clips:
 
     pixels: Tensor
     token_ids: Tensor
-    given: InitialFrames
+    initial_frames: InitialFrames
     prompt: Prompt
     clean: Tensor
     noise: Tensor
@@ -142,7 +142,7 @@ def make_clips(config: Config, batch: int) -> Clips:
 def sizes_of(model: FCA, config: Config, clips: Clips) -> flops.Sizes:
     """The sizes that the closed form of `benchmarks.flops` needs."""
     latent = (config.clip.height // 8, config.clip.width // 8)
-    tokens = (config.base.text_tokens, config.base.caption_tokens, clips.given.vision.shape[1])
+    tokens = (config.base.text_tokens, config.base.caption_tokens, clips.initial_frames.vision.shape[1])
     return flops.Sizes.of(model.transformer, model.adapter, latent, *tokens)
 
 

@@ -100,8 +100,8 @@ def write(folder: Path, clips: int) -> dict[str, Read]:
     stored["text_mask"] = np.ones((clips, 32), dtype=bool)
     ids = [f"clip-{number}" for number in range(clips)]
     arrays = stored | {"prompt": np.arange(clips, dtype=np.int32), "caption": ids}
-    facts = {"scaling_factor": 1.15, "initial_scaling_factor": 1.15}
-    write_shard(folder / "ours.h5", "latents", arrays, ids, {}, {}, meta=facts)
+    meta = {"scaling_factor": 1.15, "initial_scaling_factor": 1.15}
+    write_shard(folder / "ours.h5", "latents", arrays, ids, {}, {}, meta=meta)
     with h5py.File(folder / "gzip.h5", "w") as file:
         for name, array in stored.items():
             file.create_dataset(name, data=array[: clips // COMPRESSED], compression="gzip", chunks=True)

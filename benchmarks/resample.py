@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import av
+import av  # noqa: F401 -- after decord's libvpx PyAV's own can't be loaded
 import decord
 import numpy as np
 import psutil
@@ -25,6 +25,7 @@ from benchmarks import measure
 from fca.data.clip import ClipRecord
 from fca.data.clip_pixels import Shape, resample_clip
 from fca.video.workers import call_apart
+from fca.video.write import Codec, video_writer
 
 SHAPE = Shape(16, 720, 480, "stretch")
 WANTED = 4.0
@@ -40,13 +41,13 @@ def main() -> None:
     options.add_argument("--repetitions", type=int, default=5, help="timed runs of each; the median is reported")
     options.add_argument("--clips", type=int, default=2000, help="clips of the measurement of memory")
     options.add_argument("--out", type=Path, help="write everything measured to this JSON file")
-    given = options.parse_args()
+    options = options.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        rows = [compare(Path(folder), name, given.repetitions) for name in CLIPS]
-        memory = memory_over(Path(folder), given.clips)
-    if given.out is not None:
-        given.out.write_text(json.dumps({"rows": rows, "memory_mib": memory}, indent=1) + "\n")
+        rows = [compare(Path(folder), name, options.repetitions) for name in CLIPS]
+        memory = memory_over(Path(folder), options.clips)
+    if options.out is not None:
+        options.out.write_text(json.dumps({"rows": rows, "memory_mib": memory}, indent=1) + "\n")
     slow = [row["clip"] for row in rows if row["ratio"] < WANTED]
     if slow:
         raise SystemExit(f"less than {WANTED:g} times as fast as Seer's way: {', '.join(slow)}")
@@ -144,16 +145,12 @@ def moving(count: int, height: int, width: int) -> Iterator[np.ndarray]:
         yield frame
 
 
-def write(path: Path, codec: str, frames: Iterator[np.ndarray]) -> None:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=12)
-        first = next(frames)
-        stream.width, stream.height, stream.pix_fmt = first.shape[1], first.shape[0], "yuv420p"
-        if codec == "libvpx-vp9":
-            stream.options = {"deadline": "realtime", "cpu-used": "8"}
+def write(path: Path, codec: Codec, frames: Iterator[np.ndarray]) -> None:
+    options = {"deadline": "realtime", "cpu-used": "8"} if codec == "libvpx-vp9" else {}
+    first = next(frames)
+    with video_writer(path, codec, options, first.shape[1], first.shape[0], 12) as put:
         for frame in (first, *frames):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode(None))
+            put(frame)
 
 
 if __name__ == "__main__":

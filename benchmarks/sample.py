@@ -31,17 +31,17 @@ def arguments() -> argparse.Namespace:
 
 @torch.no_grad()
 def main() -> None:
-    given = arguments()
-    device = torch.device(given.device)
-    if given.scale == "paper" and device.type != "cuda":
+    options = arguments()
+    device = torch.device(options.device)
+    if options.scale == "paper" and device.type != "cuda":
         raise SystemExit("the paper's scale needs a GPU: use --scale pocket, or --device cuda")
-    precision = given.precision or {"pocket": "fp32", "paper": "bf16"}[given.scale]
+    precision = options.precision or {"pocket": "fp32", "paper": "bf16"}[options.scale]
     dtype = DTYPES[precision]
-    config, model = make_model(given.scale, device, dtype, dtype)
+    config, model = make_model(options.scale, device, dtype, dtype)
     model.requires_grad_(False)
-    steps = given.steps or config.sample.steps
-    guidance = config.sample.guidance_scale if given.guidance_scale is None else given.guidance_scale
-    clips = make_clips(config, given.batch_size)
+    steps = options.steps or config.sample.steps
+    guidance = config.sample.guidance_scale if options.guidance_scale is None else options.guidance_scale
+    clips = make_clips(config, options.batch_size)
     sizes = sizes_of(model, config, clips)
     inputs = on_device(clips, device)
     branches = 1 if guidance == 1 else 2
@@ -50,8 +50,8 @@ def main() -> None:
     runs: dict[str, measure.Run] = {"ours": run}
     memory = {"ours": measure.peak_memory_gib(run, device)}
     counted = {"ours": measure.counted_flops(run, device)}
-    expected = {"ours": given.batch_size * flops.sampling(sizes, steps, branches)}
-    if not given.without_rival:
+    expected = {"ours": options.batch_size * flops.sampling(sizes, steps, branches)}
+    if not options.without_rival:
         naive = NaiveFCA(model)
         rival = partial(naive_latents, naive, build_scheduler(), *inputs, steps, guidance)
         runs = {
@@ -60,32 +60,29 @@ def main() -> None:
         }
         memory["naive"] = measure.peak_memory_gib(runs["naive"], device)
         counted["naive"] = measure.counted_flops(runs["naive"], device)
-        expected["naive"] = given.batch_size * flops.naive_sampling(sizes, steps)
-    times = measure.alternating(runs, given.repetitions, given.warm_up, device)
+        expected["naive"] = options.batch_size * flops.naive_sampling(sizes, steps)
+    times = measure.alternating(runs, options.repetitions, options.warm_up, device)
 
     vae = make_encoders(config, device, precision).vae
     latents = clips.clean.to(device)
-    decoding = measure.alternating({"decode": partial(decode, vae, latents)}, given.repetitions, 1, device)["decode"]
+    decoding = measure.alternating({"decode": partial(decode, vae, latents)}, options.repetitions, 1, device)["decode"]
     facts = {
         "device": measure.device_name(device),
-        "scale": given.scale,
+        "scale": options.scale,
         "precision": precision,
-        "clips": given.batch_size,
+        "clips": options.batch_size,
         "DDIM steps": steps,
         "guidance": guidance,
         "seconds of decoding, for both": round(sorted(decoding)[len(decoding) // 2], 4),
     }
     rows = [measure.summary(name, times[name], expected[name], counted[name], memory[name], device) for name in runs]
-    measure.tell("latents of a batch of clips", rows, facts, given.out)
+    measure.tell("latents of a batch of clips", rows, facts, options.out)
 
 
 def on_device(clips: Clips, device: torch.device) -> tuple[InitialFrames, Prompt, Prompt, torch.Tensor]:
     """What both samplers are handed: initial frames, caption, empty caption, noise."""
-    start = InitialFrames(
-        *(tensor.to(device) for tensor in (clips.given.initial, clips.given.initial_noise, clips.given.vision))
-    )
-    prompt = clips.prompt
-    embeds, text, mask = (tensor.to(device) for tensor in (prompt.prompt_embeds, prompt.text_embeds, prompt.text_mask))
+    start = InitialFrames(*(tensor.to(device) for tensor in clips.initial_frames))
+    embeds, text, mask = (tensor.to(device) for tensor in clips.prompt)
     empty = Prompt(torch.zeros_like(embeds), torch.zeros_like(text), mask)
     return start, Prompt(embeds, text, mask), empty, clips.noise.to(device)
 

@@ -33,15 +33,15 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    given = arguments()
-    device = torch.device(given.device)
-    if given.scale == "paper" and device.type != "cuda":
+    options = arguments()
+    device = torch.device(options.device)
+    if options.scale == "paper" and device.type != "cuda":
         raise SystemExit("the paper's scale needs a GPU: use --scale pocket, or --device cuda")
-    precision = given.precision or {"pocket": "fp32", "paper": "bf16"}[given.scale]
-    config, model = make_model(given.scale, device, torch.float32, DTYPES[precision])
-    batch = given.batch_size or config.train.batch_size
-    passes = given.accumulation or max(1, config.train.clips_per_step // batch)
-    layers = config.train.checkpointed_layers if given.checkpointed_layers is None else given.checkpointed_layers
+    precision = options.precision or {"pocket": "fp32", "paper": "bf16"}[options.scale]
+    config, model = make_model(options.scale, device, torch.float32, DTYPES[precision])
+    batch = options.batch_size or config.train.batch_size
+    passes = options.accumulation or max(1, config.train.clips_per_step // batch)
+    layers = config.train.checkpointed_layers if options.checkpointed_layers is None else options.checkpointed_layers
     checkpoint_layers(model.transformer, layers)
     clips = make_clips(config, batch)
     sizes = sizes_of(model, config, clips)
@@ -53,7 +53,7 @@ def main() -> None:
     memory = {"ours": measure.peak_memory_gib(runs["ours"], device)}
     counted = {"ours": measure.counted_flops(runs["ours"], device)}
     model_flops = {"ours": batch * passes * flops.training(sizes)}
-    if not given.without_rival:
+    if not options.without_rival:
         naive = NaiveFCA(model)
         encoders = make_encoders(config, device, precision)
         rival = partial(naive_loss, naive, encoders, clips, config.datasets["ssv2"].initial_frames)
@@ -62,11 +62,11 @@ def main() -> None:
         memory["naive"] = measure.peak_memory_gib(runs["naive"], device)
         counted["naive"] = measure.counted_flops(runs["naive"], device)
         model_flops["naive"] = model_flops["ours"]
-    times = measure.alternating(runs, given.repetitions, given.warm_up, device)
+    times = measure.alternating(runs, options.repetitions, options.warm_up, device)
     rows = [measure.summary(name, times[name], model_flops[name], counted[name], memory[name], device) for name in runs]
     facts = {
         "device": measure.device_name(device),
-        "scale": given.scale,
+        "scale": options.scale,
         "precision": precision,
         "clips in a pass": batch,
         "passes in a step": passes,
@@ -74,11 +74,11 @@ def main() -> None:
         "trained parameters": parameters(model.adapter),
         "frozen parameters": parameters(model.transformer),
     }
-    measure.tell("one optimizer step", rows, facts, given.out)
+    measure.tell("one optimizer step", rows, facts, options.out)
 
 
 class OptimizerStep:
-    """Passes, clipping and AdamW, as `fca.train.loop` does them."""
+    """Passes, clipping and AdamW, as `fca.train.trainer` does them."""
 
     def __init__(self, model: FCA, config: Config, passes: int, device: torch.device, precision: str):
         settings = config.train
@@ -108,27 +108,28 @@ class OptimizerStep:
 
 def ours(model: TrainingModel, clips: Clips) -> Tensor:
     """The loss of a batch of cached latents, which come from the memory of the CPU."""
-    place = model.denoiser.transformer.device
+    device = model.denoiser.transformer.device
     batch = {
         "clean": clips.clean,
-        "initial": clips.given.initial,
+        "initial": clips.initial_frames.latent,
         "noise": clips.noise,
-        "initial_noise": clips.given.initial_noise,
+        "initial_noise": clips.initial_frames.noise,
         "timestep": clips.timestep,
         "prompt_embeds": clips.prompt.prompt_embeds,
         "text_embeds": clips.prompt.text_embeds,
         "text_mask": clips.prompt.text_mask,
-        "vision": clips.given.vision,
+        "vision": clips.initial_frames.vision,
     }
-    return model({name: tensor.to(place) for name, tensor in batch.items()})
+    return model({name: tensor.to(device) for name, tensor in batch.items()})
 
 
-def naive_loss(naive: NaiveFCA, encoders: FrozenEncoders, clips: Clips, initial_frames: int) -> Tensor:
+def naive_loss(naive: NaiveFCA, encoders: FrozenEncoders, clips: Clips, count: int) -> Tensor:
     """The same loss from pixels and words."""
-    clean, given, prompt = encoded(encoders, clips.pixels, clips.token_ids, clips.given, clips.prompt, initial_frames)
+    pixels, words = clips.pixels, clips.token_ids
+    clean, initial_frames, prompt = encoded(encoders, pixels, words, clips.initial_frames, clips.prompt, count)
     timestep = clips.timestep.to(clean.device)
     noisy, velocity = diffuse(naive.model.alphas_cumprod, clean, clips.noise.to(clean), timestep)
-    return v_loss(naive(given, prompt, noisy, timestep), velocity)
+    return v_loss(naive(initial_frames, prompt, noisy, timestep), velocity)
 
 
 def exchanged(attach: Callable[[], None], run: measure.Run) -> measure.Run:

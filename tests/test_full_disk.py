@@ -15,7 +15,7 @@ from fca.runs.folder import checkpoints
 from fca.sample import sample
 from fca.train.checkpoint import load_newest, save_checkpoint
 from fca.train.loop import train
-from fca.train.run import run_folder
+from tests.train.runs import run_folder
 
 MIB = 2**20
 

@@ -26,11 +26,11 @@ def test_the_naive_model_gives_the_same_velocity_and_gradients():
         velocity.square().sum().backward()
         return [weight.grad.clone() for weight in model.trained().values()]
 
-    expected = model.condition(world.given, world.whole_prompt)(world.noisy, world.timestep)
+    expected = model.prepare(world.initial_frames, world.whole_prompt)(world.noisy, world.timestep)
     wanted = gradients(expected)
     naive = NaiveFCA(model)
     naive.attach()
-    found = naive(world.given, world.whole_prompt, world.noisy, world.timestep)
+    found = naive(world.initial_frames, world.whole_prompt, world.noisy, world.timestep)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     for one, other in zip(gradients(found), wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4 * max(1.0, other.abs().max().item()))
@@ -40,7 +40,7 @@ def test_the_naive_sampler_gives_the_same_latents():
     model, world = make("fca")
     model.requires_grad_(False)
     empty = world.whole_prompt.to(torch.float32)
-    inputs = (build_scheduler(), world.given, world.whole_prompt, empty, world.noisy, 2, 2.0)
+    inputs = (build_scheduler(), world.initial_frames, world.whole_prompt, empty, world.noisy, 2, 2.0)
     expected = predict_latents(model, *inputs)
     naive = NaiveFCA(model)
     naive.attach()

@@ -53,7 +53,7 @@ class Case:
             initial = torch.randn(batch, 1, channels, *latent)
             self.noisy = torch.randn(batch, adapter["latent_frames"], channels, *latent)
             self.timestep = torch.ones(batch, dtype=torch.long)
-            self.given = InitialFrames(initial, initial, torch.randn(batch, vision, adapter["vision_width"]))
+            self.initial_frames = InitialFrames(initial, initial, torch.randn(batch, vision, adapter["vision_width"]))
             text_embeds = torch.randn(batch, caption, adapter["text_width"])
             mask = torch.ones(batch, caption, dtype=torch.bool)
             self.prompt = Prompt(torch.randn(batch, text, width), text_embeds, mask)
@@ -65,7 +65,7 @@ class Case:
         found = []
         with sdpa_kernel(SDPBackend.MATH):  # attention as two products: the counter knows every kernel of them
             with FlopCounterMode(display=False) as counter:
-                velocity = self.model.condition(self.given, self.prompt)
+                velocity = self.model.prepare(self.initial_frames, self.prompt)
             found.append(counter.get_total_flops())
             with FlopCounterMode(display=False) as counter:
                 prediction = velocity(self.noisy, self.timestep)
@@ -80,7 +80,7 @@ class Case:
 def test_the_closed_form_is_what_torch_counts(batch):
     case = Case(SMALL, SMALL_ADAPTER, latent=(8, 10), text=5, caption=4, vision=9, batch=batch, device="cpu")
     once, call, back = case.counted()
-    assert once == batch * flops.condition(case.sizes)
+    assert once == batch * flops.prepare(case.sizes)
     assert call == batch * flops.denoise(case.sizes)
     assert back == batch * flops.backward(case.sizes)
 
@@ -93,7 +93,7 @@ def test_the_2b_at_the_papers_size(layers):
     sizes = case.sizes
     assert sizes.text + sizes.video == 5626
     assert sizes.text + sizes.frame_tokens + sizes.queries == 1802
-    assert case.counted() == (flops.condition(sizes), flops.denoise(sizes), flops.backward(sizes))
+    assert case.counted() == (flops.prepare(sizes), flops.denoise(sizes), flops.backward(sizes))
 
 
 def test_the_figures_of_the_document():
@@ -115,7 +115,7 @@ def test_the_figures_of_the_document():
     )
     document = Path("docs/performance.md").read_text(encoding="utf-8")
     figures = {
-        "`condition`": flops.condition(sizes),
+        "`prepare`": flops.prepare(sizes),
         "`denoise`": flops.denoise(sizes),
         "`backward`": flops.backward(sizes),
         "`training`": flops.training(sizes),

@@ -14,8 +14,9 @@ from fca.data.fetch import fetch
 from fca.data.index import build_index
 from fca.data.resample import resample
 from fca.encode.blip2 import preprocess
+from fca.encode.captions import half
 from fca.encode.networks import Encoders
-from fca.encode.shard import encode, half
+from fca.encode.shard import encode
 from fca.encode.vae import decode, load_vae
 from fca.errors import FcaError
 from tests.conftest import CAPTIONS, encode_stored, small_config, write_clips

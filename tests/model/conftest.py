@@ -79,7 +79,7 @@ class World:
         return embed_initial_frames(self.transformer, self.initial, self.prompt, reference_timestep=1)
 
     @property
-    def given(self) -> InitialFrames:
+    def initial_frames(self) -> InitialFrames:
         return InitialFrames(self.initial, self.initial_noise, self.vision)
 
     @property
@@ -101,7 +101,7 @@ class World:
         }
 
     def condition(self) -> Condition:
-        return self.adapter.condition(self.features(), self.text, self.text_mask, self.vision)
+        return self.adapter.make_condition(self.features(), self.text, self.text_mask, self.vision)
 
 
 @pytest.fixture

@@ -142,6 +142,6 @@ def test_without_frame_wise_text_there_are_no_such_weights(world):
     adapter = small_adapter(world.transformer, frame_wise_text="none")
     assert not any("conditioning" in name or "pre_norm" in name for name, _ in adapter.named_parameters())
     adapter.attach(world.transformer)
-    condition = adapter.condition(world.features(), world.text, world.text_mask, world.vision)
+    condition = adapter.make_condition(world.features(), world.text, world.text_mask, world.vision)
     assert condition.frames is None
     assert run(world, condition).shape == world.noisy.shape

@@ -31,22 +31,22 @@ def layer() -> FCAAttention:
     return attention
 
 
-def folded(attention: FCAAttention, given: dict, mask: bool = True) -> torch.Tensor:
-    frames = None if given["frames"] is None else attention.keys_values(given["frames"].flatten(1, 2))
-    initial = attention.keys_values(given["initial"])
-    text, video = attention(given["text"], given["video"], initial, frames, FRAMES if mask else None)
+def folded(attention: FCAAttention, tensors: dict, mask: bool = True) -> torch.Tensor:
+    frames = None if tensors["frames"] is None else attention.keys_values(tensors["frames"].flatten(1, 2))
+    initial = attention.keys_values(tensors["initial"])
+    text, video = attention(tensors["text"], tensors["video"], initial, frames, FRAMES if mask else None)
     return torch.cat([text, video], dim=1)
 
 
-def slow(attention: FCAAttention, given: dict, mask: bool = True) -> torch.Tensor:
+def slow(attention: FCAAttention, tensors: dict, mask: bool = True) -> torch.Tensor:
     return torch.stack(
         [
             slow_fca_attention(
                 attention,
-                given["text"][row],
-                given["video"][row],
-                given["initial"][row],
-                None if given["frames"] is None else given["frames"][row],
+                tensors["text"][row],
+                tensors["video"][row],
+                tensors["initial"][row],
+                None if tensors["frames"] is None else tensors["frames"][row],
                 FRAMES,
                 mask,
             )
@@ -57,10 +57,10 @@ def slow(attention: FCAAttention, given: dict, mask: bool = True) -> torch.Tenso
 
 @pytest.mark.parametrize("frame_wise, mask", [(True, True), (True, False), (False, True)])
 def test_attention_equals_the_dense_mask_in_outputs_and_gradients(frame_wise, mask):
-    attention, given = layer(), inputs(frame_wise)
-    sources = [tensor for tensor in given.values() if tensor is not None] + list(attention.parameters())
+    attention, tensors = layer(), inputs(frame_wise)
+    sources = [tensor for tensor in tensors.values() if tensor is not None] + list(attention.parameters())
     weights = torch.randn(BATCH, TEXT + FRAMES * TOKENS, WIDTH, dtype=torch.float64)
-    fast, reference = folded(attention, given, mask), slow(attention, given, mask)
+    fast, reference = folded(attention, tensors, mask), slow(attention, tensors, mask)
     torch.testing.assert_close(fast, reference, rtol=1e-10, atol=1e-12)
     for mine, theirs in zip(
         torch.autograd.grad((fast * weights).sum(), sources),
@@ -72,11 +72,11 @@ def test_attention_equals_the_dense_mask_in_outputs_and_gradients(frame_wise, ma
 
 @pytest.mark.parametrize("frame", range(FRAMES))
 def test_a_frames_text_block_changes_only_that_frames_video_tokens_and_the_text(frame):
-    attention, given = layer(), inputs(True)
-    before = folded(attention, given)
-    frames = given["frames"].detach().clone()
+    attention, tensors = layer(), inputs(True)
+    before = folded(attention, tensors)
+    frames = tensors["frames"].detach().clone()
     frames[:, frame] += 1.0
-    change = (folded(attention, given | {"frames": frames}) - before).abs().amax(dim=(0, 2))
+    change = (folded(attention, tensors | {"frames": frames}) - before).abs().amax(dim=(0, 2))
     video = change[TEXT:].reshape(FRAMES, TOKENS)
     assert (video[frame] > 1e-6).all()
     assert (video[[other for other in range(FRAMES) if other != frame]] == 0).all()
@@ -84,39 +84,39 @@ def test_a_frames_text_block_changes_only_that_frames_video_tokens_and_the_text(
 
 
 def test_every_query_sees_the_initial_frames_and_the_text():
-    attention, given = layer(), inputs(True)
-    before = folded(attention, given)
-    moved = folded(attention, given | {"initial": given["initial"] + 0.5})
+    attention, tensors = layer(), inputs(True)
+    before = folded(attention, tensors)
+    moved = folded(attention, tensors | {"initial": tensors["initial"] + 0.5})
     assert ((moved - before).abs().amax(dim=(0, 2)) > 1e-9).all()
-    text = given["text"].detach().clone()
+    text = tensors["text"].detach().clone()
     text[:, 0] += 1.0  # one key among many: every other token must notice
-    changed = (folded(attention, given | {"text": text}) - before).abs().amax(dim=(0, 2))
+    changed = (folded(attention, tensors | {"text": text}) - before).abs().amax(dim=(0, 2))
     assert (changed > 1e-9).all()
 
 
 def test_without_the_mask_every_video_token_sees_every_block():
-    attention, given = layer(), inputs(True)
-    before = folded(attention, given, mask=False)
-    frames = given["frames"].detach().clone()
+    attention, tensors = layer(), inputs(True)
+    before = folded(attention, tensors, mask=False)
+    frames = tensors["frames"].detach().clone()
     frames[:, 2] += 1.0
-    change = (folded(attention, given | {"frames": frames}, mask=False) - before).abs().amax(dim=(0, 2))
+    change = (folded(attention, tensors | {"frames": frames}, mask=False) - before).abs().amax(dim=(0, 2))
     assert (change > 1e-6).all()
 
 
 def test_with_rotary_positions_only_their_distance_counts():
     """Turning queries and the initial frames' keys by the same angle changes nothing between them."""
-    attention, given = layer(), inputs(False)
+    attention, tensors = layer(), inputs(False)
     angles = torch.linspace(0, 3, TOKENS, dtype=torch.float64)[:, None].repeat(1, WIDTH // HEADS)
 
     def attended(shift: float) -> torch.Tensor:
         turned = [(torch.cos(angles + shift), torch.sin(angles + shift)) for _ in range(2)]
         video = tuple(part.repeat(FRAMES, 1) for part in turned[0])
-        queries = attention.queries(given["video"], video)
-        keys, _ = attention.keys_values(given["initial"], turned[1])
+        queries = attention.queries(tensors["video"], video)
+        keys, _ = attention.keys_values(tensors["initial"], turned[1])
         return queries @ keys.transpose(2, 3)
 
     torch.testing.assert_close(attended(0.0), attended(1.3), rtol=1e-5, atol=1e-5)
-    plain = attention.queries(given["video"]) @ attention.keys_values(given["initial"])[0].transpose(2, 3)
+    plain = attention.queries(tensors["video"]) @ attention.keys_values(tensors["initial"])[0].transpose(2, 3)
     assert not torch.allclose(attended(0.0), plain, atol=1e-3)
 
 

@@ -47,7 +47,7 @@ def world() -> World:
 
 
 def run(model: Denoiser, world: World) -> torch.Tensor:
-    return model.condition(world.given, world.whole_prompt)(world.noisy, world.timestep)
+    return model.prepare(world.initial_frames, world.whole_prompt)(world.noisy, world.timestep)
 
 
 def shaken(model: Denoiser) -> Denoiser:

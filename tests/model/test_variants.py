@@ -32,7 +32,7 @@ def make(variant: str, layers: int = 3, **base) -> tuple[FCA, World]:
 
 
 def run(model: FCA, world: World) -> torch.Tensor:
-    return model.condition(world.given, world.whole_prompt)(world.noisy, world.timestep)
+    return model.prepare(world.initial_frames, world.whole_prompt)(world.noisy, world.timestep)
 
 
 @pytest.mark.parametrize("base", [{}, ROTARY, PATCHES_IN_TIME], ids=["2b", "5b", "1.5"])
@@ -66,8 +66,8 @@ def make_bare(base: dict, world: World) -> torch.Tensor:
         pipeline.register_modules(transformer=transformer)
         pipeline.vae_scale_factor_spatial = 8
         frames, _, height, width = world.noisy.shape[1:]
-        place = world.noisy.device
-        rotary = pipeline._prepare_rotary_positional_embeddings(8 * height, 8 * width, frames, place)
+        device = world.noisy.device
+        rotary = pipeline._prepare_rotary_positional_embeddings(8 * height, 8 * width, frames, device)
     with torch.no_grad():
         return transformer(world.noisy, world.prompt, world.timestep, image_rotary_emb=rotary, return_dict=False)[0]
 
@@ -98,7 +98,7 @@ def test_the_mask_alone_makes_the_difference_between_rows_five_and_six():
 
 def test_uniform_gives_every_layer_the_same_embeddings_and_far_fewer_parameters():
     model, world = make("uniform")
-    condition = model.adapter.condition(world.features(), world.text, world.text_mask, world.vision)
+    condition = model.adapter.make_condition(world.features(), world.text, world.text_mask, world.vision)
     assert all(torch.equal(frames, condition.frames[0]) for frames in condition.frames)
     assert sum("conditioning.queries" in name for name in model.trained()) == 1
     assert sum("conditioning.queries" in name for name in make("fca")[0].trained()) == 3
@@ -119,7 +119,7 @@ def test_refined_embeddings_change_from_layer_to_layer_and_equal_uniform_where_n
 
 def test_without_the_pre_norm_keys_of_the_frames_are_made_once_for_all_noise_levels():
     model, world = make("no_pre_norm")
-    condition = model.adapter.condition(world.features(), world.text, world.text_mask, world.vision)
+    condition = model.adapter.make_condition(world.features(), world.text, world.text_mask, world.vision)
     keys, values = condition.frame_keys_values[1]
     layer = model.adapter.layers[1].attention
     expected = layer.keys_values(condition.frames[1])
@@ -159,18 +159,18 @@ def test_a_rotary_base_trains_and_samples(base):
         losses.append(loss.item())
     assert losses[-1] < 0.9 * losses[0]
 
-    def predicted(given: InitialFrames) -> torch.Tensor:
+    def predicted(start: InitialFrames) -> torch.Tensor:
         prompt = world.whole_prompt
-        return predict_latents(model, build_scheduler(), given, prompt, prompt, noise, steps=3, guidance_scale=2.0)
+        return predict_latents(model, build_scheduler(), start, prompt, prompt, noise, steps=3, guidance_scale=2.0)
 
-    latents = predicted(world.given)
+    latents = predicted(world.initial_frames)
     assert torch.isfinite(latents).all()
-    assert torch.equal(latents, predicted(world.given))
+    assert torch.equal(latents, predicted(world.initial_frames))
     moved = InitialFrames(world.initial + 1, world.initial_noise, world.vision)
     assert not torch.allclose(latents, predicted(moved), atol=1e-3)
 
 
-def test_an_adapter_can_be_attached_again_and_another_in_its_place():
+def test_an_adapter_can_be_attached_again_and_replaced_by_another():
     """Whatever was attached before, without a condition the base runs bit for bit, and an adapter acts as alone."""
     model, world = make("after_gate")
     alone, bare = run(model, world), make_bare({}, world)

@@ -14,24 +14,24 @@ SHIPPED = ROOT / "config/pocket-base/adapter"
 
 
 @pytest.fixture
-def facts() -> ExportedModel:
+def exported() -> ExportedModel:
     return ExportedModel.read(SHIPPED)
 
 
-def test_the_shipped_facts_are_the_pocket_configuration(facts: ExportedModel) -> None:
+def test_the_shipped_model_json_is_the_pocket_configuration(exported: ExportedModel) -> None:
     config = load(ROOT / "config/pocket.yaml")
     expected = ExportedModel.of(config, "bridge", "fca")
     assert expected.initial_frames == 1
-    assert facts == expected.model_copy(update={"initial_frames": None})  # it was trained with one and with two
-    assert facts.networks() == config.base
+    assert exported == expected.model_copy(update={"initial_frames": None})  # it was trained with one and with two
+    assert exported.networks() == config.base
     from fca.pocket.adapter import facts as made
 
-    assert facts == made(Path("config/pocket-base"))
+    assert exported == made(Path("config/pocket-base"))
 
 
-def test_what_is_written_is_read(facts: ExportedModel, tmp_path: Path) -> None:
-    facts.write(tmp_path)
-    assert ExportedModel.read(tmp_path) == facts
+def test_what_is_written_is_read(exported: ExportedModel, tmp_path: Path) -> None:
+    exported.write(tmp_path)
+    assert ExportedModel.read(tmp_path) == exported
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
@@ -45,15 +45,15 @@ def test_what_is_written_is_read(facts: ExportedModel, tmp_path: Path) -> None:
         ({"resize": "squeeze"}, "resize: Input should be 'stretch' or 'crop'"),
     ],
 )
-def test_wrong_values_are_named_with_their_file(facts: ExportedModel, tmp_path: Path, change, message) -> None:
-    (tmp_path / FILE).write_text(json.dumps(facts.model_dump() | change))
+def test_wrong_values_are_named_with_their_file(exported: ExportedModel, tmp_path: Path, change, message) -> None:
+    (tmp_path / FILE).write_text(json.dumps(exported.model_dump() | change))
     with pytest.raises(FcaError) as caught:
         ExportedModel.read(tmp_path)
     assert str(caught.value).startswith(f"{tmp_path / FILE}: {message}")
 
 
-def test_a_missing_key_and_what_is_no_json(facts: ExportedModel, tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text(json.dumps(facts.model_dump(exclude={"frames"})))
+def test_a_missing_key_and_what_is_no_json(exported: ExportedModel, tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(json.dumps(exported.model_dump(exclude={"frames"})))
     with pytest.raises(FcaError, match="frames: Field required"):
         ExportedModel.read(tmp_path)
     for content in (b"{", b"\xff\xfe\x00", b"[1]"):
@@ -62,27 +62,27 @@ def test_a_missing_key_and_what_is_no_json(facts: ExportedModel, tmp_path: Path)
             ExportedModel.read(tmp_path)
 
 
-def test_a_folder_without_facts_and_none_at_all(tmp_path: Path) -> None:
+def test_a_folder_without_model_json_and_none_at_all(tmp_path: Path) -> None:
     with pytest.raises(FcaError, match=rf"{FILE} is missing"):
         ExportedModel.read(tmp_path)
     with pytest.raises(FcaError, match="no model folder"):
         ExportedModel.read(tmp_path / "nothing")
 
 
-def test_networks_are_found_here_then_above_the_model(facts: ExportedModel, tmp_path: Path, monkeypatch) -> None:
+def test_networks_are_found_here_then_above_the_model(exported: ExportedModel, tmp_path: Path, monkeypatch) -> None:
     model = tmp_path / "repository/data/model"
     for folder in (model, tmp_path / "repository/config/pocket-base/vision", tmp_path / "elsewhere"):
         folder.mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert facts.located(model).base == str(tmp_path / "repository/config/pocket-base")
-    assert facts.located(model).vision_model == str(tmp_path / "repository/config/pocket-base/vision")
+    assert exported.located(model).base == str(tmp_path / "repository/config/pocket-base")
+    assert exported.located(model).vision_model == str(tmp_path / "repository/config/pocket-base/vision")
     (tmp_path / "elsewhere/config/pocket-base").mkdir(parents=True)
-    assert facts.located(model).base == "config/pocket-base"
+    assert exported.located(model).base == "config/pocket-base"
 
 
-def test_other_networks_and_names_on_the_hub(facts: ExportedModel, tmp_path: Path) -> None:
+def test_other_networks_and_names_on_the_hub(exported: ExportedModel, tmp_path: Path) -> None:
     (tmp_path / "other/vision").mkdir(parents=True)
-    pinned = facts.model_copy(update={"base": "THUDM/CogVideoX-2b", "revision": "a" * 40})
+    pinned = exported.model_copy(update={"base": "THUDM/CogVideoX-2b", "revision": "a" * 40})
     found = pinned.located(SHIPPED)
     assert (found.base, found.revision) == ("THUDM/CogVideoX-2b", "a" * 40)
     found = pinned.located(SHIPPED, base=str(tmp_path / "other"))
@@ -92,18 +92,18 @@ def test_other_networks_and_names_on_the_hub(facts: ExportedModel, tmp_path: Pat
     assert (found.base, found.vision_model) == ("THUDM/CogVideoX-2b", str(tmp_path / "other"))
 
 
-def test_networks_that_are_nowhere_are_asked_for(facts: ExportedModel, tmp_path: Path, monkeypatch) -> None:
+def test_networks_that_are_nowhere_are_asked_for(exported: ExportedModel, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model").mkdir()
     with pytest.raises(FcaError, match=r"no folder config/pocket-base/vision(.|\n)*--vision-model"):
-        facts.located(tmp_path / "model")
+        exported.located(tmp_path / "model")
     with pytest.raises(FcaError, match=r"no folder /no/where(.|\n)*--base"):
-        facts.located(SHIPPED, base="/no/where")
+        exported.located(SHIPPED, base="/no/where")
 
 
-def test_how_many_frames(facts: ExportedModel) -> None:
-    two = facts.model_copy(update={"initial_frames": 2})
-    for model, allowed in ((facts, (1, 2)), (two, (2,))):
+def test_how_many_frames(exported: ExportedModel) -> None:
+    two = exported.model_copy(update={"initial_frames": 2})
+    for model, allowed in ((exported, (1, 2)), (two, (2,))):
         for count in range(6):
             if count in allowed:
                 model.check_count(count)
@@ -112,21 +112,21 @@ def test_how_many_frames(facts: ExportedModel) -> None:
                     model.check_count(count)
 
 
-def test_sampling_is_the_models_own_or_what_is_asked_for(facts: ExportedModel) -> None:
-    assert facts.sampling(None, None, 0) == (25, 2.0)
-    assert facts.sampling(2, 1, 0) == (2, 1.0)
+def test_sampling_is_the_models_own_or_what_is_asked_for(exported: ExportedModel) -> None:
+    assert exported.sampling(None, None, 0) == (25, 2.0)
+    assert exported.sampling(2, 1, 0) == (2, 1.0)
     for wrong in ((0, None, 0), (1001, None, 0), (2.5, None, 0), (None, 0.5, 0), (None, float("nan"), 0)):
         with pytest.raises(FcaError, match=r"DDIM|guidance"):
-            facts.sampling(*wrong)
+            exported.sampling(*wrong)
     for seed in (-1, 2**32, 1.0, None):
         with pytest.raises(FcaError, match="seed"):
-            facts.sampling(None, None, seed)
+            exported.sampling(None, None, seed)
 
 
 def test_a_model_on_an_image_base_starts_from_one_frame() -> None:
     config = load(ROOT / "config/pocket.yaml")
-    given = {
+    initial_frames = {
         name: ExportedModel.of(config, "ssv2", name).initial_frames for name in ("fca", "lora", "image_to_video_lora")
     }
-    assert given == {"fca": 2, "lora": 2, "image_to_video_lora": 1}
+    assert initial_frames == {"fca": 2, "lora": 2, "image_to_video_lora": 1}
     assert ExportedModel.of(config, "ssv2", "image_to_video_lora").base == config.image_base.model

@@ -53,7 +53,7 @@ def linear(inner: int, outer: int) -> int:
 
 
 def transformer_parameters(width: int, layers: int, patch: int, output: int, offset_width: int = 0) -> int:
-    """CogVideoX's transformer by hand; a patch has `patch` numbers coming in and `output` going out."""
+    """CogVideoX's transformer counted manually; a patch has `patch` numbers coming in and `output` going out."""
     attention = 4 * linear(width, width) + 2 * 2 * 64
     feed_forward = linear(width, 4 * width) + linear(4 * width, width)
     adaptive_norm = linear(512, 6 * width) + 2 * width
@@ -65,7 +65,7 @@ def transformer_parameters(width: int, layers: int, patch: int, output: int, off
 
 
 def adapter_parameters(width: int) -> dict[str, int]:
-    """One layer of the adapter by hand, with 904 queries of width 768 and a ViT of width 1408."""
+    """One layer of the adapter counted manually, with 904 queries of width 768 and a ViT of width 1408."""
     self_attention = 4 * linear(768, 768) + 2 * 768
     cross_attention = 2 * linear(768, 768) + 2 * linear(1408, 768) + 2 * 768
     feed_forward = linear(768, 3072) + linear(3072, 768) + 2 * 768
@@ -142,8 +142,8 @@ def test_the_adapter_module_by_module(base: str, millions: dict[str, float], req
             conditioning_heads=12,
         )
     found = {name: sum(parameters(getattr(layer, name)) for layer in adapter.layers) for name in millions}
-    by_hand = adapter_parameters(transformer.config.num_attention_heads * 64)
-    assert found == {name: transformer.config.num_layers * count for name, count in by_hand.items()}
+    counted = adapter_parameters(transformer.config.num_attention_heads * 64)
+    assert found == {name: transformer.config.num_layers * count for name, count in counted.items()}
     assert {name: round(count / 1e6, 1) for name, count in found.items()} == millions
     assert parameters(adapter) == sum(found.values())
     if base == "transformer_2b":

@@ -36,13 +36,13 @@ def inputs():
         return torch.randn(shape, generator=random)
 
     mask = torch.ones(BATCH, 32, dtype=torch.bool)
-    given = InitialFrames(normal(BATCH, 1, 16, 8, 12), normal(BATCH, 1, 16, 8, 12), normal(BATCH, 65, 64))
+    start = InitialFrames(normal(BATCH, 1, 16, 8, 12), normal(BATCH, 1, 16, 8, 12), normal(BATCH, 65, 64))
     prompt = Prompt(normal(BATCH, 16, 64), normal(BATCH, 32, 64), mask)
     empty = Prompt(normal(BATCH, 16, 64), normal(BATCH, 32, 64), mask)
-    return given, prompt, empty, normal(BATCH, 4, 16, 8, 12)
+    return start, prompt, empty, normal(BATCH, 4, 16, 8, 12)
 
 
-def naive(model, scheduler, given, prompt, empty, noise, steps, guidance):
+def naive(model, scheduler, start, prompt, empty, noise, steps, guidance):
     """Nothing shared or computed once: two branches, each with its own reference pass, at every step."""
     transformer, adapter = model.transformer, model.adapter
     scheduler.set_timesteps(steps)
@@ -51,9 +51,9 @@ def naive(model, scheduler, given, prompt, empty, noise, steps, guidance):
         velocities = []
         for branch in (prompt, empty):
             reference = torch.ones(BATCH, dtype=torch.long)
-            noisy_initial, _ = diffuse(scheduler.alphas_cumprod, given.initial, given.initial_noise, reference)
+            noisy_initial, _ = diffuse(scheduler.alphas_cumprod, start.latent, start.noise, reference)
             features = embed_initial_frames(transformer, noisy_initial, branch.prompt_embeds, 1)
-            condition = adapter.condition(features, branch.text_embeds, branch.text_mask, given.vision)
+            condition = adapter.make_condition(features, branch.text_embeds, branch.text_mask, start.vision)
             velocities.append(denoise(transformer, latents, branch.prompt_embeds, timestep.expand(BATCH), condition))
         velocity = guidance * velocities[0] + (1 - guidance) * velocities[1]  # Eq. 2
         latents = scheduler.step(velocity, timestep, latents, return_dict=False)[0]
@@ -62,9 +62,9 @@ def naive(model, scheduler, given, prompt, empty, noise, steps, guidance):
 
 @pytest.mark.parametrize("guidance", [6.0, 1.0])
 def test_what_is_computed_once_equals_the_naive_pipeline(networks, guidance):
-    given, prompt, empty, noise = inputs()
-    expected = naive(*networks, given, prompt, empty, noise, 4, guidance)
-    found = predict_latents(*networks, given, prompt, empty, noise, 4, guidance)
+    start, prompt, empty, noise = inputs()
+    expected = naive(*networks, start, prompt, empty, noise, 4, guidance)
+    found = predict_latents(*networks, start, prompt, empty, noise, 4, guidance)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -86,11 +86,11 @@ def test_ddim_with_an_oracle_recovers_the_clean_latent():
 
 def test_without_an_adapter_the_initial_frames_change_nothing(networks):
     model, scheduler = networks
-    given, prompt, empty, noise = inputs()
-    other = InitialFrames(given.initial + 1, given.initial_noise, given.vision)
+    start, prompt, empty, noise = inputs()
+    other = InitialFrames(start.latent + 1, start.noise, start.vision)
     runs = [
-        predict_latents(TextToVideo(model.transformer), scheduler, start, prompt, empty, noise, 2, 2.0)
-        for start in (given, other)
+        predict_latents(TextToVideo(model.transformer), scheduler, frames, prompt, empty, noise, 2, 2.0)
+        for frames in (start, other)
     ]
     assert torch.equal(*runs)
 
@@ -98,7 +98,7 @@ def test_without_an_adapter_the_initial_frames_change_nothing(networks):
 def test_every_number_of_steps_ends_at_a_step_of_the_schedule(networks):
     """diffusers' trailing spacing yields a last timestep of -1 for 61, 103, 121, ... steps: it must not be taken."""
     model, scheduler = networks
-    given, prompt, empty, noise = inputs()
+    start, prompt, empty, noise = inputs()
     seen: list[int] = []
 
     def watched(timesteps):
@@ -106,7 +106,7 @@ def test_every_number_of_steps_ends_at_a_step_of_the_schedule(networks):
             seen.append(int(timestep))
             yield timestep
 
-    predict_latents(TextToVideo(model.transformer), scheduler, given, prompt, empty, noise, 61, 1.0, watched)
+    predict_latents(TextToVideo(model.transformer), scheduler, start, prompt, empty, noise, 61, 1.0, watched)
     assert len(scheduler.timesteps) == 62
     assert len(seen) == 61
     for steps in range(1, 1001):

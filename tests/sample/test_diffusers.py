@@ -31,35 +31,35 @@ def inputs() -> dict[str, torch.Tensor]:
     return {name: torch.randn(shape, generator=random) for name, shape in shapes.items()}
 
 
-def prompts(given: dict[str, torch.Tensor]) -> list[Prompt]:
+def prompts(tensors: dict[str, torch.Tensor]) -> list[Prompt]:
     mask = torch.ones(2, 8, dtype=torch.bool)
-    return [Prompt(given[name], torch.randn(2, 8, 64), mask) for name in ("prompt", "empty")]
+    return [Prompt(tensors[name], torch.randn(2, 8, 64), mask) for name in ("prompt", "empty")]
 
 
 @pytest.mark.parametrize("guidance", [GUIDANCE, 1.0])
 def test_with_the_scale_at_zero_prediction_is_diffusers_text_to_video_pipeline_to_the_last_bit(
     random_base, parts, guidance
 ):
-    given = inputs()
+    tensors = inputs()
     transformer = Transformer.from_pretrained(random_base / "transformer").eval()
     theirs = CogVideoXPipeline(**parts, transformer=transformer)
     theirs.set_progress_bar_config(disable=True)
     settings = {
-        "prompt_embeds": given["prompt"],
-        "negative_prompt_embeds": given["empty"],
+        "prompt_embeds": tensors["prompt"],
+        "negative_prompt_embeds": tensors["empty"],
         "num_inference_steps": STEPS,
         "guidance_scale": guidance,
     }
-    latents = theirs(**settings, **SIZE, latents=given["noise"].clone(), output_type="latent").frames
-    video = theirs(**settings, **SIZE, latents=given["noise"].clone(), output_type="np").frames
+    latents = theirs(**settings, **SIZE, latents=tensors["noise"].clone(), output_type="latent").frames
+    video = theirs(**settings, **SIZE, latents=tensors["noise"].clone(), output_type="np").frames
 
     ours = Transformer.from_pretrained(random_base / "transformer").eval()
     sizes = {"latent_frames": 4, "queries_per_frame": 16, "text_width": 64, "vision_width": 64}
     adapter = FCAAdapter.for_transformer(ours, conditioning_heads=4, initial_scale=0.0, **sizes)
     model = FCA(ours, adapter, parts["scheduler"].alphas_cumprod, t_ref=1)
-    start = InitialFrames(given["initial"], torch.randn_like(given["initial"]), torch.randn(2, 65, 64))
-    prompt, empty = prompts(given)
-    found = predict_latents(model, build_scheduler(), start, prompt, empty, given["noise"], STEPS, guidance)
+    start = InitialFrames(tensors["initial"], torch.randn_like(tensors["initial"]), torch.randn(2, 65, 64))
+    prompt, empty = prompts(tensors)
+    found = predict_latents(model, build_scheduler(), start, prompt, empty, tensors["noise"], STEPS, guidance)
     assert torch.equal(found, latents)
     pixels = torch.from_numpy(video) * 255
     assert torch.equal(decode(parts["vae"], found), pixels.round().to(torch.uint8))
@@ -78,7 +78,7 @@ def test_image_to_video_is_diffusers_pipeline_to_the_last_bit(parts, version):
         for parameter in transformer.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
     parts["vae"].register_to_config(invert_scale_latents=version == "1.5")
-    given = inputs()
+    tensors = inputs()
     theirs = CogVideoXImageToVideoPipeline(**parts, transformer=transformer)
     theirs.set_progress_bar_config(disable=True)
     pictures = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(7))
@@ -88,22 +88,22 @@ def test_image_to_video_is_diffusers_pipeline_to_the_last_bit(parts, version):
         return [torch.Generator().manual_seed(seed) for seed in (8, 9)]
 
     _, picture_latents = theirs.prepare_latents(
-        prepared, 2, 16, 16, 64, 96, torch.float32, torch.device("cpu"), seeded(), given["noise"].clone()
+        prepared, 2, 16, 16, 64, 96, torch.float32, torch.device("cpu"), seeded(), tensors["noise"].clone()
     )
     expected = theirs(
         image=pictures,
-        prompt_embeds=given["prompt"],
-        negative_prompt_embeds=given["empty"],
+        prompt_embeds=tensors["prompt"],
+        negative_prompt_embeds=tensors["empty"],
         num_inference_steps=STEPS,
         guidance_scale=GUIDANCE,
-        latents=given["noise"].clone(),
+        latents=tensors["noise"].clone(),
         generator=seeded(),
         output_type="latent",
         **SIZE,
     ).frames
     start = InitialFrames(picture_latents[:, :1], torch.zeros(2, 1, 16, 8, 12), torch.zeros(2, 65, 64))
-    prompt, empty = prompts(given)
+    prompt, empty = prompts(tensors)
     found = predict_latents(
-        ImageToVideo(transformer), build_scheduler(), start, prompt, empty, given["noise"], STEPS, GUIDANCE
+        ImageToVideo(transformer), build_scheduler(), start, prompt, empty, tensors["noise"], STEPS, GUIDANCE
     )
     assert torch.equal(found, expected)

@@ -1,4 +1,4 @@
-"""Pictures and videos in, videos and pictures out: exact where they can be, refused by name where they can't."""
+"""Pictures and videos in, videos and pictures out: exact if possible, refused by name otherwise."""
 
 from pathlib import Path
 
@@ -9,13 +9,14 @@ from PIL import Image
 
 from fca.errors import FcaError
 from fca.pretrained.exported import ExportedModel
-from fca.sample.media import check_out, check_rate, read_start, write_video
+from fca.sample.media import check_out, check_rate, read_start
 from fca.sample.picture import fitted, rgb
+from fca.video.write import write_video
 from tests.data.corpora import ramp
 from tests.data.corpora import write_video as write_source
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config/pocket-base/adapter"
-FACTS = ExportedModel.read(SHIPPED)
+EXPORTED = ExportedModel.read(SHIPPED)
 
 
 def gradient(width: int = 40, height: int = 30) -> np.ndarray:
@@ -29,7 +30,7 @@ def test_pictures(tmp_path: Path, suffix: str) -> None:
     files = [tmp_path / f"{number}.{suffix}" for number in (0, 1)]
     for number, file in enumerate(files):
         Image.fromarray(gradient(40 + number)).save(file, quality=95)
-    first, second = read_start(files, FACTS)
+    first, second = read_start(files, EXPORTED)
     assert first.shape == (30, 40, 3)
     assert second.shape == (30, 41, 3)
     assert np.abs(first.astype(int) - gradient()).mean() < (4 if suffix != "png" else 0.01)
@@ -39,7 +40,7 @@ def test_a_picture_is_turned_as_the_camera_was(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # "turn right to look at it"
     Image.fromarray(gradient()).save(tmp_path / "p.png", exif=exif)
-    [pixels] = read_start([tmp_path / "p.png"], FACTS)
+    [pixels] = read_start([tmp_path / "p.png"], EXPORTED)
     np.testing.assert_array_equal(pixels, np.rot90(gradient(), -1))
 
 
@@ -55,7 +56,7 @@ def test_grey_palette_alpha_and_sixteen_bits(tmp_path: Path) -> None:
     }
     for name, (picture, expected) in pictures.items():
         picture.save(tmp_path / f"{name}.png")
-        [pixels] = read_start([tmp_path / f"{name}.png"], FACTS)
+        [pixels] = read_start([tmp_path / f"{name}.png"], EXPORTED)
         assert np.abs(pixels.astype(int) - expected).max() <= 2, name
 
 
@@ -80,13 +81,13 @@ def test_fitting_follows_the_rule() -> None:
 @pytest.mark.parametrize(("trained_with", "count"), [(None, 1), (1, 1), (2, 2)])
 def test_the_start_of_a_video(tmp_path: Path, suffix: str, codec: str, trained_with: int | None, count: int) -> None:
     write_source(tmp_path / f"v.{suffix}", ramp(9), codec)
-    frames = read_start([tmp_path / f"v.{suffix}"], FACTS.model_copy(update={"initial_frames": trained_with}))
+    frames = read_start([tmp_path / f"v.{suffix}"], EXPORTED.model_copy(update={"initial_frames": trained_with}))
     assert [round(frame.mean() / 4) for frame in frames] == list(range(count))
 
 
 def test_an_animated_gif_is_a_video(tmp_path: Path) -> None:
     write_video(ramp(9), tmp_path / "v.gif")
-    frames = read_start([tmp_path / "v.gif"], FACTS.model_copy(update={"initial_frames": 2}))
+    frames = read_start([tmp_path / "v.gif"], EXPORTED.model_copy(update={"initial_frames": 2}))
     assert [round(frame.mean() / 4) for frame in frames] == [0, 1]
 
 
@@ -118,12 +119,12 @@ def test_what_is_no_start_is_named(tmp_path: Path) -> None:
     }
     for names, message in named.items():
         with pytest.raises(FcaError, match=message) as caught:
-            read_start([tmp_path / name for name in names], FACTS)
+            read_start([tmp_path / name for name in names], EXPORTED)
         assert str(tmp_path) in caught.value.problem
         assert caught.value.expected
     with pytest.raises(FcaError, match="3 frames were given"):
-        read_start([tmp_path / "good.png"] * 3, FACTS)
-    two = FACTS.model_copy(update={"initial_frames": 2})
+        read_start([tmp_path / "good.png"] * 3, EXPORTED)
+    two = EXPORTED.model_copy(update={"initial_frames": 2})
     with pytest.raises(FcaError, match=r"1 frame was given\nexpected: as many as in the model's training: 2"):
         read_start([tmp_path / "good.png"], two)
     with pytest.raises(FcaError, match="it has 1"):
@@ -134,7 +135,7 @@ def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     for side in (9_000, 20_000):
         Image.new("1", (side, side)).save(tmp_path / "huge.png")
         with pytest.raises(FcaError, match="pixels"):
-            read_start([tmp_path / "huge.png"], FACTS)
+            read_start([tmp_path / "huge.png"], EXPORTED)
 
 
 @pytest.fixture
@@ -177,7 +178,7 @@ def test_a_folder_of_pictures_is_exact_and_may_be_written_again(clip: np.ndarray
         check_out(folder)
         write_video(frames, folder)
         assert sorted(path.name for path in folder.iterdir()) == [f"frame_{n:04d}.png" for n in range(len(frames))]
-        np.testing.assert_array_equal(read_start([folder / "frame_0007.png"], FACTS)[0], frames[7])
+        np.testing.assert_array_equal(read_start([folder / "frame_0007.png"], EXPORTED)[0], frames[7])
 
 
 def test_what_would_be_lost_or_cannot_be_written_is_refused(tmp_path: Path, monkeypatch) -> None:
@@ -211,6 +212,6 @@ def test_what_would_be_lost_or_cannot_be_written_is_refused(tmp_path: Path, monk
 @pytest.mark.parametrize("name", ["x" * 300 + ".png", "a\0b.png"])
 def test_a_name_that_no_file_can_have(name: str, tmp_path: Path) -> None:
     with pytest.raises(FcaError, match="can't be opened"):
-        read_start([tmp_path / name], FACTS)
+        read_start([tmp_path / name], EXPORTED)
     with pytest.raises(FcaError, match="can't be opened"):
         check_out(tmp_path / name.replace(".png", ".mp4"))

@@ -19,7 +19,7 @@ SHIPPED = Path(__file__).resolve().parents[2] / "config/pocket-base/adapter"
 
 @pytest.fixture(scope="module")
 def model(random_base, tmp_path_factory):
-    """An exported model with random weights: the adapter and its facts."""
+    """An exported model with random weights: the adapter and its model.json."""
     transformer = CogVideoXTransformer3DModel.from_pretrained(random_base / "transformer", torch_dtype=torch.float32)
     sizes = {"latent_frames": 4, "queries_per_frame": 16, "text_width": 64, "vision_width": 64}
     folder = tmp_path_factory.mktemp("adapter")
@@ -82,7 +82,7 @@ def test_with_the_scales_at_zero_a_prompt_gives_diffusers_video_to_the_last_bit(
     noise = torch.randn((1, 4, 16, 8, 12), generator=random)
     expected = theirs(
         "lift blue cup", "look left", height=64, width=96, num_frames=16, num_inference_steps=3,
-        guidance_scale=ours.facts.guidance_scale, latents=noise, max_sequence_length=16, output_type="np",
+        guidance_scale=ours.exported.guidance_scale, latents=noise, max_sequence_length=16, output_type="np",
     ).frames[0]  # fmt: skip
     assert np.array_equal(video, (torch.from_numpy(expected) * 255).round().to(torch.uint8).numpy())
 
@@ -138,7 +138,7 @@ def test_an_empty_prompt_is_a_prompt(pipeline):
 def test_a_folder_without_an_adapter_is_named(pipeline, tmp_path):
     with pytest.raises(FcaError, match=r"model.json is missing"):
         FCAPipeline.from_pretrained(tmp_path)
-    pipeline.facts.write(tmp_path)
+    pipeline.exported.write(tmp_path)
     with pytest.raises(FcaError, match="holds no adapter"):
         FCAPipeline.from_pretrained(tmp_path)
     with pytest.raises(FcaError, match="precision"):

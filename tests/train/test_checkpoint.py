@@ -8,7 +8,15 @@ import torch
 
 from fca.errors import FcaError
 from fca.runs.folder import checkpoints
-from fca.train.checkpoint import DAMAGED, Facts, Kept, checkpoint_path, load_checkpoint, load_newest, save_checkpoint
+from fca.train.checkpoint import (
+    DAMAGED,
+    CheckpointInfo,
+    Retention,
+    checkpoint_path,
+    load_checkpoint,
+    load_newest,
+    save_checkpoint,
+)
 
 
 def state(step: int, loss: float | None = None, hours: float = 0.0) -> dict:
@@ -27,7 +35,7 @@ def test_the_newest_are_kept(tmp_path):
 
 
 def test_the_best_is_kept_however_old_it_is_until_there_is_a_better_one(tmp_path):
-    kept = Kept(newest=1, best=True)
+    kept = Retention(newest=1, best=True)
     for step, loss in enumerate([3.0, 1.0, 2.0, 2.0, 1.0], start=1):
         save_checkpoint(tmp_path, state(step, loss), kept)
     assert steps(tmp_path) == [2, 5]  # of equal ones the first
@@ -37,7 +45,7 @@ def test_the_best_is_kept_however_old_it_is_until_there_is_a_better_one(tmp_path
 
 
 def test_one_of_every_so_many_hours_of_training_is_kept(tmp_path):
-    kept = Kept(newest=1, every_hours=10)
+    kept = Retention(newest=1, every_hours=10)
     for step in range(1, 21):  # two hours each
         save_checkpoint(tmp_path, state(step, hours=2.0 * step), kept)
     assert steps(tmp_path) == [5, 10, 15, 20]
@@ -47,7 +55,7 @@ def test_one_of_every_so_many_hours_of_training_is_kept(tmp_path):
 
 
 def test_a_best_checkpoint_written_just_before_a_kill_is_kept(tmp_path):
-    kept = Kept(newest=1, best=True)
+    kept = Retention(newest=1, best=True)
     save_checkpoint(tmp_path, state(1, 2.0), kept)
     note = (tmp_path / "checkpoints.json").read_bytes()
     save_checkpoint(tmp_path, state(2, 1.0), kept)
@@ -57,12 +65,12 @@ def test_a_best_checkpoint_written_just_before_a_kill_is_kept(tmp_path):
     assert steps(tmp_path) == [2, 4]
 
 
-def test_what_is_kept_is_a_function_of_the_facts_in_any_order():
-    facts = [Facts(step, 1000.0 * step, float(step % 7)) for step in range(1, 50)]
-    kept = Kept(newest=3, every_hours=1.5, best=True)
-    shuffled = random.Random(1).sample(facts, len(facts))
-    assert kept.steps(facts) == kept.steps(shuffled)
-    assert {47, 48, 49, 7} <= kept.steps(facts)
+def test_what_is_kept_is_a_function_of_the_infos_in_any_order():
+    infos = [CheckpointInfo(step, 1000.0 * step, float(step % 7)) for step in range(1, 50)]
+    kept = Retention(newest=3, every_hours=1.5, best=True)
+    shuffled = random.Random(1).sample(infos, len(infos))
+    assert kept.steps(infos) == kept.steps(shuffled)
+    assert {47, 48, 49, 7} <= kept.steps(infos)
 
 
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before_loudly(tmp_path, capsys):
@@ -72,10 +80,10 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before_loudly(tmp_pat
     path.write_bytes(path.read_bytes()[:100])
     assert load_newest(tmp_path)["step"] == 1
     assert f"DAMAGED: {path}" in capsys.readouterr().out
-    save_checkpoint(tmp_path, state(2), Kept(newest=1))
+    save_checkpoint(tmp_path, state(2), Retention(newest=1))
     assert steps(tmp_path) == [2], "the damaged one is not counted among the newest"
     checkpoint_path(tmp_path, 2).write_bytes(b"not a checkpoint")
-    for _ in range(2):  # it stays refused: training never starts again in silence
+    for _ in range(2):  # it stays refused: training never silently starts anew
         with pytest.raises(FcaError, match="none of the 1 checkpoints"):
             load_newest(tmp_path)
 
@@ -121,6 +129,6 @@ def test_a_checkpoint_that_would_run_code_is_not_loaded(tmp_path, capsys):
     assert "code was run\n" not in capsys.readouterr().out
 
 
-def test_facts_are_plain_json(tmp_path):
+def test_infos_are_plain_json(tmp_path):
     save_checkpoint(tmp_path, state(3, 0.5, 1.0))
     assert json.loads((tmp_path / "checkpoints.json").read_text()) == [{"step": 3, "seconds": 3600.0, "loss": 0.5}]

@@ -23,7 +23,7 @@ def graphs(variant: str, layers: int) -> int:
     expected = gradients(model, world)
     torch._dynamo.reset()
     counters.clear()
-    compile_layers(model, backend="aot_eager")  # what inductor is given, without waiting for its C++ compiler
+    compile_layers(model, backend="aot_eager")  # the graphs of inductor, without waiting for its C++ compiler
     found = gradients(model, world)
     assert list(found) == list(expected)
     assert all(torch.equal(found[name], expected[name]) for name in expected)

@@ -71,10 +71,10 @@ def test_a_shard_without_clips_changes_nothing(project):
     none, some = (layout.latents("ssv2", "train", shard) for shard in (0, 1))
     clips = LatentClips([some], seed=3)
     for paths in ([none, some], [some, none]):
-        beside = LatentClips(paths, seed=3)
-        assert [beside.id_of(row) for row in range(len(beside))] == ["clip3", "clip4"]
+        both = LatentClips(paths, seed=3)
+        assert [both.id_of(row) for row in range(len(both))] == ["clip3", "clip4"]
         for row in range(2):
-            one, other = beside[(9, row)], clips[(9, row)]
+            one, other = both[(9, row)], clips[(9, row)]
             assert all(torch.equal(one[name], other[name]) for name in other)
 
 

@@ -8,9 +8,9 @@ import pytest
 from fca.artifacts.atomic import sha256_tree
 from fca.config import Config, Layout
 from fca.train.loop import train
-from fca.train.run import run_folder
 from tests.conftest import encode_stored, small_config, write_clips
 from tests.kills import finish, kill_after, kill_while_writing
+from tests.train.runs import run_folder
 
 STEPS, KILLS = 10, 20
 

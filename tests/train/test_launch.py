@@ -49,7 +49,7 @@ def alive(process: int) -> bool:
         return False
 
 
-def test_each_process_knows_its_place(tmp_path, monkeypatch):
+def test_each_process_knows_its_rank(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     names = "('RANK', 'LOCAL_RANK', 'WORLD_SIZE', 'OMP_NUM_THREADS')"

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,8 +13,9 @@ from fca.errors import FcaError
 from fca.model import FCAAdapter
 from fca.train.checkpoint import checkpoint_path, load_newest
 from fca.train.loop import train
-from fca.train.run import run_folder
+from fca.train.run import identity
 from tests.conftest import encode_stored, small_config, write_clips
+from tests.train.runs import run_folder
 
 
 def model_hash(config) -> str:
@@ -103,3 +105,17 @@ def test_an_adapter_with_other_settings_is_not_continued(encoded, tmp_path, rand
     changed = config.model_copy(update={"adapter": config.adapter.model_copy(update={"queries_per_frame": 8})})
     with pytest.raises(FcaError, match="queries_per_frame 16"):
         train(changed, "ssv2", "fca")
+
+
+def test_what_decides_the_outcome_is_read_once(encoded, monkeypatch):
+    """A manifest that changed between two reads would give the run another identity than its model's manifest."""
+    read = []
+    original = Manifest.read
+    monkeypatch.setattr(Manifest, "read", lambda path: read.append(Path(path)) or original(path))
+    identities = []
+    monkeypatch.setattr("fca.train.loop.identity", lambda *args: identities.append(args) or identity(*args))
+    train(encoded, "ssv2", "fca")
+    layout = Layout(encoded)
+    manifests = [layout.manifest(layout.latents("ssv2", "train", shard)) for shard in (0, 1)]
+    assert sorted(path for path in read if "latents" in path.parts) == manifests
+    assert len(identities) == 1

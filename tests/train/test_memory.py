@@ -50,7 +50,7 @@ def test_the_first_layers_and_no_others_run_again(layers):
 
     for index, block in enumerate(model.transformer.transformer_blocks):
         block.norm2.register_forward_hook(count(index))
-    velocity = model.condition(world.given, world.whole_prompt)
+    velocity = model.prepare(world.initial_frames, world.whole_prompt)
     calls[:] = [0] * LAYERS  # the reference pass needs no gradients
     velocity(world.noisy, world.timestep).square().sum().backward()
     assert calls == [2] * layers + [1] * (LAYERS - layers)

@@ -17,7 +17,7 @@ from fca.errors import INTERRUPTED
 from fca.model import FCAAdapter
 from fca.runs.folder import checkpoints, read_lines
 from fca.train.loop import train
-from fca.train.run import run_folder
+from tests.train.runs import run_folder
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
@@ -152,7 +152,7 @@ def test_a_signal_to_one_process_stops_all_in_the_same_step(encoded, tmp_path, r
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
-def test_no_process_hangs_when_another_dies_and_the_run_goes_on(encoded, tmp_path, rank):
+def test_no_process_hangs_when_another_dies_and_the_run_continues(encoded, tmp_path, rank):
     config, command = changed(encoded, tmp_path / "a", steps=8, batch_size=1, processes=2, checkpoint_every=1)
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     wait_for_steps(process, config, 2)

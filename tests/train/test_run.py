@@ -20,9 +20,10 @@ from fca.runs.folder import Record, checkpoints, locked, read_lines
 from fca.runs.stop import Stop
 from fca.train.checkpoint import checkpoint_path, load_newest
 from fca.train.loop import train
-from fca.train.run import opened, run_folder
+from fca.train.run import open_run
 from fca.train.trainer import restore
 from tests.conftest import encode_stored, small_config, write_clips
+from tests.train.runs import identity, run_folder
 
 
 class StopAfter(Stop):
@@ -79,7 +80,7 @@ def test_two_n_steps_are_n_steps_a_stop_and_n_steps_bit_for_bit(encoded, tmp_pat
     )
 
 
-def test_another_division_of_the_same_clips_goes_on_with_a_run(encoded, tmp_path, random_base):
+def test_another_division_of_the_same_clips_continues_a_run(encoded, tmp_path, random_base):
     stopped(encoded, 2)  # batch 2
     other = small_config(
         tmp_path, random_base, batch_size=1, gradient_accumulation=2, log_every=2, keep_checkpoints=1, compile=False
@@ -93,7 +94,7 @@ def test_another_division_of_the_same_clips_goes_on_with_a_run(encoded, tmp_path
     assert run_folder(four, "ssv2", "fca") != run_folder(encoded, "ssv2", "fca")
 
 
-def test_an_unfinished_run_of_other_settings_is_refused_by_name_and_can_be_gone_on_with(encoded, tmp_path, random_base):
+def test_an_unfinished_run_of_other_settings_is_refused_by_name_and_can_be_continued(encoded, tmp_path, random_base):
     stopped(encoded, 2)
     run = run_folder(encoded, "ssv2", "fca")
     other = small_config(tmp_path, random_base, weight_decay=0.5, schedule="constant_with_warmup")
@@ -118,7 +119,7 @@ def test_an_unfinished_run_of_other_settings_is_refused_by_name_and_can_be_gone_
     assert change["keys"]["settings.train.weight_decay"] == [0.0001, 0.5]
 
 
-def test_going_on_with_a_change_that_was_killed_half_way_is_not_gone_on_with_in_silence(encoded, tmp_path, random_base):
+def test_a_take_over_that_was_killed_half_way_is_not_silently_continued(encoded, tmp_path, random_base):
     stopped(encoded, 2)
     other = small_config(tmp_path, random_base, weight_decay=0.5)
     run_folder(encoded, "ssv2", "fca").rename(run_folder(other, "ssv2", "fca"))  # and then the kill
@@ -132,7 +133,7 @@ def test_going_on_with_a_change_that_was_killed_half_way_is_not_gone_on_with_in_
 
 def test_a_run_without_checkpoints_does_not_hide_an_unfinished_one(encoded, tmp_path, random_base):
     other = small_config(tmp_path, random_base, weight_decay=0.5)
-    with pytest.raises(ZeroDivisionError), opened(other, "ssv2", "fca"):
+    with pytest.raises(ZeroDivisionError), open_run(other, "ssv2", "fca", identity(other)):
         raise ZeroDivisionError  # before its first checkpoint
     stopped(encoded, 2)
     with pytest.raises(FcaError, match="is an unfinished run at step 2 of 4"):
@@ -142,7 +143,7 @@ def test_a_run_without_checkpoints_does_not_hide_an_unfinished_one(encoded, tmp_
 def test_an_unfinished_run_is_not_hidden_by_a_damaged_record(encoded, tmp_path, random_base):
     stopped(encoded, 2)
     (run_folder(encoded, "ssv2", "fca") / "run.json").write_text("{")
-    with pytest.raises(FcaError, match=r"run\.json is missing or can't be read, and beside it are checkpoints"):
+    with pytest.raises(FcaError, match=r"run\.json is missing or can't be read, and next to it are checkpoints"):
         train(small_config(tmp_path, random_base, weight_decay=0.5), "ssv2", "fca")
     train(encoded, "ssv2", "fca")  # its own checkpoints say what they belong to
 
@@ -163,7 +164,7 @@ def test_a_run_that_is_past_the_steps_it_is_now_to_have_is_no_result(encoded):
     stopped(encoded, 3)
     shorter = encoded.datasets["ssv2"].model_copy(update={"train_steps": 2})
     shorter = encoded.model_copy(update={"datasets": {"ssv2": shorter}})
-    with pytest.raises(FcaError, match="is at step 3, and now training is to have 2"):
+    with pytest.raises(FcaError, match="is at step 3, but training now has only 2 steps"):
         train(shorter, "ssv2", "fca", accept_changes=True)
     assert list(checkpoints(run_folder(encoded, "ssv2", "fca"))) == [2, 3], "it is where it was"
     assert not Layout(shorter).model_manifest("ssv2", "fca").exists()
@@ -175,7 +176,7 @@ def test_why_a_run_ended_is_told_although_it_can_not_be_noted(encoded):
         folder.touch()
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError), opened(encoded, "ssv2", "fca") as (folder, _):
+    with pytest.raises(ZeroDivisionError), open_run(encoded, "ssv2", "fca", identity(encoded)) as (folder, _):
         fail(folder)
 
 
@@ -185,7 +186,7 @@ def test_the_manifest_names_the_latents_that_were_trained_on(encoded):
     class Meanwhile(Stop):
         @property
         def reason(self) -> None:
-            for path in manifests(encoded):  # as if they were made again, with other content
+            for path in manifests(encoded):  # as if they were recomputed with other content
                 path.write_text(path.read_text().replace(Manifest.read(path).sha256, "0" * 64))
 
     train(encoded, "ssv2", "fca", Meanwhile())
@@ -222,11 +223,11 @@ def test_a_checkpoint_of_another_run_is_refused(encoded, tmp_path, random_base):
 
 
 def test_two_trainings_of_one_model_at_a_time_are_refused(encoded, tmp_path):
-    place = Layout(encoded).run("ssv2", "fca")
+    folder = Layout(encoded).run("ssv2", "fca")
     code = f"""
 from pathlib import Path
 from fca.runs.folder import locked
-with locked(Path({str(place)!r}), Path("there")):
+with locked(Path({str(folder)!r}), Path("there")):
     print("held", flush=True)
     input()
 """
@@ -236,7 +237,7 @@ with locked(Path({str(place)!r}), Path("there")):
         train(encoded, "ssv2", "fca")
     other.kill()
     other.communicate()
-    with locked(place, place / "mine"):
+    with locked(folder, folder / "mine"):
         pass  # a kill lets go of it
 
 
@@ -271,13 +272,13 @@ def test_steps_that_are_not_finite_are_skipped_counted_and_listed(encoded, tmp_p
     assert "NaN" not in (run_folder(config, "ssv2", "fca") / "log.jsonl").read_text()
 
 
-def test_too_many_in_a_row_end_the_run_with_a_diagnosis(encoded, tmp_path, random_base):
+def test_too_many_consecutive_skips_end_the_run_with_a_diagnosis(encoded, tmp_path, random_base):
     spoil(encoded, slice(0, None))
     config = small_config(tmp_path, random_base, max_skipped=3)
     with pytest.raises(FcaError) as raised:
         train(config, "ssv2", "fca")
     text = str(raised.value)
-    assert "not finite in 3 steps in a row, up to step 3" in text
+    assert "not finite in 3 consecutive steps, up to step 3" in text
     assert "loss nan" in text
     assert "first weight with such a gradient: adapter." in text
     assert "encode them again" in text
@@ -287,17 +288,17 @@ def test_too_many_in_a_row_end_the_run_with_a_diagnosis(encoded, tmp_path, rando
     assert not Layout(config).model_manifest("ssv2", "fca").exists()
 
 
-def test_skipped_steps_in_a_row_count_on_after_an_interruption(encoded, tmp_path, random_base):
+def test_consecutive_skipped_steps_count_on_after_an_interruption(encoded, tmp_path, random_base):
     spoil(encoded, slice(0, None))
     config = small_config(tmp_path, random_base, max_skipped=3)
     stopped(config, 2)
-    with pytest.raises(FcaError, match="not finite in 3 steps in a row, up to step 3"):
+    with pytest.raises(FcaError, match="not finite in 3 consecutive steps, up to step 3"):
         train(config, "ssv2", "fca")
 
 
 def test_a_run_that_learned_nothing_is_no_result(encoded):
     spoil(encoded, slice(0, None))
-    with pytest.raises(FcaError, match="4 steps in a row"):
+    with pytest.raises(FcaError, match="4 consecutive steps"):
         train(encoded, "ssv2", "fca")
     assert not Layout(encoded).model_manifest("ssv2", "fca").exists()
 
@@ -307,7 +308,7 @@ def test_more_processes_than_run_are_refused(encoded, tmp_path, random_base):
         train(small_config(tmp_path, random_base, processes=2), "ssv2", "fca")
 
 
-def test_weights_in_another_order_are_refused_since_the_optimizer_knows_them_by_their_place():
+def test_weights_in_another_order_are_refused_since_the_optimizer_knows_them_by_position():
     state = {"a": torch.zeros(2), "b": torch.ones(2)}
     trained = {name: torch.nn.Parameter(state[name].clone()) for name in ("b", "a")}
     with pytest.raises(FcaError, match="in another order"):

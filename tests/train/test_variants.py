@@ -50,7 +50,7 @@ def test_every_ablation_trains_samples_and_is_scored(encoded, variant):
 
 
 def test_an_image_base_starts_from_the_first_frame_alone(encoded):
-    """ssv2 is given two frames: the text base's latents see both, the image base's the first one."""
+    """ssv2 has two initial frames: the text base's latents see both, the image base's the first one."""
     layout = Layout(encoded)
     with (
         Shard(layout.latents("ssv2", "train", 0, "text"), kind="latents") as text,

@@ -1,4 +1,4 @@
-"""Clips as files: exact where they are small, close where they are videos, the same bytes both times."""
+"""Clips as files: exact if small, close if videos, and deterministic."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fca.video.write import Media, is_lossless, shrink, write_clip, write_given, write_webm
+from fca.video.write import Media, is_lossless, shrink, write_clip, write_initial_frames, write_webm
 
 
 @pytest.fixture
@@ -64,9 +64,9 @@ def test_only_small_clips_are_lossless() -> None:
     assert not is_lossless(600, 256, 256)  # higher than a WebP can be
 
 
-def test_given_frames_and_smaller_pictures(clip: np.ndarray, tmp_path: Path) -> None:
-    write_given(clip[:2], tmp_path / "given.webp")
-    assert Image.open(tmp_path / "given.webp").size == (96, 2 * 64 + 2)
+def test_initial_frames_and_smaller_pictures(clip: np.ndarray, tmp_path: Path) -> None:
+    write_initial_frames(clip[:2], tmp_path / "initial.webp")
+    assert Image.open(tmp_path / "initial.webp").size == (96, 2 * 64 + 2)
     assert shrink(np.zeros((480, 720, 3), np.uint8)).shape == (160, 240, 3)
 
 

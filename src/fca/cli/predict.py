@@ -7,7 +7,8 @@ from pathlib import Path
 
 from fca.errors import FcaError
 from fca.pretrained.exported import FILE, ExportedModel
-from fca.sample.media import check_out, check_rate, read_start, write_video
+from fca.sample.media import check_out, check_rate, read_start
+from fca.video.write import write_video
 
 SHIPPED = Path("config/pocket-base/adapter")
 

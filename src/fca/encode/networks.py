@@ -1,5 +1,7 @@
 """The frozen encoders of clips and captions."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from transformers import T5EncoderModel
@@ -44,3 +46,12 @@ class Encoders:
             captions, padding="max_length", max_length=self.text_tokens, truncation=True, return_tensors="pt"
         )
         return self.text_encoder(tokens.input_ids.to(self.device))[0].float().cpu()
+
+    def captions(self, captions: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
+        """Captions through both text networks: T5's embeddings, BLIP-2's embeddings and their mask.
+
+        T5 reads one caption at a time, because the rounding of a batch depends on its size: a caption gives the same
+        bits whatever the others are.
+        """
+        prompt_embeds = torch.cat([self.prompt([caption]) for caption in captions])
+        return prompt_embeds, *self.blip2.text_embeddings(list(captions), self.caption_tokens)

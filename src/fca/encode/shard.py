@@ -10,10 +10,8 @@ from fca.artifacts.manifest import Manifest, made_by
 from fca.artifacts.shards import write_shard
 from fca.config import BaseKind, Config, Layout
 from fca.data.clip_source import Clip, Clips, clips_to_encode
+from fca.encode.captions import caption_tables, half
 from fca.encode.networks import Encoders
-from fca.errors import FcaError
-
-NO_CAPTION = ""  # row 0 of the caption tables: the unconditional branch of classifier-free guidance
 
 
 def encode(
@@ -34,9 +32,7 @@ def encode(
     Raises `FcaError` where clips, index or networks are missing or damaged.
     """
     source = clips_to_encode(config, dataset, split, shard) if source is None else source
-    networks = config.base_called(base)
-    encoders = Encoders(networks, config.encode.precision)
-    size = config.encode.batch_size
+    encoders = Encoders(config.base_called(base), config.encode.precision)
     # an image-to-video base starts from one picture
     initial_frames = config.datasets[dataset].initial_frames if base == "text" else 1
 
@@ -51,31 +47,22 @@ def encode(
 
     parts: list[dict[str, np.ndarray]] = []
     ids: list[str] = []
-    clip_captions: list[str] = []
+    captions: list[str] = []
     with tqdm(total=len(source), desc=f"encode {source.name}", unit="clip") as progress:
-        for batch in batches(source, size):
+        for batch in batches(source, config.encode.batch_size):
             parts.append(encoded(np.stack([clip.frames for clip in batch])))
             ids += [clip.id for clip in batch]
-            clip_captions += [clip.caption for clip in batch]
+            captions += [clip.caption for clip in batch]
             progress.update(len(batch))
     if not parts:  # none of the rows, but their shape
         black = encoded(np.zeros((1, config.clip.frames, config.clip.height, config.clip.width, 3), np.uint8))
         parts = [{name: value[:0] for name, value in black.items()}]
-    captions = [NO_CAPTION, *sorted(set(clip_captions) - {NO_CAPTION})]
-    rows = {caption: row for row, caption in enumerate(captions)}
-    text_embeds, text_mask = encoders.blip2.text_embeddings(captions, networks.caption_tokens)
-    prompts = [encoders.prompt(captions[row : row + size]) for row in range(0, len(captions), size)]
     return write_shard(
         Layout(config).latents(dataset, split, shard, base),
         "latents",
         {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        | {
-            "caption": clip_captions,
-            "prompt": np.array([rows[caption] for caption in clip_captions], dtype=np.int32),
-            "prompt_embeds": half("prompt_embeds", torch.cat(prompts)),
-            "text_embeds": half("text_embeds", text_embeds),
-            "text_mask": text_mask.numpy(),
-        },
+        | {"caption": captions}
+        | caption_tables(encoders, captions),
         ids,
         parents=source.parents,
         made_by=made_by(config, "encode", dataset, base=base),
@@ -98,16 +85,3 @@ def batches(clips: Clips, size: int) -> Iterator[list[Clip]]:
             batch = []
     if batch:
         yield batch
-
-
-def half(name: str, value: torch.Tensor) -> np.ndarray:
-    """The numbers as float16; `FcaError` where one is not finite there, before it can spoil a training."""
-    with np.errstate(over="ignore"):
-        numbers = value.numpy().astype(np.float16)
-    if not np.isfinite(numbers).all():
-        raise FcaError(
-            f"{name} has values that float16 can't hold (largest {value.abs().max().item():.3g})",
-            "finite values below 65504",
-            "set encode.precision to bf16 or fp32: a network overflows in fp16",
-        )
-    return numbers

@@ -1,7 +1,7 @@
-"""The FCA adapter: all that is trained, beside a frozen CogVideoX transformer whose forward is left alone.
+"""The FCA adapter: everything that is trained, next to a frozen CogVideoX transformer with an unchanged forward.
 
 The adapter hooks into the base through diffusers' attention processors, as IP-Adapter does: every block's processor
-runs the base attention as it is and, when it is handed a condition, adds that layer's FCA output. The frozen copy of
+runs the unchanged base attention and, if a condition is passed, adds that layer's FCA output. The frozen copy of
 the transformer that the paper uses to embed the initial frames is the same transformer, run without a condition.
 """
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from fca.errors import FcaError
 from fca.model.attention import FCAAttention
-from fca.model.denoiser import Denoiser, Velocity, predict, rotary_positions
+from fca.model.denoiser import Denoiser, Velocity, predict_velocity, rotary_positions
 from fca.model.diffusion import diffuse
 from fca.model.inputs import InitialFrames, Prompt
 from fca.model.processor import Condition, FCALayer, FCAProcessor, add_after_gate, add_before_gate
@@ -36,7 +36,7 @@ class FCAAdapter(ModelMixin, ConfigMixin):
         text_width, vision_width, conditioning_heads: of the frozen BLIP-2 parts (768, 1408, 12).
         initial_scale: start of the learned scale of each layer (0.1).
         frame_wise_text: a module gamma for each layer; `uniform`: one for all; `uniform_refined`: one, whose output
-            each layer's FCA attention goes on refining ("uniform+R"); `none` (Table 3, Figures 2 and 8).
+            each layer's FCA attention refines further ("uniform+R"); `none` (Table 3, Figures 2 and 8).
         frame_mask: the video tokens of a frame see their own block of y_frames alone (Table 3, rows 5 and 6).
         pre_norm: y_frames pass a learned pre-norm in front of the attention (Table 4).
         gate: add the output before or after the block's own gate (left open by the paper).
@@ -87,14 +87,7 @@ class FCAAdapter(ModelMixin, ConfigMixin):
     @classmethod
     def for_transformer(cls, transformer: CogVideoXTransformer3DModel, **settings) -> "FCAAdapter":
         """A new adapter whose sizes fit `transformer`; `settings` are the remaining constructor arguments."""
-        config = transformer.config
-        return cls(
-            num_layers=config.num_layers,
-            width=config.num_attention_heads * config.attention_head_dim,
-            heads=config.num_attention_heads,
-            time_width=config.time_embed_dim,
-            **settings,
-        )
+        return cls(**sizes_of(transformer), **settings)
 
     def attach(self, transformer: CogVideoXTransformer3DModel) -> None:
         """Freeze `transformer` and give each of its blocks this adapter's processor.
@@ -110,19 +103,16 @@ class FCAAdapter(ModelMixin, ConfigMixin):
                 "a text-to-video CogVideoX, such as CogVideoX-2B: FCA gives it the initial frames itself",
                 "use THUDM/CogVideoX-2b as base.model",
             )
-        theirs = (
-            config.num_layers,
-            config.num_attention_heads * config.attention_head_dim,
-            config.num_attention_heads,
-            config.time_embed_dim,
-        )
-        ours = (self.config.num_layers, self.config.width, self.config.heads, self.config.time_width)
+
+        theirs = sizes_of(transformer)
+        ours = {name: self.config[name] for name in theirs}
         if ours != theirs:
             raise FcaError(
-                f"the adapter is made for (layers, width, heads, time width) = {ours}, the transformer has {theirs}",
+                f"the adapter is made for {ours}, the transformer has {theirs}",
                 "an adapter trained on this base",
                 "use the base that the adapter was trained on, or train again",
             )
+
         transformer.requires_grad_(False)
         for index, (block, layer) in enumerate(zip(transformer.transformer_blocks, self.layers, strict=True)):
             processor = FCAProcessor(index, layer, self.config.latent_frames if self.config.frame_mask else None)
@@ -131,7 +121,7 @@ class FCAAdapter(ModelMixin, ConfigMixin):
             if self.config.gate == "after":
                 add_after_gate(block, processor)
 
-    def condition(
+    def make_condition(
         self,
         initial_features: list[Tensor],
         text: Tensor,
@@ -163,12 +153,17 @@ class FCAAdapter(ModelMixin, ConfigMixin):
         return Condition(initial, frames, self.config.latent_frames, fixed, refine)
 
 
+def sizes_of(transformer: CogVideoXTransformer3DModel) -> dict[str, int]:
+    """The settings of an adapter that follow from its transformer."""
+    config = transformer.config
+    width = config.num_attention_heads * config.attention_head_dim
+    heads, time_width = config.num_attention_heads, config.time_embed_dim
+    return {"num_layers": config.num_layers, "width": width, "heads": heads, "time_width": time_width}
+
+
 @torch.no_grad()
 def embed_initial_frames(
-    transformer: CogVideoXTransformer3DModel,
-    noisy_initial: Tensor,
-    prompt_embeds: Tensor,
-    reference_timestep: int,
+    transformer: CogVideoXTransformer3DModel, noisy_initial: Tensor, prompt_embeds: Tensor, reference_timestep: int
 ) -> list[Tensor]:
     """X_init: the layer-wise embeddings of the initial frames by the frozen transformer (section 3.2).
 
@@ -176,14 +171,14 @@ def embed_initial_frames(
         transformer: a CogVideoX transformer with an adapter attached.
         noisy_initial: (B, 1, C, H, W), the latent of the initial frames noised to `reference_timestep`.
         prompt_embeds: (B, l_t, text_embed_dim).
-        reference_timestep: t_ref, the step the noise belongs to and the network is told (1 of 1000).
+        reference_timestep: t_ref, the step of the noise, which is also the network's timestep (1 of 1000).
 
     Returns:
         One (B, s, d) per layer: the video tokens after the block's adaptive layer norm, in front of its attention.
     """
     record: list[Tensor] = []
     timestep = torch.full((noisy_initial.shape[0],), reference_timestep, device=noisy_initial.device)
-    predict(transformer, noisy_initial, prompt_embeds, timestep, {"record": record})
+    predict_velocity(transformer, noisy_initial, prompt_embeds, timestep, {"record": record})
     return record
 
 
@@ -194,7 +189,7 @@ def denoise(
     timestep: Tensor,
     condition: Condition | None,
 ) -> Tensor:
-    """v-prediction of the adapted transformer, or of the bare one where `condition` is None.
+    """v-prediction of the adapted transformer, or of the bare one if `condition` is None.
 
     Args:
         noisy: x_t (B, f, C, H, W). prompt_embeds: y (B, l_t, text_embed_dim). timestep: t (B,).
@@ -203,13 +198,13 @@ def denoise(
         (B, f, C, H, W).
     """
     if condition is None:
-        return predict(transformer, noisy, prompt_embeds, timestep)
+        return predict_velocity(transformer, noisy, prompt_embeds, timestep)
     frames = noisy.shape[1] // (transformer.config.patch_size_t or 1)
     if frames != condition.latent_frames:
         raise ValueError(f"x_t has {frames} latent frames, the adapter is for {condition.latent_frames}")
     time_embedding = transformer.time_embedding(transformer.time_proj(timestep).to(noisy.dtype))
     here = replace(condition, time_embedding=time_embedding, refined={})
-    return predict(transformer, noisy, prompt_embeds, timestep, {"condition": here})
+    return predict_velocity(transformer, noisy, prompt_embeds, timestep, {"condition": here})
 
 
 class FCA(Denoiser):
@@ -229,17 +224,17 @@ class FCA(Denoiser):
         self.t_ref = t_ref
         adapter.attach(transformer)
 
-    def condition(self, given: InitialFrames, prompt: Prompt) -> Velocity:
+    def prepare(self, initial_frames: InitialFrames, prompt: Prompt) -> Velocity:
         embeds = prompt.prompt_embeds
-        reference = torch.full((len(embeds),), self.t_ref, device=given.initial.device)
-        noisy_initial, _ = diffuse(self.alphas_cumprod, given.initial, given.initial_noise, reference)
+        reference = torch.full((len(embeds),), self.t_ref, device=initial_frames.latent.device)
+        noisy_initial, _ = diffuse(self.alphas_cumprod, initial_frames.latent, initial_frames.noise, reference)
         # a base with patches in time needs a whole patch of the initial frames
         patch = self.transformer.config.patch_size_t or 1
         noisy_initial = noisy_initial.to(embeds.dtype).repeat_interleave(patch, dim=1)
         features = embed_initial_frames(self.transformer, noisy_initial, embeds, self.t_ref)
         rotary = rotary_positions(self.transformer, noisy_initial)
-        vision = given.vision.to(embeds.dtype)
-        condition = self.adapter.condition(features, prompt.text_embeds, prompt.text_mask, vision, rotary)
+        vision = initial_frames.vision.to(embeds.dtype)
+        condition = self.adapter.make_condition(features, prompt.text_embeds, prompt.text_mask, vision, rotary)
         return lambda noisy, timestep: denoise(self.transformer, noisy, embeds, timestep, condition)
 
     def save(self, folder: Path) -> None:

@@ -41,8 +41,9 @@ def new_denoiser(
         raise FcaError(
             f"{config.base_of(variant).model} is {'' if is_image_to_video(transformer) else 'not '}image-to-video",
             f"a transformer for the variant {variant}, which has base: {settings.base}",
-            "mend base.model or image_base.model",
+            "fix base.model or image_base.model",
         )
+
     torch.manual_seed(config.seed)
     match settings.adapter:
         case "fca":
@@ -85,7 +86,7 @@ def continued(wanted: FCAAdapter, folder: Path) -> FCAAdapter:
 
 
 def load_denoiser(base: Base, folder: Path | None, precision: str) -> tuple[Denoiser, CogVideoXDDIMScheduler]:
-    """The model for prediction, on the device: the base as it is, or with what `fca train` wrote to `folder`.
+    """The model for prediction, on the device: the bare base, or with what `fca train` wrote to `folder`.
 
     Raises:
         FcaError: the folder holds no trained model, or one for another base.

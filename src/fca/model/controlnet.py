@@ -2,8 +2,8 @@
 
 The paper names two public designs for diffusion transformers and says that both did equally badly. As in both, a copy
 of the transformer's first blocks reads x_t plus the control, and zero-initialised projections of the copied blocks'
-outputs are added to the frozen transformer. Depth (half of the layers) and a latent as control are HunyuanDiT's; its
-skip connections, where it adds, don't exist in CogVideoX, so each output is added behind the block it was copied from.
+outputs are added to the frozen transformer. Depth (half of the layers) and a latent as control are HunyuanDiT's. It
+adds to skip connections, which CogVideoX lacks, so here each output is added behind the block it was copied from.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from fca.errors import FcaError
 from fca.model.attention import Rotary
-from fca.model.denoiser import Denoiser, Velocity, predict, rotary_positions
+from fca.model.denoiser import Denoiser, Velocity, predict_velocity, rotary_positions
 from fca.model.inputs import InitialFrames, Prompt
 
 CONTROLS = ("repeated", "zeros")
@@ -70,7 +70,7 @@ class CogVideoXControlNet(ModelMixin, ConfigMixin):
         """A new ControlNet whose blocks start as copies of the transformer's first ones.
 
         Raises:
-            FcaError: the transformer has patches in time or image channels, which this design doesn't know.
+            FcaError: the transformer has patches in time or image channels, which this design lacks.
         """
         config = transformer.config
         if config.patch_size_t or config.in_channels != config.out_channels or layers > config.num_layers:
@@ -116,7 +116,7 @@ class CogVideoXControlNet(ModelMixin, ConfigMixin):
         """What to add to the video tokens behind each of the first blocks: (B, f * s, d) for each.
 
         tokens: (B, l_t + f * s, d), the transformer's embedded text and x_t. control: from `embed`. checkpointed:
-        compute activations again in the backward pass.
+        recompute activations in the backward pass.
         """
         text, video = tokens[:, :text_length], tokens[:, text_length:] + control
         additions = []
@@ -128,7 +128,7 @@ class CogVideoXControlNet(ModelMixin, ConfigMixin):
 
 
 class ControlNet(Denoiser):
-    """The frozen transformer with a ControlNet beside it."""
+    """The frozen transformer with a ControlNet."""
 
     def __init__(self, transformer: CogVideoXTransformer3DModel, controlnet: CogVideoXControlNet):
         super().__init__(transformer.requires_grad_(False))
@@ -143,9 +143,9 @@ class ControlNet(Denoiser):
 
         return add
 
-    def condition(self, given: InitialFrames, prompt: Prompt) -> Velocity:
+    def prepare(self, initial_frames: InitialFrames, prompt: Prompt) -> Velocity:
         embeds = prompt.prompt_embeds
-        initial = given.initial.to(embeds.dtype)
+        initial = initial_frames.latent.to(embeds.dtype)
 
         def velocity(noisy: Tensor, timestep: Tensor) -> Tensor:
             base = self.transformer
@@ -156,7 +156,7 @@ class ControlNet(Denoiser):
             checkpointed = base.gradient_checkpointing and torch.is_grad_enabled()
             length = embeds.shape[1]
             self.additions = self.controlnet(tokens, length, control, time_embedding, rotary, checkpointed)
-            return predict(base, noisy, embeds, timestep)
+            return predict_velocity(base, noisy, embeds, timestep)
 
         return velocity
 

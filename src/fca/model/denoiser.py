@@ -1,6 +1,6 @@
-"""What predicts v: a frozen CogVideoX transformer, as it is or adapted, behind one method.
+"""The prediction of v by a frozen CogVideoX transformer, bare or adapted, behind one method.
 
-Training and sampling know no more of a variant than `Denoiser.condition`.
+Training and sampling don't know which variant they run: they call `Denoiser.prepare`.
 """
 
 from abc import ABC, abstractmethod
@@ -24,17 +24,17 @@ Velocity = Callable[[Tensor, Tensor], Tensor]
 
 
 class Denoiser(nn.Module, ABC):
-    """A frozen transformer and, in the subclasses, what is trained beside or in it."""
+    """A frozen transformer and, in the subclasses, the trained parts next to or in it."""
 
     def __init__(self, transformer: CogVideoXTransformer3DModel):
         super().__init__()
         self.transformer = transformer
 
     @abstractmethod
-    def condition(self, given: InitialFrames, prompt: Prompt) -> Velocity:
-        """Do what doesn't depend on the noise level, once for a video; return the prediction of v for any x_t, t.
+    def prepare(self, initial_frames: InitialFrames, prompt: Prompt) -> Velocity:
+        """Compute what doesn't depend on the noise level, once a video; return the prediction of v for any x_t, t.
 
-        Tensors are in the precision of the transformer, or autocast is on.
+        Tensors have the transformer's precision, or autocast is on.
         """
 
     def trained(self) -> dict[str, nn.Parameter]:
@@ -47,13 +47,13 @@ class Denoiser(nn.Module, ABC):
 
 
 class TextToVideo(Denoiser):
-    """The base as it is: it reads the caption and never sees the initial frames."""
+    """The bare base: it reads the caption and never sees the initial frames."""
 
-    def condition(self, given: InitialFrames, prompt: Prompt) -> Velocity:
-        return lambda noisy, timestep: predict(self.transformer, noisy, prompt.prompt_embeds, timestep)
+    def prepare(self, initial_frames: InitialFrames, prompt: Prompt) -> Velocity:
+        return lambda noisy, timestep: predict_velocity(self.transformer, noisy, prompt.prompt_embeds, timestep)
 
 
-def predict(
+def predict_velocity(
     transformer: CogVideoXTransformer3DModel,
     noisy: Tensor,
     prompt_embeds: Tensor,
@@ -99,10 +99,10 @@ def _rotary(
     grid: tuple[int, int],
     frames: int,
     patch_frames: int | None,
-    place: torch.device,
+    device: torch.device,
 ) -> Rotary:
     if patch_frames is None:  # CogVideoX 1.0: positions scaled to the grid that the base was trained on
         crop = get_resize_crop_region_for_grid(grid, sample[1], sample[0])
-        return get_3d_rotary_pos_embed(width, crop, grid, frames, device=place)
+        return get_3d_rotary_pos_embed(width, crop, grid, frames, device=device)
     blocks = -(-frames // patch_frames)
-    return get_3d_rotary_pos_embed(width, None, grid, blocks, grid_type="slice", max_size=sample, device=place)
+    return get_3d_rotary_pos_embed(width, None, grid, blocks, grid_type="slice", max_size=sample, device=device)

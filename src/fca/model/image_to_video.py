@@ -1,4 +1,4 @@
-"""The image-to-video base of Table 2, which continues one picture: as it is, or with low-rank weights."""
+"""The image-to-video base of Table 2, which continues one picture: bare, or with low-rank weights."""
 
 from pathlib import Path
 
@@ -6,25 +6,25 @@ import torch
 from diffusers import CogVideoXTransformer3DModel
 
 from fca.errors import FcaError
-from fca.model.denoiser import Denoiser, Velocity, predict
+from fca.model.denoiser import Denoiser, Velocity, predict_velocity
 from fca.model.inputs import InitialFrames, Prompt
 from fca.model.lora import save_lora
 
 
 def is_image_to_video(transformer: CogVideoXTransformer3DModel) -> bool:
-    """Whether the transformer takes the latent of a picture beside x_t, in channels of its own."""
+    """Whether the transformer takes the latent of a picture in additional channels."""
     return transformer.config.in_channels == 2 * transformer.config.out_channels
 
 
 class ImageToVideo(Denoiser):
-    """CogVideoX-I2V: the latent of the first frame, followed by zeros, stands beside x_t in the channels.
+    """CogVideoX-I2V: the latent of the first frame, followed by zeros, is concatenated to x_t along the channels.
 
     As in diffusers' CogVideoXImageToVideoPipeline; the picture's latent carries no noise.
     """
 
-    def condition(self, given: InitialFrames, prompt: Prompt) -> Velocity:
+    def prepare(self, initial_frames: InitialFrames, prompt: Prompt) -> Velocity:
         embeds = prompt.prompt_embeds
-        initial = given.initial.to(embeds.dtype)  # (B, 1, C, h, w)
+        initial = initial_frames.latent.to(embeds.dtype)  # (B, 1, C, h, w)
 
         def velocity(noisy: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
             patch = self.transformer.config.patch_size_t or 1
@@ -34,7 +34,7 @@ class ImageToVideo(Denoiser):
                     f"clip.frames such that the latent frames (frames / 4) are a multiple of {patch}",
                 )
             picture = torch.cat([initial, torch.zeros_like(noisy[:, 1:])], dim=1)
-            return predict(self.transformer, torch.cat([noisy, picture], dim=2), embeds, timestep)
+            return predict_velocity(self.transformer, torch.cat([noisy, picture], dim=2), embeds, timestep)
 
         return velocity
 

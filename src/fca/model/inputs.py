@@ -1,17 +1,16 @@
 """What a prediction starts from: a caption and the initial frames, as the frozen networks give them."""
 
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
-class Prompt:
-    """A caption through both frozen text sides.
+class Prompt(NamedTuple):
+    """A batch of captions through both frozen text networks.
 
-    prompt_embeds: T5's (B, l_t, width). text_embeds: BLIP-2's (B, m, width), true text where text_mask (B, m) is.
+    prompt_embeds: T5's (B, l_t, width). text_embeds: BLIP-2's (B, m, width); text_mask (B, m) is true on real tokens.
     """
 
     prompt_embeds: Tensor
@@ -20,26 +19,24 @@ class Prompt:
 
     def joined(self, other: "Prompt") -> "Prompt":
         """Both along the batch."""
-        return Prompt(
-            torch.cat([self.prompt_embeds, other.prompt_embeds]),
-            torch.cat([self.text_embeds, other.text_embeds]),
-            torch.cat([self.text_mask, other.text_mask]),
-        )
+        return Prompt(*(torch.cat(pair) for pair in zip(self, other, strict=True)))
 
-    def to(self, dtype: torch.dtype) -> Self:
+    def rows(self, index: Sequence[int] | slice) -> "Prompt":
+        """Some of the batch; a row may come more than once."""
+        return Prompt(*(part[index] for part in self))
+
+    def to(self, dtype: torch.dtype) -> "Prompt":
         """The embeddings in another precision."""
-        return type(self)(self.prompt_embeds.to(dtype), self.text_embeds.to(dtype), self.text_mask)
+        return Prompt(self.prompt_embeds.to(dtype), self.text_embeds.to(dtype), self.text_mask)
 
 
-@dataclass(frozen=True)
-class InitialFrames:
+class InitialFrames(NamedTuple):
     """The initial frames: their scaled latent and its noise (B, 1, C, h, w), and ViT tokens (B, v, w) of the first."""
 
-    initial: Tensor
-    initial_noise: Tensor
+    latent: Tensor
+    noise: Tensor
     vision: Tensor
 
-    def repeated(self, copies: int) -> Self:
+    def repeated(self, copies: int) -> "InitialFrames":
         """`copies` times along the batch."""
-        initial, noise = (tensor.repeat(copies, 1, 1, 1, 1) for tensor in (self.initial, self.initial_noise))
-        return type(self)(initial, noise, self.vision.repeat(copies, 1, 1))
+        return InitialFrames(*(torch.cat([part] * copies) for part in self))

@@ -9,7 +9,7 @@ from peft import LoraConfig, get_peft_model_state_dict
 from safetensors import SafetensorError, safe_open
 
 from fca.errors import FcaError
-from fca.model.denoiser import Denoiser, Velocity, predict
+from fca.model.denoiser import Denoiser, Velocity, predict_velocity
 from fca.model.inputs import InitialFrames, Prompt
 
 WEIGHTS = "pytorch_lora_weights.safetensors"  # diffusers' own name and format
@@ -55,12 +55,12 @@ def save_lora(transformer: CogVideoXTransformer3DModel, folder: Path) -> None:
     The same weights make the same bytes: diffusers alone writes the names of adapted layers, a set, and the file's
     metadata in an order that changes from time to time.
     """
-    facts = transformer.peft_config["default"].to_dict()
+    settings = transformer.peft_config["default"].to_dict()
     CogVideoXPipeline.save_lora_weights(
         folder,
         transformer_lora_layers=get_peft_model_state_dict(transformer, adapter_name="default"),
         transformer_lora_adapter_metadata={
-            name: sorted(value) if isinstance(value, set) else value for name, value in facts.items()
+            name: sorted(value) if isinstance(value, set) else value for name, value in settings.items()
         },
     )
     _sort_metadata(folder / "pytorch_lora_weights.safetensors")
@@ -78,19 +78,19 @@ def _sort_metadata(path: Path) -> None:
 
 
 class AppendedLatent(Denoiser):
-    """LoRA on a text-to-video base that is given the initial frames as one more latent frame in front of x_t.
+    """LoRA on a text-to-video base that reads the initial frames as an additional latent frame before x_t.
 
-    "We append the latent of the initial frames to the token sequence" (section 4.3): the clean latent takes the first
-    place in time, and the prediction for it is thrown away. The transformer carries low-rank weights already.
+    "We append the latent of the initial frames to the token sequence" (section 4.3): the clean latent comes
+    first in time, and the prediction for it is discarded. The transformer already has low-rank weights.
     """
 
-    def condition(self, given: InitialFrames, prompt: Prompt) -> Velocity:
+    def prepare(self, initial_frames: InitialFrames, prompt: Prompt) -> Velocity:
         embeds = prompt.prompt_embeds
-        initial = given.initial.to(embeds.dtype)  # (B, 1, C, h, w)
+        initial = initial_frames.latent.to(embeds.dtype)  # (B, 1, C, h, w)
 
         def velocity(noisy: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
             together = torch.cat([initial, noisy], dim=1)
-            return predict(self.transformer, together, embeds, timestep)[:, 1:]
+            return predict_velocity(self.transformer, together, embeds, timestep)[:, 1:]
 
         return velocity
 

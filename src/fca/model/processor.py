@@ -1,4 +1,4 @@
-"""What FCA adds to one block of the transformer, and where."""
+"""FCA's addition to one block of the transformer."""
 
 from dataclasses import dataclass, field
 
@@ -12,11 +12,11 @@ from fca.model.text_conditioning import FramePreNorm, FrameWiseTextConditioning
 
 @dataclass(frozen=True)
 class Condition:
-    """What a clip is conditioned on, per layer; all but the last two is made once a video.
+    """The inputs of FCA's attention, per layer; all but the last two are computed once a video.
 
     initial: keys and values of X_init for each layer.
     frames: y_frames (B, f * q, d) for each layer, before the pre-norm; None without frame-wise text conditioning.
-    frame_keys_values: of y_frames for each layer, where no pre-norm makes them depend on the noise level.
+    frame_keys_values: of y_frames for each layer, if no pre-norm makes them depend on the noise level.
     refine: each layer hands y_frames on, refined by its attention ("uniform+R").
     time_embedding: (B, time_width) of the noise level, put in by `denoise` for each call.
     refined: y_frames as each layer after the first receives them, written by the layers during one call.
@@ -32,13 +32,10 @@ class Condition:
 
 
 class FCALayer(nn.Module):
-    """The trained parts of one block: the attention, gamma^i and the pre-norm of its output, where it has its own."""
+    """The trained parts of one block: the attention, its own gamma^i if it has one, and the pre-norm."""
 
     def __init__(
-        self,
-        attention: FCAAttention,
-        conditioning: FrameWiseTextConditioning | None,
-        pre_norm: FramePreNorm | None,
+        self, attention: FCAAttention, conditioning: FrameWiseTextConditioning | None, pre_norm: FramePreNorm | None
     ):
         super().__init__()
         self.attention = attention
@@ -51,10 +48,10 @@ class FCALayer(nn.Module):
 
 
 class FCAProcessor:
-    """Attention processor of one block: the base attention, plus FCA's where a condition is given.
+    """Attention processor of one block: the base attention, plus FCA's where a condition is passed.
 
-    With `record` (a list) in place of a condition, it appends the block's normalised video tokens instead: the
-    layer-wise embeddings of the initial frames. With neither, the base runs bit for bit.
+    With `record` (a list) instead of a condition, it appends the block's normalised video tokens to it: the layer-wise
+    embeddings of the initial frames. With neither, the base runs bit for bit.
 
     Args:
         index: number of the block. layer: what is trained for it.
@@ -64,7 +61,7 @@ class FCAProcessor:
     def __init__(self, index: int, layer: FCALayer, blocks: int | None):
         self.index, self.layer, self.blocks = index, layer, blocks
         self.base = CogVideoXAttnProcessor2_0()
-        self.gates: tuple[Tensor, Tensor] | None = None  # of the block, where `add_after_gate` takes them from it
+        self.gates: tuple[Tensor, Tensor] | None = None  # of the block, set by `add_after_gate`
 
     def __call__(
         self,
@@ -112,9 +109,9 @@ class FCAProcessor:
 def add_after_gate(block: nn.Module, processor: FCAProcessor) -> None:
     """Let the processor's addition bypass the block's gate: h + gate * attention + addition.
 
-    The block multiplies whatever its attention returns by the gate of its first norm. So the norm gives ones in the
-    gate's place, and the processor multiplies the base's part by the gate itself; without a condition the result is
-    the same to the last bit.
+    The block multiplies whatever its attention returns by the gate of its first norm. So the norm returns ones
+    instead of the gate, and the processor multiplies the base's part by the gate itself; without a condition the
+    result is the same to the last bit.
     """
 
     def take_gates(module: nn.Module, args: tuple, output: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -126,7 +123,7 @@ def add_after_gate(block: nn.Module, processor: FCAProcessor) -> None:
 
 
 def add_before_gate(block: nn.Module) -> None:
-    """Undo `add_after_gate`, where another adapter had it."""
+    """Undo `add_after_gate` of another adapter."""
     if (hook := getattr(block, "fca_gate_hook", None)) is not None:
         hook.remove()
         block.fca_gate_hook = None

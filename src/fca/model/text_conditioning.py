@@ -45,13 +45,7 @@ class FrameWiseTextConditioning(nn.Module):
     """
 
     def __init__(
-        self,
-        latent_frames: int,
-        queries_per_frame: int,
-        width: int,
-        vision_width: int,
-        output_width: int,
-        heads: int,
+        self, latent_frames: int, queries_per_frame: int, width: int, vision_width: int, output_width: int, heads: int
     ):
         super().__init__()
         self.latent_frames = latent_frames
@@ -80,7 +74,7 @@ class FrameWiseTextConditioning(nn.Module):
         queries = self.queries.expand(text.shape[0], -1, -1).to(text.dtype)  # (B, f * q, w)
         mask = torch.cat([text_mask.new_ones(queries.shape[:2]), text_mask], dim=1)
         together = torch.cat([queries, text], dim=1)  # (B, f * q + m, w)
-        # Only the queries go on, so only their rows of the self-attention are computed.
+        # Only the queries are used below, so only their rows of the self-attention are computed.
         queries = self.self_attention(queries, together, mask)
         queries = self.cross_attention(queries, vision)
         queries = self.norm(queries + self.feed_forward(queries))

@@ -58,6 +58,6 @@ def activations(
     """Bytes kept for the backward pass, without weights and their copies; `autocast`: bf16, as on a GPU."""
     kept = Kept(model)
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast), NormsInFloat32(), kept.counting():
-        prediction = model.condition(given, prompt)(noisy, timestep)
+        prediction = model.prepare(given, prompt)(noisy, timestep)
     del prediction
     return sum(kept.bytes.values())

@@ -92,7 +92,7 @@ def train(corpus: Corpus, latents: dict[str, Tensor], base: Path, root: Path, st
         prompt = embeds[torch.where(dropped, len(embeds) - 1, captions[rows])].to(place)
         given = InitialFrames(first, torch.zeros_like(first), torch.empty(BATCH, 0, 0))
         with torch.autocast(place.type, torch.bfloat16):
-            predict = model.condition(given, Prompt(prompt, prompt, torch.ones(prompt.shape[:2], dtype=torch.bool)))
+            predict = model.prepare(given, Prompt(prompt, prompt, torch.ones(prompt.shape[:2], dtype=torch.bool)))
             return v_loss(predict(noisy, timestep), velocity)
 
     def save(average: nn.Module, curve: Curve) -> None:

@@ -1,4 +1,4 @@
-"""`model.json`: what an exported model was trained for. With it, the model's folder alone is enough to predict.
+"""`model.json`: what an exported model was trained for. It makes the model's folder sufficient for prediction.
 
 Quick to import: no torch.
 """
@@ -18,6 +18,8 @@ from fca.errors import FcaError
 FILE = "model.json"
 HUB_NAME = r"[\w.-]+/[\w.-]+"
 LARGEST_SEED = 2**32 - 1
+OF_BASE = {"revision", "vision_model", "vision_revision", "text_tokens", "caption_tokens", "t_ref"}
+"""Settings of `base` under their own names"""
 
 
 class ExportedModel(Settings):
@@ -38,36 +40,28 @@ class ExportedModel(Settings):
     t_ref: int = Field(ge=0, lt=1000)
     """Diffusion timestep of the initial frames' reference pass"""
     frames: Positive = Field(multiple_of=4)
-    """Frames of a clip, the given ones included"""
+    """Frames of a clip, including the initial ones"""
     width: Positive = Field(multiple_of=16)
     """Width of a clip in pixels"""
     height: Positive = Field(multiple_of=16)
     """Height of a clip in pixels"""
     resize: Literal["stretch", "crop"]
-    """How pictures of another size come to the clip's"""
+    """How pictures of another size are resized"""
     initial_frames: int | None = Field(ge=1, le=4)
-    """Given frames of a clip; null: one or two"""
+    """Initial frames of a clip; null: one or two"""
     steps: int = Field(gt=0, le=1000)
-    """DDIM steps, where nothing else is asked for"""
+    """Default number of DDIM steps"""
     guidance_scale: float = Field(ge=1)
-    """Weight of classifier-free guidance, where nothing else is asked for; 1 turns it off"""
+    """Default weight of classifier-free guidance; 1 turns it off"""
 
     @classmethod
     def of(cls, config: Config, dataset: str, variant: str) -> Self:
-        """The facts of a variant's model that is trained on a dataset of `config`."""
-        base, clip, sample = config.base_of(variant), config.clip, config.sample
+        """Of a variant's model that is trained on a dataset of `config`."""
+        base, sample = config.base_of(variant), config.sample
         return cls(
             base=base.model,
-            revision=base.revision,
-            vision_model=base.vision_model,
-            vision_revision=base.vision_revision,
-            text_tokens=base.text_tokens,
-            caption_tokens=base.caption_tokens,
-            t_ref=base.t_ref,
-            frames=clip.frames,
-            width=clip.width,
-            height=clip.height,
-            resize=clip.resize,
+            **base.model_dump(include=OF_BASE),
+            **config.clip.model_dump(),
             initial_frames=config.datasets[dataset].initial_frames if config.variant(variant).base == "text" else 1,
             steps=sample.steps,
             guidance_scale=sample.guidance_scale,
@@ -75,9 +69,13 @@ class ExportedModel(Settings):
 
     @classmethod
     def read(cls, folder: str | Path) -> Self:
-        """The facts in a model's folder; `FcaError` names the file that is missing or wrong, and what is wrong."""
+        """Read it from a model's folder.
+
+        Raises:
+            FcaError: the file is missing or invalid.
+        """
         path = Path(folder) / FILE
-        train_again = "train it again, or write the file by hand, as config/pocket-base/adapter/model.json"
+        train_again = "train it again, or write the file manually, as config/pocket-base/adapter/model.json"
         if not Path(folder).is_dir():
             raise FcaError(
                 f"there is no model folder {folder}",
@@ -86,7 +84,7 @@ class ExportedModel(Settings):
         try:
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise FcaError(f"{path} is missing", "a model exported with its facts", train_again) from None
+            raise FcaError(f"{path} is missing", "an exported model with this file", train_again) from None
         except (OSError, UnicodeDecodeError) as error:
             raise FcaError(f"{path} can't be read: {error}", "JSON text", train_again) from None
         except ValidationError as error:
@@ -97,16 +95,16 @@ class ExportedModel(Settings):
             raise FcaError(f"{path}: {wrong}", f"exactly {', '.join(cls.model_fields)}", train_again) from None
 
     def write(self, folder: str | Path) -> None:
-        """Write the facts beside the weights in `folder`."""
+        """Write it next to the weights in `folder`."""
         with write_aside(Path(folder) / FILE) as aside:
             aside.write_text(json.dumps(self.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
 
     def located(self, folder: str | Path, base: str | None = None, vision_model: str | None = None) -> Self:
-        """The same with the frozen networks' folders found; names on the hub stay.
+        """A copy with the frozen networks' folders resolved; names on the hub stay.
 
-        A relative folder is looked for in the working directory, then in the parents of the model's `folder`, from the
-        nearest up. `base` and `vision_model` stand in for the written ones; BLIP-2 is also taken from the folder
-        `vision` of such a base.
+        A relative folder is searched in the working directory, then in the parents of the model's `folder`, nearest
+        first. `base` and `vision_model` replace the stored ones; BLIP-2 is also taken from the folder `vision` of such
+        a base.
 
         Raises:
             FcaError: there is no such folder.
@@ -118,31 +116,27 @@ class ExportedModel(Settings):
             changes |= {"base": base, "revision": None}
         if vision_model is not None and vision_model != self.vision_model:
             changes |= {"vision_model": vision_model, "vision_revision": None}
-        facts = self.model_copy(update=changes)
-        found = {name: _found(name, getattr(facts, name), Path(folder)) for name in ("base", "vision_model")}
-        return facts.model_copy(update=found)
+        exported = self.model_copy(update=changes)
+        found = {name: _found(name, getattr(exported, name), Path(folder)) for name in ("base", "vision_model")}
+        return exported.model_copy(update=found)
 
     def networks(self) -> Base:
         """The frozen networks, as the steps of the workflow name them."""
-        return Base(
-            model=self.base,
-            revision=self.revision,
-            vision_model=self.vision_model,
-            vision_revision=self.vision_revision,
-            text_tokens=self.text_tokens,
-            caption_tokens=self.caption_tokens,
-            t_ref=self.t_ref,
-        )
+        return Base(model=self.base, **self.model_dump(include=OF_BASE))
 
     def check_count(self, count: int) -> None:
-        """`FcaError` where the model can't start from so many given frames."""
+        """Refuse a number of initial frames that the model can't start from.
+
+        Raises:
+            FcaError: it was trained with another number.
+        """
         if self.initial_frames is None:
             fits, wanted = count in (1, 2), "one or two initial frames"
         else:
             fits, wanted = count == self.initial_frames, f"as many as in the model's training: {self.initial_frames}"
         if not fits:
-            given = "1 frame was given" if count == 1 else f"{count} frames were given"
-            raise FcaError(given, wanted, "give the first frames of the video, in order, or the video itself")
+            problem = "1 frame was given" if count == 1 else f"{count} frames were given"
+            raise FcaError(problem, wanted, "give the first frames of the video, in order, or the video itself")
 
     def sampling(self, steps: int | None, guidance_scale: float | None, seed: int) -> tuple[int, float]:
         """DDIM steps and guidance scale: those asked for, or the model's own.

@@ -1,4 +1,4 @@
-"""Weight files of a network: which they are, what they hold, and whether they are the ones that were meant.
+"""Weight files of a network: their names, content and hashes.
 
 A published network is one file or several shards, which an index names (`model.safetensors.index.json`). Names and
 shapes are read from the files' headers, so ten gigabytes are checked in milliseconds; a sha256 reads all of them.
@@ -20,7 +20,7 @@ SAFETENSORS = ("diffusion_pytorch_model.safetensors", "model.safetensors")
 """What diffusers and transformers call a network's weights."""
 PICKLE = "pytorch_model.bin"
 """What transformers called them before safetensors."""
-AGAIN = "fetch the folder again, whole, or make it again"
+AGAIN = "fetch the complete folder again, or rebuild it"
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -102,7 +102,7 @@ def _names(file: safe_open) -> list[str]:
 
 
 def _unpickle(path: Path) -> dict[str, Tensor]:
-    """A pickled state dict, mapped into memory where its format allows it (PyTorch 1.6 and later)."""
+    """A pickled state dict, mapped into memory if its format allows it (PyTorch 1.6 and later)."""
     with path.open("rb") as file:
         zipped = file.read(2) == b"PK"
     state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
@@ -112,7 +112,11 @@ def _unpickle(path: Path) -> dict[str, Tensor]:
 
 
 def check_shapes(folder: Path, expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> None:
-    """`FcaError` that names the tensors of `folder` which are missing, too many or of another shape than expected."""
+    """Compare the tensors of `folder` with the expected ones.
+
+    Raises:
+        FcaError: tensors are missing, unexpected or of another shape; the message names them.
+    """
     missing = sorted(expected.keys() - found.keys())
     extra = sorted(found.keys() - expected.keys())
     wrong = [
@@ -121,21 +125,24 @@ def check_shapes(folder: Path, expected: Mapping[str, tuple[int, ...]], found: M
         if tuple(found[name]) != tuple(expected[name])
     ]
     problems = {"missing": missing, "not expected": extra, "of another size": wrong}
-    told = "; ".join(f"{len(names)} {kind}: {', '.join(names[:3])}" for kind, names in problems.items() if names)
-    if told:
+    summary = "; ".join(f"{len(names)} {kind}: {', '.join(names[:3])}" for kind, names in problems.items() if names)
+    if summary:
         raise FcaError(
-            f"the weights in {folder} are not those of its config.json ({told})",
+            f"the weights in {folder} are not those of its config.json ({summary})",
             f"exactly its {len(expected)} tensors",
-            "fetch config.json and weights of one revision, or make the folder again",
+            "fetch config.json and weights of one revision, or rebuild the folder",
         )
 
 
 def check_sha256(folder: Path, expected: Mapping[str, str], setting: str, only: Set[str] | None = None) -> None:
-    """`FcaError` for the first file of `folder` that hasn't the expected sha256 (path inside the folder -> hash).
+    """Compare files of `folder` with the expected sha256 (path inside the folder -> hash).
 
     Args:
-        setting: where the hashes were given, for the message.
-        only: check files in these sub-folders and leave the others.
+        setting: the name of the setting with the hashes, for the message.
+        only: check only files in these sub-folders.
+
+    Raises:
+        FcaError: a file is missing or has another hash.
     """
     for name, right in expected.items():
         if only is not None and name.split("/")[0] not in only:
@@ -146,7 +153,7 @@ def check_sha256(folder: Path, expected: Mapping[str, str], setting: str, only: 
         found = sha256_file(path)
         if found != right:
             problem = f"{path} has sha256 {found}"
-            raise FcaError(problem, f"{right} ({setting})", "fetch the file again, of the revision that you mean")
+            raise FcaError(problem, f"{right} ({setting})", "fetch the file again, of the intended revision")
 
 
 def _damaged(path: Path, error: Exception) -> FcaError:

@@ -1,4 +1,4 @@
-"""Where frozen networks come from: a folder, or a commit on the hub; whole, or not at all.
+"""Frozen networks, loaded completely or not at all, from a folder or a commit on the hub.
 
 The folders are the published ones: CogVideoX-2B and CogVideoX1.5-5B-I2V in diffusers' layout (transformer, vae,
 text_encoder, tokenizer, scheduler), and BLIP-2 in transformers'. docs/checkpoints.md lists their files.
@@ -25,7 +25,7 @@ SMALL = ("*.json", "*.model", "*.txt")
 VARIANTS = ["*.fp16.*", "*.fp16-*", "*.bf16.*", "*.bf16-*", "*.non_ema.*"]
 """The same weights once more, in another precision: never fetched."""
 CONFIGURATION = {"scheduler": "scheduler_config.json", "tokenizer": "tokenizer_config.json"}
-"""The file that says what a part is, where that isn't `config.json`."""
+"""The configuration file of a part, if it isn't `config.json`."""
 VOCABULARIES = ("tokenizer.json", "spiece.model", "vocab.txt")
 SCHEDULE = (
     "num_train_timesteps",
@@ -43,14 +43,14 @@ SCHEDULE = (
 
 
 def device() -> torch.device:
-    """The GPU where there is one."""
+    """The GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def checkpoint_folder(name: str, revision: str | None, patterns: list[str]) -> Path:
     """The local folder of a checkpoint: `name` itself, or its files matching `patterns` from the hub's cache.
 
-    A name on the hub is allowed without a commit, with a warning that tells the commit which was found.
+    A name on the hub is allowed without a commit; a warning names the commit that was found.
     """
     if Path(name).is_dir():
         return Path(name)
@@ -58,7 +58,7 @@ def checkpoint_folder(name: str, revision: str | None, patterns: list[str]) -> P
         raise FcaError(
             f"the checkpoint folder {name} does not exist",
             "a folder in diffusers' layout, or a hub name such as THUDM/CogVideoX-2b",
-            "mend base.model or base.vision_model in the configuration (the pocket base: `snakemake pocket_base`)",
+            "fix base.model or base.vision_model in the configuration (the pocket base: `snakemake pocket_base`)",
         )
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -69,7 +69,7 @@ def checkpoint_folder(name: str, revision: str | None, patterns: list[str]) -> P
         raise FcaError(
             f"{name} at revision {revision} could not be fetched ({type(error).__name__}: {error})",
             "the checkpoint in the hub's cache, or a network that reaches the hub",
-            "download it where there is a network and give its folder in the configuration",
+            "download it on a machine with a network and name its folder in the configuration",
         ) from error
     if revision is None or not re.fullmatch("[0-9a-f]{40}", revision):
         warnings.warn(
@@ -81,7 +81,7 @@ def checkpoint_folder(name: str, revision: str | None, patterns: list[str]) -> P
 
 
 def base_folder(base: Base, *parts: str) -> Path:
-    """The folder of the CogVideoX checkpoint with the given parts in it (`vae`, `transformer`, ...), hashes checked.
+    """The folder of the CogVideoX checkpoint with these parts in it (`vae`, `transformer`, ...), hashes checked.
 
     Raises:
         FcaError: a part or its configuration is missing, a file has another sha256 than `base.sha256` says, or the
@@ -94,7 +94,7 @@ def base_folder(base: Base, *parts: str) -> Path:
             raise FcaError(
                 f"{folder} has no folder {part}",
                 "a CogVideoX checkpoint in diffusers' layout, complete",
-                "fetch the missing part, or mend base.model",
+                "fetch the missing part, or fix base.model",
             )
         _require(folder / part / CONFIGURATION.get(part, "config.json"))
     check_sha256(folder, base.sha256, "base.sha256", set(parts))
@@ -104,7 +104,7 @@ def base_folder(base: Base, *parts: str) -> Path:
 
 
 def vision_folder(base: Base) -> Path:
-    """The folder of the BLIP-2 checkpoint, hashes checked; its pickle is fetched where it has no safetensors."""
+    """The folder of the BLIP-2 checkpoint, hashes checked; its pickle is fetched only if it has no safetensors."""
     name, revision = base.vision_model, base.vision_revision
     folder = checkpoint_folder(name, revision, [*SMALL, *_weight_patterns(SAFETENSORS[1:])])
     if not any(folder.glob("model*.safetensors")):
@@ -114,7 +114,11 @@ def vision_folder(base: Base) -> Path:
 
 
 def check_scheduler(path: Path) -> None:
-    """`FcaError` where a scheduler's configuration leaves open, or contradicts, what CogVideoX was trained with."""
+    """Check that a scheduler's configuration states what CogVideoX was trained with.
+
+    Raises:
+        FcaError: a setting is missing or differs.
+    """
     config = read_json(path)
     missing = [key for key in SCHEDULE if key not in config]
     if missing:
@@ -135,7 +139,9 @@ def check_weights(kind: Any, folder: Path) -> None:
         FcaError: files are missing or damaged, or weights are missing, left over or of another size.
     """
     if not (folder / "config.json").is_file():
-        raise FcaError(f"{folder} holds no {kind.__name__} (no config.json)", "a complete folder", "mend or remake it")
+        raise FcaError(
+            f"{folder} holds no {kind.__name__} (no config.json)", "a complete folder", "fetch or rebuild it"
+        )
     files = weight_files(folder)
     try:
         with init_empty_weights():
@@ -170,8 +176,8 @@ def load_tokenizer(folder: Path, rows: int) -> Any:
     """The tokenizer in `folder`, which pads and cuts on the right, for a table of `rows` embeddings.
 
     Raises:
-        FcaError: a file is missing or damaged (transformers alone makes an empty tokenizer of such a folder, without
-            a word), or the vocabulary is larger than the table.
+        FcaError: a file is missing or damaged (transformers alone would silently make an empty tokenizer of such a
+            folder), or the vocabulary is larger than the table.
     """
     from transformers import AutoTokenizer
 
@@ -188,7 +194,7 @@ def load_tokenizer(folder: Path, rows: int) -> Any:
         raise FcaError(f"{vocabulary} can't be read ({reason})", "an undamaged tokenizer", AGAIN) from error
     if tokenizer.vocab_size > rows:
         raise FcaError(
-            f"{vocabulary} has {tokenizer.vocab_size} tokens, the embeddings beside it have {rows} rows",
+            f"{vocabulary} has {tokenizer.vocab_size} tokens, its embeddings have {rows} rows",
             "tokenizer and network of one checkpoint",
             AGAIN,
         )
@@ -196,7 +202,11 @@ def load_tokenizer(folder: Path, rows: int) -> Any:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; `FcaError` names the file that is missing or holds none."""
+    """The object in a JSON file.
+
+    Raises:
+        FcaError: the file is missing or holds none.
+    """
     _require(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -222,5 +232,5 @@ def _unusable(kind: Any, folder: Path, error: Exception) -> FcaError:
     return FcaError(
         f"{kind.__name__} can't be loaded from {folder}: {reason}",
         "config.json and undamaged safetensors of the same network",
-        "fetch or make the folder again",
+        "fetch or rebuild the folder",
     )

@@ -9,7 +9,7 @@ import numpy as np
 from fca.report.choose import Choice, choose
 from fca.report.collect import DatasetResult, Frames
 from fca.report.score_file import ClipScore
-from fca.video.write import COLUMNS, Media, write_clip, write_given
+from fca.video.write import COLUMNS, Media, write_clip, write_initial_frames
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _card(
 ) -> Card:
     truth = Tile("truth", "Truth", 0, write_clip(pixels, assets, f"{key}-truth"))
     given = f"{key}-given.webp"
-    write_given(pixels[: dataset.settings.initial_frames], assets / given)
+    write_initial_frames(pixels[: dataset.settings.initial_frames], assets / given)
     predictions: list[Tile] = []
     below: list[Tile | None] = []
     missing: list[str] = []

@@ -1,6 +1,6 @@
 """Prediction: DDIM with classifier-free guidance, as a pipeline in diffusers' style and as a step of the workflow.
 
-Both are imported when first asked for: `fca predict` looks at its files (`fca.sample.media`) before it imports torch.
+Both are imported lazily: `fca predict` checks its files (`fca.sample.media`) before it imports torch.
 """
 
 from importlib import import_module

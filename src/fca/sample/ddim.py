@@ -1,4 +1,4 @@
-"""From conditions to latents: the denoising loop (paper section 3.4, Eq. 2)."""
+"""From initial frames and caption to latents: the denoising loop (paper section 3.4, Eq. 2)."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,7 +14,7 @@ from fca.model import Denoiser, InitialFrames, Prompt
 def predict_latents(
     denoiser: Denoiser,
     scheduler: CogVideoXDDIMScheduler,
-    given: InitialFrames,
+    initial_frames: InitialFrames,
     prompt: Prompt,
     empty: Prompt,
     noise: Tensor,
@@ -26,12 +26,14 @@ def predict_latents(
 
     Guidance follows Eq. 2: guidance_scale * v(caption) + (1 - guidance_scale) * v(empty caption); the initial frames
     are kept in both branches, which run as one batch. A scale of 1 runs the caption's branch alone. What doesn't
-    depend on the noise level is computed once (`Denoiser.condition`).
+    depend on the noise level is computed once (`Denoiser.prepare`).
     """
     guided = guidance_scale != 1
     dtype = denoiser.transformer.dtype
     copies = 2 if guided else 1
-    velocity_of = denoiser.condition(given.repeated(copies), (empty.joined(prompt) if guided else prompt).to(dtype))
+    velocity_of = denoiser.prepare(
+        initial_frames.repeated(copies), (empty.joined(prompt) if guided else prompt).to(dtype)
+    )
     scheduler.set_timesteps(steps, device=noise.device)
     latents = noise.float() * scheduler.init_noise_sigma
     timesteps = scheduler.timesteps[:steps]  # rounding gives diffusers one too many, -1, for some numbers of steps

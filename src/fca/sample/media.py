@@ -1,37 +1,35 @@
-"""Files on both sides of a prediction: pictures or a video in, a video or a folder of pictures out.
+"""Input files of a prediction, and checks of its output file.
 
-Quick to import: no torch. What can't be read or written is refused here, before any network is loaded.
+Quick to import: no torch. Unusable files are refused here, before any network is loaded.
 """
 
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from fca.artifacts.atomic import write_aside
 from fca.errors import FcaError
 from fca.pretrained.exported import ExportedModel
 from fca.sample.picture import rgb
 from fca.video.decode import MAX_PIXELS, ClipError, read_frames
-from fca.video.write import FRAMES_PER_SECOND, write_coded, write_webm
+from fca.video.write import WRITERS
 
 PICTURES = ("JPEG", "PNG", "WEBP")
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 READABLE = "JPEG, PNG or WebP pictures, or one video (MP4, WebM, GIF, ...)"
-FRAME = "frame_{:04d}.png"
 FASTEST = 60
 
 
-def read_start(paths: Sequence[Path], facts: ExportedModel) -> list[np.ndarray]:
+def read_start(paths: Sequence[Path], exported: ExportedModel) -> list[np.ndarray]:
     """The initial frames, each (H, W, 3) uint8 RGB of its own size, from pictures in order or the start of one video.
 
-    Of a video, as many frames are taken as the model was trained with, one where it takes one or two.
+    A video gives as many frames as the model was trained with, or one if the model takes one or two.
 
     Raises:
-        FcaError: a file is missing or broken or neither, or their number isn't the model's.
+        FcaError: a file is missing, corrupt or of another kind, or their number isn't the model's.
     """
     for path in paths:
         _check_name(path)
@@ -42,16 +40,20 @@ def read_start(paths: Sequence[Path], facts: ExportedModel) -> list[np.ndarray]:
             raise FcaError(f"{path}: the file is empty", READABLE)
     pictures = [_open_picture(path) is not None for path in paths]
     if all(pictures):
-        facts.check_count(len(paths))
+        exported.check_count(len(paths))
         return [read_picture(path) for path in paths]
     if len(paths) > 1:
         other = paths[pictures.index(False)]
-        raise FcaError(f"{other}: it is no picture, and a video must be the only file given", READABLE)
-    return read_video_start(paths[0], facts.initial_frames or 1)
+        raise FcaError(f"{other}: it is no picture, and a video must be the only file", READABLE)
+    return read_video_start(paths[0], exported.initial_frames or 1)
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """A JPEG, PNG or WebP as (H, W, 3) uint8 RGB, see `fca.sample.picture.rgb`; `FcaError` names what is wrong."""
+    """A JPEG, PNG or WebP as (H, W, 3) uint8 RGB, see `fca.sample.picture.rgb`.
+
+    Raises:
+        FcaError: it isn't one, is too large, is animated or damaged.
+    """
     image = _open_picture(path)
     if image is None:
         raise FcaError(f"{path}: it is no picture that can be read", READABLE)
@@ -70,7 +72,11 @@ def read_picture(path: Path) -> np.ndarray:
 
 
 def read_video_start(path: Path, count: int) -> list[np.ndarray]:
-    """The first `count` frames of a video, each (H, W, 3) uint8; `FcaError` where it is broken or too short."""
+    """The first `count` frames of a video, each (H, W, 3) uint8.
+
+    Raises:
+        FcaError: the video is corrupt or too short.
+    """
     try:
         return list(read_frames(path, range(count)))
     except ClipError as error:
@@ -79,11 +85,11 @@ def read_video_start(path: Path, count: int) -> list[np.ndarray]:
 
 
 def check_out(path: Path, read: Sequence[Path] = ()) -> None:
-    """Refuse what `write_video` can't write, or what it would destroy; nothing is left behind.
+    """Refuse a path that `write_video` can't write or would destroy; nothing is left behind.
 
     Raises:
-        FcaError: another suffix, a folder that holds other things than frames, a folder that can't be written to, or
-            a file of `read`.
+        FcaError: the suffix is unknown, the folder holds other files than frames or isn't writable, or the path is one
+            of `read`.
     """
     _check_name(path)
     suffix, kinds = path.suffix.lower(), f"{', '.join(WRITERS)}, or a name without a suffix: a folder of PNGs"
@@ -105,48 +111,17 @@ def check_out(path: Path, read: Sequence[Path] = ()) -> None:
 
 
 def check_rate(frames_per_second: int) -> None:
-    """`FcaError` for a rate that players don't follow."""
+    """Refuse a frame rate that players don't follow.
+
+    Raises:
+        FcaError: it isn't from 1 to `FASTEST`.
+    """
     if not 1 <= frames_per_second <= FASTEST:
         raise FcaError(f"{frames_per_second} frames in a second", f"a whole number from 1 to {FASTEST}")
 
 
-def write_video(frames: np.ndarray, path: Path, frames_per_second: int = FRAMES_PER_SECOND) -> None:
-    """Write (F, H, W, 3) uint8 as the suffix of `path` says, whole or not at all; check with `check_out` before.
-
-    MP4 (H.264) and WebM (VP9) lose a little, GIF has 256 colours, PNGs (`frame_0000.png`, ...) are exact.
-    """
-    with write_aside(path) as aside:
-        WRITERS.get(path.suffix.lower(), _write_pngs)(frames, aside, frames_per_second)
-
-
-def _write_mp4(frames: np.ndarray, path: Path, frames_per_second: int) -> None:
-    options = {"crf": "16", "preset": "medium"}
-    write_coded(frames, path, "mp4", "libx264", options, frames_per_second)
-
-
-def _write_gif(frames: np.ndarray, path: Path, frames_per_second: int) -> None:
-    """One palette for all frames, so that colours don't flicker."""
-    palette = Image.fromarray(np.concatenate(list(frames))).quantize(256)
-    pictures = [Image.fromarray(frame).quantize(palette=palette) for frame in frames]
-    duration = round(1000 / frames_per_second)
-    pictures[0].save(path, "GIF", save_all=True, append_images=pictures[1:], duration=duration, loop=0)
-
-
-def _write_pngs(frames: np.ndarray, path: Path, _: int) -> None:
-    path.mkdir()
-    for number, frame in enumerate(frames):
-        Image.fromarray(frame).save(path / FRAME.format(number))
-
-
-WRITERS: dict[str, Callable[[np.ndarray, Path, int], None]] = {
-    ".mp4": _write_mp4,
-    ".webm": write_webm,
-    ".gif": _write_gif,
-}
-
-
 def _open_picture(path: Path) -> Image.Image | None:
-    """The picture, not yet decoded; None where it is none of the formats."""
+    """The picture, not yet decoded; None if it has none of the formats."""
     try:
         return Image.open(path, formats=PICTURES)
     except UnidentifiedImageError:
@@ -158,7 +133,7 @@ def _open_picture(path: Path) -> Image.Image | None:
 
 
 def _check_name(path: Path) -> None:
-    """`FcaError` for a name that no file can have: too long, or with a zero byte."""
+    """Refuse a name that no file can have: too long, or with a zero byte."""
     try:
         path.stat()
     except FileNotFoundError:
@@ -168,7 +143,7 @@ def _check_name(path: Path) -> None:
 
 
 def _check_writable(path: Path) -> None:
-    """Make a nameless file where `path` will be, or where its missing parents will: permissions alone don't tell."""
+    """Create a nameless file next to `path` or its first missing parent: permission bits alone aren't reliable."""
     parent = next(folder for folder in path.absolute().parents if folder.exists())
     try:
         with tempfile.TemporaryFile(dir=parent):

@@ -1,4 +1,4 @@
-"""A picture of any size and kind -> the pixels of a model's frame."""
+"""Pictures of any size and kind as pixels of a model's frame."""
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -12,8 +12,8 @@ UNUSABLE = ("I", "F", "LAB", "HSV")
 def rgb(picture: object) -> np.ndarray:
     """A Pillow picture or an array -> (H, W, 3) uint8 RGB.
 
-    A picture is turned as its EXIF data says; grey, palette, CMYK and 16-bit grey become RGB; what is transparent
-    becomes white. An array must be (H, W, 3) uint8 already: what else its numbers mean is not guessed.
+    A picture is rotated as its EXIF data says; grey, palette, CMYK and 16-bit grey become RGB; transparency becomes
+    white. An array must be (H, W, 3) uint8 already: other meanings aren't guessed.
 
     Raises:
         FcaError: it is something else.

@@ -36,13 +36,9 @@ class FCAPipeline:
     """
 
     def __init__(
-        self,
-        encoders: Encoders,
-        denoiser: Denoiser,
-        scheduler: CogVideoXDDIMScheduler,
-        facts: ExportedModel,
+        self, encoders: Encoders, denoiser: Denoiser, scheduler: CogVideoXDDIMScheduler, exported: ExportedModel
     ):
-        self.encoders, self.denoiser, self.scheduler, self.facts = encoders, denoiser, scheduler, facts
+        self.encoders, self.denoiser, self.scheduler, self.exported = encoders, denoiser, scheduler, exported
 
     @classmethod
     def from_pretrained(
@@ -58,19 +54,19 @@ class FCAPipeline:
             model: folder of an exported model with its `model.json`, as `fca train` writes it.
             base: folder or hub name of the CogVideoX checkpoint; by default the one in `model.json`, a relative folder
                 from the working directory or from a folder above the model's.
-            vision_model: folder or hub name of the BLIP-2 checkpoint; by default the folder `vision` of a given
-                `base`, else the one in `model.json`.
+            vision_model: folder or hub name of the BLIP-2 checkpoint; by default the folder `vision` of the
+                argument `base`, else the one in `model.json`.
             precision: fp32, bf16 or fp16.
 
         Raises:
-            FcaError: a folder or file is missing or doesn't fit.
+            FcaError: a folder or file is missing, or doesn't fit the others.
         """
         if precision not in DTYPES:
             raise FcaError(f"the precision is {precision!r}", f"one of {', '.join(DTYPES)}")
         names = [None if name is None else str(name) for name in (base, vision_model)]
-        facts = ExportedModel.read(model).located(model, *names)
-        denoiser, scheduler = load_denoiser(facts.networks(), Path(model), precision)
-        return cls(Encoders(facts.networks(), precision), denoiser, scheduler, facts)
+        exported = ExportedModel.read(model).located(model, *names)
+        denoiser, scheduler = load_denoiser(exported.networks(), Path(model), precision)
+        return cls(Encoders(exported.networks(), precision), denoiser, scheduler, exported)
 
     def __call__(
         self,
@@ -87,7 +83,7 @@ class FCAPipeline:
         Args:
             frames: the initial frames, as many as the model was trained with: Pillow pictures or arrays (H, W, 3)
                 uint8 of any size, resized by the model's own rule.
-            prompt: what happens. What the model doesn't read of a long one is warned of; an empty one is allowed.
+            prompt: what happens; may be empty. A warning tells what the model doesn't read of a long one.
             negative_prompt: the caption of the unconditional branch.
             num_inference_steps: DDIM steps; by default the model's own (`model.json`).
             guidance_scale: weight of the prompt, 1 turns guidance off; by default the model's own.
@@ -95,31 +91,35 @@ class FCAPipeline:
             progress: show a bar over the steps.
 
         Raises:
-            FcaError: a frame, their number, a prompt or a setting is not of this kind.
+            FcaError: a frame, their number, a prompt or a setting is invalid.
         """
-        steps, guidance = self.facts.sampling(num_inference_steps, guidance_scale, seed)
+        steps, guidance = self.exported.sampling(num_inference_steps, guidance_scale, seed)
         pixels = self._pixels(frames)  # (1, k, H, W, 3)
         for caption in (prompt, negative_prompt):
             self._check_prompt(caption)
+
+        # Encode the initial frames and the captions.
         random = generator(seed, "predict")
         alone = isinstance(self.denoiser, ImageToVideo)  # such a base starts from one picture
         scale = self.encoders.initial_scaling_factor(alone)
         mean, logvar = self.encoders.posterior(pixels[:, :1] if alone else pixels)
         initial = draw_posterior(mean[0].numpy(), logvar[0].numpy(), random, scale)[None]
-        latent_frames = self.facts.frames // self.encoders.vae.config.temporal_compression_ratio
-        place = self.denoiser.transformer.device
-        given = InitialFrames(
-            initial.to(place),
-            torch.randn(initial.shape, generator=random).to(place),
-            self.encoders.blip2.image_features(pixels[:, 0]).float().to(place),
+        latent_frames = self.exported.frames // self.encoders.vae.config.temporal_compression_ratio
+        device = self.denoiser.transformer.device
+        initial_frames = InitialFrames(
+            initial.to(device),
+            torch.randn(initial.shape, generator=random).to(device),
+            self.encoders.blip2.image_features(pixels[:, 0]).float().to(device),
         )
-        noise = torch.randn((1, latent_frames, *initial.shape[2:]), generator=random).to(place)
+        prompts = Prompt(*(part.to(device) for part in self.encoders.captions([prompt, negative_prompt])))
+
+        noise = torch.randn((1, latent_frames, *initial.shape[2:]), generator=random).to(device)
         latents = predict_latents(
             self.denoiser,
             self.scheduler,
-            given,
-            self._prompt(prompt),
-            self._prompt(negative_prompt),
+            initial_frames,
+            prompts.rows([0]),
+            prompts.rows([1]),
             noise,
             steps,
             guidance,
@@ -130,16 +130,17 @@ class FCAPipeline:
     def _pixels(self, frames: Sequence[Frame]) -> torch.Tensor:
         """Frames of any size -> (1, k, H, W, 3) uint8 at the model's size."""
         if isinstance(frames, Image.Image | str | Path) or not isinstance(frames, Sequence | np.ndarray):
-            given = type(frames).__name__
-            raise FcaError(f"frames is a {given}", "a list of pictures: frames=[Image.open('start.png')]")
+            raise FcaError(
+                f"frames is a {type(frames).__name__}", "a list of pictures: frames=[Image.open('start.png')]"
+            )
         if isinstance(frames, np.ndarray) and frames.ndim != 4:
             raise FcaError(f"frames is an array of shape {frames.shape}", "(k, H, W, 3), or a list of pictures")
-        self.facts.check_count(len(frames))
-        size = (self.facts.width, self.facts.height, self.facts.resize)
+        self.exported.check_count(len(frames))
+        size = (self.exported.width, self.exported.height, self.exported.resize)
         return torch.from_numpy(np.stack([fitted(rgb(frame), *size) for frame in frames]))[None]
 
     def _check_prompt(self, caption: str) -> None:
-        """Warn of a caption that T5's or BLIP-2's side of the text cuts off, with the part that is read."""
+        """Warn if T5 or BLIP-2 truncates the caption, and name the part that is read."""
         if not isinstance(caption, str):
             raise FcaError(f"a prompt is a {type(caption).__name__}", "text")
         t5 = ("T5", self.encoders.tokenizer, self.encoders.text_tokens)
@@ -151,12 +152,3 @@ class FCAPipeline:
                 warnings.warn(
                     f"the prompt is cut off: {name} reads {limit} of its {count} tokens, {part!r}", stacklevel=3
                 )
-
-    def _prompt(self, caption: str) -> Prompt:
-        return encode_prompt(self.encoders, [caption], self.denoiser.transformer.device)
-
-
-def encode_prompt(encoders: Encoders, captions: list[str], place: torch.device) -> Prompt:
-    """Captions through both text sides."""
-    text_embeds, text_mask = encoders.blip2.text_embeddings(captions, encoders.caption_tokens)
-    return Prompt(encoders.prompt(captions).to(place), text_embeds.to(place), text_mask.to(place))

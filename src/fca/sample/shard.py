@@ -12,15 +12,13 @@ from fca.artifacts.manifest import Manifest, made_by
 from fca.artifacts.shards import Shard, write_shard
 from fca.config import Config, Layout
 from fca.data.tabletop import opposite_caption
-from fca.encode.networks import Encoders
 from fca.encode.vae import decode, load_vae
 from fca.errors import FcaError
 from fca.model import Denoiser, InitialFrames, Prompt
 from fca.model.build import load_denoiser
 from fca.model.diffusion import draw_posterior
-from fca.pretrained.load import device
 from fca.sample.ddim import predict_latents
-from fca.sample.pipeline import encode_prompt
+from fca.sample.prompts import encoded_prompts, prompts_of
 from fca.seeds import generator, seed_of
 
 
@@ -30,32 +28,28 @@ def sample(config: Config, dataset: str, variant: str, kind: str, shard: int) ->
     `kind` is "validation" (the clips' own captions) or "opposite" (captions that ask for the opposite motion, on the
     same initial frames and from the same noise). A clip's random numbers depend on `config.seed`, the dataset and the
     clip's id alone, so shards and batches of any size and order give the same videos.
+
+    Raises:
+        FcaError: the variant predicts nothing, or its latents or networks are missing or damaged.
     """
-    layout, settings = Layout(config), config.sample
+    layout = Layout(config)
     if config.variant(variant).prediction != "model":
         raise FcaError(f"the variant {variant} predicts nothing", "a variant with prediction: model")
     source_path = layout.latents(dataset, "validation", shard, config.variant(variant).base)
-    networks = load_networks(config, dataset, variant)
     with Shard(source_path, kind="latents") as source:
-        parents = {str(source_path.relative_to(layout.root)): source.manifest.sha256}
-        captions = source.captions
-        rows, prompts = source["prompt"][:], stored_prompts(source)
+        # Encode other captions before the networks that predict are loaded.
         if kind == "opposite":
             captions = [opposite_caption(caption) for caption in source.captions]
-            encoders = Encoders(config.base_of(variant), settings.precision)
-            prompts = encode_prompt(encoders, ["", *captions], device())
-            rows = np.arange(1, len(captions) + 1)
-        frames = predict_clips(
-            config,
-            dataset,
-            networks,
-            source,
-            range(len(source)),
-            take(prompts, rows),
-            take(prompts, np.zeros(1, dtype=np.int64)),
-            f"sample {dataset} {variant} {kind} {shard}",
-        )
+            prompts, empty = encoded_prompts(config, variant, captions)
+        else:
+            captions = source.captions
+            prompts, empty = prompts_of(source)
+        networks = load_networks(config, dataset, variant)
+
+        title = f"sample {dataset} {variant} {kind} {shard}"
+        frames = predict_clips(config, dataset, networks, source, range(len(source)), prompts, empty, title)
         seeds = [seed_of(config.seed, "sample", dataset, id) for id in source.ids]
+        parents = {str(source_path.relative_to(layout.root)): source.manifest.sha256}
         return write_shard(
             layout.samples(dataset, variant, kind, shard),
             "samples",
@@ -67,24 +61,28 @@ def sample(config: Config, dataset: str, variant: str, kind: str, shard: int) ->
         )
 
 
-class Networks(NamedTuple):
-    """What predicts a variant's clips."""
+class SamplingNetworks(NamedTuple):
+    """The networks that predict a variant's clips."""
 
     denoiser: Denoiser
     scheduler: CogVideoXDDIMScheduler
     vae: AutoencoderKLCogVideoX
 
 
-def load_networks(config: Config, dataset: str, variant: str) -> Networks:
-    """The variant's networks, its trained model among them where it has one; `FcaError` where that is missing."""
+def load_networks(config: Config, dataset: str, variant: str) -> SamplingNetworks:
+    """The variant's networks, including its trained model if it has one.
+
+    Raises:
+        FcaError: a network is missing or damaged.
+    """
     base, precision = config.base_of(variant), config.sample.precision
     model = Layout(config).model(dataset, variant) if config.variant(variant).trained else None
     denoiser, scheduler = load_denoiser(base, model, precision)
-    return Networks(denoiser, scheduler, load_vae(base, precision))
+    return SamplingNetworks(denoiser, scheduler, load_vae(base, precision))
 
 
 def model_parent(layout: Layout, dataset: str, variant: str) -> dict[str, str]:
-    """The trained model as a manifest's parent; nothing where the variant has none."""
+    """The trained model as a manifest's parent; empty for a variant without one."""
     if not layout.config.variant(variant).trained:
         return {}
     manifest = layout.model_manifest(dataset, variant)
@@ -94,7 +92,7 @@ def model_parent(layout: Layout, dataset: str, variant: str) -> dict[str, str]:
 def predict_clips(
     config: Config,
     dataset: str,
-    networks: Networks,
+    networks: SamplingNetworks,
     source: Shard,
     rows: Sequence[int],
     prompts: Prompt,
@@ -108,13 +106,14 @@ def predict_clips(
     settings, frames = config.sample, []
     for start in tqdm(range(0, len(rows), settings.batch_size), desc=title, unit="batch"):
         batch = rows[start : start + settings.batch_size]
-        given, noise = starting_point(config, dataset, source, batch, networks.denoiser.transformer.device)
+        device = networks.denoiser.transformer.device
+        initial_frames, noise = starting_point(config, dataset, source, batch, device)
         latents = predict_latents(
             networks.denoiser,
             networks.scheduler,
-            given,
-            take(prompts, np.arange(start, start + len(batch))),
-            take(empty, np.zeros(len(batch), dtype=np.int64)),
+            initial_frames,
+            prompts.rows(slice(start, start + len(batch))),
+            empty.rows([0] * len(batch)),
             noise,
             settings.steps,
             settings.guidance_scale,
@@ -124,29 +123,13 @@ def predict_clips(
 
 
 def joined(config: Config, parts: Sequence[np.ndarray]) -> np.ndarray:
-    """The clips of all parts, (n, F, H, W, 3) uint8, where there may be none."""
+    """The clips of all parts, (n, F, H, W, 3) uint8; there may be none."""
     clip = config.clip
     return np.concatenate(parts) if parts else np.empty((0, clip.frames, clip.height, clip.width, 3), np.uint8)
 
 
-def stored_prompts(source: Shard) -> Prompt:
-    """The caption tables of a latents shard; row 0 is the empty caption."""
-    place = device()
-    return Prompt(
-        torch.from_numpy(source["prompt_embeds"][:]).float().to(place),
-        torch.from_numpy(source["text_embeds"][:]).float().to(place),
-        torch.from_numpy(source["text_mask"][:]).to(place),
-    )
-
-
-def take(prompts: Prompt, rows: np.ndarray) -> Prompt:
-    """Rows of a table of captions, as a batch."""
-    index = torch.from_numpy(np.asarray(rows, dtype=np.int64)).to(prompts.prompt_embeds.device)
-    return Prompt(prompts.prompt_embeds[index], prompts.text_embeds[index], prompts.text_mask[index])
-
-
 def starting_point(
-    config: Config, dataset: str, source: Shard, batch: Sequence[int], place: torch.device
+    config: Config, dataset: str, source: Shard, batch: Sequence[int], device: torch.device
 ) -> tuple[InitialFrames, torch.Tensor]:
     """Initial latents, their noise, ViT features, and the noise to start from, each clip from its own generator."""
     initial, initial_noise, noise = [], [], []
@@ -158,5 +141,5 @@ def starting_point(
         channels, latent_frames, *size = source["mean"].shape[1:]
         noise.append(torch.randn((latent_frames, channels, *size), generator=random))
     vision = torch.from_numpy(np.stack([source["vision"][row] for row in batch])).float()
-    given = InitialFrames(torch.stack(initial).to(place), torch.stack(initial_noise).to(place), vision.to(place))
-    return given, torch.stack(noise).to(place)
+    latents, latent_noise = torch.stack(initial).to(device), torch.stack(initial_noise).to(device)
+    return InitialFrames(latents, latent_noise, vision.to(device)), torch.stack(noise).to(device)

@@ -20,11 +20,11 @@ from fca.report.page import environment, source_hash
 from fca.score.pairs import Pairs, with_given_frames
 from fca.study.files import KEY_NAME, Clip, Item, Key
 from fca.study.order import sha256, shuffled
-from fca.video.write import FRAMES_PER_SECOND, is_lossless, tiled, write_coded, write_picture
+from fca.video.write import FRAMES_PER_SECOND, is_lossless, tiled, write_mp4, write_picture
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("sha256.js", "order.js", "player.js", "study.js")
-MP4 = {"crf": "14", "preset": "medium"}  # clips too large for a lossless sheet; H.264, since every phone plays it
+CRF = 14  # of MP4s of clips too large for a lossless sheet; H.264, since every phone plays it
 MIME = {"sheet": "image/webp", "mp4": "video/mp4"}
 NAME_LENGTH = 12  # hexadecimal digits of an item's or a clip's opaque name
 
@@ -162,7 +162,7 @@ def _encoded(frames: np.ndarray, kind: str) -> bytes:
         if kind == "sheet":
             write_picture(tiled(frames), path)
         else:
-            write_coded(frames, path, "mp4", "libx264", MP4, FRAMES_PER_SECOND)
+            write_mp4(frames, path, crf=CRF)
         return path.read_bytes()
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: one file each, written aside, fsynced and renamed; which ones are kept."""
+"""Checkpoints of a run, one file each, written aside, fsynced and renamed; and the retention policy."""
 
 import errno
 import json
@@ -17,82 +17,86 @@ from fca.artifacts.atomic import write_aside
 from fca.errors import FcaError
 from fca.runs.folder import checkpoints
 
-FACTS = "checkpoints.json"
+INFO = "checkpoints.json"
 DAMAGED = (
     *(RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError, NotImplementedError),
     *(pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error),
 )
-"""What torch and zipfile raise on a truncated or altered file; others (no memory, no permission) are not the file's."""
+"""Errors of torch and zipfile on a truncated or altered file; others (memory, permissions) don't blame the file."""
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What decides whether a checkpoint is kept."""
+class CheckpointInfo:
+    """The properties that decide whether a checkpoint is kept."""
 
     step: int
     seconds: float
-    """Time trained until then, over all interruptions."""
+    """Time trained so far, over all interruptions."""
     loss: float | None
     """Smoothed loss at that step (`fca.train.progress.Smoothed`)."""
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Which checkpoints are kept: the newest, one of every so many hours of training, the one of the lowest loss."""
+class Retention:
+    """Retention policy: the newest checkpoints, one per `every_hours` of training, the one of the lowest loss."""
 
     newest: int = 2
     every_hours: float | None = None
     best: bool = False
 
-    def steps(self, facts: Sequence[Facts]) -> set[int]:
-        """Those to keep, of all there are. A pure function: the time is in the facts.
+    def steps(self, checkpoints: Sequence[CheckpointInfo]) -> set[int]:
+        """The steps to keep. A pure function, since the infos hold the time.
 
-        Of each period of `every_hours` after the first its earliest checkpoint is kept; of equal losses the earliest.
+        The earliest checkpoint of each period of `every_hours` but the first is kept; of equal losses the earliest.
         """
-        ordered = sorted(facts, key=lambda fact: fact.step)
-        kept = {fact.step for fact in ordered[-self.newest :]}
+        ordered = sorted(checkpoints, key=lambda info: info.step)
+        kept = {info.step for info in ordered[-self.newest :]}
         if self.every_hours is not None:
             period = 0
-            for fact in ordered:
-                if (own := int(fact.seconds // (3600 * self.every_hours))) > period:
-                    kept.add(fact.step)
+            for info in ordered:
+                if (own := int(info.seconds // (3600 * self.every_hours))) > period:
+                    kept.add(info.step)
                     period = own
         if self.best:
-            losses = [(fact.loss, fact.step) for fact in ordered if fact.loss is not None]
+            losses = [(info.loss, info.step) for info in ordered if info.loss is not None]
             kept |= {step for _, step in sorted(losses)[:1]}
         return kept
 
 
 def checkpoint_path(run: Path, step: int) -> Path:
-    """The file of the state after `step` optimizer steps."""
+    """The checkpoint after `step` optimizer steps."""
     return run / f"checkpoint-{step:07d}.pt"
 
 
-def save_checkpoint(run: Path, state: Mapping[str, Any], kept: Kept | None = None) -> None:
-    """Write a state, which has `step`, `seconds` and `smoothed`; then, and only then, remove what isn't to be kept.
+def save_checkpoint(run: Path, state: Mapping[str, Any], retention: Retention | None = None) -> None:
+    """Write a state, which has `step`, `seconds` and `smoothed`; only then remove what the policy doesn't keep.
 
     Raises:
-        FcaError: no room on the disk; every older checkpoint is still there.
+        FcaError: the disk is full; every older checkpoint is still there.
     """
     step = int(state["step"])
     with write_aside(checkpoint_path(run, step)) as aside, aside.open("wb") as file:  # a path would hide a full disk
         torch.save(dict(state), file)
-    facts = _facts(run) | {step: Facts(step, float(state["seconds"]), state["smoothed"])}
+
+    # Ask the policy, including checkpoints written just before a kill.
+    infos = _noted(run) | {step: CheckpointInfo(step, float(state["seconds"]), state["smoothed"])}
     there = checkpoints(run)
-    facts = {number: facts.get(number) or _read_facts(number, path) for number, path in there.items()}
-    remaining = (kept or Kept()).steps(list(facts.values()))
-    with write_aside(run / FACTS) as aside:
-        aside.write_text(json.dumps([asdict(facts[number]) for number in sorted(remaining)], indent=1) + "\n")
+    infos = {number: infos.get(number) or _read_info(number, path) for number, path in there.items()}
+    remaining = (retention or Retention()).steps(list(infos.values()))
+
+    # Note what stays, then remove the rest.
+    with write_aside(run / INFO) as aside:
+        aside.write_text(json.dumps([asdict(infos[number]) for number in sorted(remaining)], indent=1) + "\n")
     for number, path in there.items():
         if number not in remaining:
             path.unlink()
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """A state, tensors and plain values only, once every checksum in the file is found right.
+    """A state of tensors and plain values, after every checksum in the file was verified.
 
     Raises:
-        One of `DAMAGED`: torch alone would hand out altered tensors in silence.
+        DAMAGED: one of these. Without the checksums torch would silently return altered tensors.
     """
     with zipfile.ZipFile(path) as archive:
         if (bad := archive.testzip()) is not None:
@@ -101,10 +105,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def load_newest(run: Path) -> dict[str, Any] | None:
-    """The newest checkpoint that is whole, or None where the run has none. Damaged newer ones are renamed, and told of.
+    """The newest undamaged checkpoint, or None if the run has none. Damaged newer ones are renamed and reported.
 
     Raises:
-        FcaError: there are checkpoints, and none can be read.
+        FcaError: there are checkpoints, but none can be read.
     """
     paths = checkpoints(run)
     damaged: list[Path] = []
@@ -116,14 +120,16 @@ def load_newest(run: Path) -> dict[str, Any] | None:
                 raise FcaError(  # the disk's, not the file's
                     f"{path}: {error.strerror}",
                     "a checkpoint on a disk that works, which this user may read",
-                    "mend that, then run the same command again; or remove the file to go on from the one before",
+                    "fix the disk, then run the same command again; or remove the file to continue from the one before",
                 ) from error
             print(f"DAMAGED: {path} ({type(error).__name__}: {error}); trying the one before it", flush=True)
             damaged.append(path)
             continue
-        for other in damaged:  # so that it isn't counted as one of the newest
+
+        for other in damaged:  # so that the policy doesn't count it
             other.rename(other.with_suffix(".damaged"))
         return state
+
     if paths:
         raise FcaError(
             f"none of the {len(paths)} checkpoints in {run} can be read",
@@ -133,19 +139,19 @@ def load_newest(run: Path) -> dict[str, Any] | None:
     return None
 
 
-def _read_facts(step: int, path: Path) -> Facts:
-    """From the checkpoint itself, whose tensors stay on the disk: of one that was written just before a kill."""
+def _read_info(step: int, path: Path) -> CheckpointInfo:
+    """Read from the checkpoint itself, without its tensors: it was written just before a kill."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        return Facts(step, float(state["seconds"]), state["smoothed"])
+        return CheckpointInfo(step, float(state["seconds"]), state["smoothed"])
     except (*DAMAGED, OSError):
-        return Facts(step, 0.0, None)
+        return CheckpointInfo(step, 0.0, None)
 
 
-def _facts(run: Path) -> dict[int, Facts]:
-    """What was noted of the checkpoints that are kept; nothing where the note is missing or damaged."""
+def _noted(run: Path) -> dict[int, CheckpointInfo]:
+    """The noted infos of the kept checkpoints; empty if the note is missing or damaged."""
     try:
-        found = [Facts(**entry) for entry in json.loads((run / FACTS).read_text())]
+        found = [CheckpointInfo(**entry) for entry in json.loads((run / INFO).read_text())]
     except (OSError, ValueError, TypeError):
         return {}
-    return {fact.step: fact for fact in found}
+    return {info.step: info for info in found}

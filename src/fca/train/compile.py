@@ -10,10 +10,10 @@ SAME_IN_EVERY_LAYER = (CogVideoXLayerNormZero, FeedForward, FCAAttention)
 
 
 def compile_layers(denoiser: Denoiser, backend: str = "inductor") -> None:
-    """Compile the adaptive norms, feed-forwards and FCA attentions; names of weights and results stay.
+    """Compile the adaptive norms, feed-forwards and FCA attentions; weights keep their names.
 
-    Not whole blocks: a block is handed a list that holds something for every layer, and torch would compile it anew
-    for each. These parts see tensors alone, so their few graphs serve all layers.
+    Whole blocks don't work: a block receives a list with something for every layer, so torch would recompile it for
+    each. These parts see only tensors, so their few graphs serve all layers.
     """
     for module in denoiser.modules():
         if isinstance(module, SAME_IN_EVERY_LAYER):

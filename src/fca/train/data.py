@@ -1,6 +1,7 @@
-"""What training reads: cached latents, with every random draw fixed by (seed, optimizer step, clip)."""
+"""Cached latents for training, with every random draw fixed by (seed, optimizer step, clip)."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,13 @@ from fca.model.diffusion import draw_posterior
 from fca.runs.stop import leave_signals_to_parent
 from fca.seeds import generator, seed_of
 
-Place = tuple[int, int]  # optimizer step, row of the dataset
+Position = tuple[int, int]  # optimizer step, row of the dataset
 
 
 class LatentClips(Dataset):
     """All clips of several latent shards.
 
-    An item is asked for by (step, row) and is a dict of `clean` (f, C, h, w) and `initial` (1, C, h, w), samples of
+    The item at (step, row) is a dict of `clean` (f, C, h, w) and `initial` (1, C, h, w), samples of
     the two posteriors; `noise` and `initial_noise`, shaped like them; `timestep` (); `prompt_embeds` (l_t, width);
     `text_embeds` (m, width), `text_mask` (m,); `vision` (v, width). All float32 but the timestep and the mask.
     """
@@ -48,8 +49,8 @@ class LatentClips(Dataset):
         shard, number = self.rows[row]
         return self.shards[shard].ids[number]
 
-    def __getitem__(self, place: Place) -> dict[str, Tensor]:
-        step, index = place
+    def __getitem__(self, position: Position) -> dict[str, Tensor]:
+        step, index = position
         number, row = self.rows[index]
         shard = self.shards[number]
         random = generator(self.seed, "train", step, shard.ids[row])
@@ -72,58 +73,54 @@ class LatentClips(Dataset):
 
 
 def data_loader(clips: LatentClips, order: "StepOrder", workers: int = 0, pin_memory: bool = False) -> DataLoader:
-    """The batches of `order`; any number of worker processes makes the same ones, in the same order.
+    """The batches of `order`; the same ones in the same order for any number of workers.
 
-    A draw is a function of (seed, step, clip), and each process opens the shards for itself, so nothing is shared but
-    the finished batches. Each worker holds two batches ahead: 17 MB a clip at the paper's size, in shared memory.
-    Workers leave signals to the process that trains.
+    A draw is a function of (seed, step, clip), and each worker opens the shards itself, so only finished batches are
+    shared. Each worker holds two batches ahead: 17 MB a clip at the paper's size, in shared memory. Workers leave
+    signals to the process that trains.
     """
     return DataLoader(
         clips, batch_sampler=order, num_workers=workers, pin_memory=pin_memory, worker_init_fn=leave_signals_to_parent
     )
 
 
-class StepOrder(Sampler[list[Place]]):
+@dataclass(eq=False)
+class StepOrder(Sampler[list[Position]]):
     """The forward passes of one process from one optimizer step to another, as lists of (step, row).
 
     Epochs are permutations drawn from (seed, epoch); an optimizer step takes the next clips of that endless list,
-    and its forward passes are dealt to the processes in turn. So a step sees the same clips whatever the number of
-    processes, and a resumed run goes on where it was.
+    and its forward passes are dealt to the processes in turn. So a step sees the same clips whatever the number
+    of processes, and a resumed run sees the same clips as an uninterrupted one.
     """
 
-    def __init__(
-        self,
-        clips: int,
-        seed: int,
-        batch_size: int,
-        accumulation: int,
-        steps: range,
-        process: int = 0,
-        processes: int = 1,
-    ):
-        self.clips, self.seed, self.steps = clips, seed, steps
-        self.batch_size, self.accumulation = batch_size, accumulation
-        self.process, self.processes = process, processes
-        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
+    clips: int
+    seed: int
+    batch_size: int
+    accumulation: int
+    steps: range
+    process: int = 0
+    processes: int = 1
+    _order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
+    """The last epoch used and its permutation."""
 
     def __len__(self) -> int:
         return len(self.steps) * self.accumulation
 
-    def __iter__(self) -> Iterator[list[Place]]:
+    def __iter__(self) -> Iterator[list[Position]]:
         per_pass = self.batch_size * self.processes
         for step in self.steps:
-            for number in range(self.accumulation):
-                first = (step * self.accumulation + number) * per_pass + self.process * self.batch_size
-                yield [(step, self._row(place)) for place in range(first, first + self.batch_size)]
+            for part in range(self.accumulation):
+                first = (step * self.accumulation + part) * per_pass + self.process * self.batch_size
+                yield [(step, self._row(number)) for number in range(first, first + self.batch_size)]
 
-    def places(self, step: int) -> list[Place]:
-        """What all processes together see in an optimizer step."""
+    def positions(self, step: int) -> list[Position]:
+        """All (step, row) of an optimizer step, of all processes together."""
         clips = self.batch_size * self.processes * self.accumulation
-        return [(step, self._row(place)) for place in range(step * clips, (step + 1) * clips)]
+        return [(step, self._row(number)) for number in range(step * clips, (step + 1) * clips)]
 
-    def _row(self, place: int) -> int:
-        """The clip at a place of the endless list of epochs."""
-        epoch, offset = divmod(place, self.clips)
+    def _row(self, number: int) -> int:
+        """The clip with this number in the endless list of epochs."""
+        epoch, offset = divmod(number, self.clips)
         if self._order[0] != epoch:
             order = np.random.default_rng(seed_of(self.seed, "epoch", epoch)).permutation(self.clips)
             self._order = (epoch, order)

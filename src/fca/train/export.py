@@ -15,24 +15,19 @@ PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "h5py")
 
 
 def export(
-    config: Config,
-    dataset: str,
-    variant: str,
-    denoiser: Denoiser,
-    parents: dict[str, str],
-    summary: dict[str, Any],
+    config: Config, dataset: str, variant: str, denoiser: Denoiser, parents: dict[str, str], summary: dict[str, Any]
 ) -> None:
-    """Write what was trained (safetensors), then its manifest.
-
-    `summary`: of the run: `seconds`, `log` and more, for the manifest.
-    """
+    """Write what was trained (safetensors), then its manifest with the run's `summary`."""
     layout = Layout(config)
     model = layout.model(dataset, variant)
     with write_aside(model) as aside:
         denoiser.save(aside)
-        sha256 = sha256_tree(aside)[1]  # of the weights: the facts hold sampling settings, which training doesn't read
+        sha256 = sha256_tree(aside)[
+            1
+        ]  # of the weights alone: model.json holds sampling settings, which training doesn't read
         ExportedModel.of(config, dataset, variant).write(aside)
-        layout.model_manifest(dataset, variant).unlink(missing_ok=True)  # never an old manifest beside a new model
+        layout.model_manifest(dataset, variant).unlink(missing_ok=True)  # never an old manifest next to a new model
+
     steps = config.train_steps(dataset, variant)
     Manifest(
         kind="model",
@@ -56,7 +51,7 @@ def export(
 
 
 def git_commit() -> str | None:
-    """The commit of the working directory, with `-dirty` where files differ from it; None outside a repository."""
+    """The commit of the working directory, with `-dirty` if files differ from it; None outside a repository."""
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],

@@ -1,4 +1,4 @@
-"""Steps whose loss or gradient is not finite: what to tell of them."""
+"""Diagnosis of steps whose loss or gradient is not finite."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from fca.errors import FcaError
-from fca.train.data import LatentClips, Place
+from fca.train.data import LatentClips, Position
 
 
-def diagnose(trained: Mapping[str, nn.Parameter], clips: LatentClips, places: Sequence[Place]) -> dict[str, Any]:
-    """Where the trouble may come from, as JSON values, before the gradients are thrown away.
+def diagnose(trained: Mapping[str, nn.Parameter], clips: LatentClips, positions: Sequence[Position]) -> dict[str, Any]:
+    """Possible causes, as JSON values. Call it before the gradients are discarded.
 
     `ids`: the step's clips. `clips_not_finite`: those whose cached latents are themselves not finite.
     `gradient`: the first trained weight, in the network's order, whose gradient is not finite; `gradients` how many.
@@ -24,11 +24,11 @@ def diagnose(trained: Mapping[str, nn.Parameter], clips: LatentClips, places: Se
     ]
     broken = [
         clips.id_of(row)
-        for step, row in places
+        for step, row in positions
         if not all(bool(torch.isfinite(value).all()) for value in clips[(step, row)].values())
     ]
     return {
-        "ids": [clips.id_of(row) for _, row in places],
+        "ids": [clips.id_of(row) for _, row in positions],
         "clips_not_finite": broken,
         "gradient": bad[0] if bad else None,
         "gradients": len(bad),
@@ -36,7 +36,7 @@ def diagnose(trained: Mapping[str, nn.Parameter], clips: LatentClips, places: Se
 
 
 def json_number(value: float) -> float | str:
-    """JSON has no NaN and no infinity: they become text."""
+    """The value, or text for NaN and infinity, which JSON lacks."""
     return value if math.isfinite(value) else str(value)
 
 
@@ -47,11 +47,11 @@ def not_finite(entries: Sequence[Mapping[str, Any]], file: str) -> FcaError:
     if last["clips_not_finite"]:
         causes.append(f"the cached latents of {', '.join(last['clips_not_finite'])} are not finite")
     if last["gradient"]:
-        causes.append(f"first weight with such a gradient: {last['gradient']} (of {last['gradients']})")
+        causes.append(f"first weight with a non-finite gradient: {last['gradient']} (of {last['gradients']})")
     causes.append(f"clips: {', '.join(last['ids'])}")
     latents = bool(last["clips_not_finite"])
     return FcaError(
-        f"the loss or gradient was not finite in {len(entries)} steps in a row, up to step {last['step']}:\n  "
+        f"the loss or gradient was not finite in {len(entries)} consecutive steps, up to step {last['step']}:\n  "
         + "\n  ".join(causes),
         "finite gradients; single bad steps are skipped",
         ("remove those latents' shards with their manifests and encode them again" if latents else

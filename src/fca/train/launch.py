@@ -1,7 +1,7 @@
 """Several processes that train together on one machine, started and watched by `fca train`.
 
-Not torchrun: it ends with status 1 whatever its processes return, dies of SIGUSR1 and gives its processes 30 seconds
-after a SIGTERM, while a step and a checkpoint at full size take longer. For several machines see docs/training.md.
+torchrun doesn't fit: it exits with 1 whatever its processes return, dies of SIGUSR1, and kills its processes 30 seconds
+after a SIGTERM, although a step and a checkpoint at full size take longer. For several machines see docs/training.md.
 """
 
 import ctypes
@@ -19,13 +19,13 @@ from fca.errors import INTERRUPTED, FcaError, Interrupted
 from fca.runs.stop import SIGNALS, Stop, deaf
 
 GRACE = 10.0
-"""Seconds that the others have to end by themselves once one process has failed."""
+"""Seconds that the others have to end by themselves after one process has failed."""
 
 
 def train(config: Config, dataset: str, variant: str, accept_changes: bool, argv: Sequence[str]) -> int:
-    """`fca train`, in as many processes as configured, or as one of those that are there already; the exit status.
+    """Run `fca train` in as many processes as configured, or as one that was already launched; return the exit status.
 
-    `argv`: the command line, for other processes. Signals count from here on, before torch is imported.
+    `argv`: the command line, for other processes. Signals are handled from here on, before torch is imported.
     """
     try:
         if config.train.processes > 1 and "WORLD_SIZE" not in os.environ:
@@ -37,17 +37,17 @@ def train(config: Config, dataset: str, variant: str, accept_changes: bool, argv
     except Interrupted as interrupted:
         if os.environ.get("RANK", "0") == "0":
             raise
-        return interrupted.exit_status  # process 0 has said it for all
+        return interrupted.exit_status  # process 0 reports it for all
     finally:
         deaf()
     return 0
 
 
 def launch(command: Sequence[str], processes: int) -> int:
-    """Run `command` in `processes` processes that find each other; 0 or INTERRUPTED when all ended well.
+    """Run `command` in `processes` processes that find each other; return 0 or INTERRUPTED if all ended well.
 
     Each gets RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, its share of OMP_NUM_THREADS, and every signal
-    of `SIGNALS` that comes here. When one fails, the others are ended; when this process is killed, so are they.
+    of `SIGNALS` sent to this process. If one fails, or this process is killed, the others are ended.
 
     Raises:
         FcaError: a process failed or was killed.
@@ -75,7 +75,7 @@ def launch(command: Sequence[str], processes: int) -> int:
         return _watch(children)
     finally:
         for child in children:
-            child.kill()  # only those that are still there
+            child.kill()  # a no-op for those that have ended
             child.wait()
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -93,18 +93,18 @@ def _watch(children: Sequence[subprocess.Popen]) -> int:
     status = children[failed].returncode
     process = f"process {failed} of {len(children)}"
     if status > 0:
-        error = FcaError(f"{process} ended with status {status}", "all to end well", "what it said is above")
+        error = FcaError(f"{process} ended with status {status}", "all to end well", "read its message above")
         error.exit_status = status
         raise error
     raise FcaError(
         f"{process} was killed ({signal.Signals(-status).name})",
         "every process to live; the others were ended",
-        "run the same command again: it goes on from the newest checkpoint (SIGKILL often means: out of memory)",
+        "run the same command again: it continues from the newest checkpoint (SIGKILL often means: out of memory)",
     )
 
 
 def _first_failed(children: Sequence[subprocess.Popen]) -> int | None:
-    """A process that failed; one that was killed before those that failed because of it."""
+    """The rank of a process that failed; killed ones first, since others fail because of them."""
     bad = [rank for rank, child in enumerate(children) if child.poll() not in (None, 0, INTERRUPTED)]
     return min(bad, key=lambda rank: (children[rank].returncode > 0, rank), default=None)
 
@@ -116,6 +116,6 @@ def _free_port() -> int:
 
 
 def _die_with_parent() -> None:
-    """Linux: SIGKILL for this process when its parent dies, so that no training goes on unwatched."""
+    """Linux: SIGKILL for this process when its parent dies, so that no training continues unwatched."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG

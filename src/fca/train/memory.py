@@ -1,4 +1,4 @@
-"""Memory against time: layers whose activations are computed again in the backward pass instead of being kept."""
+"""Gradient checkpointing for the first layers of the transformer."""
 
 from diffusers import CogVideoXTransformer3DModel
 from torch import nn
@@ -6,11 +6,11 @@ from torch.utils.checkpoint import checkpoint
 
 
 def checkpoint_layers(transformer: CogVideoXTransformer3DModel, layers: int) -> None:
-    """Checkpoint the first `layers` blocks of the transformer (all where there are fewer), and no others.
+    """Checkpoint the first `layers` blocks of the transformer (all if there are fewer), and no others.
 
-    Of a checkpointed block only its inputs are kept: T d numbers a clip, for T tokens of width d. The first blocks
-    are chosen, because the backward pass comes to them last, when the others' activations are gone. Nothing in a
-    block is random, so no state of a random number generator is kept.
+    A checkpointed block keeps only its inputs: T d numbers a clip, for T tokens of width d. The backward pass reaches
+    the first blocks last, when the others' activations are freed. Nothing in a block is random, so no state of a
+    random number generator is kept.
     """
     if layers == 0:
         transformer.disable_gradient_checkpointing()

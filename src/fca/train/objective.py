@@ -1,8 +1,8 @@
-"""The training objective, in fp32.
+"""The training objective, in float32.
 
-The paper writes the noise-prediction loss (Eqs. 1 and 4); its base model predicts v under a schedule with zero
-terminal signal, where a noise loss says nothing at the last step. CogVideoX's own weighted x_0 loss equals the plain
-mean squared error of v, which is the default.
+The paper writes the noise-prediction loss (Eqs. 1 and 4). Its base model predicts v under a schedule with zero
+terminal signal, and a noise loss is blind to the schedule's last step. CogVideoX's own weighted x_0 loss equals the
+plain mean squared error of v, which is the default.
 """
 
 from typing import Literal
@@ -18,7 +18,7 @@ Batch = dict[str, Tensor]
 
 
 class TrainingModel(nn.Module):
-    """A batch of cached latents in, the loss out."""
+    """Maps a batch of cached latents to the loss."""
 
     def __init__(self, denoiser: Denoiser, alphas_cumprod: Tensor, loss: Loss = "v"):
         super().__init__()
@@ -28,10 +28,10 @@ class TrainingModel(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """L of Eq. 4 for a batch from `fca.train.data.LatentClips`."""
-        given = InitialFrames(batch["initial"], batch["initial_noise"], batch["vision"])
+        initial_frames = InitialFrames(batch["initial"], batch["initial_noise"], batch["vision"])
         prompt = Prompt(batch["prompt_embeds"], batch["text_embeds"], batch["text_mask"])
         noisy, velocity = diffuse(self.alphas_cumprod, batch["clean"], batch["noise"], batch["timestep"])
-        prediction = self.denoiser.condition(given, prompt)(noisy, batch["timestep"])
+        prediction = self.denoiser.prepare(initial_frames, prompt)(noisy, batch["timestep"])
         if self.loss == "v":
             return v_loss(prediction, velocity)
         alpha = self.alphas_cumprod.to(velocity.device)[batch["timestep"]]

@@ -1,4 +1,4 @@
-"""How a training goes, for people: a bar on a terminal, plain lines in a log."""
+"""Progress of a training for people: a bar on a terminal, plain lines in a log."""
 
 import os
 import resource
@@ -14,7 +14,7 @@ from fca.runs.folder import duration
 
 SMOOTHING = 100
 EVERY = 30.0
-"""Seconds between plain lines, at least."""
+"""Minimum seconds between plain lines."""
 
 
 @dataclass
@@ -33,15 +33,12 @@ class Smoothed:
 
 
 class Progress:
-    """Of one process's training from step `first` to `steps`; says nothing where not `shown`."""
+    """The progress of a training from step `first` to `steps`."""
 
-    def __init__(
-        self, title: str, first: int, steps: int, shown: bool = True, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, title: str, first: int, steps: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.title, self.first, self.steps, self.clock = title, first, steps, clock
-        self.shown = shown
         self.bar: tqdm | None = None
-        if shown and sys.stderr.isatty():
+        if sys.stderr.isatty():
             self.bar = tqdm(desc=title, initial=first, total=steps, unit="step", mininterval=0.5)
         self._timed: tuple[float, int] | None = None  # after the first step, which is slower
         self._last_line = -float("inf")
@@ -53,16 +50,16 @@ class Progress:
         if self.bar is not None:
             self.bar.update(done - self.bar.n)
 
-    def note(self, done: int, loss: float, rate: float) -> None:
+    def note(self, done: int, loss: float, learning_rate: float) -> None:
         """Show a loss and a learning rate with the speed and the time left."""
         if self.bar is not None:
-            self.bar.set_postfix(loss=f"{loss:.4f}", lr=f"{rate:.2e}")
+            self.bar.set_postfix(loss=f"{loss:.4f}", lr=f"{learning_rate:.2e}")
             return
         now = self.clock()
-        if not self.shown or (now - self._last_line < EVERY and done < self.steps):
+        if now - self._last_line < EVERY and done < self.steps:
             return
         self._last_line = now
-        text = f"{self.title}: step {done}/{self.steps}, loss {loss:.4f}, learning rate {rate:.2e}"
+        text = f"{self.title}: step {done}/{self.steps}, loss {loss:.4f}, learning rate {learning_rate:.2e}"
         if self._timed is not None and done > self._timed[1]:
             seconds = (now - self._timed[0]) / (done - self._timed[1])
             text += f", {seconds:.3g} s/step, {duration(seconds * (self.steps - done))} left"
@@ -74,15 +71,15 @@ class Progress:
 
 
 def say(text: str) -> None:
-    """Print a line; where nobody reads it any more (the `tee` behind a pipe was killed, too), go on without."""
+    """Print a line; if nobody reads it any more (the `tee` behind the pipe was killed), continue without."""
     try:
         print(text, flush=True)
     except OSError:
-        silence()
+        discard_output()
 
 
-def silence() -> None:
-    """Send what this process prints from now on nowhere."""
+def discard_output() -> None:
+    """Discard what this process prints from now on."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(nowhere, stream)

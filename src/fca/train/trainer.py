@@ -1,4 +1,4 @@
-"""One process's part of a training: network, optimizer and schedule; one optimizer step; what a checkpoint holds."""
+"""Network, optimizer and schedule of one process: one optimizer step, and the state that a checkpoint holds."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -24,28 +24,27 @@ from fca.train.objective import Batch, TrainingModel
 
 @dataclass(frozen=True)
 class Outcome:
-    """What all processes know after a step."""
+    """The result of a step, the same in all processes."""
 
     loss: float
     """Mean over the clips of all processes."""
-    norm: float
-    """Of the gradient, before it is clipped."""
-    rate: float
-    """Learning rate of this step."""
+    grad_norm: float
+    """Gradient norm before clipping."""
+    learning_rate: float
     stop: bool
     """Whether any process was asked to stop."""
 
     @property
     def finite(self) -> bool:
-        """Whether the step was taken; otherwise no weight has changed."""
-        return math.isfinite(self.loss) and math.isfinite(self.norm)
+        """Whether the step may be taken."""
+        return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
 
 
 def new_accelerator(config: Config, folder: str) -> Accelerator:
-    """The devices and processes to train on; `folder`: where trackers write.
+    """The devices and processes to train on. `folder`: where trackers write.
 
     Raises:
-        FcaError: as many processes as configured aren't there, or a tracker isn't installed.
+        FcaError: the number of processes isn't the configured one, or a tracker isn't installed.
     """
     settings = config.train
     found = [tracker.value for tracker in get_available_trackers()]
@@ -86,6 +85,7 @@ class Trainer:
         self.trained = self.denoiser.trained()
         if settings.compile:
             compile_layers(self.denoiser)
+
         optimizer = torch.optim.AdamW(
             list(self.trained.values()),
             lr=config.learning_rate(variant),
@@ -101,13 +101,14 @@ class Trainer:
             num_training_steps=config.train_steps(dataset, variant),
             num_cycles=settings.cycles,
         )
+
         model = TrainingModel(self.denoiser, scheduler.alphas_cumprod.float(), settings.loss)
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
 
-    def step(self, passes: Iterator[Batch], stop: bool) -> Outcome:
-        """Gradients of an optimizer step from the next forward passes; nothing of them is applied yet.
+    def accumulate(self, passes: Iterator[Batch], stop: bool) -> Outcome:
+        """Gradients of an optimizer step from the next forward passes. Then call `apply` or `skip`.
 
-        Then call `apply` or `skip`. `stop`: whether this process was asked to stop, which all learn in the same step.
+        `stop`: whether this process was asked to stop, which all processes learn in the same step.
         """
         accelerator, parts = self.accelerator, self.settings.gradient_accumulation
         loss = torch.zeros((), device=accelerator.device)
@@ -118,27 +119,30 @@ class Trainer:
                     part = self.model(next(passes)) / parts
                 accelerator.backward(part)
             loss += part.detach()
-        told = torch.stack([loss, torch.tensor(float(stop), device=loss.device)])
-        told = accelerator.reduce(told, "mean")
-        self._norm = get_total_norm([weight.grad for weight in self.trained.values() if weight.grad is not None])
-        return Outcome(told[0].item(), self._norm.item(), self.schedule.get_last_lr()[0], told[1].item() > 0)
 
-    def apply(self) -> None:
+        # Share the loss and the wish to stop between the processes.
+        mine = torch.stack([loss, torch.tensor(float(stop), device=loss.device)])
+        everyone = accelerator.reduce(mine, "mean")
+        norm = get_total_norm([weight.grad for weight in self.trained.values() if weight.grad is not None])
+        return Outcome(everyone[0].item(), norm.item(), self.schedule.get_last_lr()[0], everyone[1].item() > 0)
+
+    def apply(self, outcome: Outcome) -> None:
         """Clip the gradients and let the optimizer take its step."""
-        clip_grads_with_norm_(list(self.trained.values()), self.settings.max_grad_norm, self._norm)
+        norm = torch.tensor(outcome.grad_norm, device=self.accelerator.device)  # float32, as it was computed
+        clip_grads_with_norm_(list(self.trained.values()), self.settings.max_grad_norm, norm)
         self.optimizer.step()
         self.skip()
 
     def skip(self) -> None:
-        """Throw the gradients away; the learning rate, a function of the step, goes on."""
+        """Discard the gradients and advance the learning rate, a function of the step."""
         self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
 
     def state(self) -> dict[str, Any]:
         """Trained weights, optimizer, schedule and random states: tensors and plain values.
 
-        What is learned depends on generators of its own alone (`fca.seeds`); the global ones are kept in case a library
-        draws from them.
+        Training draws only from generators of its own (`fca.seeds`); the global ones are kept in case a library draws
+        from them.
         """
         return {
             "trained": {name: parameter.detach() for name, parameter in self.trained.items()},
@@ -148,22 +152,22 @@ class Trainer:
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state. Learning rate, decay and the like stay as configured, should they have been changed.
+        """Continue from a state. Learning rate, decay and the like stay as configured, even if they have changed.
 
         Raises:
-            FcaError: a change that was accepted gives the network other weights.
+            FcaError: an accepted change gives the network other weights.
         """
         groups = [
             {key: value for key, value in group.items() if key != "params"} for group in self.optimizer.param_groups
         ]
-        rates = list(self.schedule.base_lrs)
+        base_lrs = list(self.schedule.base_lrs)
         restore(self.trained, state["trained"])
         self.optimizer.load_state_dict(state["optimizer"])
         for group, own in zip(self.optimizer.param_groups, groups, strict=True):
             group.update(own)
-        self.schedule.load_state_dict(state["schedule"] | {"base_lrs": rates})
+        self.schedule.load_state_dict(state["schedule"] | {"base_lrs": base_lrs})
         self.schedule.last_epoch -= 1
-        self.schedule.step()  # the rate, from the configured schedule
+        self.schedule.step()  # sets the learning rate from the configured schedule
         torch.set_rng_state(state["random"]["cpu"])
         if len(state["random"]["cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(state["random"]["cuda"])
@@ -171,7 +175,11 @@ class Trainer:
 
 @torch.no_grad()
 def restore(trained: dict[str, nn.Parameter], state: Mapping[str, Tensor]) -> None:
-    """Put the values of a checkpoint into the trained parameters; names and shapes must be the same."""
+    """Copy a checkpoint's values into the trained parameters.
+
+    Raises:
+        FcaError: names, shapes or their order differ.
+    """
     sizes = [{name: tuple(value.shape) for name, value in values.items()} for values in (trained, state)]
     if sizes[0] != sizes[1]:
         other = sorted(name for name in {**trained, **state} if sizes[0].get(name) != sizes[1].get(name))

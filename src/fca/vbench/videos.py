@@ -5,16 +5,15 @@ size (PNG in MP4 fails in decord at some); `official.py` compares hashes of what
 """
 
 import hashlib
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
+from fca.video.write import write_frames
+
 FRAMES_PER_SECOND = 8
 """CogVideoX's. None of the six dimensions depends on it."""
-BITEXACT = 1 << 23  # AV_CODEC_FLAG_BITEXACT: no version of a library in the file
 
 
 def codec_name(crf: int | None) -> str:
@@ -26,21 +25,9 @@ def codec_name(crf: int | None) -> str:
 
 def write_video(frames: NDArray[np.uint8], path: Path, crf: int | None = None) -> None:
     """Write (F, H, W, 3) uint8 RGB to an MP4; the same frames give the same bytes."""
-    lossless = crf is None
-    options = {"qp": "0", "preset": "veryfast"} if lossless else {"crf": str(crf), "preset": "medium"}
+    options = {"qp": "0", "preset": "veryfast"} if crf is None else {"crf": str(crf), "preset": "medium"}
     options["bf"] = "0"  # with B-frames this x264 doesn't always give the same bytes
-    with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream("libx264rgb" if lossless else "libx264", rate=FRAMES_PER_SECOND, options=options)
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "rgb24" if lossless else "yuv420p"
-        stream.codec_context.flags |= BITEXACT
-        stream.codec_context.thread_count = 1
-        stream.time_base = tick = Fraction(1, FRAMES_PER_SECOND)
-        for position, pixels in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
-            frame.pts, frame.time_base = position, tick
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    write_frames(frames, path, "libx264rgb" if crf is None else "libx264", options, FRAMES_PER_SECOND)
 
 
 def pixels_sha256(frames: NDArray[np.uint8]) -> str:

@@ -105,11 +105,12 @@ def part(
                 "trainings": trainings(),
             }
         case "sample" | "sample_edited":
-            edited = {"datasets": datasets("edited_captions"), "precision": config.encode.precision}
+            edited = {"datasets": datasets("edited_captions")}
             return {
                 "seed": config.seed,
                 "base": bases(),
                 "sample": group("sample", "batch_size"),
+                "precision": config.encode.precision,  # of opposite and edited captions, which latents don't hold
                 "variants": variants("prediction", "base", "adapter"),
                 **(edited if step == "sample_edited" else {}),
             }

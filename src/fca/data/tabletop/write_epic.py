@@ -23,9 +23,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
-from av.codec.context import Flags
 from tqdm import tqdm
 
 from fca.data.tabletop.captions import caption
@@ -33,6 +31,7 @@ from fca.data.tabletop.draw import render
 from fca.data.tabletop.files import even_motions, jpeg_bytes, whole_folder
 from fca.data.tabletop.sample import sample_scene
 from fca.data.tabletop.scene import SHAPES, Scene
+from fca.video.write import video_writer
 
 WIDTH, HEIGHT, QUALITY = 456, 256, 90
 COLUMNS: tuple[str, ...] = (
@@ -115,22 +114,17 @@ def _mp4(path: Path, rate: int) -> Iterator[Callable[[np.ndarray], None]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     own = Fraction(60000, 1001) if rate == 60 else Fraction(rate)
     taken = written = 0
-    with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream("libx264", rate=own)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        stream.options = {"preset": "veryfast", "crf": "18", "g": "30"}
-        stream.codec_context.thread_count = 1
-        stream.codec_context.flags |= Flags.bitexact
+    options = {"preset": "veryfast", "crf": "18", "g": "30"}
+    with video_writer(path, "libx264", options, WIDTH, HEIGHT, own) as append:
 
         def put(frame: np.ndarray) -> None:
             nonlocal taken, written
             while round(written * rate / own) == taken:
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+                append(frame)
                 written += 1
             taken += 1
 
         yield put
-        container.mux(stream.encode(None))
 
 
 def _write_video(

@@ -13,9 +13,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import av
 import numpy as np
-from av.codec.context import Flags
 from tqdm import tqdm
 
 from fca.data.tabletop.captions import SSV2_TEMPLATES, caption
@@ -23,6 +21,7 @@ from fca.data.tabletop.draw import render
 from fca.data.tabletop.files import even_motions, whole_folder
 from fca.data.tabletop.sample import sample_scene
 from fca.data.tabletop.scene import Scene
+from fca.video.write import video_writer
 
 FRAME_RATE = 12
 HEIGHT = 240
@@ -30,18 +29,10 @@ WIDTHS: tuple[int, ...] = (320, 426)
 
 
 def _write_webm(path: Path, scene: Scene, frames: int, width: int) -> None:
-    """Encode a scene with one thread and no time stamps or versions in the file: same scene, same bytes."""
-    with av.open(str(path), "w", format="webm", options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream("libvpx-vp9", rate=FRAME_RATE)
-        stream.width, stream.height, stream.pix_fmt = width, HEIGHT, "yuv420p"
-        stream.options = {"deadline": "realtime", "cpu-used": "8", "crf": "18", "b": "0", "row-mt": "0"}
-        stream.codec_context.thread_count = 1
-        stream.codec_context.flags |= Flags.bitexact
+    options = {"deadline": "realtime", "cpu-used": "8", "crf": "18", "b": "0", "row-mt": "0"}
+    with video_writer(path, "libvpx-vp9", options, width, HEIGHT, FRAME_RATE) as put:
         for index in range(frames):
-            pixels = render(scene, index / (frames - 1), width, HEIGHT)
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+            put(render(scene, index / (frames - 1), width, HEIGHT))
 
 
 def _lengths(rng: np.random.Generator, count: int, with_long: bool) -> list[int]:
