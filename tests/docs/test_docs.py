@@ -119,8 +119,8 @@ def test_what_is_done_for_speed_is_done_where_the_page_says() -> None:
     rows = [row.strip("| ").split(" | ") for row in table.splitlines()[1:]]
     assert len(rows) > 5
     for what, where in rows:
-        files = ["src/" + path.replace(".", "/") for path in re.findall(r"`(fca(?:\.[a-z_0-9]+)+)", where)]
-        sources = "".join((ROOT / f"{file}.py").read_text() for file in files)
+        modules = re.findall(r"`(fca(?:\.[a-z_0-9]+)+)", where)
+        sources = "".join((ROOT / f"src/{module.replace(chr(46), chr(47))}.py").read_text() for module in modules)
         named = [span.rpartition(".")[2] for span in re.findall(r"`([\w.]+)`", what)]
         assert named, f"nothing in this row can be looked for: {what}"
         assert [item for item in named if item not in sources] == [], what
