@@ -97,7 +97,9 @@ def test_tests_exist() -> None:
 def test_links_and_anchors_lead_somewhere() -> None:
     def find(page: Path) -> list[str]:
         dead = [(file, anchor) for file, anchor in links(page) if not file.exists()]
-        dead += [(file, anchor) for file, anchor in links(page) if file.exists() and anchor and anchor not in anchors(file)]
+        dead += [
+            (file, anchor) for file, anchor in links(page) if file.exists() and anchor and anchor not in anchors(file)
+        ]
         return [f"{file}#{anchor}" for file, anchor in dead]
 
     assert wrong(PAGES, find) == {}
@@ -142,7 +144,10 @@ def test_the_paper_is_cited_alike() -> None:
 
 def test_there_is_one_version() -> None:
     version = re.search(r'__version__ = "(.+)"', (ROOT / "src/fca/__init__.py").read_text())[1]
-    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["version"]["path"] == "src/fca/__init__.py"
+    assert (
+        tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["version"]["path"]
+        == "src/fca/__init__.py"
+    )
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
     assert re.findall(r"^## \[(\d\S*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0] == version
 
@@ -164,4 +169,10 @@ DIALECT = re.compile(
 
 def test_pages_use_the_words_of_the_field() -> None:
     """None of the words of this project's own that have a standard one."""
-    assert wrong(PAGES, lambda page: [match[0] for match in DIALECT.finditer(re.sub(r"`[^`]*`", "", prose(page.read_text())))]) == {}
+    assert (
+        wrong(
+            PAGES,
+            lambda page: [match[0] for match in DIALECT.finditer(re.sub(r"`[^`]*`", "", prose(page.read_text())))],
+        )
+        == {}
+    )
