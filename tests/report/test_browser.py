@@ -106,7 +106,7 @@ def test_captions_stay_text_in_a_browser(finished: Finished, open_page: OpenPage
 def test_clips_in_view_play_together(finished: Finished, open_page: OpenPage) -> None:
     page = open_page(finished[1])
     cards = page.locator(".card")
-    assert cards.first.locator("output").text_content() == "1 / 16 given"
+    assert cards.first.locator("output").text_content() == "1 / 16 initial"
     cards.first.scroll_into_view_if_needed()
     frames = "[...document.querySelectorAll('.card input')].slice(0, 2).map((input) => Number(input.value))"
     page.wait_for_function(f"() => {frames}.every((frame) => frame > 2)")  # pictures of one may arrive a little later
@@ -114,14 +114,14 @@ def test_clips_in_view_play_together(finished: Finished, open_page: OpenPage) ->
     page.wait_for_function(f"() => {frames}[0] > {before[0] + 2}")
     after = page.evaluate(f"() => {frames}")
     assert after[0] - after[1] == before[0] - before[1]  # one clock moves both
-    assert cards.last.locator("output").text_content() == "1 / 16 given"
+    assert cards.last.locator("output").text_content() == "1 / 16 initial"
     page.get_by_role("button", name="Pause all clips").click()
     at = cards.first.locator("input").input_value()
     page.wait_for_timeout(400)
     assert cards.first.locator("input").input_value() == at
 
 
-def test_every_frame_is_the_models_very_pixels(
+def test_every_frame_shows_the_exact_pixels_of_the_model(
     finished: Finished, open_page: OpenPage, served: Callable[[Path], str]
 ) -> None:
     config, path, _ = finished
@@ -204,7 +204,7 @@ def test_nothing_moves_for_those_who_asked_for_calm(finished: Finished, open_pag
     page = open_page(finished[1], context=context)
     page.locator(".card").first.scroll_into_view_if_needed()
     page.wait_for_timeout(500)
-    assert page.locator(".card output").first.text_content() == "1 / 16 given"
+    assert page.locator(".card output").first.text_content() == "1 / 16 initial"
     context.close()
 
 
@@ -227,7 +227,7 @@ def test_large_clips_play_from_videos(tmp_path: Path, open_page: OpenPage) -> No
     page.wait_for_function("() => document.querySelector('.card output').textContent === '16 / 16'")
 
 
-def test_two_runs_beside_each_other_play(tmp_path: Path, open_page: OpenPage) -> None:
+def test_two_compared_runs_play(tmp_path: Path, open_page: OpenPage) -> None:
     runs = [make_config(tmp_path / name, report={"clips": 2}) for name in "ab"]
     for seed, config in enumerate(runs):
         clips = make_clips(config, 0)
@@ -299,6 +299,6 @@ def test_a_small_real_run_from_fetch_to_the_page(
     step("report")
     page = open_page(tmp_path / "reports" / "index.html")
     assert page.locator(".card").count() == 4
-    assert page.locator(".beside tbody tr").count() == 9 + 1 + 2
+    assert page.locator(".alongside tbody tr").count() == 9 + 1 + 2
     page.locator(".card").first.scroll_into_view_if_needed()
     page.wait_for_function("() => Number(document.querySelector('.card output').textContent.split(' ')[0]) > 2")

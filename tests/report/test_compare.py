@@ -99,10 +99,10 @@ def test_other_clips_are_another_protocol(runs: tuple[Config, Config], tmp_path:
         compare(*runs, FILES, tmp_path / "page")
 
 
-def test_scores_of_other_files_than_are_there_now_are_not_compared(runs: tuple[Config, Config], tmp_path: Path) -> None:
+def test_scores_of_files_that_have_changed_are_not_compared(runs: tuple[Config, Config], tmp_path: Path) -> None:
     path = Layout(runs[1]).samples("ssv2", "fca", "validation", 0)
     edit(Layout(runs[1]).scores("ssv2", "fca"), parents={path.relative_to(Layout(runs[1]).root).as_posix(): "5" * 64})
-    with pytest.raises(FcaError, match="scores of FCA are of other files than there are now"):
+    with pytest.raises(FcaError, match="scores of FCA were measured on files that have changed since"):
         compare(*runs, FILES, tmp_path / "page")
 
 
@@ -127,7 +127,7 @@ def test_a_report_is_not_written_over(runs: tuple[Config, Config]) -> None:
     for config in runs:
         report(config)
         before = Layout(config).report.read_bytes()
-        with pytest.raises(FcaError, match=r"holds index\.html"):
+        with pytest.raises(FcaError, match=r"contains index\.html"):
             compare(*runs, FILES, Path(config.report_dir))
         assert Layout(config).report.read_bytes() == before
 
@@ -139,7 +139,7 @@ def test_a_folder_of_other_things_stays_as_it_is(runs: tuple[Config, Config], tm
     for name in names:
         (tmp_path / "site" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "site" / name).write_text("mine")
-    with pytest.raises(FcaError, match=rf"site holds {names[-1]}, which is not this page's"):
+    with pytest.raises(FcaError, match=rf"site contains {names[-1]}, which is not part of this page"):
         compare(*runs, FILES, tmp_path / "site")
     assert all((tmp_path / "site" / name).read_text() == "mine" for name in names)
 

@@ -61,8 +61,8 @@ def test_the_frames_are_those_of_the_shards(tmp_path: Path) -> None:
     with Shard(Layout(config).clips("ssv2", "train", 0)) as shard:
         for clip, picture in zip(shard.frames, pictures(Page(path.read_text())), strict=True):
             width = clip.shape[2]
-            for place, frame in enumerate((0, 8, 15)):
-                np.testing.assert_array_equal(picture[:, place * (width + 2) :][:, :width], clip[frame])
+            for column, frame in enumerate((0, 8, 15)):
+                np.testing.assert_array_equal(picture[:, column * (width + 2) :][:, :width], clip[frame])
 
 
 def test_what_is_said_of_a_clip(tmp_path: Path) -> None:
@@ -78,8 +78,8 @@ def test_what_is_said_of_a_clip(tmp_path: Path) -> None:
         r"24 frames,\s+2\.0 s, 48×96 pixels; stretched to 3\.00 times its width", text.replace("&times;", "×")
     )
     assert "4 of 16 frames are grey padding" in text
-    assert "Can&rsquo;t be used: <bdi>it is not a readable video" in text
-    assert "Clips of train that can&rsquo;t be used: 1" in text
+    assert "Unusable: <bdi>it is not a readable video" in text
+    assert "Unusable clips of train: 1" in text
     assert len(pictures(Page(text))) == 3  # two of train, one of validation
 
 

@@ -68,18 +68,18 @@ class Page(HTMLParser):
 def test_says_what_the_numbers_say(finished: Finished) -> None:
     text = Page(finished[2]).text
     assert (
-        "On ssv2 FCA reaches FVD 12.3 against 45.6 for the unadapted base and 80.1 for repeating the last"
-        " given frame (lower is better). The intervals do not overlap."
+        "On ssv2 FCA reaches FVD 12.3 against 45.6 for the unadapted base and 80.1 for the copy-last-frame"
+        " baseline (lower is better). The intervals do not overlap."
     ) in text
     assert "These are not the paper’s numbers." in text
-    assert "Training continued an adapter that was trained before: config/pocket-base/adapter" in text
+    assert "Training started from an adapter that was already trained: config/pocket-base/adapter" in text
     assert "6 of 6 clips" in text
     for name in ("fvd_pocket_i3d_6x16f", "kvd_seer_pocket_i3d_6x16f", "psnr", "opposite_motion_accuracy"):
         assert name in text.replace(" ", "")
     assert "snakemake" in text
     assert "fca score --config config/pocket.yaml ssv2 fca" in text
     assert "0123456789ab, with changes" in text
-    assert "None: every clip of every dataset could be used" in text
+    assert "None: every step that has run could use all clips" in text
     for label in ("best", "median", "worst"):
         assert f">{label}</b>" in finished[2]
 
@@ -165,7 +165,7 @@ def test_a_missing_variant_is_named(tmp_path: Path) -> None:
     text = Page(report(config).read_text(encoding="utf-8")).text
     assert "not scored yet: run `fca score` for ssv2 base" in text
     assert "Base model, not adapted: no prediction of this clip yet." in text
-    assert "On ssv2 FCA reaches FVD 12.3 against 80.1 for repeating the last given frame" in text
+    assert "On ssv2 FCA reaches FVD 12.3 against 80.1 for the copy-last-frame baseline" in text
 
 
 def test_quarantine_is_shown_once_and_escaped(tmp_path: Path) -> None:
@@ -210,31 +210,31 @@ def test_the_values_alone_are_the_score_files(finished: Finished) -> None:
             assert found == {name: score["value"] for name, score in scores.items() if score is not None}
 
 
-def test_a_comparison_has_a_page_of_its_own_beside_the_papers_numbers(finished: Finished) -> None:
+def test_a_comparison_has_its_own_page_with_the_papers_numbers(finished: Finished) -> None:
     config, index, _ = finished
     before = index.read_bytes()
     page = report(config, "table1")
     assert page == index.parent / "table1" / "index.html"
     text = page.read_text(encoding="utf-8")
-    for cited in ("67.7", "\N{MINUS SIGN}0.18", "112.9", "Tune-A-Video", "Beside the paper"):
+    for cited in ("67.7", "\N{MINUS SIGN}0.18", "112.9", "Tune-A-Video", "Alongside the paper"):
         assert cited in text
     fvd = read_scores(Layout(config).scores("ssv2", "fca"))
     assert fvd is not None
     for stem in ("fvd_", "kvd_seer"):
         [value] = [score.value for name, score in fvd.scores.items() if name.startswith(stem) and "raw" not in name]
         assert significant(value) in text.partition('id="scores"')[0], stem
-    assert "can&rsquo;t be compared" in text
+    assert "The two are not comparable" in text
     assert index.read_bytes() == before
 
 
 def test_the_report_has_table_1_with_cited_and_measured_numbers_in_columns_of_their_own(finished: Finished) -> None:
-    table = finished[2].partition('<table class="beside">')[2].partition("</table>")[0]
+    table = finished[2].partition('<table class="alongside">')[2].partition("</table>")[0]
     [seer] = [row for row in table.split("<tr>") if ">Seer<" in row]
     assert re.findall(r'class="number cited">([^<]+)', seer) == ["112.9", "0.12", "246.3", "0.55", "271.4", "1.40"]
     assert seer.count("not measured") == 6
     [fca] = [row for row in table.split("<tr>") if ">FCA<" in row]
     assert re.findall(r'class="number cited">([^<]+)', fca)[::2] == ["67.7", "96.5", "164.6"]
-    assert fca.count("12.3</span>") == 3
+    assert fca.count(">12.3<span") == 3
     assert fca.count("9.84 to 14.8</span>") == 3
     assert "fvd_<wbr>pocket_<wbr>i3d_<wbr>6x16f" in table
     assert "snakemake table3 --cores 2 --configfile config/pocket.yaml" in Page(finished[2]).text

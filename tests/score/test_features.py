@@ -1,4 +1,4 @@
-"""Preparing clips as VideoGPT does, and loading feature networks, also wrong ones."""
+"""VideoGPT's preprocessing, and loading feature networks, including wrong ones."""
 
 import hashlib
 import math
@@ -66,14 +66,14 @@ def test_a_folder_is_loaded(write_network) -> None:
     assert (network.name, network.classes) == ("tiny-i3d", MOTIONS)
     assert network.sha256 == hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     frames = clips(2, count=5)
-    reading = network.read(frames, batch_size=2)
-    assert reading.features.dtype == np.float64
-    assert reading.features.shape == (5, network.feature_width) == (5, 64)
-    assert reading.logits.shape == (5, 6)
-    np.testing.assert_allclose(network.features(frames[3:4]), reading.features[3:4], rtol=1e-3, atol=1e-5)
-    np.testing.assert_array_equal(network.read(frames, batch_size=2).features, reading.features)
+    found = network.extract(frames, batch_size=2)
+    assert found.features.dtype == np.float64
+    assert found.features.shape == (5, network.feature_width) == (5, 64)
+    assert found.logits.shape == (5, 6)
+    np.testing.assert_allclose(network.features(frames[3:4]), found.features[3:4], rtol=1e-3, atol=1e-5)
+    np.testing.assert_array_equal(network.extract(frames, batch_size=2).features, found.features)
     logits = load_network(write_network(features="logits"))
-    np.testing.assert_array_equal(logits.features(frames, 2), reading.logits)
+    np.testing.assert_array_equal(logits.features(frames, 2), found.logits)
     assert logits.feature_width == 6
 
 
@@ -89,9 +89,9 @@ def test_stages_are_the_channel_means_in_units_of_their_spread(write_network) ->
     network = load_network(folder)
     assert network.feature_width == width > module.feature_width
     np.testing.assert_allclose(network.features(clips(5)), (means.double() - 2) / 0.5, rtol=1e-3, atol=1e-5)
-    logits = load_network(write_network()).read(clips(5)).logits
+    logits = load_network(write_network()).extract(clips(5)).logits
     save_file(state, folder / "model.safetensors")
-    np.testing.assert_array_equal(load_network(folder).read(clips(5)).logits, logits)
+    np.testing.assert_array_equal(load_network(folder).extract(clips(5)).logits, logits)
 
 
 def test_the_shipped_network_reads_motion_and_sees_blur_and_another_scene() -> None:
@@ -99,7 +99,7 @@ def test_the_shipped_network_reads_motion_and_sees_blur_and_another_scene() -> N
     network = load_network(REPOSITORY / "config" / "pocket-base" / "features")
     drawn = [draw(seed) for seed in range(5_000_000, 5_000_032)]
     frames = np.stack([pixels for pixels, *_ in drawn])
-    truth = network.read(frames)
+    truth = network.extract(frames)
     assert network.config.features == "stages"
     assert np.mean(truth.logits.argmax(1) == [motion for _, _, motion, _ in drawn]) >= 0.9
     blurred = ((blur(to_video(frames), 1.5).numpy() + 1) * 127.5).round().astype(np.uint8).transpose(0, 2, 3, 4, 1)

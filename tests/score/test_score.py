@@ -15,14 +15,14 @@ from fca.config import Config, Layout, load
 from fca.config.dataset import SplitSettings
 from fca.data.tabletop import MOTIONS
 from fca.errors import FcaError
-from fca.score.features import FeatureNetwork, Reading, load_network
+from fca.score.features import ClipFeatures, FeatureNetwork, load_network
 from fca.score.motion import asked_motion, found_motions, knows_motions, motion_accuracy
-from fca.score.pairs import Pairs, repeat_last_given, with_given_frames
+from fca.score.pairs import Pairs, copy_last_frame, with_initial_frames
 from fca.score.protocol import protocol, protocol_sha256, require_same_protocol
 from fca.score.score import score
 
 REPOSITORY = Path(__file__).parents[2]
-CLIPS, SHARD, FRAMES, HEIGHT, WIDTH, GIVEN = 7, 4, 8, 32, 48, 2
+CLIPS, SHARD, FRAMES, HEIGHT, WIDTH, INITIAL = 7, 4, 8, 32, 48, 2
 SHAPE = (FRAMES, HEIGHT, WIDTH, 3)
 CAPTIONS = [
     "Pushing red block from left to right",
@@ -42,7 +42,7 @@ def config(tmp_path: Path, write_network) -> Config:
         "data_dir": str(tmp_path / "data"),
         "clip": {"frames": FRAMES, "width": WIDTH, "height": HEIGHT},
         "features": {"network": str(write_network())},
-        "datasets": {"ssv2": {"validation": {"clips": CLIPS, "shard_clips": SHARD}, "initial_frames": GIVEN}},
+        "datasets": {"ssv2": {"validation": {"clips": CLIPS, "shard_clips": SHARD}, "initial_frames": INITIAL}},
         "score": {"bootstrap": 20, "batch_size": 3},
     }
     return load(REPOSITORY / "config" / "pocket.yaml", overrides)
@@ -108,14 +108,14 @@ def test_from_shards_to_score_file(config: Config) -> None:
     found = json.loads(first)
     assert (found["dataset"], found["variant"], found["count"]) == ("ssv2", "fca", CLIPS)
     stem = f"tiny-i3d_{CLIPS}x{FRAMES}f"
-    names = {f"{metric}_{stem}{end}" for metric in ("fvd", "kvd", "kvd_seer") for end in (f"_gt{GIVEN}", "_raw")}
+    names = {f"{metric}_{stem}{end}" for metric in ("fvd", "kvd", "kvd_seer") for end in (f"_gt{INITIAL}", "_raw")}
     others = {"psnr", "ssim", "motion_accuracy", "opposite_motion_accuracy"}
     assert set(found["scores"]) == names | others
     for name, interval in found["scores"].items():
         assert set(interval) == {"value", "low", "high"} | ({"bias"} if name.startswith("fvd") else set()), name
         assert interval["low"] <= interval["value"] <= interval["high"], name
-    assert 0 < found["scores"][f"fvd_{stem}_gt{GIVEN}"]["value"] < found["scores"][f"fvd_{stem}_raw"]["value"]
-    assert len(found["psnr_per_frame"]) == len(found["ssim_per_frame"]) == FRAMES - GIVEN
+    assert 0 < found["scores"][f"fvd_{stem}_gt{INITIAL}"]["value"] < found["scores"][f"fvd_{stem}_raw"]["value"]
+    assert len(found["psnr_per_frame"]) == len(found["ssim_per_frame"]) == FRAMES - INITIAL
     assert 20 < found["scores"]["psnr"]["value"] < 25  # noise of 20 levels, a little of it clipped
     assert np.mean(found["psnr_per_frame"]) == pytest.approx(found["scores"]["psnr"]["value"], rel=1e-4)
     assert [clip["id"] for clip in found["clips"]] == [f"clip-{row}" for row in range(CLIPS)]
@@ -125,9 +125,9 @@ def test_from_shards_to_score_file(config: Config) -> None:
     right = np.mean([clip["motion_asked"] == clip["motion_found"] for clip in found["clips"]])
     assert found["scores"]["motion_accuracy"]["value"] == pytest.approx(right, rel=1e-5)
     assert found["feature_network"]["name"] == "tiny-i3d"
-    assert found["protocol"]["initial_frames"] == GIVEN
+    assert found["protocol"]["initial_frames"] == INITIAL
     assert found["protocol"]["interval"]["resamplings"] == 20
-    assert found["reference"]["fvd_truth_halves"]["name"] == f"fvd_tiny-i3d_3x{FRAMES}f_gt{GIVEN}"
+    assert found["reference"]["fvd_truth_halves"]["name"] == f"fvd_tiny-i3d_3x{FRAMES}f_gt{INITIAL}"
     assert set(found["parents"]) == {
         f"ssv2/{folder}-{number:04d}.h5"
         for folder in ("clips/validation", "samples/fca/validation", "samples/fca/opposite")
@@ -141,7 +141,7 @@ def test_a_perfect_prediction(config: Config) -> None:
     write_samples(config, "opposite")
     found = scored(config, "fca")["scores"]
     stem = f"tiny-i3d_{CLIPS}x{FRAMES}f"
-    assert found[f"fvd_{stem}_gt{GIVEN}"]["value"] == pytest.approx(0, abs=1e-9)
+    assert found[f"fvd_{stem}_gt{INITIAL}"]["value"] == pytest.approx(0, abs=1e-9)
     assert found["psnr"]["value"] == 100
     assert found["ssim"]["value"] == 1
 
@@ -150,21 +150,21 @@ def test_repeat_needs_no_samples(config: Config) -> None:
     write_clips(config)
     found = scored(config, "repeat")
     stem = f"tiny-i3d_{CLIPS}x{FRAMES}f"
-    assert found["scores"][f"fvd_{stem}_gt{GIVEN}"] == found["scores"][f"fvd_{stem}_raw"]
+    assert found["scores"][f"fvd_{stem}_gt{INITIAL}"] == found["scores"][f"fvd_{stem}_raw"]
     assert found["scores"]["opposite_motion_accuracy"] is None
     assert found["opposite"] == []
     pixels = truth(0)[None]
-    repeated = repeat_last_given(pixels, GIVEN)
-    np.testing.assert_array_equal(repeated[:, :GIVEN], pixels[:, :GIVEN])
-    np.testing.assert_array_equal(repeated[0, GIVEN:], np.stack([pixels[0, GIVEN - 1]] * (FRAMES - GIVEN)))
+    repeated = copy_last_frame(pixels, INITIAL)
+    np.testing.assert_array_equal(repeated[:, :INITIAL], pixels[:, :INITIAL])
+    np.testing.assert_array_equal(repeated[0, INITIAL:], np.stack([pixels[0, INITIAL - 1]] * (FRAMES - INITIAL)))
     assert found["clips"][0]["psnr"] < 30
 
 
-def test_given_frames_are_the_truth() -> None:
+def test_initial_frames_are_replaced_by_the_ground_truth() -> None:
     prediction = np.zeros((1, FRAMES, HEIGHT, WIDTH, 3), np.uint8)
-    put_in = with_given_frames(prediction, truth(0)[None], GIVEN)
-    np.testing.assert_array_equal(put_in[0, :GIVEN], truth(0)[:GIVEN])
-    assert not put_in[0, GIVEN:].any()
+    scored_frames = with_initial_frames(prediction, truth(0)[None], INITIAL)
+    np.testing.assert_array_equal(scored_frames[0, :INITIAL], truth(0)[:INITIAL])
+    assert not scored_frames[0, INITIAL:].any()
     assert not prediction.any()
 
 
@@ -183,14 +183,14 @@ def test_batch_size_and_shards_do_not_change_a_score(config: Config) -> None:
     write_samples(config)
     write_samples(config, "opposite")
     first = scored(config, "fca")["scores"]
-    shutil.rmtree(Layout(config).readings("ssv2", "truth").parent)
+    shutil.rmtree(Layout(config).features("ssv2", "truth").parent)
     settings = config.model_copy(update={"score": config.score.model_copy(update={"batch_size": 1})})
     one_by_one = scored(settings, "fca")["scores"]
     ssv2 = config.datasets["ssv2"].model_copy(update={"validation": SplitSettings(clips=CLIPS, shard_clips=2)})
     layout = Layout(config)
     for kind in ("clips", "samples"):
         shutil.rmtree(layout.root / "ssv2" / kind)
-    shutil.rmtree(layout.readings("ssv2", "truth").parent)
+    shutil.rmtree(layout.features("ssv2", "truth").parent)
     cut_otherwise = config.model_copy(update={"datasets": {"ssv2": ssv2}})
     write_clips(cut_otherwise)
     write_samples(cut_otherwise)
@@ -206,62 +206,62 @@ def test_no_clip_goes_through_the_network_twice(config: Config, monkeypatch: pyt
     write_samples(config)
     write_samples(config, "opposite")
     read: list[int] = []
-    original = FeatureNetwork.read
+    original = FeatureNetwork.extract
 
-    def counted(self: FeatureNetwork, frames: np.ndarray, batch_size: int = 16) -> Reading:
+    def counted(self: FeatureNetwork, frames: np.ndarray, batch_size: int = 16) -> ClipFeatures:
         read.append(len(frames))
         return original(self, frames, batch_size)
 
-    monkeypatch.setattr(FeatureNetwork, "read", counted)
+    monkeypatch.setattr(FeatureNetwork, "extract", counted)
     first = score(config, "ssv2", "fca").read_bytes()
     assert sum(read) == 4 * CLIPS  # truth, predictions, raw, opposite
     read.clear()
-    assert score(config, "ssv2", "fca").read_bytes() == first, "kept readings give the same bytes"
+    assert score(config, "ssv2", "fca").read_bytes() == first, "cached features give the same bytes"
     assert read == []
     scored(config, "repeat")
     assert sum(read) == 2 * CLIPS  # the truth is known
     read.clear()
     write_samples(config, noise=30.0)
-    assert score(config, "ssv2", "fca").read_bytes() != first, "other predictions are read again"
+    assert score(config, "ssv2", "fca").read_bytes() != first, "other predictions are not cached"
     assert sum(read) == 2 * CLIPS
 
 
-def test_damaged_readings_are_made_again(config: Config, caplog: pytest.LogCaptureFixture) -> None:
+def test_damaged_caches_are_recomputed(config: Config, caplog: pytest.LogCaptureFixture) -> None:
     write_clips(config)
     first = score(config, "ssv2", "repeat").read_bytes()
     for name in ("truth", "repeat-validation-raw"):
-        path = Layout(config).readings("ssv2", name)
+        path = Layout(config).features("ssv2", name)
         path.write_bytes(path.read_bytes()[:-300])
     assert score(config, "ssv2", "repeat").read_bytes() == first
-    assert "again" in caplog.text
+    assert "recomputed" in caplog.text
 
 
-def test_readings_of_other_given_frames_or_of_a_network_used_otherwise_do_not_count(
+def test_a_cache_of_other_initial_frames_or_of_a_network_used_otherwise_is_invalid(
     config: Config, write_network
 ) -> None:
     write_clips(config)
 
-    def with_and_without_kept(config: Config) -> tuple[dict, dict]:
+    def with_and_without_cache(config: Config) -> tuple[dict, dict]:
         found = scored(config, "repeat")
-        shutil.rmtree(Layout(config).readings("ssv2", "truth").parent)
+        shutil.rmtree(Layout(config).features("ssv2", "truth").parent)
         return found, scored(config, "repeat")
 
     first = scored(config, "repeat")
     one = config.datasets["ssv2"].model_copy(update={"initial_frames": 1})
-    kept, fresh = with_and_without_kept(config.model_copy(update={"datasets": {"ssv2": one}}))
-    assert kept == fresh != first, "the last given frame is another one"
+    cached, fresh = with_and_without_cache(config.model_copy(update={"datasets": {"ssv2": one}}))
+    assert cached == fresh != first, "the last initial frame is another one"
     assert scored(config, "repeat") == first
     write_network(short_side=24)
-    kept, fresh = with_and_without_kept(config)
-    assert kept == fresh != first, "the weights are the same, the frames are resized to another size"
+    cached, fresh = with_and_without_cache(config)
+    assert cached == fresh != first, "the weights are the same, the frames are resized to another size"
 
 
-def test_readings_that_were_swapped_are_made_again(config: Config) -> None:
+def test_swapped_caches_are_recomputed(config: Config) -> None:
     write_clips(config)
     write_samples(config)
     write_samples(config, "opposite")
     first = score(config, "ssv2", "fca").read_bytes()
-    one, other = (Layout(config).readings("ssv2", f"fca-validation-{name}") for name in ("raw", "given_is_truth"))
+    one, other = (Layout(config).features("ssv2", f"fca-validation-{name}") for name in ("raw", "initial_from_truth"))
     content = one.read_bytes()
     one.write_bytes(other.read_bytes())
     other.write_bytes(content)
@@ -364,7 +364,7 @@ def test_a_quarantined_clip_is_named_not_hidden(config: Config) -> None:
     write_samples(config, "opposite", without=(5,), quarantine=(row,))
     found = scored(config, "fca")
     assert found["count"] == CLIPS - 1
-    assert f"fvd_tiny-i3d_{CLIPS - 1}x{FRAMES}f_gt{GIVEN}" in found["scores"]
+    assert f"fvd_tiny-i3d_{CLIPS - 1}x{FRAMES}f_gt{INITIAL}" in found["scores"]
     assert {row["id"] for row in found["quarantine"]} == {"clip-5"}
 
 

@@ -14,14 +14,14 @@ from fca.errors import FcaError
 from fca.report.page import report
 from fca.score.features import load_network
 from fca.score.frechet import frechet_distance
-from fca.score.pairs import with_given_frames
+from fca.score.pairs import with_initial_frames
 from fca.score.pixels import psnr
-from fca.score.vae_roundtrip import RoundTrips, rebuild, score_floor
+from fca.score.vae_roundtrip import RoundTrips, rebuild, score_vae_roundtrip
 from tests.conftest import small_config, write_clips
 
 
 @pytest.fixture
-def floored(tmp_path, random_base) -> Config:
+def encoded(tmp_path, random_base) -> Config:
     """Small validation clips with their latents, by a VAE with random weights."""
     config = small_config(tmp_path, random_base)
     clip = config.clip.model_copy(update={"width": 48, "height": 32})
@@ -37,9 +37,9 @@ def batches(config: Config, size: int) -> list:
     return list(RoundTrips(config, "ssv2").batches(vae, vae, size))
 
 
-def test_both_round_trips_are_the_vaes_own(floored):
-    layout, vae = Layout(floored), load_vae(floored.base, "fp32")
-    batch = batches(floored, 2)[0]
+def test_both_round_trips_are_the_vaes_own(encoded):
+    layout, vae = Layout(encoded), load_vae(encoded.base, "fp32")
+    batch = batches(encoded, 2)[0]
     with Shard(layout.clips("ssv2", "validation", 0)) as clips:
         pixels = clips.frames[:2]
     np.testing.assert_array_equal(batch.truth, pixels)
@@ -55,24 +55,24 @@ def test_both_round_trips_are_the_vaes_own(floored):
     assert (batch.rebuilt != batch.doubled).any()
 
 
-def test_seventeen_frames_become_five_latents_and_seventeen_again(floored):
-    vae = load_vae(floored.base, "fp32")
+def test_seventeen_frames_become_five_latents_and_seventeen_again(encoded):
+    vae = load_vae(encoded.base, "fp32")
     pixels = torch.randint(256, (1, 17, 32, 48, 3), dtype=torch.uint8)
     mean = posterior(vae, pixels)[0]
     assert mean.shape == (1, 16, 5, 4, 6)
     assert rebuild(vae, mean).shape == pixels.shape
 
 
-def test_the_file_and_the_report(floored):
-    path = score_floor(floored, "ssv2")
+def test_the_file_and_the_report(encoded):
+    path = score_vae_roundtrip(encoded, "ssv2")
     first = path.read_bytes()
-    assert score_floor(floored, "ssv2").read_bytes() == first, "the same inputs make the same bytes"
+    assert score_vae_roundtrip(encoded, "ssv2").read_bytes() == first, "the same inputs make the same bytes"
     values = json.loads(first)
     assert list(values["round_trips"]) == ["16", "17"]
-    reader = load_network(floored.features.network)
+    reader = load_network(encoded.features.network)
     network = reader.name
-    whole = batches(floored, 100)  # the step took two clips at a time
-    layout = Layout(floored)
+    whole = batches(encoded, 100)  # the step took two clips at a time
+    layout = Layout(encoded)
     for batch, shard in zip(whole, layout.shards("ssv2", "validation"), strict=True):
         with Shard(layout.clips("ssv2", "validation", shard)) as clips:
             np.testing.assert_array_equal(batch.truth, clips.frames[:])
@@ -85,8 +85,8 @@ def test_the_file_and_the_report(floored):
         per_frame = np.mean([psnr(one, other) for one, other in zip(made, truth, strict=True)], axis=0)
         np.testing.assert_allclose(trip["psnr_per_frame"], per_frame, rtol=1e-4)
         rebuilt, true = np.stack(made), np.stack(truth)
-        put_in = with_given_frames(rebuilt, true, 2)
-        for kind, shown in (("gt2", put_in), ("raw", rebuilt)):
+        scored = with_initial_frames(rebuilt, true, 2)
+        for kind, shown in (("gt2", scored), ("raw", rebuilt)):
             fvd = frechet_distance(reader.features(true), reader.features(shown))
             assert scores[f"fvd_{network}_5x16f_{kind}"]["value"] == pytest.approx(fvd, rel=1e-3)
         assert scores["psnr"]["value"] == pytest.approx(per_frame[2:].mean(), rel=1e-4)  # of the predicted frames
@@ -95,51 +95,51 @@ def test_the_file_and_the_report(floored):
         for folder in ("clips/validation", "latents/text/validation")
         for number in (0, 1)
     }
-    page = report(floored).read_text(encoding="utf-8")
-    assert "The VAE&rsquo;s own floor" in page
+    page = report(encoded).read_text(encoding="utf-8")
+    assert "VAE reconstruction bound</h2>" in page
     assert "VAE, 17 frames" in page
-    assert 'id="ssv2-floor-title"' in page
+    assert 'id="ssv2-vae-title"' in page
     assert "fca score-floor epic" in page  # not measured yet
     path.write_text('{"round_trips": {"16": {}}}')
     with pytest.raises(FcaError, match=r"vae_floor\.json is not a score file"):
-        report(floored)
+        report(encoded)
 
 
-def test_a_shard_without_clips_is_left_out(floored):
-    write_clips(floored, empty=[0])
+def test_a_shard_without_clips_is_left_out(encoded):
+    write_clips(encoded, empty=[0])
     for shard in (0, 1):
-        encode(floored, "ssv2", "validation", shard)
-    values = json.loads(score_floor(floored, "ssv2").read_text())
+        encode(encoded, "ssv2", "validation", shard)
+    values = json.loads(score_vae_roundtrip(encoded, "ssv2").read_text())
     assert values["count"] == 2
     assert [row["id"] for row in values["quarantine"]] == ["clip0", "clip1", "clip2"]
-    truth = np.concatenate([batch.truth for batch in batches(floored, 2)])
-    rebuilt = np.concatenate([batch.rebuilt for batch in batches(floored, 2)])
+    truth = np.concatenate([batch.truth for batch in batches(encoded, 2)])
+    rebuilt = np.concatenate([batch.rebuilt for batch in batches(encoded, 2)])
     per_frame = np.mean([psnr(one, other) for one, other in zip(rebuilt, truth, strict=True)], axis=0)
     np.testing.assert_allclose(values["round_trips"]["16"]["psnr_per_frame"], per_frame, rtol=1e-4)
-    write_clips(floored, empty=[0, 1])
+    write_clips(encoded, empty=[0, 1])
     for shard in (0, 1):
-        encode(floored, "ssv2", "validation", shard)
+        encode(encoded, "ssv2", "validation", shard)
     with pytest.raises(FcaError, match="ssv2 validation has 0 clips to score"):
-        score_floor(floored, "ssv2")
+        score_vae_roundtrip(encoded, "ssv2")
 
 
-def test_without_a_floor_the_report_has_no_such_section(project):
-    assert "own floor" not in report(project).read_text(encoding="utf-8")
+def test_without_a_round_trip_the_report_has_no_such_section(project):
+    assert "VAE reconstruction bound" not in report(project).read_text(encoding="utf-8")
 
 
-def test_latents_of_other_clips_are_refused(floored):
-    path = Layout(floored).latents("ssv2", "validation", 0)
+def test_latents_of_other_clips_are_refused(encoded):
+    path = Layout(encoded).latents("ssv2", "validation", 0)
     with Shard(path) as latents:
         arrays = {"mean": latents["mean"][:]}
     write_shard(path, "latents", arrays, ["x", "y", "z"], {}, {})
     with pytest.raises(FcaError, match="does not belong to"):
-        score_floor(floored, "ssv2")
+        score_vae_roundtrip(encoded, "ssv2")
 
 
-def test_latents_of_the_same_clips_as_they_were_before_are_refused(floored):
-    write_clips(floored, change=40)
-    with pytest.raises(FcaError, match=r"was not made from .*clips/validation-0000\.h5 as it is now"):
-        score_floor(floored, "ssv2")
+def test_latents_of_the_same_clips_as_they_were_before_are_refused(encoded):
+    write_clips(encoded, change=40)
+    with pytest.raises(FcaError, match=r"was not made from the current .*clips/validation-0000\.h5"):
+        score_vae_roundtrip(encoded, "ssv2")
 
 
 def test_no_variant_can_take_its_name(tmp_path):

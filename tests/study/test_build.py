@@ -18,8 +18,8 @@ from fca.artifacts.shards import Shard, write_shard
 from fca.cli.main import main
 from fca.config import Layout
 from fca.errors import FcaError
-from fca.report.page import source_hash
-from fca.score.pairs import repeat_last_given, with_given_frames
+from fca.report.render import source_hash
+from fca.score.pairs import copy_last_frame, with_initial_frames
 from fca.study.build import build
 from fca.study.files import Key
 from fca.study.order import participant_order, shuffled
@@ -50,19 +50,19 @@ def test_every_item_shows_its_variants_frames_with_the_true_first_ones(study: St
     seen = set()
     for clip in data_of(study.page)["clips"]:
         row = study.key.clips[clip["id"]]
-        given = study.config.datasets[row.dataset].initial_frames
-        assert clip["given"] == given
-        number, place = divmod(int(row.clip.removeprefix("clip_")), 3)
-        truth = Shard(layout.clips(row.dataset, "validation", number)).frames[place]
+        initial = study.config.datasets[row.dataset].initial_frames
+        assert clip["initial"] == initial
+        number, position = divmod(int(row.clip.removeprefix("clip_")), 3)
+        truth = Shard(layout.clips(row.dataset, "validation", number)).frames[position]
         np.testing.assert_array_equal(film(clip["truth"], frames), truth)
         for shown in clip["items"]:
             item = study.key.items[shown["id"]]
             assert item.clip == clip["id"]
             if item.variant == "repeat":
-                expected = repeat_last_given(truth[None], given)[0]
+                expected = copy_last_frame(truth[None], initial)[0]
             else:
-                made = Shard(layout.samples(row.dataset, item.variant, "validation", number)).frames[place]
-                expected = with_given_frames(made[None], truth[None], given)[0]
+                made = Shard(layout.samples(row.dataset, item.variant, "validation", number)).frames[position]
+                expected = with_initial_frames(made[None], truth[None], initial)[0]
             np.testing.assert_array_equal(film(shown["media"], frames), expected)
             assert hashlib.sha256(bytes_of(shown["media"], "image/webp")).hexdigest() == item.media
             seen.add((row.dataset, row.clip, item.variant))
@@ -74,7 +74,7 @@ def test_the_page_does_not_say_who_made_what(study: Study) -> None:
     data = data_of(study.page)
     assert set(data) == {"study", "seed", "nonce", "media", "frames", "width", "height", "framesPerSecond", "clips"}
     for clip in data["clips"]:
-        assert set(clip) == {"id", "caption", "given", "truth", "items"}
+        assert set(clip) == {"id", "caption", "initial", "truth", "items"}
         assert all(set(item) == {"id", "media"} for item in clip["items"])
         names = [item["id"] for item in clip["items"]]
         assert names == sorted(names)  # an order that says nothing
@@ -187,19 +187,19 @@ def test_the_order_is_a_pure_function_of_seed_and_participant() -> None:
     assert shuffled(["x", "y"], "s") == sorted(["x", "y"], key=lambda n: hashlib.sha256(f"s|{n}".encode()).hexdigest())
 
 
-def test_every_model_stands_in_every_place_about_equally_often(study: Study) -> None:
+def test_every_model_has_every_position_about_equally_often(study: Study) -> None:
     clips: dict[str, list[str]] = {clip: [] for clip in study.key.clips}
     for name, item in study.key.items.items():
         clips[item.clip].append(name)
-    places = {variant: np.zeros(3) for variant in VARIANTS}
+    positions = {variant: np.zeros(3) for variant in VARIANTS}
     firsts = set()
     for number in range(100):
         order = participant_order(study.key.order_seed, f"p{number}", clips)
         firsts.add(order[0][0])
         for _, items in order:
-            for place, name in enumerate(items):
-                places[study.key.items[name].variant][place] += 1
-    for counts in places.values():  # 600 draws: 200 expected in each place, standard deviation 11.5
+            for position, name in enumerate(items):
+                positions[study.key.items[name].variant][position] += 1
+    for counts in positions.values():  # 600 draws: 200 expected in each position, standard deviation 11.5
         assert abs(counts - 200).max() < 58
     assert firsts == set(clips)
 

@@ -46,10 +46,10 @@ def rate_all(page: Any) -> dict[str, dict[str, int]]:
     """Rate every clip with the keyboard alone, from the first clip's first row on; what was typed."""
     typed: dict[str, dict[str, int]] = {}
     for clip in range(6):
-        assert page.text_content("#place") == f"Clip {clip + 1} of 6"
+        assert page.text_content("#position") == f"Clip {clip + 1} of 6"
         for number, item in enumerate(shown_items(page)):
-            for place, criterion in enumerate(CRITERIA):
-                value = (clip + 2 * number + 3 * place) % 6
+            for column, criterion in enumerate(CRITERIA):
+                value = (clip + 2 * number + 3 * column) % 6
                 focused = page.evaluate("document.activeElement.name")
                 assert focused == f"{item} {criterion}"
                 page.keyboard.press(str(value))
@@ -110,7 +110,7 @@ def test_a_reload_goes_on_where_it_was(study: Study, open_page: OpenPage, tmp_pa
     page.keyboard.press("1")
     page.keyboard.press("2")
     page.reload()
-    assert page.text_content("#place") == "Clip 2 of 6"
+    assert page.text_content("#position") == "Clip 2 of 6"
     assert page.text_content("#made") == f"11 of {TOTAL} ratings"
     items = shown_items(page)
     assert page.evaluate("document.activeElement.name") == f"{items[0]} visual_fidelity"  # the first without a rating
@@ -201,8 +201,8 @@ def test_videos_play_together_and_can_be_scrubbed(study: Study, open_page: OpenP
     pictures = "[...document.querySelectorAll('canvas')].map((one) => one.toDataURL())"
     first = page.evaluate(pictures)
     assert len(first) == 4
-    assert page.text_content("#controls .count") == "1 / 16 given"
-    assert len(set(first)) == 1  # the given frame is the truth's everywhere
+    assert page.text_content("#controls .count") == "1 / 16 initial"
+    assert len(set(first)) == 1  # the initial frame is the ground truth everywhere
     page.locator("#controls input").fill("16")
     last = page.evaluate(pictures)
     assert len(set(last)) == 4
@@ -267,7 +267,7 @@ def test_enter_goes_to_what_is_missing_and_skipped_clips_are_listed(study: Study
     page.keyboard.press("Tab")
     page.keyboard.press("5")  # the second row, not the first
     page.keyboard.press("Enter")
-    assert page.text_content("#place") == "Clip 1 of 6"
+    assert page.text_content("#position") == "Clip 1 of 6"
     assert page.evaluate("document.activeElement.name") == f"{shown_items(page)[0]} text_alignment"
     page.keyboard.press("9")  # no rating
     assert page.text_content("#made") == f"1 of {TOTAL} ratings"
@@ -281,7 +281,7 @@ def test_enter_goes_to_what_is_missing_and_skipped_clips_are_listed(study: Study
         f"Clip {clip}: {7 if clip == 1 else 9} missing" for clip in range(1, 7)
     ]
     page.click("text=Clip 4: 9 missing")
-    assert page.text_content("#place") == "Clip 4 of 6"
+    assert page.text_content("#position") == "Clip 4 of 6"
 
 
 def test_ratings_can_be_removed_from_a_shared_device(study: Study, open_page: OpenPage) -> None:

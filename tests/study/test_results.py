@@ -175,7 +175,7 @@ def test_an_incomplete_file_is_named_and_may_be_allowed(study: Study, hand_in: H
         (b"\xff\xfe", "is not JSON"),
         (b'{"kind": "fca-study-ratings", "version": 1', "is not JSON"),
         (b"[" * 100_000, "is not JSON"),
-        (b'{"kind": "a", "kind": "a"}', "a name stands twice"),
+        (b'{"kind": "a", "kind": "a"}', "duplicate name"),
         (b'{"kind": NaN}', "NaN is not a JSON number"),
         (b"[]", "the file: "),
         (b'{"kind": "fca-study-key"}', "kind: "),

@@ -1,4 +1,4 @@
-"""The step `vbench`: which clips, which frames, rows that are kept, and the means."""
+"""The step `vbench`: which clips, which frames, stored rows, and the means."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from fca.config import Config, Layout, load
 from fca.config.vbench import VBench
 from fca.errors import FcaError
 from fca.score.protocol import protocol_sha256
-from fca.vbench.step import Source, kept, measured, protocol, summary, vbench
+from fca.vbench.step import ShardClips, measure, protocol, stored_rows, summary, vbench
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = Path(os.environ.get("FCA_VBENCH", ROOT / ".venv-vbench"))
@@ -61,15 +61,15 @@ def flicker(frames: np.ndarray) -> float:
     return 1 - np.abs(np.diff(frames.astype(np.float64), axis=0)).mean() / 255
 
 
-def test_given_frames_are_the_truths_or_the_models(config: Config) -> None:
-    clips = list(Source(config, "ssv2", "fca", 1).clips("truth"))
+def test_initial_frames_are_from_the_ground_truth_or_the_model(config: Config) -> None:
+    clips = list(ShardClips(config, "ssv2", "fca", 1).read("truth"))
     assert [(name, caption) for name, caption, _ in clips] == [("clip-3", ODD + "3"), ("clip-4", ODD + "4")]
     for row, (_, _, frames) in zip((3, 4), clips, strict=True):
         assert np.array_equal(frames[:GIVEN], truth(row)[:GIVEN])
         assert np.array_equal(frames[GIVEN:], 255 - truth(row)[GIVEN:])
-    raw = [frames for _, _, frames in Source(config, "ssv2", "fca", 0).clips("model")]
+    raw = [frames for _, _, frames in ShardClips(config, "ssv2", "fca", 0).read("model")]
     assert all(np.array_equal(frames, 255 - truth(row)) for row, frames in enumerate(raw))
-    real = [frames for _, _, frames in Source(config, "ssv2", "truth", 0).clips("truth")]
+    real = [frames for _, _, frames in ShardClips(config, "ssv2", "truth", 0).read("truth")]
     assert all(np.array_equal(frames, truth(row)) for row, frames in enumerate(real))
 
 
@@ -119,17 +119,17 @@ def empty_shard(config: Config, number: int) -> list[Quarantine]:
 @pytest.mark.parametrize("row", ["truth", "fca", "repeat"])
 def test_a_shard_without_clips_needs_no_package(config: Config, tmp_path: Path, row: str) -> None:
     lost = empty_shard(config, 0)
-    source = Source(config, "ssv2", row, 0)
-    assert list(source.clips("truth")) == []
-    assert [item["id"] for item in source.quarantine] == [item.id for item in lost]
-    inputs = {"protocol": protocol(config, config.score.vbench, "ssv2"), "parents": source.parents}
-    stored = measured(config, config.score.vbench, source, tmp_path / "0000.json", inputs)
-    stored["quarantine"] = source.quarantine
+    clips = ShardClips(config, "ssv2", row, 0)
+    assert list(clips.read("truth")) == []
+    assert [item["id"] for item in clips.quarantine] == [item.id for item in lost]
+    inputs = {"protocol": protocol(config, config.score.vbench, "ssv2"), "parents": clips.parents}
+    stored = measure(config, config.score.vbench, clips, tmp_path / "0000.json", inputs)
+    stored["quarantine"] = clips.quarantine
     result = summary(config, "ssv2", row, [stored, shard(config, [0.1, 0.3])])
     alone = summary(config, "ssv2", row, [shard(config, [0.1, 0.3])])
     assert result["scores"] == alone["scores"]
-    assert (result["count"], result["quarantine"]) == (2, source.quarantine)
-    assert set(result["parents"]) == {*source.parents, "0.1"}
+    assert (result["count"], result["quarantine"]) == (2, clips.quarantine)
+    assert set(result["parents"]) == {*clips.parents, "0.1"}
     with pytest.raises(FcaError, match="has 0 clips"):
         summary(config, "ssv2", row, [stored])
 
@@ -139,14 +139,14 @@ def test_one_clip_has_no_interval(config: Config) -> None:
         summary(config, "ssv2", "fca", [shard(config, [0.1])])
 
 
-def test_rows_are_kept_for_the_same_inputs_only(tmp_path: Path) -> None:
+def test_rows_are_reused_for_the_same_inputs_only(tmp_path: Path) -> None:
     path = tmp_path / "0000.json"
-    assert kept(path, {"a": 1}) is None
+    assert stored_rows(path, {"a": 1}) is None
     path.write_text(json.dumps({"inputs": {"a": 1}, "rows": []}))
-    assert kept(path, {"a": 1}) == {"inputs": {"a": 1}, "rows": []}
-    assert kept(path, {"a": 2}) is None
+    assert stored_rows(path, {"a": 1}) == {"inputs": {"a": 1}, "rows": []}
+    assert stored_rows(path, {"a": 2}) is None
     path.write_text(path.read_text()[:-5])
-    assert kept(path, {"a": 1}) is None
+    assert stored_rows(path, {"a": 1}) is None
 
 
 def test_the_protocol_states_codec_and_frames(tmp_path: Path) -> None:

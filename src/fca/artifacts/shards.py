@@ -21,7 +21,7 @@ from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import Quarantine
 from fca.errors import FcaError, remake
 
-MADE_BY = {"clips": "fca resample", "latents": "fca encode", "samples": "fca sample", "readings": "fca score"}
+MADE_BY = {"clips": "fca resample", "latents": "fca encode", "samples": "fca sample", "features": "fca score"}
 ROOM = 2**20  # bytes beside the arrays: headers, chunk index, manifest
 DAMAGE = (OSError, RuntimeError, KeyError, UnicodeDecodeError)  # what h5py raises when it reads damaged bytes
 

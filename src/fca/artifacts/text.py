@@ -1,4 +1,7 @@
-"""Text that artifacts can hold."""
+"""Text and nested values of artifacts."""
+
+from collections.abc import Mapping
+from typing import Any
 
 
 def storable(text: str) -> bool:
@@ -7,3 +10,11 @@ def storable(text: str) -> bool:
         return b"\0" not in text.encode("utf-8")
     except UnicodeEncodeError:
         return False
+
+
+def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested values under dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {f"{above}{name}": value}
+    return found

@@ -74,9 +74,9 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _floor(arguments: argparse.Namespace) -> None:
     config = _loaded(arguments)
-    from fca.score.vae_roundtrip import score_floor
+    from fca.score.vae_roundtrip import score_vae_roundtrip
 
-    score_floor(config, arguments.dataset)
+    score_vae_roundtrip(config, arguments.dataset)
 
 
 def _plan(arguments: argparse.Namespace) -> None:

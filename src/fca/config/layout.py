@@ -75,15 +75,15 @@ class Layout:
     def samples(self, dataset: str, variant: str, kind: str, shard: int | str) -> Path:
         return self.root / dataset / "samples" / variant / f"{kind}-{_number(shard)}.h5"
 
-    def readings(self, dataset: str, name: str) -> Path:
-        """What the feature network says of the truth, or of a variant's predictions; kept by `fca score`."""
-        return self.root / dataset / "readings" / f"{name}.h5"
+    def features(self, dataset: str, name: str) -> Path:
+        """Cached features of the ground truth or of a variant's predictions, written by `fca score`."""
+        return self.root / dataset / "features" / f"{name}.h5"
 
     def scores(self, dataset: str, variant: str) -> Path:
         return self.root / dataset / "scores" / f"{variant}.json"
 
-    def floor(self, dataset: str) -> Path:
-        """Scores of the VAE's round trip of the validation clips."""
+    def vae_roundtrip(self, dataset: str) -> Path:
+        """Scores of the VAE's round trip of the validation clips, the VAE reconstruction bound."""
         return self.scores(dataset, FLOOR)
 
     def vbench(self, dataset: str, row: str) -> Path:

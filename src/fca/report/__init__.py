@@ -1,4 +1,5 @@
-"""The report: one HTML page that opens from disk, made from scores, samples, clips and manifests.
+"""The report: HTML pages that open from disk, made from scores, samples, clips and manifests.
 
-`fca.report.page` makes it, `fca.report.compare` the page about two runs, `fca.report.preview` contact sheets.
+`page` is the report, `compare` a page about two runs, `preview` contact sheets; `sections` has a module for each part
+of a page, `templates` its HTML. To add a metric, see `metrics`.
 """

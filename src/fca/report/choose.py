@@ -1,4 +1,4 @@
-"""Which clips are shown: chosen by rank, never by hand, so that failures are seen."""
+"""Which clips are shown: chosen by rank and not manually, so that failures are visible."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,17 +10,18 @@ class Choice:
 
     id: str
     rank: int | None
-    """1 is the best of `of`; None where there are no per-clip scores."""
+    """1 is the best of `of`; None if there are no scores of single clips."""
     of: int
     label: str
     """best, median, worst, or empty."""
 
 
 def choose(scores: Sequence[tuple[str, float | None]], limit: int) -> list[Choice]:
-    """At most `limit` clips, evenly spaced in rank, with the best, the median and the worst among them.
+    """At most `limit` clips, evenly spaced in rank, including the best, the median and the worst.
 
-    `scores` holds (id, PSNR) of every clip. Clips without one are left out; equal scores keep their order.
-    With room for fewer than three the median gives way first, then the worst. Without any scores: the first.
+    `scores` holds (id, PSNR) of every clip. Clips without a score are left out; equal scores keep their order. If
+    fewer than three clips fit, the median is dropped first, then the worst. Without any scores the first clips are
+    chosen.
     """
     if all(value is None for _, value in scores):
         return [Choice(clip_id, None, len(scores), "") for clip_id, _ in scores[:limit]]
@@ -35,7 +36,7 @@ def choose(scores: Sequence[tuple[str, float | None]], limit: int) -> list[Choic
 
 
 def spread(last: int, middle: int, limit: int) -> list[int]:
-    """At most `limit` positions in 0..last, evenly spaced, with 0, `middle` and `last` where they fit."""
+    """At most `limit` positions in 0..last, evenly spaced, including 0, `middle` and `last` if they fit."""
     if limit > last:
         return list(range(last + 1))
     if limit == 1:

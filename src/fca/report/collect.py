@@ -1,8 +1,8 @@
-"""Gather what the report shows: scores, manifests and quarantine rows now, frames when they are asked for."""
+"""Gather the results that the report shows: scores, manifests and quarantine rows at once, frames on demand."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,15 @@ from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import Quarantine
 from fca.artifacts.shards import Shard
 from fca.config import Config, Dataset, Layout, SampleKind, Variant
-from fca.report.score_file import ScoreFile, read_scores
+from fca.report.score_file import ScoreFile, read_round_trips, read_scores
 
-FLOOR = "The VAE alone: the truth, encoded and decoded"
-"""What no prediction can be expected to beat."""
+VAE_BOUND = "VAE reconstruction bound"
+"""Title of the scores of the ground truth, encoded and decoded, which no prediction can be expected to exceed."""
 
 
 @dataclass(frozen=True)
-class Frames:
-    """Where the frames and captions of many clips lie: id -> (shard, row)."""
+class StoredClips:
+    """Where the frames and captions of many clips are stored: id -> (shard, row)."""
 
     rows: Mapping[str, tuple[Path, int]]
 
@@ -40,14 +40,14 @@ class Frames:
 
 @dataclass(frozen=True)
 class VariantResult:
-    """Everything there is about one variant on one dataset; what was not made is None or empty."""
+    """The results of one variant on one dataset; those that don't exist are None or empty."""
 
     variant: Variant
     scores: ScoreFile | None
     model: Manifest | None
-    samples: Frames
-    opposite: Frames
-    edited: Frames
+    samples: StoredClips
+    opposite: StoredClips
+    edited: StoredClips
 
     @property
     def log(self) -> list[Mapping[str, Any]]:
@@ -56,8 +56,8 @@ class VariantResult:
 
 
 @dataclass(frozen=True)
-class Source:
-    """One artefact that the numbers come from, for the table of content hashes."""
+class Artifact:
+    """One artifact that the numbers come from, for the table of content hashes."""
 
     label: str
     path: str
@@ -67,39 +67,45 @@ class Source:
 
 @dataclass(frozen=True)
 class DatasetResult:
-    """Everything there is about one dataset."""
+    """The results of one dataset."""
 
     name: str
     settings: Dataset
     variants: list[VariantResult]
-    truth: Frames
+    truth: StoredClips
     quarantine: list[Quarantine]
-    sources: list[Source] = field(default_factory=list)
-    floor: ScoreFile | None = None
-    """Scores of the truth after the VAE, where they were measured."""
-    outdated: list[str] = field(default_factory=list)
-    """Scores that were measured on other files than there are now, in sentences."""
+    artifacts: list[Artifact]
+    round_trips: Mapping[str, ScoreFile]
+    """Scores of the ground truth after the VAE, by the number of frames that it encoded."""
+    vae_bound: ScoreFile | None
+    """The round trip of clips of the configured length, if it was measured."""
+    outdated: list[str]
+    """Scores that were measured on files that have changed since, in sentences."""
 
     def variant(self, name: str) -> VariantResult | None:
-        """The result of the variant called `name`, where the config has it."""
+        """The result of the variant called `name`, if the configuration has it."""
         return next((result for result in self.variants if result.variant.name == name), None)
 
     @property
     def lead(self) -> VariantResult | None:
-        """The variant that the report is about: of those with scores the first with FCA, else trained, else any."""
+        """The scored variant that the report is about: the first with FCA, else the first trained, else the first."""
         scored = [result for result in self.variants if result.scores]
         scored.sort(key=lambda result: (result.variant.adapter != "fca", not result.variant.trained))
         return scored[0] if scored else None
 
 
 def collect(config: Config) -> list[DatasetResult]:
-    """The results of every dataset of the config, in the config's order; `FcaError` for a damaged file."""
+    """The results of every dataset of the configuration, in its order.
+
+    Raises:
+        FcaError: a file is damaged.
+    """
     layout = Layout(config)
     return [_dataset(config, layout, name) for name in config.datasets]
 
 
 def _dataset(config: Config, layout: Layout, name: str) -> DatasetResult:
-    """One dataset: every manifest once, as a source and for its quarantine rows."""
+    """One dataset: each manifest is read once, as an artifact and for its quarantine rows."""
     clips = _shards(layout.clips(name, "validation", shard) for shard in layout.shards(name, "validation"))
     latents = _shards(layout.latents(name, "train", shard) for shard in layout.shards(name, "train"))
     parts: list[tuple[str, Path, list[Manifest]]] = [
@@ -107,6 +113,7 @@ def _dataset(config: Config, layout: Layout, name: str) -> DatasetResult:
         ("latents, train", layout.latents(name, "train", 0).parent, list(latents.values())),
         ("clips, validation", layout.clips(name, "validation", 0).parent, list(clips.values())),
     ]
+
     variants = []
     for variant in config.variants.values():
         model = _existing(layout.model_manifest(name, variant.name)) if variant.trained else []
@@ -125,25 +132,28 @@ def _dataset(config: Config, layout: Layout, name: str) -> DatasetResult:
                 variant=variant,
                 scores=read_scores(layout.scores(name, variant.name)),
                 model=model[0] if model else None,
-                samples=_frames(samples),
-                opposite=_frames(opposite),
-                edited=_frames(edited),
+                samples=_stored(samples),
+                opposite=_stored(opposite),
+                edited=_stored(edited),
             )
         )
-    floor = read_scores(layout.scores(name, "vae_floor"), str(config.clip.frames))
+
+    round_trips = read_round_trips(layout.vae_roundtrip(name))
+    bound = round_trips.get(str(config.clip.frames))
     rows = {row for _, _, manifests in parts for manifest in manifests for row in manifest.quarantine}
     rows |= {row for result in variants if result.scores for row in result.scores.quarantine}
     return DatasetResult(
         name=name,
         settings=config.datasets[name],
         variants=variants,
-        truth=_frames(clips),
+        truth=_stored(clips),
         quarantine=sorted(rows, key=lambda row: (row.dataset, row.split, row.id, row.step, row.file, row.reason)),
-        sources=[_source(f"{name}: {label}", path, manifests) for label, path, manifests in parts if manifests],
-        floor=floor,
+        artifacts=[_artifact(f"{name}: {label}", path, manifests) for label, path, manifests in parts if manifests],
+        round_trips=round_trips,
+        vae_bound=bound,
         outdated=[
-            f"The scores of {title} are of other files than there are now ({why}); run the workflow again."
-            for title, scores in (*((own.variant.title, own.scores) for own in variants), (FLOOR, floor))
+            f"The scores of {title} were measured on files that have changed since ({why}); run the workflow again."
+            for title, scores in (*((own.variant.title, own.scores) for own in variants), (VAE_BOUND, bound))
             if scores and (why := changed_parents(layout, scores.parents))
         ],
     )
@@ -154,7 +164,7 @@ def _sample_paths(layout: Layout, dataset: str, variant: str, kind: SampleKind) 
 
 
 def _existing(path: Path) -> list[Manifest]:
-    """The manifest at `path`, or nothing where that step has not run."""
+    """The manifest at `path`, or nothing if that step has not run."""
     return [Manifest.read(path)] if path.exists() else []
 
 
@@ -163,15 +173,15 @@ def _shards(paths: Iterable[Path]) -> dict[Path, Manifest]:
     return {path: manifest for path in paths for manifest in _existing(Layout.manifest(path))}
 
 
-def _frames(shards: Mapping[Path, Manifest]) -> Frames:
+def _stored(shards: Mapping[Path, Manifest]) -> StoredClips:
     rows: dict[str, tuple[Path, int]] = {}
     for path, manifest in shards.items():
         rows |= {clip_id: (path, row) for row, clip_id in enumerate(manifest.ids)}
-    return Frames(rows)
+    return StoredClips(rows)
 
 
-def _source(label: str, path: Path, manifests: list[Manifest]) -> Source:
-    """One line for one or many manifests; many are hashed together, in order."""
+def _artifact(label: str, path: Path, manifests: list[Manifest]) -> Artifact:
+    """One line for one or several manifests; several are hashed together, in order."""
     hashes = [manifest.sha256 for manifest in manifests]
     combined = hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-    return Source(label, path.as_posix(), sum(manifest.count for manifest in manifests), combined)
+    return Artifact(label, path.as_posix(), sum(manifest.count for manifest in manifests), combined)

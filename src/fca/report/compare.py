@@ -1,7 +1,7 @@
-"""Two runs beside each other: their scores, the same clips, and what is different in their configurations."""
+"""Two runs compared: their scores, the same clips, and the differences of their configurations."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,27 +10,27 @@ import numpy as np
 
 from fca import __version__
 from fca.artifacts.atomic import write_aside
+from fca.artifacts.text import flat
 from fca.config import Config, Layout
 from fca.errors import FcaError
-from fca.report import provenance
-from fca.report.cards import Gallery, Series, make_gallery
 from fca.report.choose import choose
 from fca.report.collect import DatasetResult, VariantResult, collect
-from fca.report.findings import overlap
-from fca.report.metrics import METRICS, Metric, find, signed
-from fca.report.page import render
+from fca.report.format import DASH, signed
+from fca.report.metrics import METRICS, Cell, Metric, cell, find
+from fca.report.render import render, write_page
 from fca.report.score_file import ClipScore, ScoreFile
-from fca.report.table import Cell, cell
+from fca.report.sections.cards import Gallery, Series, make_gallery, series
+from fca.report.sections.provenance import training_runs
 from fca.score.interval import Interval, mean_interval, resampling_counts
 from fca.score.protocol import require_same_protocol
 
 TITLE = "Two runs compared"
-EQUAL = "equal"
+EQUAL, UNDECIDED = "equal", "not distinguishable"
 LABELS = {"best": "best for B", "median": "median", "worst": "best for A"}
 
 
 @dataclass(frozen=True)
-class Line:
+class ScoreDifference:
     """One score of one variant in both runs."""
 
     metric: Metric
@@ -39,27 +39,27 @@ class Line:
     b: Cell
     difference: str
     interval: str
-    """Of the difference, from the same clips; nothing where clips have no values of their own."""
+    """Of the difference, from the same clips; empty if single clips have no values."""
     verdict: str
 
 
 @dataclass(frozen=True)
-class Block:
+class VariantComparison:
     """One variant of one dataset."""
 
     dataset: str
     variant: str
-    lines: Sequence[Line]
+    scores: Sequence[ScoreDifference]
 
     @property
     def equal(self) -> bool:
-        """Whether every score is the same number in both."""
-        return all(line.verdict == EQUAL for line in self.lines)
+        """Whether every score is the same number in both runs."""
+        return all(score.verdict == EQUAL for score in self.scores)
 
 
 @dataclass(frozen=True)
 class Change:
-    """A setting that differs; a dash where a run doesn't have it."""
+    """A setting that differs; a dash if a run doesn't have it."""
 
     key: str
     a: str
@@ -67,13 +67,13 @@ class Change:
 
 
 def compare(a: Config, b: Config, files: tuple[str, str], folder: Path | None = None) -> Path:
-    """Write a page about two runs, given by their configurations (read from `files`), and return it.
+    """Write a page about two runs, defined by their configurations (read from `files`), and return it.
 
-    It lies in `folder` (default: `compare` in A's report folder). The same inputs give the same bytes.
+    It is written to `folder` (default: `compare` in A's report folder). The same inputs give the same bytes.
 
     Raises:
         FcaError: the two are one run, nothing was scored in both, their scores can't be compared because
-            protocols, feature networks or clips differ, or `folder` holds anything else than such a page.
+            protocols, feature networks or clips differ, or `folder` contains something other than such a page.
     """
     if Layout(a).root.resolve() == Layout(b).root.resolve():
         raise FcaError(
@@ -88,47 +88,45 @@ def compare(a: Config, b: Config, files: tuple[str, str], folder: Path | None = 
             f"{files[0]} and {files[1]} have no scores of the same dataset and variant",
             remedy="run `fca score` for both; datasets and variants are matched by name",
         )
-    blocks = [
-        [Block(one.name, mine.variant.title, _lines(mine, theirs, a)) for mine, theirs in variants]
+    compared = [
+        [VariantComparison(one.name, mine.variant.title, _scores(mine, theirs, a)) for mine, theirs in variants]
         for one, _, variants in shared
     ]
+
     folder = folder or Path(a.report_dir) / "compare"
     _check_folder(folder)
     with write_aside(folder / "assets") as assets:
         assets.mkdir()
         limit = min(a.report.clips, b.report.clips)
-        galleries = [_gallery(one, variants, limit, assets) for one, _, variants in shared]
         text = render(
-            {
-                "title": TITLE,
-                "config": a,
-                "assets": "assets",
-                "files": files,
-                "sentences": [_sentence(of_dataset[0]) for of_dataset in blocks],
-                "blocks": [block for of_dataset in blocks for block in of_dataset],
-                "galleries": galleries,
-                "changes": changes(a, b),
-                "runs": [("A", run) for run in provenance.runs([one for one, _, _ in shared])]
-                + [("B", run) for run in provenance.runs([other for _, other, _ in shared])],
-                "sources": _different_sources(shared),
-                "fca_version": __version__,
-            },
             "compare.html.j2",
+            title=TITLE,
+            config=a,
+            assets="assets",
+            files=files,
+            sentences=[_sentence(of_dataset[0]) for of_dataset in compared],
+            compared=[variant for of_dataset in compared for variant in of_dataset],
+            galleries=[_gallery(one, variants, limit, assets) for one, _, variants in shared],
+            changes=changes(a, b),
+            runs=[("A", run) for run in training_runs([one for one, _, _ in shared])]
+            + [("B", run) for run in training_runs([other for _, other, _ in shared])],
+            artifacts=_different_artifacts(shared),
+            fca_version=__version__,
         )
-    with write_aside(folder / "index.html") as page:
-        page.write_text(text, encoding="utf-8", newline="\n")
-    return folder / "index.html"
+    return write_page(folder / "index.html", text)
 
 
 def _check_folder(folder: Path) -> None:
-    """Refuse a folder where `index.html` or `assets` may be another's; also of a half-written page, all is ours."""
+    """Refuse a folder whose `index.html` or `assets` may be foreign; leftovers of an interrupted run are ours."""
     others = [item.name for item in folder.iterdir() if not item.name.startswith(".aside-")] if folder.is_dir() else []
     page = folder / "index.html"
     if page.exists() and f"<h1>{TITLE}</h1>" in page.read_text(encoding="utf-8", errors="replace"):
         others.remove(page.name)
     if others := sorted(set(others) - {"assets"}):
         raise FcaError(
-            f"{folder} holds {others[0]}, which is not this page's", "a folder of its own", "name another with --out"
+            f"{folder} contains {others[0]}, which is not part of this page",
+            "a folder of its own",
+            "name another with --out",
         )
 
 
@@ -136,7 +134,7 @@ Pair = tuple[VariantResult, VariantResult]
 
 
 def _shared(one: DatasetResult, other: DatasetResult) -> list[Pair]:
-    """Variants with scores in both, by name; `FcaError` unless every pair can be compared."""
+    """Variants with scores in both runs, by name; `FcaError` unless every pair can be compared."""
     found = [(mine, theirs) for mine in one.variants if (theirs := other.variant(mine.variant.name))]
     scored = [(mine, theirs) for mine, theirs in found if mine.scores and theirs.scores]
     for mine, theirs in scored:
@@ -144,50 +142,48 @@ def _shared(one: DatasetResult, other: DatasetResult) -> list[Pair]:
             names = (f"{mine.scores.path}", f"{theirs.scores.path}")
             require_same_protocol(_terms(mine.scores), _terms(theirs.scores), names)
     if scored and (outdated := [*one.outdated, *other.outdated]):
-        raise FcaError("\n".join(outdated), "scores of what is there now", "then compare again")
+        raise FcaError("\n".join(outdated), "scores of the current files", "then compare again")
     return scored
 
 
 def _terms(scores: ScoreFile) -> dict[str, Any]:
-    """All that two numbers must share: the protocol, the network's weights, and the clips."""
+    """What two comparable numbers must share: the protocol, the network's weights, and the clips."""
     truth = {path: sha256 for path, sha256 in scores.parents.items() if "/clips/" in path}
     ids = hashlib.sha256("\n".join(scores.clips).encode()).hexdigest()
     return {**scores.protocol, "feature_network_sha256": scores.network_sha256, "clip_ids_sha256": ids, "truth": truth}
 
 
-def _lines(one: VariantResult, other: VariantResult, config: Config) -> list[Line]:
+def _scores(one: VariantResult, other: VariantResult, config: Config) -> list[ScoreDifference]:
     if one.scores is None or other.scores is None:
         return []
-    lines = []
+    differences = []
     for metric in METRICS:
         mine, theirs = find(one.scores, metric), find(other.scores, metric)
         if mine is None or theirs is None:
             continue
-        difference = paired(metric.stem, one.scores.clips, other.scores.clips, config)
-        sure = not overlap(mine, theirs) if difference is None else not difference.low <= 0 <= difference.high
-        gain = theirs.value - mine.value
-        lines.append(
-            Line(
+        gain, interval = theirs.value - mine.value, paired(metric.stem, one.scores.clips, other.scores.clips, config)
+        ends = (interval.low, interval.high) if interval else ()
+        decided = not interval.low <= 0 <= interval.high if interval else not mine.overlaps(theirs)
+        differences.append(
+            ScoreDifference(
                 metric=metric,
                 name=mine.name,
                 a=cell(mine, metric),
                 b=cell(theirs, metric),
                 difference=_with_sign(gain, metric),
-                interval=" to ".join(
-                    _with_sign(end, metric) for end in ((difference.low, difference.high) if difference else ())
-                ),
-                verdict=_verdict(gain, metric, sure),
+                interval=" to ".join(_with_sign(end, metric) for end in ends),
+                verdict=_verdict(gain, metric, decided),
             )
         )
-    return lines
+    return differences
 
 
 def paired(
     stem: str, mine: Mapping[str, ClipScore], theirs: Mapping[str, ClipScore], config: Config
 ) -> Interval | None:
-    """The mean of B minus A over the clips, with its interval, for scores that clips have; None for others.
+    """The mean of B minus A over the clips, with its interval; None for scores that single clips don't have.
 
-    Pairing takes out how hard each clip is, so it can tell runs apart whose own intervals overlap.
+    Pairing removes the difficulty of each clip, so it can distinguish runs whose own intervals overlap.
     """
     if stem not in ("psnr", "ssim"):
         return None
@@ -203,41 +199,32 @@ def _with_sign(value: float, metric: Metric) -> str:
     return f"{'+' if value > 0 else ''}{metric.write(value)}"
 
 
-def _verdict(gain: float, metric: Metric, sure: bool) -> str:
+def _verdict(gain: float, metric: Metric, decided: bool) -> str:
     if gain == 0:
         return EQUAL
-    if not sure:
-        return "not told apart"
+    if not decided:
+        return UNDECIDED
     return "B is better" if (gain > 0) == metric.higher_is_better else "A is better"
 
 
-def _sentence(block: Block) -> str:
-    """What the first score says."""
-    if not block.lines:
-        return f"On {block.dataset} {block.variant} has no score in both."
-    line = block.lines[0]
-    verdict = {"not told apart": "the intervals overlap", EQUAL: "they are equal"}.get(line.verdict, line.verdict)
-    values = f"{line.metric.title} {line.a.text} in A and {line.b.text} in B"
-    return f"On {block.dataset} {block.variant} has {values}: {verdict}."
+def _sentence(compared: VariantComparison) -> str:
+    """The verdict of the first score."""
+    if not compared.scores:
+        return f"On {compared.dataset} {compared.variant} has no score in both."
+    first = compared.scores[0]
+    verdict = {UNDECIDED: "the intervals overlap", EQUAL: "they are equal"}.get(first.verdict, first.verdict)
+    values = f"{first.metric.title} {first.a.text} in A and {first.b.text} in B"
+    return f"On {compared.dataset} {compared.variant} has {values}: {verdict}."
 
 
 def _gallery(one: DatasetResult, variants: Sequence[Pair], limit: int, assets: Path) -> Gallery:
     """The same clips from both runs, ranked by how much higher B's PSNR is with the first variant shown."""
-    shown = []
     models = [pair for pair in variants if pair[0].variant.prediction == "model"]
-    for style, (mine, theirs) in enumerate([pair for pair in models if pair[0].variant.trained] or models):
-        for place, result in (("A", mine), ("B", theirs)):
-            shown.append(
-                Series(
-                    key=f"{place}-{result.variant.name}",
-                    title=f"{place}: {result.variant.title}",
-                    style=2 * style + (place == "B"),
-                    samples=result.samples,
-                    opposite=result.opposite,
-                    scores=result.scores.clips if result.scores else {},
-                    opposite_scores=result.scores.opposite if result.scores else {},
-                )
-            )
+    shown = [
+        series(result, 2 * number + (run == "B"), run)
+        for number, pair in enumerate([pair for pair in models if pair[0].variant.trained] or models)
+        for run, result in zip("AB", pair, strict=True)
+    ]
     gains: list[tuple[str, float | None]] = [(clip_id, None) for clip_id in one.truth.rows]
     if shown:
         gains = [(clip_id, _gain(shown[0], shown[1], clip_id)) for clip_id in one.truth.rows]
@@ -253,31 +240,29 @@ def _gain(mine: Series, theirs: Series, clip_id: str) -> float | None:
 
 
 def changes(a: Config, b: Config) -> list[Change]:
-    """Settings that differ, by their dotted names, in the configuration's order."""
-    one, other = (dict(_flat(config.model_dump(mode="json"))) for config in (a, b))
-    keys = list(dict.fromkeys([*one, *other]))
+    """Settings that differ, by their dotted names, in the order of the configuration."""
+    one, other = (
+        {key: _written(value) for key, value in flat(config.model_dump(mode="json")).items()} for config in (a, b)
+    )
     return [
-        Change(key, one.get(key, provenance.DASH), other.get(key, provenance.DASH))
-        for key in keys
+        Change(key, one.get(key, DASH), other.get(key, DASH))
+        for key in dict.fromkeys([*one, *other])
         if one.get(key) != other.get(key)
     ]
 
 
-def _flat(value: Any, above: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict) and value:
-        for key, entry in value.items():
-            yield from _flat(entry, f"{above}.{key}" if above else str(key))
-    else:
-        yield above, "null" if value is None else str(value).lower() if isinstance(value, bool) else signed(str(value))
+def _written(value: Any) -> str:
+    """A value as in YAML."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else signed(str(value))
 
 
-def _different_sources(shared: Sequence[tuple[DatasetResult, DatasetResult, Any]]) -> list[Change]:
-    """Artefacts whose content differs."""
+def _different_artifacts(shared: Sequence[tuple[DatasetResult, DatasetResult, Any]]) -> list[Change]:
+    """Artifacts whose content differs."""
     found = []
     for one, other, _ in shared:
-        mine, theirs = ({source.label: source.sha256 for source in run.sources} for run in (one, other))
+        mine, theirs = ({artifact.label: artifact.sha256 for artifact in run.artifacts} for run in (one, other))
         for label in dict.fromkeys([*mine, *theirs]):
-            a, b = mine.get(label, provenance.DASH), theirs.get(label, provenance.DASH)
+            a, b = mine.get(label, DASH), theirs.get(label, DASH)
             if a != b:
                 found.append(Change(label, a, b))
     return found

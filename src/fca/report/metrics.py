@@ -1,82 +1,115 @@
-"""Which numbers the report shows, what they mean, and how they are written."""
+"""The metrics of the report. To add one, compute its score in `fca.score.score` and add a `Metric` to `METRICS` here.
+
+The columns of the table, their explanations and the comparison of two runs follow from `METRICS`.
+"""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from fca.report.format import percent, signed, significant
 from fca.report.score_file import Score, ScoreFile
-
-MINUS = "\N{MINUS SIGN}"
-
-
-def signed(text: str) -> str:
-    """A number's text with a real minus sign."""
-    return text.replace("-", MINUS)
-
-
-def significant(value: float) -> str:
-    """Three significant digits, never in powers of ten for ordinary sizes: 1234, 12.3, 0.00123."""
-    if value == 0:
-        return "0"
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    return signed(f"{value:.{digits}f}" if digits <= 6 else f"{value:.2e}")
-
-
-def percent(value: float) -> str:
-    return signed(f"{100 * value:.0f}\N{NARROW NO-BREAK SPACE}%")
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One column: which scores it shows and how they are read."""
+    """One column: the scores that it shows and how they are written."""
 
     stem: str
-    """A score belongs here when its name is this, or begins with this and an underscore."""
+    """A score belongs to the metric if its name is this or begins with this and an underscore."""
     title: str
     raw: bool
-    """Whether the column is for names that end in `_raw`: nothing true was put into the predictions."""
+    """Whether the column is for names that end in `_raw`: no ground-truth frame was put into the predictions."""
     unit: str
     higher_is_better: bool
     write: Callable[[float], str]
     meaning: str
 
 
-METRICS = (
-    Metric("fvd", "FVD", False, "", False, significant,
-           "Fréchet distance between the feature network's responses to predicted and true clips; the "
-           "given frames of a prediction are replaced by the true ones first, as in Seer."),
-    Metric("fvd", "FVD, raw", True, "", False, significant,
-           "The same of the predictions as the model made them, its own rendering of the given frames "
-           "included."),
-    Metric("kvd", "KVD", False, "", False, significant,
-           "Kernel distance (unbiased MMD², polynomial kernel of degree 3) between the same features. Being "
-           "unbiased, it can be slightly negative where there is no difference."),
-    Metric("kvd_seer", "KVD, Seer order", False, "", False, significant,
-           "The same distance after each set of features has lost its own mean, as Seer's code computes it. "
-           "It can't see a shift of the mean; it is here for comparison with published values only."),
-    Metric("psnr", "PSNR", False, "dB", True, lambda value: signed(f"{value:.2f}"),
-           "Peak signal-to-noise ratio of the predicted frames against the true ones."),
-    Metric("ssim", "SSIM", False, "", True, lambda value: signed(f"{value:.3f}"),
-           "Structural similarity of the predicted frames to the true ones."),
-    Metric("motion_accuracy", "Motion found", False, "", True, percent,
-           "Share of predictions in which the feature network's classifier finds the motion that the caption "
-           "asks for."),
-    Metric("opposite_motion_accuracy", "Opposite found", False, "", True, percent,
-           "The same from the same first frames with the opposite caption: is it the text that is obeyed?"),
+FVD = Metric(
+    "fvd", "FVD", False, "", False, significant,
+    "Fréchet distance between the feature network's outputs for predicted and ground-truth clips; the initial frames "
+    "of a prediction are first replaced by the ground truth, as in Seer.",
 )  # fmt: skip
+FVD_RAW = Metric(
+    "fvd", "FVD, raw", True, "", False, significant,
+    "FVD of the predictions as the model made them, including its own rendering of the initial frames.",
+)  # fmt: skip
+KVD_SEER = Metric(
+    "kvd_seer", "KVD, Seer order", False, "", False, significant,
+    "KVD after each set of features was centred on its own mean, as Seer's code computes it. It can't see a shift of "
+    "the mean and is shown only for comparison with published values.",
+)  # fmt: skip
+PSNR = Metric(
+    "psnr", "PSNR", False, "dB", True, lambda value: signed(f"{value:.2f}"),
+    "Peak signal-to-noise ratio of the predicted frames against the ground truth.",
+)  # fmt: skip
+MOTION = Metric(
+    "motion_accuracy", "Motion found", False, "", True, percent,
+    "Share of predictions in which the feature network's classifier finds the motion that the caption asks for.",
+)  # fmt: skip
+OPPOSITE_MOTION = Metric(
+    "opposite_motion_accuracy", "Opposite found", False, "", True, percent,
+    "The same share for the same initial frames with the opposite caption, which tells whether the text is followed.",
+)  # fmt: skip
+METRICS = (
+    FVD,
+    FVD_RAW,
+    Metric(
+        "kvd", "KVD", False, "", False, significant,
+        "Kernel distance (unbiased MMD², polynomial kernel of degree 3) between the same features. Being unbiased, it "
+        "can be slightly negative if there is no difference.",
+    ),
+    KVD_SEER,
+    PSNR,
+    Metric(
+        "ssim", "SSIM", False, "", True, lambda value: signed(f"{value:.3f}"),
+        "Structural similarity of the predicted frames to the ground truth.",
+    ),
+    MOTION,
+    OPPOSITE_MOTION,
+)  # fmt: skip
+"""The columns of the report, from left to right."""
 
 
-def find(scores: ScoreFile, metric: Metric) -> Score | None:
-    """The first score that belongs to a column; a longer stem that fits better takes it away."""
-    for name, score in scores.scores.items():
+@dataclass(frozen=True)
+class Cell:
+    """A value as it is printed."""
+
+    text: str
+    interval: str
+    exact: str
+    """The tooltip: full protocol name and all digits."""
+    best: bool = False
+    bias: str = ""
+
+
+def find(scores: ScoreFile | None, metric: Metric) -> Score | None:
+    """The first finite score of a metric; a score belongs to the metric with the longest stem that fits its name."""
+    for name, score in scores.scores.items() if scores else ():
         fitting = [other.stem for other in METRICS if name == other.stem or name.startswith(other.stem + "_")]
-        if not fitting or max(fitting, key=len) != metric.stem or name.endswith("_raw") != metric.raw:
-            continue
-        if math.isfinite(score.value):
+        belongs = fitting and max(fitting, key=len) == metric.stem and name.endswith("_raw") == metric.raw
+        if belongs and math.isfinite(score.value):
             return score
     return None
 
 
-def join(parts: Sequence[str]) -> str:
-    """A list in words."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+def cell(score: Score, metric: Metric, best: bool = False) -> Cell:
+    """A score as it is printed."""
+    unit = f" {metric.unit}" if metric.unit else ""
+    interval, bias, exact = "", "", f"{score.name} = {score.value:.6g}{unit}"
+    if score.interval:
+        low, high = score.interval
+        interval = f"{metric.write(low)} to {metric.write(high)}"
+        exact += f", interval {low:.6g} to {high:.6g}"
+
+    if score.bias is not None:
+        bias = f"bias {'+' if score.bias > 0 else ''}{metric.write(score.bias)}"
+        exact += f", bias {score.bias:.6g}"
+    return Cell(metric.write(score.value), interval, signed(exact), best, bias)
+
+
+def found_cell(scores: ScoreFile | None, metric: Metric) -> Cell | None:
+    """The printed score of a metric; None if it was not measured."""
+    score = find(scores, metric)
+    return cell(score, metric) if score else None

@@ -1,4 +1,4 @@
-"""Curves as CSV files, a column a variant, for `dvc plots` and spreadsheets; numbers alone, no clip and no caption."""
+"""Curves as CSV files with a column for each variant, for `dvc plots` and spreadsheets."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -28,9 +28,9 @@ def write_plots(datasets: Sequence[DatasetResult], folder: Path) -> None:
 
 
 def _write(path: Path, key: str, columns: Columns) -> None:
-    """One row for each step or frame that a column has; empty where another column has none."""
+    """One row for each step or frame of any column; the others are empty there."""
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow([key, *columns])
-        for place in sorted({place for values in columns.values() for place in values}):
-            rows.writerow([place, *(values.get(place, "") for values in columns.values())])
+        for x in sorted({x for values in columns.values() for x in values}):
+            rows.writerow([x, *(values.get(x, "") for values in columns.values())])

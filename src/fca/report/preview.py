@@ -1,8 +1,7 @@
-"""One page of contact sheets of a dataset, to look at before GPU days are spent on it.
+"""Contact sheets of a dataset on one page, to look at before GPU days are spent on it.
 
-It needs the index alone: frames are decoded, cast in time and resized by the code that makes the shards for training.
-The page is one file with the pictures in it. Captions and names are untrusted: jinja2 escapes them, and a content
-security policy allows the page its own style, its own pictures, and nothing else.
+Only the index is needed: frames are decoded, cast in time and resized by the code that writes the shards for training.
+The page is a single file that contains its pictures.
 """
 
 import base64
@@ -14,12 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 from PIL import Image
 from tqdm import tqdm
 
 from fca import __version__
-from fca.artifacts.atomic import write_aside
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.config import Config, Layout
@@ -27,11 +24,11 @@ from fca.config.models import Clip
 from fca.data.clip import ClipRecord
 from fca.data.clip_pixels import Shape, look
 from fca.data.index import FRAME_NAMES, dataset_settings, read_index
-from fca.report.page import environment, source_hash, template_file
+from fca.report.render import render, write_page
 from fca.video.workers import call_apart
 from fca.video.write import GAP, shrink
 
-ALIKE = 0.05  # proportions that differ by less are the same to the eye
+ALIKE = 0.05  # smaller differences of proportions can't be seen
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ class Sheet:
 
     record: ClipRecord
     position: int
-    """Its place in the split, from 1."""
+    """Its number in the split, from 1."""
     picture: str = ""
     """First, middle and last frame side by side, as a data URI."""
     width: int = 0
@@ -48,7 +45,7 @@ class Sheet:
     height: int = 0
     seconds: float | None = None
     fit: str = ""
-    """What becomes of a source with other proportions."""
+    """How a source with other proportions is fitted."""
     padded: int = 0
     problem: str = ""
     """Why there is no picture."""
@@ -56,7 +53,7 @@ class Sheet:
 
 @dataclass(frozen=True)
 class SplitSheets:
-    """The shown clips of a split, and what is wrong with others."""
+    """The shown clips of a split, and the quarantine."""
 
     name: str
     total: int
@@ -67,33 +64,28 @@ class SplitSheets:
 def preview(config: Config, dataset: str, splits: Sequence[str], clips: int) -> Path:
     """Write the page of a dataset with `clips` clips of each split, evenly spaced over it; return its path.
 
-    The same index, videos and settings give the same bytes. A clip that can't be used is shown as such.
-    Raises `FcaError` where there is no index, or it was changed.
+    The same index, videos and settings give the same bytes. An unusable clip is shown as such.
+
+    Raises:
+        FcaError: there is no index, or it was changed.
     """
     settings = dataset_settings(config, dataset)
     layout = Layout(config)
     index, records = read_index(layout, dataset)
     found = [_split(config, split, [record for record in records if record.split == split], clips, index)
              for split in splits]  # fmt: skip
-    style = template_file("page.css") + template_file("preview.css")
-    text = (
-        environment()
-        .get_template("preview.html.j2")
-        .render(
-            config=config,
-            dataset=dataset,
-            settings=settings,
-            splits=found,
-            shown_frames=[position + 1 for position in shown_frames(config.clip.frames)],
-            fca_version=__version__,
-            style=Markup(style),
-            style_hash=source_hash(style),
-        )
+    text = render(
+        "preview.html.j2",
+        ("page.css", "preview.css"),
+        (),
+        config=config,
+        dataset=dataset,
+        settings=settings,
+        splits=found,
+        shown_frames=[position + 1 for position in shown_frames(config.clip.frames)],
+        fca_version=__version__,
     )
-    path = layout.preview(dataset)
-    with write_aside(path) as page:
-        page.write_text(text, encoding="utf-8", newline="\n")
-    return path
+    return write_page(layout.preview(dataset), text)
 
 
 def shown_frames(frames: int) -> list[int]:
@@ -114,6 +106,8 @@ def _split(config: Config, split: str, records: Sequence[ClipRecord], clips: int
     shape = Shape(clip.frames, clip.width, clip.height, clip.resize)
     shown = [(position + 1, records[position]) for position in evenly_spaced(len(records), clips)]
     usable = [(position, record) for position, record in shown if record.id not in reasons]
+
+    # Frames are decoded in processes of their own, whose answers come in order.
     calls = (
         (layout.raw(record.dataset), record, FRAME_NAMES[config.datasets[record.dataset].format], shape)
         for _, record in usable
@@ -128,14 +122,14 @@ def _split(config: Config, split: str, records: Sequence[ClipRecord], clips: int
 
 
 def _sheet(config: Config, record: ClipRecord, position: int, answer: Any) -> Sheet:
-    """A clip's contact sheet, or why there is none."""
+    """A clip's contact sheet, or the reason why there is none."""
     if isinstance(answer, ClipError):
         return Sheet(record, position, problem=str(answer))
     clip, padded, width, height, seconds = answer
     return Sheet(
         record=record,
         position=position,
-        picture=data_uri([clip[place] for place in shown_frames(len(clip))]),
+        picture=data_uri([clip[frame] for frame in shown_frames(len(clip))]),
         width=width,
         height=height,
         seconds=seconds,
@@ -145,7 +139,7 @@ def _sheet(config: Config, record: ClipRecord, position: int, answer: Any) -> Sh
 
 
 def fit(width: int, height: int, clip: Clip) -> str:
-    """What becomes of a source of this size, in words; nothing where its proportions are the clip's."""
+    """How a source of this size is fitted, in words; empty if its proportions are the clip's."""
     ratio = (clip.width / clip.height) / (width / height)
     if abs(math.log(ratio)) < ALIKE:
         return ""
@@ -156,7 +150,7 @@ def fit(width: int, height: int, clip: Clip) -> str:
 
 
 def data_uri(pictures: Sequence[np.ndarray]) -> str:
-    """Pictures (H, W, 3) uint8 side by side as a WebP within an address; large ones are shrunk, small ones lossless."""
+    """Pictures (H, W, 3) uint8 side by side as a WebP data URI; large ones are shrunk, small ones are lossless."""
     shown = [shrink(picture) for picture in pictures]
     space = np.full((shown[0].shape[0], GAP, 3), 255, dtype=np.uint8)
     row = np.concatenate([part for picture in shown for part in (space, picture)][1:], axis=1)

@@ -2,10 +2,10 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fca.artifacts.quarantine import Quarantine
 from fca.errors import FcaError, remake
@@ -21,12 +21,18 @@ class Score:
     low: float | None = None
     high: float | None = None
     bias: float | None = None
-    """How far the value is expected above that of endless clips, where that was estimated."""
+    """How far the value is expected above that of infinitely many clips, if that was estimated."""
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Both ends of the interval, where there is one."""
+        """Both ends of the interval, if there is one."""
         return None if self.low is None or self.high is None else (self.low, self.high)
+
+    def overlaps(self, other: "Score") -> bool:
+        """Whether the two intervals overlap; without intervals, whether the values are equal."""
+        low, high = self.interval or (self.value, self.value)
+        other_low, other_high = other.interval or (other.value, other.value)
+        return low <= other_high and other_low <= high
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class ClipScore:
 
     @property
     def obeyed(self) -> bool | None:
-        """Whether the asked motion was found; None where nothing was asked or looked for."""
+        """Whether the requested motion was found; None if no motion was requested or none was looked for."""
         if self.motion_asked is None or self.motion_found is None:
             return None
         return self.motion_asked == self.motion_found
@@ -50,7 +56,7 @@ class ClipScore:
 
 @dataclass(frozen=True)
 class ScoreFile:
-    """What `fca score` says about one variant on one dataset."""
+    """What `fca score` measured of one variant on one dataset."""
 
     path: Path
     count: int
@@ -63,45 +69,70 @@ class ScoreFile:
     clips: Mapping[str, ClipScore]
     opposite: Mapping[str, ClipScore]
     reference: Mapping[str, Any]
-    """What the scores can be at best with so few clips and this network."""
+    """The best possible scores with so few clips and this network."""
     quarantine: Sequence[Quarantine]
     parents: Mapping[str, str]
     """Path -> sha256 of the content that was scored."""
 
 
-def read_scores(path: Path, round_trip: str | None = None) -> ScoreFile | None:
-    """The score file at `path`, None where there is none; `FcaError` where it is damaged.
+def read_scores(path: Path) -> ScoreFile | None:
+    """The score file at `path`; None if there is none.
 
-    The VAE's file holds the scores of several round trips, named by how many frames the VAE saw: `round_trip` is one.
+    Raises:
+        FcaError: the file is damaged.
     """
+    return _read(path, "fca score", lambda values: _score_file(path, values))
+
+
+def read_round_trips(path: Path) -> dict[str, ScoreFile]:
+    """The scores of the VAE's round trips by the number of frames that the VAE encoded; empty if there is no file.
+
+    Raises:
+        FcaError: the file is damaged.
+    """
+
+    def parse(values: dict[str, Any]) -> dict[str, ScoreFile]:
+        trips = {length: _score_file(path, values | trip) for length, trip in sorted(values["round_trips"].items())}
+        if not all(scores.psnr_per_frame for scores in trips.values()):
+            raise KeyError("psnr_per_frame")
+        return trips
+
+    return _read(path, "fca score-floor", parse) or {}
+
+
+Parsed = TypeVar("Parsed")
+
+
+def _read(path: Path, command: str, parse: Callable[[dict[str, Any]], Parsed]) -> Parsed | None:
     if not path.exists():
         return None
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if round_trip is not None:
-            values |= values["round_trips"][round_trip]
-        network = values["feature_network"]
-        return ScoreFile(
-            path=path,
-            count=int(values["count"]),
-            protocol=dict(values.get("protocol") or {}),
-            network=str(network["name"]),
-            network_sha256=str(network["sha256"]),
-            scores={name: _score(name, entry) for name, entry in values["scores"].items() if entry is not None},
-            psnr_per_frame=[_number(value) for value in values.get("psnr_per_frame") or []],
-            ssim_per_frame=[_number(value) for value in values.get("ssim_per_frame") or []],
-            clips=_clips(values.get("clips") or []),
-            opposite=_clips(values.get("opposite") or []),
-            reference=dict(values.get("reference") or {}),
-            quarantine=[Quarantine(**row) for row in values.get("quarantine") or []],
-            parents=dict(values.get("parents") or {}),
-        )
+        return parse(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise FcaError(
             f"{path} is not a score file ({type(error).__name__}: {error})",
-            "the JSON object that `fca score` writes",
+            f"the JSON object that `{command}` writes",
             f"remove {path}, then {remake(path)}",
         ) from error
+
+
+def _score_file(path: Path, values: Mapping[str, Any]) -> ScoreFile:
+    network = values["feature_network"]
+    return ScoreFile(
+        path=path,
+        count=int(values["count"]),
+        protocol=dict(values.get("protocol") or {}),
+        network=str(network["name"]),
+        network_sha256=str(network["sha256"]),
+        scores={name: _score(name, entry) for name, entry in values["scores"].items() if entry is not None},
+        psnr_per_frame=[_number(value) for value in values.get("psnr_per_frame") or []],
+        ssim_per_frame=[_number(value) for value in values.get("ssim_per_frame") or []],
+        clips=_clips(values.get("clips") or []),
+        opposite=_clips(values.get("opposite") or []),
+        reference=dict(values.get("reference") or {}),
+        quarantine=[Quarantine(**row) for row in values.get("quarantine") or []],
+        parents=dict(values.get("parents") or {}),
+    )
 
 
 def _score(name: str, entry: Any) -> Score:
@@ -112,7 +143,7 @@ def _score(name: str, entry: Any) -> Score:
 
 
 def _number(value: Any) -> float | None:
-    """A finite float, or None: a frame that was given has no PSNR, or an infinite one."""
+    """A finite float, or None: an initial frame has no PSNR, or an infinite one."""
     return None if value is None or not math.isfinite(float(value)) else float(value)
 
 

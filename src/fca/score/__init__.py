@@ -1,4 +1,7 @@
-"""Scores of predicted clips: Fréchet and kernel distance, PSNR, SSIM and motion, each with its protocol."""
+"""Scores of predicted clips, each with its protocol: Fréchet and kernel distance, PSNR, SSIM and motion.
+
+To add a metric, compute it in `score` and list it in `fca.report.metrics`.
+"""
 
 from fca.score.score import score
 

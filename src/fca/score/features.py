@@ -1,6 +1,6 @@
-"""The feature network behind FVD, KVD and motion accuracy: loading it, and giving it clips as VideoGPT does.
+"""The feature network behind FVD, KVD and motion accuracy, with VideoGPT's preprocessing.
 
-Either a folder with `config.json` and `model.safetensors` (what `fca.pocket.features` writes), or the file
+It is either a folder with `config.json` and `model.safetensors` (what `fca.pocket.features` writes), or the file
 `i3d_pretrained_400.pt` of VideoGPT and Seer: Kinetics-400 I3D, 400 logits, short side 224, centre crop.
 """
 
@@ -32,25 +32,25 @@ REMEDY = (
 
 
 class NetworkConfig(BaseModel):
-    """`config.json` of a feature network: what it is and what it must be given."""
+    """`config.json` of a feature network: its architecture and its expected input."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
-    """Part of the name of every score measured with it."""
+    """Part of the name of every score that is measured with it."""
     width: Annotated[float, Field(gt=0, le=1)]
-    """Share of I3D's channels."""
+    """Fraction of I3D's channels."""
     classes: list[str] | Annotated[int, Field(gt=0)]
-    """The classes' names, or how many there are where the names are of no use here."""
+    """Names of the classes, or their number if the names aren't needed."""
     short_side: Annotated[int, Field(ge=16)]
     """Pixels that the shorter side of a frame is resized to."""
     crop: Literal["center"] | None
-    """center: only the middle short_side x short_side pixels are seen."""
+    """center: only the middle short_side x short_side pixels are used."""
     frames: int | None
-    """The number of frames it was trained on; null: any."""
+    """Number of frames that it was trained on; null: any."""
     features: Literal["logits", "pooled", "stages"]
-    """What is compared between clips: the logits; what they are a linear function of; or the mean of every channel
-    of four stages from the first edges to the last layer, each in units of its spread over real clips."""
+    """What is compared between clips: the logits; their input; or the mean of every channel of four stages from the
+    first edges to the last layer, each divided by its standard deviation over real clips."""
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
@@ -64,12 +64,12 @@ class NetworkConfig(BaseModel):
 KINETICS = NetworkConfig(
     name="i3d", width=1.0, classes=400, short_side=224, crop="center", frames=None, features="logits"
 )
-"""How VideoGPT and Seer use `i3d_pretrained_400.pt`; its 400 class names are not needed."""
+"""How VideoGPT and Seer use `i3d_pretrained_400.pt`; the names of its 400 classes aren't needed."""
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What the network says of n clips: `features` (n, d) and `logits` (n, classes), both float64."""
+class ClipFeatures:
+    """The network's output for n clips: `features` (n, d) and `logits` (n, classes), both float64."""
 
     features: NDArray[np.float64]
     logits: NDArray[np.float64]
@@ -77,14 +77,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class Standard:
-    """Mean and spread (d,) of the stages' channels over real clips, stored with the weights."""
+    """Mean and standard deviation (d,) of the stages' channels over real clips, stored with the weights."""
 
     mean: NDArray[np.float64]
     spread: NDArray[np.float64]
 
 
 class FeatureNetwork:
-    """A loaded network with frozen weights, on a GPU where there is one, always in float32."""
+    """A loaded network with frozen weights, on a GPU if there is one, always in float32."""
 
     def __init__(
         self, config: NetworkConfig, module: InceptionI3d, sha256: str, standard: Standard | None = None
@@ -111,8 +111,8 @@ class FeatureNetwork:
         return self.config.class_count if self.config.features == "logits" else self.module.feature_width
 
     @torch.inference_mode()
-    def read(self, frames: NDArray[np.uint8], batch_size: int = 16) -> Reading:
-        """One pass over clips (n, F, H, W, 3) uint8, `batch_size` at a time."""
+    def extract(self, frames: NDArray[np.uint8], batch_size: int = 16) -> ClipFeatures:
+        """The features of clips (n, F, H, W, 3) uint8, `batch_size` at a time."""
         features, logits = [], []
         with torch.backends.cudnn.flags(allow_tf32=False):
             for batch in batches(frames, batch_size):
@@ -126,12 +126,13 @@ class FeatureNetwork:
                     features.append((means - self.standard.mean) / self.standard.spread)
                 else:
                     features.append(pooled.double().cpu().numpy())
-        of_all = np.concatenate(logits)
-        return Reading(of_all if self.config.features == "logits" else np.concatenate(features), of_all)
+        all_logits = np.concatenate(logits)
+        use_logits = self.config.features == "logits"
+        return ClipFeatures(all_logits if use_logits else np.concatenate(features), all_logits)
 
     def features(self, frames: NDArray[np.uint8], batch_size: int = 16) -> NDArray[np.float64]:
         """Clips (n, F, H, W, 3) uint8 -> (n, d) float64."""
-        return self.read(frames, batch_size).features
+        return self.extract(frames, batch_size).features
 
 
 def batches(frames: NDArray[np.uint8], size: int) -> Iterator[NDArray[np.uint8]]:
@@ -144,7 +145,7 @@ def preprocess(frames: NDArray[np.uint8], short_side: int, crop: bool) -> Tensor
     """Clips (n, F, H, W, 3) uint8 -> (n, 3, F, h, w) float32 in [-1, 1], as VideoGPT's `preprocess` does.
 
     The short side is resized to `short_side`, bilinear without antialiasing; the long side is rounded up.
-    With `crop` only the middle square is kept: of 720x480 a third of the width is never seen.
+    With `crop` only the middle square is kept, which removes a third of the width of 720x480.
     """
     if frames.dtype != np.uint8 or frames.ndim != 5 or frames.shape[4] != 3:
         raise ValueError(f"clips must be uint8 (n, F, H, W, 3), not {frames.dtype} {frames.shape}")
@@ -164,10 +165,13 @@ def preprocess(frames: NDArray[np.uint8], short_side: int, crop: bool) -> Tensor
 
 
 def load_network(path: Path | str, sha256: str | None = None) -> FeatureNetwork:
-    """A feature network from a folder or from `i3d_pretrained_400.pt`; `FcaError` says what is wrong with it.
+    """A feature network from a folder or from `i3d_pretrained_400.pt`.
 
-    With `sha256` the file of the weights must have it, which is looked at before they are read. Pickles are read
-    with `weights_only=True`: such a file can't run code.
+    If `sha256` is given, the file of the weights is checked against it before it is read. Pickles are read with
+    `weights_only=True`, so they can't run code.
+
+    Raises:
+        FcaError: the network is missing, unreadable, or not the expected one.
     """
     path = Path(path)
     if path.is_dir():
@@ -176,18 +180,20 @@ def load_network(path: Path | str, sha256: str | None = None) -> FeatureNetwork:
         weights, config = path, KINETICS
     if not weights.is_file():
         raise FcaError(f"there is no feature network {weights}", "a file with the weights", REMEDY)
+
+    # Verify the file before reading it.
     found = sha256_file(weights)
     if sha256 is not None and found != sha256:
         raise FcaError(f"{weights} has sha256 {found}", f"{sha256} (features.sha256)", REMEDY)
+
     state = _read_weights(weights)
     mean, spread = state.pop("standard.mean", None), state.pop("standard.spread", None)
     standard = None
     if config.features == "stages":
         if mean is None or spread is None:
-            raise FcaError(
-                f"{weights} holds no standard.mean and standard.spread", "both, for features: stages", REMEDY
-            )
+            raise FcaError(f"{weights} lacks standard.mean or standard.spread", "both, for features: stages", REMEDY)
         standard = Standard(mean.double().numpy(), spread.double().numpy())
+
     module = InceptionI3d(config.class_count, config.width)
     try:
         module.load_state_dict({name: tensor.float() for name, tensor in state.items()})
@@ -211,7 +217,7 @@ def _read_config(path: Path) -> NetworkConfig:
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
-    """The state dict in a safetensors file or in a pickle of tensors."""
+    """The state dict of a safetensors file or of a pickle of tensors."""
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

@@ -1,8 +1,8 @@
-"""Fréchet distance between two sets of features: FVD, where the features are I3D's (Unterthiner et al. 2018).
+"""Fréchet distance between two sets of features: FVD with the features of I3D (Unterthiner et al. 2018).
 
 The paper measures it with VideoGPT's code (appendix B.2): unbiased covariances of the whole sets. That code
-works in float32 and takes matrix roots by SVD, which is off by more than a percent at 2,048 clips; this is
-float64 throughout.
+works in float32 and takes matrix roots by SVD, whose error exceeds a percent at 2,048 clips; this module uses float64
+throughout.
 """
 
 import numpy as np
@@ -14,8 +14,8 @@ Features = NDArray[np.float64]
 def frechet_distance(first: Features, second: Features) -> float:
     """|m1 - m2|^2 + tr S1 + tr S2 - 2 tr (S1 S2)^(1/2) of two sets (n, d) and (m, d), n and m at least 2.
 
-    Neither set is changed, and the order of the two does not matter. With few clips the value is biased
-    upwards: a set of 16 clips is far from another set of the same world, so only equal counts are comparable.
+    The distance is symmetric. With few clips it is biased upwards: two sets of 16 clips from the same distribution are
+    far apart, so only equal counts are comparable.
     """
     if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
         raise ValueError(f"two sets of features (n, d) are needed, not {first.shape} and {second.shape}")
@@ -33,9 +33,9 @@ def covariance_factor(features: Features) -> Features:
     """(n, d) -> R (min(n, d), d) with R'R = the unbiased covariance of the rows.
 
     With S1 = R'R and S2 = T'T, the eigenvalues of S1 S2 are the squared singular values of R T', so the trace
-    of the root of S1 S2 is the nuclear norm of R T': no root is ever taken of a nearly singular matrix. For n
-    <= d, R is the centred features themselves and R T' their cross-Gram matrix (n, m); otherwise a QR
-    decomposition makes R small.
+    of the root of S1 S2 is the nuclear norm of R T'. This avoids the root of a nearly singular matrix. For n <= d, R
+    contains the centred features themselves and R T' is their cross-Gram matrix (n, m); otherwise a QR decomposition
+    makes R small.
     """
     centred = (features - features.mean(0)) / np.sqrt(len(features) - 1)
     return np.asarray(np.linalg.qr(centred, mode="r")) if len(features) > features.shape[1] else centred

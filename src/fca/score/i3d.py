@@ -1,8 +1,8 @@
 """Inception-v1 I3D (Carreira & Zisserman 2017): the network behind FVD and KVD.
 
-Module names, and so the keys of its state dict, are those of the public PyTorch port (piergiaj/pytorch-i3d),
-which the weight file `i3d_pretrained_400.pt` of VideoGPT and Seer uses; at width 1 with 400 classes that file
-loads as it is. A smaller `width` multiplies every channel count: the pocket scale's network has a quarter.
+Module names, and so the keys of its state dict, are those of the public PyTorch port (piergiaj/pytorch-i3d), as in the
+weight file `i3d_pretrained_400.pt` of VideoGPT and Seer, which loads unchanged at width 1 with 400 classes. `width`
+multiplies every channel count: the pocket scale's network has a quarter of the channels.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ Triple = tuple[int, int, int]
 
 
 def same_padding(size: Triple, kernel: Triple, stride: Triple) -> list[tuple[int, int]]:
-    """Zeros before and after each axis for ceil(size / stride) outputs, as TensorFlow's SAME pads.
+    """Zeros before and after each axis for ceil(size / stride) outputs, as in TensorFlow's SAME padding.
 
-    An odd number of zeros puts the extra one behind. Axes are time, height, width.
+    The extra zero of an odd number comes after. Axes are time, height, width.
     """
     totals = (
         max((-(-extent // step) - 1) * step + taps - extent, 0)
@@ -34,7 +34,7 @@ def pad_same(video: Tensor, kernel: Triple, stride: Triple) -> Tensor:
 
 
 class MaxPool3d(nn.Module):
-    """Maximum over a window with SAME padding; inputs come from a ReLU, so zeros never win."""
+    """Maximum over a window with SAME padding; inputs come from a ReLU, so zeros never exceed them."""
 
     def __init__(self, kernel: Triple, stride: Triple) -> None:
         super().__init__()
@@ -58,10 +58,9 @@ class Unit3D(nn.Module):
 
 
 class Mixed(nn.Module):
-    """One Inception block: four branches side by side, joined along the channels.
+    """One Inception block: four parallel branches, concatenated along the channels.
 
-    `widths` = channels of (1x1; 1x1 before 3x3, 3x3; 1x1 before the second 3x3, second 3x3; 1x1 after the
-    pooling).
+    `widths` are the channels of (1x1; 1x1 before 3x3, 3x3; 1x1 before the second 3x3, second 3x3; 1x1 after pooling).
     """
 
     def __init__(self, channels_in: int, widths: Sequence[int]) -> None:
@@ -97,13 +96,12 @@ MIXED: dict[str, tuple[int, int, int, int, int, int]] = {
 }
 """Channel counts of the Inception blocks at width 1 (see `Mixed`)."""
 
-
 STAGES = ("Conv3d_2c_3x3", "Mixed_3c", "Mixed_4f", "Mixed_5c")
-"""The last layer before each reduction of the picture, and the last of all."""
+"""The last layer before each spatial reduction, and the last layer of all."""
 
 
 class _Head(nn.Module):
-    """The last 1x1x1 convolution, with a bias and nothing after it: keys `logits.conv3d.{weight,bias}`."""
+    """The last 1x1x1 convolution, with a bias and no activation: keys `logits.conv3d.{weight,bias}`."""
 
     def __init__(self, channels_in: int, num_classes: int) -> None:
         super().__init__()
@@ -113,8 +111,8 @@ class _Head(nn.Module):
 class InceptionI3d(nn.Module):
     """I3D on RGB videos of any size: (B, 3, T, H, W) in [-1, 1] -> (B, num_classes) logits.
 
-    The pooling before the logits covers the whole picture and two steps of time (one where there is only
-    one), and the logits are averaged over time: at 16x224x224 this is VideoGPT's fixed (2, 7, 7) window.
+    The pooling before the logits covers the whole picture and two time steps (one if there is only one), and the
+    logits are averaged over time: at 16x224x224 this is VideoGPT's fixed (2, 7, 7) window.
     """
 
     def __init__(self, num_classes: int = 400, width: float = 1.0, dropout: float = 0.5) -> None:
@@ -129,6 +127,7 @@ class InceptionI3d(nn.Module):
         self.Conv3d_2b_1x1 = Unit3D(stem, second)
         self.Conv3d_2c_3x3 = Unit3D(second, third, kernel=3)
         self.MaxPool3d_3a_3x3 = MaxPool3d((1, 3, 3), (1, 2, 2))
+
         channels = third
         for name, at_full_width in MIXED.items():
             if name == "4b":
@@ -138,6 +137,7 @@ class InceptionI3d(nn.Module):
             widths = wide(*at_full_width)
             self.add_module(f"Mixed_{name}", Mixed(channels, widths))
             channels = widths[0] + widths[2] + widths[4] + widths[5]
+
         self.body = tuple(self._modules)  # names in the order they are applied
         self.feature_width = channels
         self.dropout = nn.Dropout(dropout)
@@ -153,7 +153,7 @@ class InceptionI3d(nn.Module):
         return outputs
 
     def pool(self, last: Tensor) -> Tensor:
-        """The last stage's output -> (B, feature_width): what the logits are a linear function of."""
+        """The last stage's output -> (B, feature_width): the input of the linear classifier."""
         time, height, width = last.shape[2:]
         pooled = F.avg_pool3d(last, (min(2, time), height, width), stride=1)  # (B, feature_width, T'', 1, 1)
         return pooled.mean(dim=(2, 3, 4))
@@ -163,7 +163,7 @@ class InceptionI3d(nn.Module):
         return self.pool(self.stages(video)[-1])
 
     def classify(self, features: Tensor) -> Tensor:
-        """(B, feature_width) -> (B, num_classes). Being linear, this is the mean of the logits over time."""
+        """(B, feature_width) -> (B, num_classes), by linearity the mean of the logits over time."""
         return self.logits.conv3d(self.dropout(features)[:, :, None, None, None]).flatten(1)
 
     def forward(self, video: Tensor) -> Tensor:

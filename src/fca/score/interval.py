@@ -1,4 +1,4 @@
-"""How sure a score is: intervals over resampled clips, and Wilson's for a share."""
+"""The uncertainty of scores: bootstrap intervals over clips, and Wilson's interval for shares."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ class Interval:
     low: float
     high: float
     bias: float | None = None
-    """How far the value is expected above that of endless clips; None for unbiased estimates."""
+    """How far the value is expected above that of infinitely many clips; None for unbiased estimates."""
 
 
 HALVINGS = 20
-"""Random halvings behind every small-sample figure."""
+"""Number of random halvings behind every estimate of small-sample bias."""
 
 
 def resampling_counts(clips: int, resamplings: int, seed: int) -> NDArray[np.int64]:
-    """(resamplings, clips): how often each clip is drawn when `clips` of them are drawn with replacement.
+    """(resamplings, clips): how often each clip is drawn if `clips` of them are drawn with replacement.
 
-    All scores of a file use the same counts, and a prediction always travels with its truth.
+    All scores of a file use the same counts, and a prediction is always drawn with its ground truth.
     """
     rng = np.random.default_rng(seed)
     return rng.multinomial(clips, np.full(clips, 1 / clips), size=resamplings)
@@ -35,18 +35,18 @@ def resampling_counts(clips: int, resamplings: int, seed: int) -> NDArray[np.int
 def bootstrap_interval(
     value: float, resampled: NDArray[np.float64], confidence: float, least: float = -np.inf
 ) -> Interval:
-    """The percentiles of the resampled scores, moved so that their mean is at `value`; never below `least`.
+    """The percentiles of the resampled scores, shifted so that their mean is at `value`; never below `least`.
 
-    Moving matters for FVD only: a resampling holds fewer different clips than the set, so its FVD is biased
-    further upwards, and the plain percentiles may not even contain the value. The interval shows the spread
-    from the choice of clips, not the small-sample bias of the value itself.
+    The shift matters for FVD only: a resampling contains fewer different clips than the set, so its FVD is biased
+    further upwards, and the plain percentiles may not even contain the value. The interval covers the variance from
+    the choice of clips, not the small-sample bias of the value itself.
     """
     low, high = np.quantile(resampled - resampled.mean(), [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(value, max(value + float(low), least), value + float(high))
 
 
 def random_halves(clips: int, seed: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """HALVINGS times two disjoint sets of clips // 2 positions; none where a half would hold a single clip."""
+    """HALVINGS pairs of disjoint sets of clips // 2 positions; none if a half would contain a single clip."""
     rng, half = np.random.default_rng(seed), clips // 2
     orders = [rng.permutation(clips) for _ in range(HALVINGS)] if half >= 2 else []
     return [(order[:half], order[half : 2 * half]) for order in orders]
@@ -60,8 +60,8 @@ def small_sample_bias(
 ) -> float | None:
     """The first-order bias of `distance` between n pairs (n, d): its mean over random halves minus the value.
 
-    A distance of n clips lies c/n above that of endless clips, to first order (Chong & Forsyth 2020, for FID), so
-    half as many clips add another c/n. With fewer clips than dimensions the bias is larger than this says.
+    To first order, a distance of n clips is c/n above that of infinitely many clips (Chong & Forsyth 2020, for FID), so
+    half as many clips add another c/n. With fewer clips than dimensions the bias is larger than this estimate. It is
     None for fewer than four clips.
     """
     halves = [half for both in random_halves(len(truth), seed) for half in both]
@@ -71,12 +71,12 @@ def small_sample_bias(
 
 
 def mean_interval(values: NDArray[np.float64], counts: NDArray[np.int64], confidence: float) -> Interval:
-    """The mean of one score per clip (n,), with the interval from `counts` (r, n)."""
+    """The mean of one score per clip (n,) with its interval from `counts` (r, n)."""
     return bootstrap_interval(float(values.mean()), counts @ values / len(values), confidence)
 
 
 def wilson_interval(successes: int, trials: int, confidence: float) -> Interval:
-    """The share of successes with Wilson's score interval (1927), which stays sensible at 0 and at 1."""
+    """The share of successes with Wilson's score interval (1927), which remains valid at 0 and at 1."""
     if not 0 <= successes <= trials or trials < 1:
         raise ValueError(f"{successes} successes in {trials} trials")
     z = NormalDist().inv_cdf((1 + confidence) / 2)

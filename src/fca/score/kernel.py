@@ -1,9 +1,9 @@
 """Kernel distance between two sets of features: KVD, a squared MMD (Binkowski et al. 2018).
 
 The kernel is (x.y / d + 1)^3, the estimate unbiased (it may fall below 0) and over the whole set, as Seer
-computes it (`utils/fvd.py`, scikit-learn's defaults) except in one point: Seer's covariance centres the
-features in place, and its KVD runs after its FVD, so what it prints is blind to a shift of the mean.
-`centred` gives that input; the score file reports both, named apart.
+computes it (`utils/fvd.py`, scikit-learn's defaults) with one exception: Seer's covariance centres the features in
+place, and its KVD runs after its FVD, so the value that it prints is invariant to a shift of the mean. `centred` gives
+that input; the score file reports both under different names.
 """
 
 import numpy as np
@@ -16,12 +16,12 @@ BLOCK = 1024
 
 
 def centred(features: Features) -> Features:
-    """The features (n, d) minus their mean: what Seer's KVD sees after its FVD."""
+    """The features (n, d) minus their mean: the input of Seer's KVD after its FVD."""
     return features - features.mean(0)
 
 
 def kernel_distance(first: Features, second: Features) -> float:
-    """Unbiased squared MMD of two sets (n, d) and (m, d), n and m at least 2; neither is changed."""
+    """Unbiased squared MMD of two sets (n, d) and (m, d), n and m at least 2."""
     if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
         raise ValueError(f"two sets of features (n, d) are needed, not {first.shape} and {second.shape}")
     if min(len(first), len(second)) < 2:
@@ -31,9 +31,9 @@ def kernel_distance(first: Features, second: Features) -> float:
 
 
 def resampled_kernel_distances(first: Features, second: Features, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The distance (r,) of resampled pairs: row r of `counts` (r, n) says how often each pair was drawn.
+    """The distance (r,) of resampled pairs: row r of `counts` (r, n) holds how often each pair was drawn.
 
-    A clip drawn twice is never compared with itself: within a set only pairs of different clips count.
+    Within a set only pairs of different clips count, so a clip drawn twice is never compared with itself.
     """
     weights = counts.astype(np.float64)
     return _distances(first, second, weights, weights)
@@ -55,7 +55,7 @@ def _mean_kernel(
     right_weights: NDArray[np.float64],
     distinct: bool,
 ) -> NDArray[np.float64]:
-    """Weighted mean of the kernel over all pairs (r,); `distinct` leaves out pairs of a clip with itself."""
+    """Weighted mean of the kernel over all pairs (r,); `distinct` omits pairs of a clip with itself."""
     total = np.zeros(len(left_weights))
     for start in range(0, len(left), BLOCK):
         rows = slice(start, start + BLOCK)

@@ -1,7 +1,6 @@
-"""Is the caption obeyed? The motion that a feature network sees in a clip, against the motion asked for.
+"""Motion accuracy: whether the motion that a feature network classifies in a clip is that of the caption.
 
-Only for tabletop data and a feature network whose classes are the tabletop motions: elsewhere there is no
-answer.
+It exists only for tabletop data and a feature network whose classes are the tabletop motions.
 """
 
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from fca.score.interval import Interval, wilson_interval
 
 
 def knows_motions(classes: Sequence[str] | None, source: str) -> bool:
-    """Whether motion can be scored: `classes` of the feature network, `source` of the dataset."""
+    """Whether motion can be scored, from the feature network's `classes` and the dataset's `source`."""
     return source == "tabletop" and classes is not None and set(classes) == set(MOTIONS)
 
 
@@ -26,17 +25,17 @@ def asked_motion(caption: str) -> str:
     except ValueError as error:
         raise FcaError(
             f"the caption {caption!r} names no motion",
-            "a caption as the tabletop data have them",
-            "make the dataset's clips and samples again, or set its source to archive",
+            "a caption of the tabletop data",
+            "rebuild the dataset's clips and samples, or set its source to archive",
         ) from error
 
 
 def found_motions(logits: NDArray[np.float64], classes: Sequence[str]) -> list[str]:
-    """The likeliest class of every clip: `logits` (n, classes) -> n names."""
+    """The most likely class of every clip: `logits` (n, classes) -> n names."""
     return [classes[index] for index in logits.argmax(1)]
 
 
 def motion_accuracy(asked: Sequence[str], found: Sequence[str], confidence: float) -> Interval:
-    """The share of clips that show the motion asked for, with Wilson's interval."""
+    """The share of clips that show the requested motion, with Wilson's interval."""
     right = sum(one == other for one, other in zip(asked, found, strict=True))
     return wilson_interval(right, len(asked), confidence)

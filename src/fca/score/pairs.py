@@ -1,4 +1,4 @@
-"""Predictions beside their truths: clip and sample shards of one variant, matched by id."""
+"""Predictions with their ground truth: clip and sample shards of one variant, matched by id."""
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ Clips = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Some clips: ids, the captions that were asked for, and pixels (b, F, H, W, 3) uint8."""
+class PairBatch:
+    """Some clips: ids, captions of the predictions, and pixels (b, F, H, W, 3) uint8."""
 
     ids: list[str]
     captions: list[str]
     truth: Clips
     prediction: Clips
-    """As the model made it, given frames included."""
+    """As the model made it, including the initial frames."""
 
 
 class Pairs:
-    """All predictions of a kind with their truths. Opening checks that they belong together, before any work.
+    """All predictions of a kind with their ground truth. Opening checks that they belong together.
 
-    Where the variant's prediction is `repeat`, there are no samples: the prediction is made from the truth.
-    `shards`: only these, however few clips they hold.
+    The copy-last-frame baseline (`prediction: repeat`) has no samples: it is computed from the ground truth. If
+    `shards` are given, only these are opened, however few clips they contain.
     """
 
     def __init__(
@@ -45,13 +45,14 @@ class Pairs:
         repeats = config.variant(variant).prediction == "repeat"
         for number in layout.shards(dataset, "validation") if shards is None else shards:
             truth = Shard(layout.clips(dataset, "validation", number), kind="clips")
-            made = layout.samples(dataset, variant, kind, number)
-            samples = None if repeats else Shard(made, kind="samples")
+            samples = None if repeats else Shard(layout.samples(dataset, variant, kind, number), kind="samples")
             for shard in (truth, samples) if samples else (truth,):
                 self._check_frames(shard)
                 self.parents[shard.path.relative_to(layout.root).as_posix()] = shard.manifest.sha256
             self.truth_parents[truth.path.relative_to(layout.root).as_posix()] = truth.manifest.sha256
             self._parts.append((truth, samples, _matches(truth, samples, kind)))
+
+            # The chain of parents from samples over latents to clips.
             source = layout.latents(dataset, "validation", number, config.variant(variant).base)
             if samples and Layout.manifest(source).exists():  # latents may be removed to save space
                 latents = Shard(source, kind="latents")
@@ -66,13 +67,11 @@ class Pairs:
 
     @property
     def ids(self) -> list[str]:
-        """Of all pairs, in the order of the dataset's list."""
+        """The ids of all pairs, in the order of the dataset's list."""
         return [truth.ids[row] for truth, _, matches in self._parts for row, _ in matches]
 
-    def batches(self, size: int, only: Container[str] | None = None) -> Iterator[Batch]:
-        """All pairs (or `only` those of these ids) in the order of the dataset's list, at most `size` clips in memory
-        at once.
-        """
+    def batches(self, size: int, only: Container[str] | None = None) -> Iterator[PairBatch]:
+        """All pairs (or `only` those with these ids) in the order of the dataset's list, at most `size` at a time."""
         for truth, samples, every in self._parts:
             matches = [match for match in every if only is None or truth.ids[match[0]] in only]
             with truth:
@@ -80,11 +79,11 @@ class Pairs:
                     chosen = matches[start : start + size]
                     pixels = np.stack([truth.frames[row] for row, _ in chosen])
                     if samples is None:
-                        prediction = repeat_last_given(pixels, self.initial_frames)
+                        prediction = copy_last_frame(pixels, self.initial_frames)
                     else:
                         prediction = np.stack([samples.frames[row] for _, row in chosen])
                     captions = (samples or truth).captions
-                    yield Batch(
+                    yield PairBatch(
                         [truth.ids[row] for row, _ in chosen],
                         [captions[row] for _, row in chosen],
                         pixels,
@@ -97,33 +96,38 @@ class Pairs:
         frames = shard.frames
         if frames.shape[1:] != self.frame_shape or frames.dtype != np.uint8:
             raise FcaError(
-                f"{shard.path} holds clips {frames.shape[1:]} of {frames.dtype}",
-                f"{self.frame_shape} of uint8, as clip.frames, clip.height and clip.width say",
-                "run the workflow again: it makes again what an edit of `clip` has outdated",
+                f"{shard.path} contains clips {frames.shape[1:]} of {frames.dtype}",
+                f"{self.frame_shape} of uint8, from clip.frames, clip.height and clip.width",
+                "run the workflow again, which rebuilds everything that an edit of `clip` has outdated",
             )
 
 
 def _matches(truth: Shard, samples: Shard | None, kind: SampleKind) -> list[tuple[int, int]]:
-    """Rows (in truth, in samples) of every clip that is in both, in the truth's order.
+    """Rows (in truth, in samples) of every clip that is in both, in the order of the ground truth.
 
-    Raises `FcaError` when a clip has no prediction and no quarantine row says why, when a prediction has no
-    clip, or when the captions differ (for opposite samples: when they don't).
+    Raises:
+        FcaError: a clip has neither a prediction nor a quarantine row, a prediction has no clip, or the captions
+            differ (for opposite samples: are equal).
     """
     if samples is None:
         return [(row, row) for row in range(len(truth))]
-    remedy = f"remove {samples.path} and its manifest and run `fca sample` for this shard again"
+    remedy = f"remove {samples.path} and its manifest, and run `fca sample` for this shard again"
+
+    # Every clip needs exactly one prediction, unless it is quarantined.
     rows = {name: row for row, name in enumerate(samples.ids)}
-    excused = {row.id for row in samples.manifest.quarantine}
-    missing = [name for name in truth.ids if name not in rows and name not in excused]
-    strange = sorted(set(rows) - set(truth.ids))
-    if missing or strange or len(rows) != len(samples.ids):
+    quarantined = {row.id for row in samples.manifest.quarantine}
+    missing = [name for name in truth.ids if name not in rows and name not in quarantined]
+    surplus = sorted(set(rows) - set(truth.ids))
+    if missing or surplus or len(rows) != len(samples.ids):
         raise FcaError(
             f"{samples.path} does not belong to {truth.path}: "
             f"{len(missing)} clips without a prediction ({', '.join(missing[:3])}), "
-            f"{len(strange)} predictions without a clip ({', '.join(strange[:3])})",
+            f"{len(surplus)} predictions without a clip ({', '.join(surplus[:3])})",
             "one prediction for each clip",
             remedy,
         )
+
+    # Both must be about the same caption, or about opposite ones.
     matches = [(row, rows[name]) for row, name in enumerate(truth.ids) if name in rows]
     for row, other in matches:
         same = truth.captions[row] == samples.captions[other]
@@ -137,34 +141,34 @@ def _matches(truth: Shard, samples: Shard | None, kind: SampleKind) -> list[tupl
 
 
 def require_two(dataset: str, clips: int) -> None:
-    """`FcaError` where there are not enough clips for a score."""
+    """`FcaError` unless there are enough clips for a score."""
     if clips < 2:
         raise FcaError(
             f"{dataset} validation has {clips} clips to score",
             "at least 2",
-            f"raise datasets.{dataset}.validation.clips, or mend the clips that can't be used: "
+            f"raise datasets.{dataset}.validation.clips, or repair the unusable clips: "
             f"`fca data verify {dataset}` lists them with remedies",
         )
 
 
 def require_made_of(shard: Shard, layout: Layout, parent: Shard) -> None:
-    """`FcaError` unless a shard was made from another one as it is now."""
+    """`FcaError` unless a shard was made from the current content of its parent."""
     name = parent.path.relative_to(layout.root).as_posix()
     made_of = shard.manifest.parents.get(name)
     if made_of != parent.manifest.sha256:
         raise FcaError(
-            f"{shard.path} was not made from {parent.path} as it is now",
-            f"{parent.manifest.sha256[:12]} among its parents, where {(made_of or 'nothing')[:12]} stands",
+            f"{shard.path} was not made from the current {parent.path}",
+            f"{parent.manifest.sha256[:12]} among its parents, not {(made_of or 'nothing')[:12]}",
             f"remove {shard.path} and its manifest, then {remake(manifest_path(shard.path))}",
         )
 
 
-def with_given_frames(prediction: Clips, truth: Clips, initial_frames: int) -> Clips:
-    """The prediction (b, F, H, W, 3) with its first frames replaced by the truth's, as in Seer's eval.py."""
+def with_initial_frames(prediction: Clips, truth: Clips, initial_frames: int) -> Clips:
+    """The prediction (b, F, H, W, 3) with its initial frames replaced by the ground truth, as in Seer's eval.py."""
     return np.concatenate([truth[:, :initial_frames], prediction[:, initial_frames:]], axis=1)
 
 
-def repeat_last_given(truth: Clips, initial_frames: int) -> Clips:
-    """The baseline that knows no motion: the given frames, and then the last of them for ever."""
+def copy_last_frame(truth: Clips, initial_frames: int) -> Clips:
+    """The copy-last-frame baseline: the initial frames, then copies of the last of them."""
     still = np.repeat(truth[:, initial_frames - 1 : initial_frames], truth.shape[1] - initial_frames, axis=1)
     return np.concatenate([truth[:, :initial_frames], still], axis=1)

@@ -1,6 +1,6 @@
-"""PSNR and SSIM of predicted frames against the truth, frame by frame.
+"""PSNR and SSIM of predicted frames against the ground truth, frame by frame.
 
-Videos are uint8 (F, H, W, 3); both scores are taken on that range, in float64, with the three channels alike.
+Videos are uint8 (F, H, W, 3). Both scores use that range, in float64, with equal weights for the three channels.
 """
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 PEAK = 255.0
 MOST_PSNR = 100.0
-"""What equal frames get instead of infinity, in dB; one wrong level in a 96x64 frame leaves 91."""
+"""The PSNR of equal frames instead of infinity, in dB; one wrong level in a 96x64 frame gives 91."""
 
 WINDOW, SIGMA, K1, K2 = 11, 1.5, 0.01, 0.03  # Wang et al. 2004, section III.C
 
@@ -24,10 +24,10 @@ def psnr(prediction: Frames, truth: Frames) -> NDArray[np.float64]:
 
 
 def ssim(prediction: Frames, truth: Frames) -> NDArray[np.float64]:
-    """Structural similarity of every frame, the mean over channels and places: (F, H, W, 3) twice -> (F,).
+    """Structural similarity of every frame, the mean over channels and positions: (F, H, W, 3) twice -> (F,).
 
-    Gaussian windows of 11x11 pixels and sigma 1.5, only where the whole window lies inside the frame, so H
-    and W must be at least 11. Means, variances and the covariance are the window's own (biased).
+    Gaussian windows have 11x11 pixels and sigma 1.5 and lie entirely inside the frame, so H and W must be at least 11.
+    Means, variances and covariances are biased estimates within the window.
     """
     _check(prediction, truth)
     if min(truth.shape[1:3]) < WINDOW:

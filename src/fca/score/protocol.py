@@ -1,10 +1,11 @@
-"""What a score is: the settings that make two scores comparable, and the names that carry them."""
+"""The protocol of a score: the settings that make two scores comparable, and the names that state them."""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from fca.artifacts.text import flat
 from fca.config import Config
 from fca.errors import FcaError
 from fca.score.features import FeatureNetwork
@@ -12,10 +13,10 @@ from fca.score.pixels import K1, K2, MOST_PSNR, SIGMA, WINDOW
 
 
 def score_name(metric: str, network: str, clips: int, config: Config, dataset: str, raw: bool = False) -> str:
-    """E.g. `fvd_i3d_2048x16f_gt2`: network, clips x frames, and that the first 2 frames are the ground truth's.
+    """E.g. `fvd_i3d_2048x16f_gt2`: network, clips x frames, and 2 initial frames from the ground truth.
 
-    `raw`: of the clips as the model made them, `fvd_i3d_2048x16f_raw`. Where a dataset can be split in several
-    ways, the one used stands in between. No codec is named: frames are scored as they are stored, as uint8.
+    `raw` names the score of clips as the model made them, `fvd_i3d_2048x16f_raw`. If a dataset has several splits, the
+    split comes before that. There is no codec: frames are scored as they are stored, as uint8.
     """
     settings = config.datasets[dataset]
     frames = "raw" if raw else f"gt{settings.initial_frames}"
@@ -24,24 +25,24 @@ def score_name(metric: str, network: str, clips: int, config: Config, dataset: s
 
 
 def protocol_sha256(stated: Mapping[str, Any]) -> str:
-    """Hex sha256 of what two comparable numbers must share of a protocol: see `require_same_protocol`."""
+    """Hex sha256 of the entries that two comparable numbers share: see `require_same_protocol`."""
     text = json.dumps(_of_the_value(stated), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def check(config: Config, network: FeatureNetwork) -> None:
-    """Refuse to score clips that the feature network was not made for, before any of them is read."""
+    """Refuse clips that the feature network was not trained for, before any is read."""
     trained_on = network.config.frames
     if trained_on is not None and trained_on != config.clip.frames:
         raise FcaError(
             f"clips of {config.clip.frames} frames can't be scored with {network.name}",
             f"clips of {trained_on} frames, as it was trained on",
-            "set clip.frames to that, or features.network to another network",
+            "set clip.frames to that number, or features.network to another network",
         )
 
 
 def protocol(config: Config, dataset: str, network: FeatureNetwork, clips: int) -> dict[str, Any]:
-    """Everything a reader must know to compare the scores of this file with others; plain JSON values."""
+    """Everything that is needed to compare the scores of this file with others, as plain JSON values."""
     return {
         "clips": clips,
         "frames": config.clip.frames,
@@ -74,14 +75,14 @@ def protocol(config: Config, dataset: str, network: FeatureNetwork, clips: int) 
 
 
 NOT_OF_THE_VALUE = ("interval.seed",)
-"""Entries of a protocol that two comparable numbers may differ in: which resamplings made the interval."""
+"""Entries in which comparable numbers may differ: the seed decides only which resamplings make the interval."""
 
 
 def require_same_protocol(a: Mapping[str, Any], b: Mapping[str, Any], names: tuple[str, str] = ("a", "b")) -> None:
-    """Refuse to compare two numbers unless their stored protocols agree; `names` say whose they are.
+    """Refuse to compare two numbers unless their stored protocols, called `names`, match.
 
     Raises:
-        FcaError: it lists every entry that differs, as `feature_network.frames: 16 in a, 12 in b`.
+        FcaError: the protocols differ; every difference is listed, as `feature_network.frames: 16 in a, 12 in b`.
     """
     one, other = _of_the_value(a), _of_the_value(b)
     differ = [
@@ -92,19 +93,11 @@ def require_same_protocol(a: Mapping[str, Any], b: Mapping[str, Any], names: tup
     if differ:
         raise FcaError(
             f"the scores of {names[0]} and {names[1]} were not measured by the same protocol\n" + "\n".join(differ),
-            "numbers of one protocol: others can't be compared",
+            "numbers of one protocol, since others are not comparable",
             "score both with the same settings",
         )
 
 
 def _of_the_value(stated: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries that decide a number, under dotted names."""
-    return {key: value for key, value in _flat(stated).items() if key not in NOT_OF_THE_VALUE}
-
-
-def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested entries under dotted names."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
-    return flat
+    """The entries that affect a number, under dotted names."""
+    return {key: value for key, value in flat(stated).items() if key not in NOT_OF_THE_VALUE}

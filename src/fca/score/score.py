@@ -1,4 +1,4 @@
-"""Score a variant's predictions of a dataset: a JSON file of numbers with intervals and protocol."""
+"""Score a variant's predictions of a dataset: a JSON file of numbers with their intervals and protocol."""
 
 import json
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from fca.artifacts.atomic import write_aside
 from fca.artifacts.manifest import made_by
 from fca.config import Config, Layout
 from fca.score import motion
-from fca.score.feature_cache import Readings
+from fca.score.feature_cache import FeatureCache
 from fca.score.features import FeatureNetwork, load_network
 from fca.score.frechet import Features, frechet_distance
 from fca.score.interval import (
@@ -26,7 +26,7 @@ from fca.score.interval import (
     small_sample_bias,
 )
 from fca.score.kernel import centred, kernel_distance, resampled_kernel_distances
-from fca.score.pairs import Pairs, with_given_frames
+from fca.score.pairs import Pairs, with_initial_frames
 from fca.score.pixels import psnr, ssim
 from fca.score.protocol import check, protocol, protocol_sha256, score_name
 
@@ -34,8 +34,10 @@ from fca.score.protocol import check, protocol, protocol_sha256, score_name
 def score(config: Config, dataset: str, variant: str) -> Path:
     """Compare the samples of `variant` with the validation clips of `dataset`; return the score file's path.
 
-    The same shards, configuration and feature network give the same bytes. Raises `FcaError` when shards are
-    missing or don't belong together, or when the feature network is not what it should be.
+    The same shards, configuration and feature network give the same bytes.
+
+    Raises:
+        FcaError: shards are missing or don't belong together, or the feature network is not the expected one.
     """
     layout = Layout(config)
     kinds = layout.sample_kinds(dataset, variant)
@@ -45,22 +47,24 @@ def score(config: Config, dataset: str, variant: str) -> Path:
     check(config, network)
     scores_motion = motion.knows_motions(network.classes, config.datasets[dataset].source)
 
-    def readings(name: str, of: Pairs, parents: dict[str, str]) -> Readings:
-        return Readings(layout.readings(dataset, name), network, of.ids, parents, of.initial_frames)
+    def cache(name: str, of: Pairs, parents: dict[str, str]) -> FeatureCache:
+        return FeatureCache(layout.features(dataset, name), network, of.ids, parents, of.initial_frames)
 
+    # Measure every pair once; predictions from opposite captions only show their motion.
     stem = f"{variant}-validation"
     measured = measure(
         pairs,
-        readings("truth", pairs, pairs.truth_parents),
-        readings(f"{stem}-given_is_truth", pairs, pairs.parents),
-        readings(f"{stem}-raw", pairs, pairs.parents),
+        cache("truth", pairs, pairs.truth_parents),
+        cache(f"{stem}-initial_from_truth", pairs, pairs.parents),
+        cache(f"{stem}-raw", pairs, pairs.parents),
         config.score.batch_size,
         scores_motion,
     )
-    asked: list[dict[str, Any]] = []
+    flipped: list[dict[str, Any]] = []
     if opposite and scores_motion:
-        kept = readings(f"{variant}-opposite-given_is_truth", opposite, opposite.parents)
-        asked = read_motions(opposite, kept, config.score.batch_size)
+        features = cache(f"{variant}-opposite-initial_from_truth", opposite, opposite.parents)
+        flipped = find_motions(opposite, features, config.score.batch_size)
+
     counts = resampling_counts(len(pairs), config.score.bootstrap, config.seed)
     stated = protocol(config, dataset, network, len(pairs))
     results = {
@@ -75,32 +79,36 @@ def score(config: Config, dataset: str, variant: str) -> Path:
             "psnr": mean_interval(measured.psnr.mean(1), counts, config.score.confidence),
             "ssim": mean_interval(measured.ssim.mean(1), counts, config.score.confidence),
             "motion_accuracy": obeyed(measured.clips, config.score.confidence),
-            "opposite_motion_accuracy": obeyed(asked, config.score.confidence),
+            "opposite_motion_accuracy": obeyed(flipped, config.score.confidence),
         },
         "reference": reference(measured, network, config, dataset),
         "psnr_per_frame": measured.psnr.mean(0),
         "ssim_per_frame": measured.ssim.mean(0),
         "clips": measured.clips,
-        "opposite": asked,
+        "opposite": flipped,
         "quarantine": [asdict(row) for row in pairs.quarantine],
         "parents": pairs.parents | (opposite.parents if opposite else {}),
         "made_by": made_by(config, "score", dataset, variant),
     }
-    path = layout.scores(dataset, variant)
+    return write_json(layout.scores(dataset, variant), rounded(results))
+
+
+def write_json(path: Path, values: dict[str, Any]) -> Path:
+    """Write a file of scores, complete or not at all; return its path."""
     with write_aside(path) as aside:
-        text = json.dumps(rounded(results), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
         aside.write_text(text + "\n", encoding="utf-8")
     return path
 
 
 @dataclass
 class Measured:
-    """What one pass over n clips with p predicted frames gives; motions are empty where none can be read."""
+    """The results of one pass over n clips with p predicted frames; motions are empty if they can't be scored."""
 
     truth: Features
     """(n, d)"""
     prediction: Features
-    """(n, d), the given frames replaced by the truth."""
+    """(n, d), the initial frames replaced by the ground truth."""
     raw: Features
     """(n, d), as the model made them."""
     psnr: NDArray[np.float64]
@@ -112,65 +120,66 @@ class Measured:
 
 
 def measure(
-    pairs: Pairs, truth: Readings, prediction: Readings, raw: Readings, batch_size: int, scores_motion: bool
+    pairs: Pairs, truth: FeatureCache, prediction: FeatureCache, raw: FeatureCache, batch_size: int, scores_motion: bool
 ) -> Measured:
-    """Read every pair once: features of truth and prediction, PSNR and SSIM of predicted frames, motion."""
-    given = pairs.initial_frames
-    signal, similarity = [], []
+    """Measure every pair: features of ground truth and prediction, PSNR and SSIM of predicted frames, motion."""
+    initial = pairs.initial_frames
+    psnrs, ssims = [], []
     clips: list[dict[str, Any]] = []
     truth_motions: list[str] = []
     classes = truth.network.classes if scores_motion else None
     with tqdm(total=len(pairs), desc="score", unit="clip", disable=None) as bar:
         for batch in pairs.batches(batch_size):
             of_truth = truth.take(batch.truth, batch_size)
-            scored = prediction.take(with_given_frames(batch.prediction, batch.truth, given), batch_size)
+            scored = prediction.take(with_initial_frames(batch.prediction, batch.truth, initial), batch_size)
             raw.take(batch.prediction, batch_size)
             found: list[str | None] = [None] * len(batch.ids)
             if classes:
                 found = [*motion.found_motions(scored.logits, classes)]
                 truth_motions += motion.found_motions(of_truth.logits, classes)
+
             for row, name in enumerate(batch.ids):
-                signal.append(psnr(batch.prediction[row, given:], batch.truth[row, given:]))
-                similarity.append(ssim(batch.prediction[row, given:], batch.truth[row, given:]))
+                psnrs.append(psnr(batch.prediction[row, initial:], batch.truth[row, initial:]))
+                ssims.append(ssim(batch.prediction[row, initial:], batch.truth[row, initial:]))
                 clips.append(
                     {
                         "id": name,
                         "caption": batch.captions[row],
-                        "psnr": signal[-1].mean(),
-                        "ssim": similarity[-1].mean(),
+                        "psnr": psnrs[-1].mean(),
+                        "ssim": ssims[-1].mean(),
                         "motion_asked": motion.asked_motion(batch.captions[row]) if scores_motion else None,
                         "motion_found": found[row],
                     }
                 )
             bar.update(len(batch.ids))
-    features = truth.keep().features, prediction.keep().features, raw.keep().features
-    return Measured(*features, np.stack(signal), np.stack(similarity), clips, truth_motions)
+    features = truth.save().features, prediction.save().features, raw.save().features
+    return Measured(*features, np.stack(psnrs), np.stack(ssims), clips, truth_motions)
 
 
-def read_motions(pairs: Pairs, readings: Readings, batch_size: int) -> list[dict[str, Any]]:
-    """Asked and found motion of every prediction; the given frames are the truth's."""
+def find_motions(pairs: Pairs, cache: FeatureCache, batch_size: int) -> list[dict[str, Any]]:
+    """Requested and found motion of every prediction, with initial frames from the ground truth."""
     rows = []
     for batch in pairs.batches(batch_size):
-        frames = with_given_frames(batch.prediction, batch.truth, pairs.initial_frames)
-        found = motion.found_motions(readings.take(frames, batch_size).logits, readings.network.classes or ())
+        frames = with_initial_frames(batch.prediction, batch.truth, pairs.initial_frames)
+        found = motion.found_motions(cache.take(frames, batch_size).logits, cache.network.classes or ())
         for name, caption, motion_found in zip(batch.ids, batch.captions, found, strict=True):
             asked = motion.asked_motion(caption)
             rows.append({"id": name, "caption": caption, "motion_asked": asked, "motion_found": motion_found})
-    readings.keep()
+    cache.save()
     return rows
 
 
 def distances(
     measured: Measured, network: str, config: Config, dataset: str, counts: NDArray[np.int64]
 ) -> dict[str, Interval]:
-    """FVD, KVD and Seer's KVD, with the given frames replaced by the truth and as the model made them."""
+    """FVD, KVD and Seer's KVD, with initial frames from the ground truth and as the model made them."""
 
     def fvd_resampled(truth: Features, prediction: Features) -> NDArray[np.float64]:
         draws = (np.repeat(np.arange(len(truth)), times) for times in counts)
         return np.array([frechet_distance(truth[rows], prediction[rows]) for rows in draws])
 
     def kvd_resampled(truth: Features, prediction: Features) -> NDArray[np.float64]:
-        several = (counts > 0).sum(1) > 1  # a clip drawn alone has no other to be compared with
+        several = (counts > 0).sum(1) > 1  # a clip drawn alone has no other to compare with
         return resampled_kernel_distances(truth, prediction, counts[several])
 
     def interval(
@@ -199,7 +208,7 @@ def distances(
 
 
 def obeyed(rows: list[dict[str, Any]], confidence: float) -> Interval | None:
-    """Motion accuracy of the rows; None where no motion was read."""
+    """Motion accuracy of the rows; None if motion was not scored."""
     asked = [row["motion_asked"] for row in rows]
     if not rows or None in asked:
         return None
@@ -207,7 +216,7 @@ def obeyed(rows: list[dict[str, Any]], confidence: float) -> Interval | None:
 
 
 def reference(measured: Measured, network: FeatureNetwork, config: Config, dataset: str) -> dict[str, Any]:
-    """What the scores can be at best with so few clips and this network: the truth scored against itself."""
+    """The best possible scores with so few clips and this network: the ground truth scored against itself."""
     half = len(measured.truth) // 2
     halves = [
         frechet_distance(measured.truth[one], measured.truth[other])
@@ -228,7 +237,7 @@ def reference(measured: Measured, network: FeatureNetwork, config: Config, datas
 
 
 def rounded(value: Any) -> Any:
-    """Plain JSON values with floats to six significant digits, which is more than any score is known to."""
+    """Plain JSON values with floats of six significant digits, more than the precision of any score."""
     if isinstance(value, Interval):
         return rounded({key: item for key, item in asdict(value).items() if item is not None})
     if isinstance(value, dict):

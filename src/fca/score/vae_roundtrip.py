@@ -1,10 +1,9 @@
-"""The floor: the validation clips through the VAE and back, scored as predictions are (docs/scores.md).
+"""The VAE reconstruction bound: the validation clips through the VAE and back, scored like predictions.
 
-A prediction comes out of this decoder, so no model can be expected to be better than a clip whose latents are known.
-Measured at the 16 frames that the paper uses, and at 17, a length of the form 4k + 1, as CogVideoX's has.
+Every prediction comes from this decoder, so no model can be expected to exceed the reconstruction of known latents. The
+bound is measured at the paper's 16 frames, and at 17, a length of the form 4k + 1 that CogVideoX's VAE expects.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from diffusers import AutoencoderKLCogVideoX
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from fca.artifacts.atomic import write_aside
 from fca.artifacts.manifest import made_by
 from fca.artifacts.quarantine import Quarantine
 from fca.artifacts.shards import Shard
@@ -25,10 +23,10 @@ from fca.encode.vae import decode, load_vae, posterior
 from fca.errors import FcaError
 from fca.score.features import FeatureNetwork, load_network
 from fca.score.interval import mean_interval, resampling_counts
-from fca.score.pairs import Clips, require_made_of, require_two, with_given_frames
+from fca.score.pairs import Clips, require_made_of, require_two, with_initial_frames
 from fca.score.pixels import psnr, ssim
 from fca.score.protocol import check, protocol, protocol_sha256
-from fca.score.score import Measured, distances, rounded
+from fca.score.score import Measured, distances, rounded, write_json
 
 MEANING = {
     "": "the cached posterior mean of the clip (float16), decoded: what a perfect prediction of the latents would give",
@@ -37,13 +35,13 @@ MEANING = {
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Some clips and what the VAE makes of them, each (b, F, H, W, 3) uint8."""
+class RoundTripBatch:
+    """Some clips and their reconstructions, each (b, F, H, W, 3) uint8."""
 
     truth: Clips
     rebuilt: Clips
     doubled: Clips
-    """From the clip with its first frame doubled; the first of the decoded frames is left out."""
+    """From the clip with its first frame doubled, without the first decoded frame."""
 
 
 class RoundTrips:
@@ -61,7 +59,7 @@ class RoundTrips:
                 raise FcaError(
                     f"{latents.path} does not belong to {truth.path}: their clips differ",
                     "one latent for each clip",
-                    f"remove {latents.path} and its manifest and run `fca encode` for this shard again",
+                    f"remove {latents.path} and its manifest, and run `fca encode` for this shard again",
                 )
             require_made_of(latents, layout, truth)
             for shard in (truth, latents):
@@ -73,7 +71,9 @@ class RoundTrips:
     def __len__(self) -> int:
         return sum(len(truth) for truth, _ in self._parts)
 
-    def batches(self, encoder: AutoencoderKLCogVideoX, decoder: AutoencoderKLCogVideoX, size: int) -> Iterator[Batch]:
+    def batches(
+        self, encoder: AutoencoderKLCogVideoX, decoder: AutoencoderKLCogVideoX, size: int
+    ) -> Iterator[RoundTripBatch]:
         """All clips in the order of the dataset's list, `size` at a time."""
         for truth, latents in self._parts:
             with truth, latents:
@@ -82,7 +82,7 @@ class RoundTrips:
                     mean = torch.from_numpy(latents["mean"][start : start + size])
                     longer = torch.from_numpy(np.concatenate([pixels[:, :1], pixels], axis=1))
                     longer_mean = posterior(encoder, longer)[0].half()
-                    yield Batch(pixels, rebuild(decoder, mean), rebuild(decoder, longer_mean)[:, 1:])
+                    yield RoundTripBatch(pixels, rebuild(decoder, mean), rebuild(decoder, longer_mean)[:, 1:])
 
 
 def rebuild(vae: AutoencoderKLCogVideoX, mean: torch.Tensor) -> Clips:
@@ -91,11 +91,14 @@ def rebuild(vae: AutoencoderKLCogVideoX, mean: torch.Tensor) -> Clips:
     return decode(vae, scaled.transpose(1, 2)).numpy()
 
 
-def score_floor(config: Config, dataset: str) -> Path:
+def score_vae_roundtrip(config: Config, dataset: str) -> Path:
     """Score the VAE's round trip of the validation clips of a dataset; return the file's path.
 
-    Encoded in `encode.precision` and decoded in `sample.precision`, as latents and predictions are. The same clips,
-    configuration and networks give the same bytes. Raises `FcaError` when clips or latents are missing.
+    Clips are encoded in `encode.precision` and decoded in `sample.precision`, like latents and predictions. The same
+    clips, configuration and networks give the same bytes.
+
+    Raises:
+        FcaError: clips or latents are missing or don't belong together.
     """
     trips = RoundTrips(config, dataset)
     network = load_network(config.features.network, config.features.sha256)
@@ -103,8 +106,9 @@ def score_floor(config: Config, dataset: str) -> Path:
     encoder = load_vae(config.base, config.encode.precision)
     same = config.encode.precision == config.sample.precision
     decoder = encoder if same else load_vae(config.base, config.sample.precision)
-    given = config.datasets[dataset].initial_frames
-    measured = measure(trips, encoder, decoder, network, config, given)
+    initial = config.datasets[dataset].initial_frames
+
+    measured = measure(trips, encoder, decoder, network, config, initial)
     stated = protocol(config, dataset, network, len(trips))
     counts = resampling_counts(len(trips), config.score.bootstrap, config.seed)
 
@@ -113,8 +117,8 @@ def score_floor(config: Config, dataset: str) -> Path:
             "meaning": meaning,
             "scores": {
                 **distances(ours, network.name, config, dataset, counts),
-                "psnr": mean_interval(ours.psnr[:, given:].mean(1), counts, config.score.confidence),
-                "ssim": mean_interval(ours.ssim[:, given:].mean(1), counts, config.score.confidence),
+                "psnr": mean_interval(ours.psnr[:, initial:].mean(1), counts, config.score.confidence),
+                "ssim": mean_interval(ours.ssim[:, initial:].mean(1), counts, config.score.confidence),
             },
             "psnr_per_frame": ours.psnr.mean(0),
             "ssim_per_frame": ours.ssim.mean(0),
@@ -135,11 +139,7 @@ def score_floor(config: Config, dataset: str) -> Path:
         "parents": trips.parents,
         "made_by": made_by(config, "score_floor", dataset),
     }
-    path = Layout(config).floor(dataset)
-    with write_aside(path) as aside:
-        text = json.dumps(rounded(values), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        aside.write_text(text + "\n", encoding="utf-8")
-    return path
+    return write_json(Layout(config).vae_roundtrip(dataset), rounded(values))
 
 
 def measure(
@@ -148,9 +148,9 @@ def measure(
     decoder: AutoencoderKLCogVideoX,
     network: FeatureNetwork,
     config: Config,
-    given: int,
+    initial: int,
 ) -> tuple[Measured, Measured]:
-    """Both round trips read once: features as in `fca.score.score.measure`, PSNR and SSIM of all frames (n, F)."""
+    """Measure both round trips as `fca.score.score.measure` does, with PSNR and SSIM of all frames (n, F)."""
     truth: list[NDArray[np.float64]] = []
     made: tuple[list[Any], list[Any]] = ([], [])
     size = config.sample.batch_size
@@ -158,13 +158,14 @@ def measure(
         for batch in trips.batches(encoder, decoder, size):
             truth.append(network.features(batch.truth, size))
             for rows, clips in zip(made, (batch.rebuilt, batch.doubled), strict=True):
-                put_in = network.features(with_given_frames(clips, batch.truth, given), size)
+                scored = network.features(with_initial_frames(clips, batch.truth, initial), size)
                 pairs = list(zip(clips, batch.truth, strict=True))
-                signal = np.stack([psnr(one, other) for one, other in pairs])
-                similarity = np.stack([ssim(one, other) for one, other in pairs])
-                rows.append((put_in, network.features(clips, size), signal, similarity))
+                psnrs = np.stack([psnr(one, other) for one, other in pairs])
+                ssims = np.stack([ssim(one, other) for one, other in pairs])
+                rows.append((scored, network.features(clips, size), psnrs, ssims))
             bar.update(len(batch.truth))
+
     of_truth = np.concatenate(truth)
-    columns = ([np.concatenate(column) for column in zip(*rows, strict=True)] for rows in made)
-    first, second = (Measured(of_truth, put_in, raw, signal, similarity) for put_in, raw, signal, similarity in columns)
+    columns = [[np.concatenate(column) for column in zip(*rows, strict=True)] for rows in made]
+    first, second = (Measured(of_truth, scored, raw, psnrs, ssims) for scored, raw, psnrs, ssims in columns)
     return first, second

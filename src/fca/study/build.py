@@ -1,4 +1,4 @@
-"""Make a study: choose clips, hide which model made what, and write one page with everything in it, and the key."""
+"""Build a study: choose clips, hide which model made them, and write a self-contained page and its key."""
 
 import base64
 import hashlib
@@ -6,19 +6,15 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import jinja2
 import numpy as np
-from markupsafe import Markup
 from tqdm import tqdm
 
-from fca.artifacts.atomic import write_aside
 from fca.config import Config
 from fca.errors import FcaError
-from fca.report.page import environment, source_hash
-from fca.score.pairs import Pairs, with_given_frames
-from fca.study.files import KEY_NAME, Clip, Item, Key
+from fca.report.render import render, write_page
+from fca.score.pairs import Pairs, with_initial_frames
+from fca.study.files import KEY_NAME, Item, Key, StudyClip
 from fca.study.order import sha256, shuffled
 from fca.video.write import FRAMES_PER_SECOND, is_lossless, tiled, write_mp4, write_picture
 
@@ -30,38 +26,40 @@ NAME_LENGTH = 12  # hexadecimal digits of an item's or a clip's opaque name
 
 
 @dataclass
-class Shown:
+class ShownClip:
     """One clip of the page."""
 
     id: str
     caption: str
-    given: int
+    initial_frames: int
     truth: str
-    """Its media as a data URI, like those of the items"""
+    """Media as a data URI, as for the items."""
     items: dict[str, str] = field(default_factory=dict)
-    """Opaque name -> media"""
+    """Opaque name -> media."""
 
 
 def build(
     config: Config, datasets: Sequence[str], variants: Sequence[str], clips: int, seed: int, out: Path
 ) -> tuple[Path, Path]:
-    """Write `out/page/index.html`, which participants get, and `out/study-key.json`, which they don't; return both.
+    """Write `out/page/index.html` for participants and `out/study-key.json`, which they don't get; return both.
 
     `clips` clips of each dataset are drawn by `seed` from those that every variant predicted. As in section C.2 the
-    first frames of a prediction are replaced by the truth's, and the truth is shown as reference. The same samples
-    and arguments give the same bytes.
+    initial frames of a prediction are replaced by the ground truth, which is shown as reference. The same samples and
+    arguments give the same bytes.
 
     Raises:
-        FcaError: a name that the configuration doesn't have, too few clips, a missing or damaged shard, or another
-            study in `out`, whose key would be lost.
+        FcaError: the configuration lacks a name, there are too few clips, a shard is missing or damaged, or `out`
+            contains another study, whose key would be lost.
     """
     _check_names("dataset", datasets, list(config.datasets))
     _check_names("variant", variants, list(config.every_variant))
     pairs = {(name, variant): Pairs(config, name, variant, "validation") for name in datasets for variant in variants}
     chosen = {name: _choose([pairs[name, variant].ids for variant in variants], name, clips, seed) for name in datasets}
     kind = "sheet" if is_lossless(config.clip.frames, config.clip.height, config.clip.width) else "mp4"
-    shown: dict[tuple[str, str], Shown] = {}
-    known: dict[str, Clip] = {}
+
+    # Every chosen clip with its ground truth and one item for each variant, all under opaque names.
+    shown: dict[tuple[str, str], ShownClip] = {}
+    known: dict[str, StudyClip] = {}
     items: dict[str, Item] = {}
     for (dataset, variant), paired in tqdm(pairs.items(), desc="clips of", unit="variant"):
         for batch in paired.batches(1, chosen[dataset]):
@@ -69,13 +67,14 @@ def build(
             if (dataset, clip_id) not in shown:
                 name = _opaque(seed, dataset, clip_id)
                 media = _encoded(truth[0], kind)
-                shown[dataset, clip_id] = Shown(name, caption, paired.initial_frames, _uri(media, kind))
-                known[name] = Clip(dataset=dataset, clip=clip_id, caption=caption)
+                shown[dataset, clip_id] = ShownClip(name, caption, paired.initial_frames, _uri(media, kind))
+                known[name] = StudyClip(dataset=dataset, clip=clip_id, caption=caption)
             clip = shown[dataset, clip_id]
-            media = _encoded(with_given_frames(batch.prediction, truth, paired.initial_frames)[0], kind)
+            media = _encoded(with_initial_frames(batch.prediction, truth, paired.initial_frames)[0], kind)
             name = _opaque(seed, dataset, clip_id, variant)
             clip.items[name] = _uri(media, kind)
             items[name] = Item(clip=clip.id, variant=variant, media=hashlib.sha256(media).hexdigest())
+
     key = Key.make(
         seed=seed,
         order_seed=sha256(f"order|{seed}")[:32],
@@ -88,17 +87,15 @@ def build(
         items=dict(sorted(items.items())),
         parents={path: sha for paired in pairs.values() for path, sha in sorted(paired.parents.items())},
     )
-    page, key_path = out / "page" / "index.html", out / KEY_NAME
+    key_path = out / KEY_NAME
     text = render_study(key, sorted(shown.values(), key=lambda clip: clip.id), config)
     _check_free(key_path, key)
     key.write(key_path)
-    with write_aside(page) as aside:
-        aside.write_text(text, encoding="utf-8", newline="\n")
-    return page, key_path
+    return write_page(out / "page" / "index.html", text), key_path
 
 
-def render_study(key: Key, shown: Sequence[Shown], config: Config) -> str:
-    """The participants' page: items in the order of their opaque names, nothing that says who made what."""
+def render_study(key: Key, shown: Sequence[ShownClip], config: Config) -> str:
+    """The participants' page: items in the order of their opaque names, without a trace of their models."""
     clip = config.clip
     data = {
         "study": key.study,
@@ -110,26 +107,12 @@ def render_study(key: Key, shown: Sequence[Shown], config: Config) -> str:
         "height": clip.height,
         "framesPerSecond": FRAMES_PER_SECOND,
         "clips": [
-            {"id": one.id, "caption": one.caption, "given": one.given, "truth": one.truth,
+            {"id": one.id, "caption": one.caption, "initial": one.initial_frames, "truth": one.truth,
              "items": [{"id": name, "media": one.items[name]} for name in sorted(one.items)]}
             for one in shown
         ],
     }  # fmt: skip
-    return render("study.html.j2", ("study.css",), SCRIPTS, data=data)
-
-
-def render(template: str, styles: Sequence[str], scripts: Sequence[str] = (), **values: Any) -> str:
-    """A page of this folder: values escaped, style and script known to the browser by their hashes."""
-    style = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in styles)
-    script = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in scripts)
-    made = environment().overlay(loader=jinja2.FileSystemLoader(TEMPLATES))
-    return made.get_template(template).render(
-        values,
-        style=Markup(style),
-        style_hash=source_hash(style),
-        script=Markup(script),
-        script_hash=source_hash(script),
-    )
+    return render("study.html.j2", ("study.css",), SCRIPTS, TEMPLATES, data=data)
 
 
 def _check_names(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
@@ -137,7 +120,7 @@ def _check_names(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
         if name not in known:
             raise FcaError(f"there is no {kind} {name!r} in the configuration", f"one of {', '.join(known)}")
     if not names or len(set(names)) < len(names):
-        raise FcaError(f"{kind}s: {', '.join(names) or 'none'}", "at least one, and each once")
+        raise FcaError(f"{kind}s: {', '.join(names) or 'none'}", "at least one, each once")
 
 
 def _choose(predicted: Sequence[Sequence[str]], dataset: str, clips: int, seed: int) -> list[str]:
@@ -151,12 +134,12 @@ def _choose(predicted: Sequence[Sequence[str]], dataset: str, clips: int, seed: 
 
 
 def _opaque(*names: object) -> str:
-    """A name that says nothing without the key."""
+    """A name that is meaningless without the key."""
     return sha256("|".join(["name", *map(str, names)]))[:NAME_LENGTH]
 
 
 def _encoded(frames: np.ndarray, kind: str) -> bytes:
-    """A clip (F, H, W, 3) uint8 as the bytes of a file."""
+    """A clip (F, H, W, 3) uint8 as the content of a file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"clip.{kind}"
         if kind == "sheet":
@@ -171,10 +154,10 @@ def _uri(media: bytes, kind: str) -> str:
 
 
 def _check_free(path: Path, key: Key) -> None:
-    """Never write over another study's key: without it, ratings that were made can't be read."""
+    """Never overwrite another study's key: without it, existing ratings can't be read."""
     if path.exists() and (other := Key.read(path)) != key:
         raise FcaError(
             f"{path} is the key of another study ({other.study[:12]}...)",
             "a folder without a study",
-            "give another folder, or move this one away once its ratings are scored",
+            "name another folder, or move this one away after scoring its ratings",
         )

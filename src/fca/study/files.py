@@ -1,4 +1,4 @@
-"""The study's two files: the key, which the page's makers keep, and the ratings that each participant hands in."""
+"""The study's two files: the key, which its authors keep, and the ratings that each participant hands in."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ Model = TypeVar("Model", bound=Settings)
 Rated = Mapping[str, Mapping[Criterion, int]]
 
 
-class Clip(Settings):
+class StudyClip(Settings):
     """A clip of the study."""
 
     dataset: str
@@ -38,28 +38,28 @@ class Item(Settings):
     """A name in `Key.clips`"""
     variant: Name
     media: Sha256
-    """Of the bytes that the page plays"""
+    """Hash of the bytes that the page plays"""
 
 
 class Key(Settings):
-    """What the page's opaque names stand for, and what files of ratings are checked with."""
+    """The meaning of the page's opaque names, with which files of ratings are checked."""
 
     kind: Literal["fca-study-key"] = "fca-study-key"
     version: Literal[1] = 1
     study: Sha256
-    """sha256 over everything else in the key, and so over all that the page shows; each file of ratings has it"""
+    """sha256 over the rest of the key, and so over everything the page shows; each file of ratings names it"""
     seed: int
     order_seed: str
-    """In the page: a participant's order is a function of this and the participant's name"""
+    """Part of the page; a participant's order is a function of this and the participant's name"""
     nonce: str
-    """In the page: counted into the digest of a file of ratings"""
+    """Part of the page and of the digest of a file of ratings"""
     scale: str
     media: Literal["sheet", "mp4"]
     initial_frames: dict[str, int]
-    """By dataset; replaced by the truth's in every prediction"""
+    """Dataset -> number of frames that are replaced by the ground truth in every prediction"""
     variants: dict[Name, str]
     """Name -> title, in the order of the results"""
-    clips: dict[str, Clip]
+    clips: dict[str, StudyClip]
     items: dict[str, Item]
     parents: dict[str, str]
     """Path of each shard, relative to the data folder -> sha256 of its content"""
@@ -71,20 +71,24 @@ class Key(Settings):
         return unnamed.model_copy(update={"study": unnamed.hash()})
 
     def hash(self) -> str:
-        """What `study` must be."""
+        """The expected value of `study`."""
         values = self.model_dump(mode="json", exclude={"study"})
         return sha256(json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":")))
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The key in a file, or in the folder that `fca study build` made; `FcaError` when it was changed."""
+        """The key in a file, or in the folder that `fca study build` wrote.
+
+        Raises:
+            FcaError: the key is unreadable or was changed.
+        """
         path = path / KEY_NAME if path.is_dir() else path
         key = _validated(cls, path, "the key that `fca study build` wrote")
         if key.hash() != key.study:
             raise FcaError(
-                f"{path} was changed: its content doesn't have the hash that it names",
+                f"{path} was changed: its content doesn't match its hash",
                 f"study {key.study}",
-                "get the original back; the same `fca study build` command makes it again from the same samples",
+                "restore the original, or rebuild it from the same samples with the same `fca study build` command",
             )
         return key
 
@@ -94,17 +98,17 @@ class Key(Settings):
             aside.write_text(json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n", "utf-8")
 
     def digest(self, participant: str, ratings: Rated) -> str:
-        """The digest of a file of ratings, as templates/order.js makes it, too.
+        """The digest of a file of ratings, computed as in templates/order.js.
 
-        It finds a file that was cut off, damaged or edited by hand. It can't find one made up by somebody who reads
-        the page's script: the page holds everything that it needs.
+        It detects a file that was truncated, damaged or edited manually. It can't detect a file forged by a reader of
+        the page's script, since the page contains everything that is needed.
         """
         lines = sorted(f"{item} {name} {value}" for item, rated in ratings.items() for name, value in rated.items())
         return sha256("\n".join([f"{RATINGS_KIND} 1", self.study, self.nonce, participant, *lines]))
 
 
 class Ratings(Settings):
-    """What one participant rated."""
+    """The ratings of one participant."""
 
     kind: Literal["fca-study-ratings"]
     version: Literal[1]
@@ -120,10 +124,11 @@ class Ratings(Settings):
 
 
 def read_all(key: Key, paths: Sequence[Path], partial: bool = False) -> list[Ratings]:
-    """The files of all participants, each checked by itself and beside the others.
+    """The files of all participants, checked one by one and against each other.
 
-    Raises `FcaError`, which names the file, for one that is damaged or edited, of another study, incomplete (unless
-    `partial`), or of a participant who is in another file already.
+    Raises:
+        FcaError: a file is damaged, edited, of another study, incomplete (unless `partial`), or of a participant who
+            has another file.
     """
     found: dict[str, tuple[Path, Ratings]] = {}
     for path in paths:
@@ -134,20 +139,20 @@ def read_all(key: Key, paths: Sequence[Path], partial: bool = False) -> list[Rat
             raise FcaError(
                 f"{path} and {other} are both of participant {ratings.participant!r}, with {same}",
                 "one file for each participant",
-                "leave one out: the later one, where a participant saved twice",
+                "leave one out: the later one if a participant saved twice",
             )
         found[ratings.participant] = (path, ratings)
     return [ratings for _, (_, ratings) in sorted(found.items())]
 
 
 def read_ratings(key: Key, path: Path, partial: bool = False) -> Ratings:
-    """One participant's file; see `read_all`."""
+    """One participant's file; see `read_all` for errors."""
     ratings = _validated(Ratings, path, "a file of ratings as the study's page saves it")
     if ratings.study != key.study:
         raise FcaError(
             f"{path} belongs to another study ({ratings.study[:12]}...)",
-            f"ratings of the study {key.study[:12]}..., whose key was given",
-            "give the key of the study that was rated, or leave this file out",
+            f"ratings of the study {key.study[:12]}..., as in the key",
+            "use the key of the study that was rated, or leave this file out",
         )
     if unknown := sorted(set(ratings.ratings) - set(key.items)):
         raise FcaError(
@@ -157,7 +162,7 @@ def read_ratings(key: Key, path: Path, partial: bool = False) -> Ratings:
         )
     if ratings.digest != key.digest(ratings.participant, ratings.ratings):
         raise FcaError(
-            f"{path} was changed after the page saved it: its content doesn't have the digest that it names",
+            f"{path} was changed after the page saved it: its content doesn't match its digest",
             remedy="ask the participant for the file as the page saved it",
         )
     wanted = len(key.items) * len(CRITERIA)
@@ -165,7 +170,7 @@ def read_ratings(key: Key, path: Path, partial: bool = False) -> Ratings:
         raise FcaError(
             f"{path} (participant {ratings.participant!r}) has {ratings.count} of {wanted} ratings",
             "every item rated by every criterion",
-            "ask the participant to load it into the page and go on, or give --partial to use what there is",
+            "ask the participant to load it into the page and continue, or use the existing ratings with --partial",
         )
     if not ratings.count:
         raise FcaError(f"{path} (participant {ratings.participant!r}) has no ratings", remedy="leave it out")
@@ -173,7 +178,7 @@ def read_ratings(key: Key, path: Path, partial: bool = False) -> Ratings:
 
 
 def _validated(model: type[Model], path: Path, expected: str) -> Model:
-    """A JSON file as a model; `FcaError` with the file and the place in it."""
+    """A JSON file as a model; `FcaError` names the file and the wrong entry."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
     except OSError as error:
@@ -184,16 +189,16 @@ def _validated(model: type[Model], path: Path, expected: str) -> Model:
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = ".".join(str(name) for name in first["loc"] if name != "[key]")
-        given = f", not {first['input']!r}" if isinstance(first["input"], str | int | float | None) else ""
-        raise FcaError(f"{path}: {place or 'the file'}: {first['msg']}{given}", expected) from None
+        entry = ".".join(str(name) for name in first["loc"] if name != "[key]")
+        found = f", not {first['input']!r}" if isinstance(first["input"], str | int | float | None) else ""
+        raise FcaError(f"{path}: {entry or 'the file'}: {first['msg']}{found}", expected) from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object without a name twice, of which JSON readers keep one or the other."""
+    """An object without duplicate names, of which JSON parsers keep an arbitrary one."""
     values = dict(pairs)
     if len(values) < len(pairs):
-        raise ValueError("a name stands twice in an object")
+        raise ValueError("duplicate name in an object")
     return values
 
 

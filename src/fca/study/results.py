@@ -1,4 +1,4 @@
-"""Figure 9: mean ratings of every model by every criterion, with intervals, from the files of all participants."""
+"""Figure 9: mean ratings of every model by every criterion, with intervals."""
 
 import json
 from collections.abc import Sequence
@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fca.artifacts.atomic import write_aside
+from fca.report.render import render, write_page
 from fca.score.interval import bootstrap_interval, resampling_counts
-from fca.study.build import render
+from fca.study.build import TEMPLATES
 from fca.study.files import CRITERIA, KEY_NAME, LARGEST_RATING, Criterion, Key, Ratings, read_all
 
 RESAMPLINGS = 2000
@@ -25,31 +26,31 @@ OVERALL = "all"
 
 @dataclass(frozen=True)
 class Mean:
-    """Mean rating of one model by one criterion; None where nothing was rated, or no interval can be known."""
+    """Mean rating of one model by one criterion; None if there are no ratings, or too few for an interval."""
 
     value: float | None
     low: float | None
     high: float | None
     count: int
-    """Ratings in it"""
+    """Number of ratings"""
 
 
 @dataclass(frozen=True)
 class Results:
-    """What was rated on one dataset, or on `all`."""
+    """The ratings of one dataset, or of `all`."""
 
     dataset: str
     clips: int
     means: dict[str, dict[Criterion, Mean]]
     """Variant -> criterion -> mean"""
     differences: dict[str, dict[Criterion, Mean]]
-    """How much higher the first variant is rated than each other one, by the same participants on the same clips"""
+    """Other variant -> criterion -> mean of the first variant's rating minus the other's on the same clip"""
 
 
 def write_results(key_path: Path, paths: Sequence[Path], partial: bool = False, out: Path | None = None) -> str:
     """Write results.json, index.html and figure9.svg from participants' files; return the table as text.
 
-    They go to `out`, or to the folder `results` beside the key. Raises `FcaError`: see `fca.study.files.read_all`.
+    They are written to `out`, or to the folder `results` next to the key. For errors see `fca.study.files.read_all`.
     """
     key = Key.read(key_path)
     every = read_all(key, paths, partial)
@@ -63,15 +64,17 @@ def write_results(key_path: Path, paths: Sequence[Path], partial: bool = False, 
         "ratings": sum(ratings.count for ratings in every),
         "method": METHOD,
     }
+
     values = facts | {"variants": key.variants, "results": [asdict(one) for one in found]}
     folder = out or (key_path if key_path.is_dir() else key_path.parent) / "results"
     with write_aside(folder / "results.json") as aside:
         aside.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    with write_aside(folder / "figure9.svg") as aside:
-        aside.write_text(figure(key, found[0]), encoding="utf-8", newline="\n")
+    write_page(folder / "figure9.svg", figure(key, found[0]))
     page = render(
         "results.html.j2",
         ("study.css", "results.css"),
+        (),
+        TEMPLATES,
         facts=facts,
         titles=key.variants,
         first=next(iter(key.variants)),
@@ -80,13 +83,12 @@ def write_results(key_path: Path, paths: Sequence[Path], partial: bool = False, 
         largest=LARGEST_RATING,
         key_name=KEY_NAME,
     )
-    with write_aside(folder / "index.html") as aside:
-        aside.write_text(page, encoding="utf-8", newline="\n")
-    return table(key, found, len(every), len(every) - complete) + f"{folder / 'index.html'}\n"
+    path = write_page(folder / "index.html", page)
+    return table(key, found, len(every), len(every) - complete) + f"{path}\n"
 
 
 def results(key: Key, every: Sequence[Ratings]) -> list[Results]:
-    """Means over all datasets, and where there are several also over each; the same files give the same numbers."""
+    """Means over all datasets and, if there are several, over each; the same files give the same numbers."""
     datasets = sorted({clip.dataset for clip in key.clips.values()}, key=list(key.initial_frames).index)
     groups = {OVERALL: datasets} | ({name: [name] for name in datasets} if len(datasets) > 1 else {})
     return [_results(key, every, name, group) for name, group in groups.items()]
@@ -98,6 +100,8 @@ def _results(key: Key, every: Sequence[Ratings], name: str, datasets: Sequence[s
     people = resampling_counts(len(every), RESAMPLINGS, key.seed)
     drawn = [resampling_counts(len(names), RESAMPLINGS, key.seed + 1 + n) for n, names in enumerate(by_dataset)]
     sure = len(every) > 1 and min(map(len, by_dataset)) > 1
+
+    # Ratings (participants, clips) of each model by each criterion, NaN if missing.
     item_of = {(item.clip, item.variant): name for name, item in key.items.items()}
     rated = {
         (variant, criterion): np.array(
@@ -106,6 +110,7 @@ def _results(key: Key, every: Sequence[Ratings], name: str, datasets: Sequence[s
         for variant in key.variants
         for criterion in CRITERIA
     }
+
     counts = people, np.concatenate(drawn, axis=1), sure
     first, *others = key.variants
     return Results(
@@ -131,11 +136,11 @@ def mean_rating(
     sure: bool = True,
     least: float = 0.0,
 ) -> Mean:
-    """The mean of ratings (participants, clips), NaN where there is none.
+    """The mean of ratings (participants, clips), NaN if missing.
 
-    `people` (r, participants) and `clips` (r, clips) say how often each is drawn in each of r resamplings; a rating
-    counts as often as the product of the two. Without `sure` no interval is made. The same for differences of ratings,
-    which may be as low as `least`.
+    `people` (r, participants) and `clips` (r, clips) count how often each is drawn in each of r resamplings; a rating
+    is weighted by the product of the two. There is no interval unless `sure`. Differences of ratings may be as low as
+    `least`.
     """
     there = np.isfinite(ratings)
     count = int(there.sum())
@@ -187,7 +192,7 @@ def figure(key: Key, found: Results) -> str:
     group = (WIDTH - LEFT) / len(CRITERIA)
     bar = min(0.8 * group / len(key.variants), 64)
 
-    def place(value: float) -> float:
+    def to_y(value: float) -> float:
         return round(TOP + PLOT * (1 - value / LARGEST_RATING), 1)
 
     bars = []
@@ -200,14 +205,16 @@ def figure(key: Key, found: Results) -> str:
                 high = mean.value if mean.high is None else mean.high
                 low = mean.value if mean.low is None else mean.low
                 bars.append(
-                    {"x": x, "y": place(mean.value), "low": place(low), "high": place(high), "style": number % INK,
+                    {"x": x, "y": to_y(mean.value), "low": to_y(low), "high": to_y(high), "style": number % INK,
                      "middle": round(x + bar * 0.46, 1), "words": f"{mean.value:.2f}"}
                 )  # fmt: skip
+
+    # Labels of the groups, the legend and the axis.
     names = [(round(LEFT + group * (n + 0.5), 1), _words(name).capitalize()) for n, name in enumerate(CRITERIA)]
     legend = [
-        (LEFT + (WIDTH - LEFT) / IN_A_ROW * (n % IN_A_ROW), place(0) + 48 + 22 * (n // IN_A_ROW), n % INK, title)
+        (LEFT + (WIDTH - LEFT) / IN_A_ROW * (n % IN_A_ROW), to_y(0) + 48 + 22 * (n // IN_A_ROW), n % INK, title)
         for n, title in enumerate(key.variants.values())
     ]
-    ticks = [(place(value), value) for value in range(LARGEST_RATING + 1)]
-    return render("figure9.svg.j2", (), width=WIDTH, height=legend[-1][1] + 14, left=LEFT, zero=place(0),
+    ticks = [(to_y(value), value) for value in range(LARGEST_RATING + 1)]
+    return render("figure9.svg.j2", (), (), TEMPLATES, width=WIDTH, height=legend[-1][1] + 14, left=LEFT, zero=to_y(0),
                   bar=round(bar * 0.92, 1), ticks=ticks, bars=bars, names=names, legend=legend)  # fmt: skip

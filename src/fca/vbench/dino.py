@@ -1,4 +1,4 @@
-"""DINO's network for subject consistency. A module of VBench's own environment, as `official.py`, which imports it."""
+"""DINO's network for subject consistency. Like `official.py`, which imports it, it runs in VBench's own environment."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ from torch.nn.functional import interpolate
 
 
 def dino(state: dict[str, Any]) -> Any:
-    """DINO's vision transformer (facebookresearch/dino, `dino_vitb16` of its hub file) with given weights.
+    """DINO's vision transformer (facebookresearch/dino, `dino_vitb16` of its hub file) with the weights of `state`.
 
-    timm's network has the same layers and names. What differs is how the embeddings of positions are fitted to pictures
-    that are not square: DINO's are interpolated with scales of (patches + 0.1) / 14.
+    timm's network has the same layers and names but fits position embeddings differently to pictures that are not
+    square: DINO interpolates them with scales of (patches + 0.1) / 14.
     """
     timm.layers.set_fused_attn(False)
 
     class Dino(timm.models.vision_transformer.VisionTransformer):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:  # (b, 3, height, width): what fills no patch is left out
+        def forward(self, x: torch.Tensor) -> torch.Tensor:  # (b, 3, height, width), cropped to whole patches
             return super().forward(x[..., : x.shape[-2] // 16 * 16, : x.shape[-1] // 16 * 16])
 
         def _pos_embed(self, x: torch.Tensor) -> torch.Tensor:  # (b, rows, columns, width)

@@ -1,11 +1,11 @@
 """Run the official VBench functions on video files. A script of VBench's own environment, which has no `fca`.
 
     python -P official.py request.json answer.json      score what the request names
-    python -P official.py --check                       can the package be imported?
+    python -P official.py --check                       check that the package can be imported
 
-`fca.vbench.step` writes the request and reads the answer. Each `load_...` below does what the `compute_...` function of
-that dimension does in vbench 0.1.5, with weights from named files instead of torch.hub, wget or a cache; then the
-official function scores the videos. No request leaves this process: an audit hook refuses connections and programs.
+`fca.vbench.step` writes the request and reads the answer. Each `load_...` below reproduces the `compute_...` function
+of its dimension in vbench 0.1.5, with weights from named files instead of torch.hub, wget or a cache; then the official
+function scores the videos. An audit hook refuses network connections and other programs.
 
 The request: {"device", "dimensions": [...], "weights": {dimension: {"path", "sha256" or null}},
 "clips": [{"id", "path", "prompt", "frames", "sha256" of the pixels or null}]}. The answer: {"rows": [{"id", dimension:
@@ -41,30 +41,30 @@ PACKAGES = (
     "numpy",
 )
 KEPT: list[Any] = []
-"""Declarations that last as long as the objects behind them."""
+"""References that keep declarations of operators alive."""
 BPE = "bpe_simple_vocab_16e6.txt.gz"
 BPE_SHA256 = "924691ac288e54409236115652ad4aa250f48203de50a9e4722a6ecd48d6804a"
 
 
 class Refused(Exception):
-    """Something that the user can mend: (problem, expectation, remedy)."""
+    """An error that the user can fix: (problem, expectation, remedy)."""
 
 
 def block_network() -> None:
-    """Refuse, from now on and for good, every connection and every other program (vbench calls wget and git)."""
+    """Permanently refuse every connection and every other program (vbench calls wget and git)."""
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event in BLOCKED:
-            raise RuntimeError(f"VBench may not go out: {event} {arguments[:2]}")
+            raise RuntimeError(f"VBench may not use the network or other programs: {event} {arguments[:2]}")
 
     sys.addaudithook(hook)
 
 
 def prepare_imports(cache: Path) -> None:
-    """Make the package importable here: tokenizer file, stand-ins for compiled parts of torchvision, no hub.
+    """Make the package importable offline: tokenizer file, stand-ins for compiled parts of torchvision, no hub.
 
-    Importing `vbench.overall_consistency` fetches a tokenizer file unless it lies in $VBENCH_CACHE_DIR; openai-clip
-    brings the same file. `cache` is an empty folder for it.
+    Importing `vbench.overall_consistency` downloads a tokenizer file unless $VBENCH_CACHE_DIR contains it; openai-clip
+    ships the same file. `cache` is an empty folder for it.
     """
     spec = importlib.util.find_spec("clip")
     source = Path(str(spec.origin)).with_name(BPE) if spec else Path()
@@ -77,9 +77,9 @@ def prepare_imports(cache: Path) -> None:
 
 
 def declare_torchvision() -> None:
-    """Where torchvision was built for CUDA and torch for CPUs, its library can't load and importing it fails.
+    """Declare torchvision's operators if its library can't load, as with a CUDA torchvision and a CPU torch.
 
-    VBench only uses its parts in Python; those import once the operators' names exist.
+    VBench uses only the parts in Python, which can be imported if the names of the operators exist.
     """
     import torch
 
@@ -101,7 +101,7 @@ def sha256_of(path: Path | str) -> str:
 
 
 def check_weights(wanted: dict[str, dict[str, str | None]]) -> dict[str, str]:
-    """sha256 by file name, once each file is the expected one. AMT's is unpickled, so it must have an expectation."""
+    """File name -> sha256 of the verified files. AMT's is unpickled, so its expected sha256 is required."""
     found = {}
     for dimension, entry in wanted.items():
         path = Path(str(entry["path"]))
@@ -110,41 +110,45 @@ def check_weights(wanted: dict[str, dict[str, str | None]]) -> dict[str, str]:
         if expected is None and dimension == "motion_smoothness":
             raise Refused(
                 f"{path} is a pickle, which can run code when it is loaded; its sha256 is {actual}",
-                "the sha256 that you expect of it",
-                f"where you trust the file, add `{path.name}: {actual}` to score.vbench.sha256",
+                "its expected sha256",
+                f"if you trust the file, add `{path.name}: {actual}` to score.vbench.sha256",
             )
         if expected is not None and not actual.startswith(expected):
             raise Refused(
-                f"{path} has sha256 {actual}", f"{expected}", "fetch the file again, from where docs/scores.md says"
+                f"{path} has sha256 {actual}",
+                f"{expected}",
+                "download the file again from its address in docs/scores.md",
             )
     return found
 
 
 def check_clip(clip: dict[str, Any]) -> None:
-    """Both of VBench's readers must see every frame, and the very pixels where the request has their hash."""
+    """Check that both of VBench's readers get every frame, and the exact pixels if the request has their hash."""
     import cv2
     import decord
     import numpy as np
 
     path = clip["path"]
-    remedy = "run the same command again; if it comes back, the disk or the video libraries are at fault"
+    remedy = "run the same command again; if the error persists, the disk or the video libraries are faulty"
     try:
         decord.bridge.set_bridge("native")
         by_decord = decord.VideoReader(path, num_threads=1)[:].asnumpy()
     except Exception as error:
         reason = str(error).strip().splitlines()[0]
         raise Refused(f"{clip['id']}: {path} can't be read ({reason})", "an undamaged video", remedy) from error
+
     opened, by_opencv = cv2.VideoCapture(path), []
     while (got := opened.read())[0]:
         by_opencv.append(cv2.cvtColor(got[1], cv2.COLOR_BGR2RGB))
     opened.release()
+
     for reader, frames in (("decord", by_decord), ("OpenCV", np.array(by_opencv))):
         if len(frames) != clip["frames"]:
             problem = f"{clip['id']}: {reader} reads {len(frames)} frames of {path}"
             raise Refused(problem, f"{clip['frames']} frames", remedy)
         if clip["sha256"] and hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest() != clip["sha256"]:
             raise Refused(
-                f"{clip['id']}: {reader} reads other pixels from {path} than were written", "the same", remedy
+                f"{clip['id']}: {reader} reads different pixels from {path}", "the pixels that were written", remedy
             )
 
 
@@ -174,7 +178,7 @@ def load_subject_consistency(weights: str, device: Any) -> Callable[[Videos], Re
     import torch
     from vbench.subject_consistency import subject_consistency
 
-    sys.path.append(str(Path(__file__).parent))  # at the end: no module here may hide one of the package's
+    sys.path.append(str(Path(__file__).parent))  # last, so that no module here hides one of the package
     from dino import dino
 
     model = dino(torch.load(weights, map_location="cpu", weights_only=True)).to(device)
@@ -225,12 +229,12 @@ LOADERS = {
     "temporal_flickering": load_temporal_flickering,
 }
 PER_CLIP_UNIT = {"imaging_quality": 100.0}
-"""The package divides its mean by this; a row is divided likewise."""
+"""The package divides its mean by this, and so are the rows."""
 
 
 @contextlib.contextmanager
 def unpickling() -> Iterator[None]:
-    """Let torch.load read more than tensors: AMT's file has its configuration inside. Only after its sha256."""
+    """Let torch.load read more than tensors, for AMT's file with its configuration; its sha256 is verified before."""
     os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
     try:
         yield
@@ -239,15 +243,16 @@ def unpickling() -> Iterator[None]:
 
 
 def score(request: dict[str, Any]) -> dict[str, Any]:
-    """The answer to a request, see above. One row a clip, in the request's order."""
+    """The answer to a request (see above), with one row per clip in the request's order."""
     import torch
 
     used = check_weights({name: entry for name, entry in request["weights"].items() if name in request["dimensions"]})
     if request["device"] == "cuda" and not torch.cuda.is_available():
-        raise Refused("there is no CUDA device here", "a GPU", "set score.vbench.device: cpu")
+        raise Refused("there is no CUDA device", "a GPU", "set score.vbench.device: cpu")
     device, clips = torch.device(request["device"]), request["clips"]
     for clip in clips:
         check_clip(clip)
+
     rows: list[dict[str, Any]] = [{"id": clip["id"]} for clip in clips]
     means = {}
     for dimension in request["dimensions"]:
@@ -269,7 +274,7 @@ def versions() -> dict[str, str]:
 
 
 def check() -> None:
-    """Import what all dimensions need."""
+    """Import the modules of all dimensions."""
     for dimension in LOADERS:
         importlib.import_module(f"vbench.{dimension}")
     print(", ".join(f"{name} {version}" for name, version in versions().items()))

@@ -1,7 +1,7 @@
-"""The step `vbench`: the predictions of a variant, or the truth, through the official package; then the means.
+"""The step `vbench`: the predictions of a variant, or the ground truth, through the official package; then the means.
 
-A shard at a time: its clips become videos, `official.py` scores them in VBench's own environment, and a file with one
-row a clip is kept, so a killed run goes on with the next shard. Rows stay as long as nothing changes that decides them.
+Each shard becomes videos, which `official.py` scores in VBench's own environment. The rows of a shard (one per clip)
+are stored, so a killed run continues with the next shard; they are reused until something changes that affects them.
 """
 
 import json
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from fca.artifacts.atomic import remove, require_space, sha256_file, write_aside
+from fca.artifacts.atomic import remove, require_space, sha256_file
 from fca.artifacts.fingerprint.weights import weights_hash
 from fca.artifacts.manifest import made_by
 from fca.artifacts.shards import Shard
@@ -23,67 +23,64 @@ from fca.config import Config, Layout
 from fca.config.vbench import DIMENSIONS, TRUTH, VBench
 from fca.errors import FcaError
 from fca.score.interval import Interval, mean_interval, resampling_counts
-from fca.score.pairs import Pairs, require_two, with_given_frames
+from fca.score.pairs import Pairs, require_two, with_initial_frames
 from fca.score.protocol import protocol_sha256
+from fca.score.score import write_json
 from fca.vbench.videos import codec_name, pixels_sha256, write_video
 from fca.vbench.weights import dimensions, python_of, request, require
 
 SCRIPT = Path(__file__).with_name("official.py")
 REFUSED = 3
-GIVEN = {
+SCORED = {
     "truth": "all frames; given ones of predictions are the truth's, as for FVD",
     "model": "all frames as the model made them",
 }
 """The paper doesn't say which frames Table 6 is about."""
 
-Clip = tuple[str, str, NDArray[np.uint8]]
-"""id, caption, pixels (F, H, W, 3) uint8."""
-
 
 def vbench(config: Config, dataset: str, row: str) -> Path:
-    """Measure `row` (a variant, or `truth`) on the validation clips of a dataset; return the path of the result.
+    """Measure `row` (a variant or `truth`) on the validation clips of a dataset; return the path of the result.
 
     Raises:
-        FcaError: VBench is not configured for this dataset, its environment or weights are missing or not those
-            expected, shards are missing or damaged, or the package fails.
+        FcaError: VBench is not configured for this dataset, its environment or weights are missing or unexpected,
+            shards are missing or damaged, or the package fails.
     """
     settings = configured(config, dataset, row)
     require(settings)
     expected = request(settings)
     layout = Layout(config)
+
     shards = []
-    for number in tqdm(
-        layout.shards(dataset, "validation"), desc=f"vbench {dataset} {row}", unit="shard", disable=None
-    ):
+    numbers = layout.shards(dataset, "validation")
+    for number in tqdm(numbers, desc=f"vbench {dataset} {row}", unit="shard", disable=None):
         path = layout.vbench_shard(dataset, row, number)
-        source = Source(config, dataset, row, number)
+        clips = ShardClips(config, dataset, row, number)
         inputs = {
             "protocol": protocol(config, settings, dataset),
-            "parents": source.parents,
+            "parents": clips.parents,
             "weights": [weights_hash(config, "vbench"), expected],
             "adapter": [sha256_file(SCRIPT), sha256_file(SCRIPT.with_name("dino.py"))],
         }
-        shards.append(kept(path, inputs) or measured(config, settings, source, path, inputs))
-        shards[-1]["quarantine"] = source.quarantine
-    path = layout.vbench(dataset, row)
-    write_json(path, summary(config, dataset, row, shards))
-    return path
+        shards.append(stored_rows(path, inputs) or measure(config, settings, clips, path, inputs))
+        shards[-1]["quarantine"] = clips.quarantine
+
+    return write_json(layout.vbench(dataset, row), summary(config, dataset, row, shards))
 
 
 def configured(config: Config, dataset: str, row: str) -> VBench:
-    """The settings of VBench; `FcaError` where it is not to be measured here, or a variant is called truth."""
+    """The settings of VBench; `FcaError` if it is not configured for the dataset, or a variant is called truth."""
     settings = config.score.vbench
     if settings is None:
         raise FcaError("VBench is not configured", "score.vbench", "add `vbench: {}` to the configuration's `score`")
     if not settings.measures(dataset):
         raise FcaError(f"VBench is not measured on {dataset}", "a dataset of score.vbench.datasets", "add it there")
     if TRUTH in config.every_variant:
-        raise FcaError(f"a variant is called {TRUTH!r}", f"another name: VBench's row of the true clips is {TRUTH!r}")
+        raise FcaError(f"a variant is called {TRUTH!r}", f"another name: VBench's row of the ground truth is {TRUTH!r}")
     return settings
 
 
-class Source:
-    """The clips of one validation shard as they are scored: of the truth, or of a variant."""
+class ShardClips:
+    """The clips of one validation shard as they are scored, of the ground truth or of a variant."""
 
     def __init__(self, config: Config, dataset: str, row: str, number: int) -> None:
         layout = Layout(config)
@@ -98,21 +95,21 @@ class Source:
             self.parents, self.count, rows = self._pairs.parents, len(self._pairs), self._pairs.quarantine
         self.quarantine = [asdict(item) for item in rows]
 
-    def clips(self, given_frames: str) -> Iterator[Clip]:
-        """Every clip in the order of the dataset's list, one in memory at a time."""
+    def read(self, given_frames: str) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
+        """Id, caption and pixels (F, H, W, 3) of every clip in the order of the dataset's list, one at a time."""
         if self._pairs is None:
             with self._shard as shard:
-                yield from ((shard.ids[at], shard.captions[at], shard.frames[at]) for at in range(self.count))
+                yield from ((shard.ids[i], shard.captions[i], shard.frames[i]) for i in range(self.count))
             return
         for batch in self._pairs.batches(1):
             frames = batch.prediction
             if given_frames == "truth":
-                frames = with_given_frames(frames, batch.truth, self._pairs.initial_frames)
+                frames = with_initial_frames(frames, batch.truth, self._pairs.initial_frames)
             yield batch.ids[0], batch.captions[0], frames[0]
 
 
 def protocol(config: Config, settings: VBench, dataset: str) -> dict[str, Any]:
-    """What a reader must know to compare these numbers with others; the same for every row of a dataset."""
+    """Everything that is needed to compare these numbers with others; the same for every row of a dataset."""
     return {
         "package": "vbench, official functions",
         "prompts": "the clips' own captions (custom prompts, section C.1)",
@@ -121,35 +118,36 @@ def protocol(config: Config, settings: VBench, dataset: str) -> dict[str, Any]:
         "width": config.clip.width,
         "resize": config.clip.resize,
         "initial_frames": config.datasets[dataset].initial_frames,
-        "scored": GIVEN[settings.given_frames],
+        "scored": SCORED[settings.given_frames],
         "codec": codec_name(settings.crf),
         "imaging_quality": "MUSIQ (SPAQ), preprocessing mode longer, divided by 100",
         "device": settings.device,
     }
 
 
-def kept(path: Path, inputs: dict[str, Any]) -> dict[str, Any] | None:
-    """The rows of an earlier run, where they were made from the very same inputs."""
+def stored_rows(path: Path, inputs: dict[str, Any]) -> dict[str, Any] | None:
+    """The rows of an earlier run if they were made from the same inputs."""
     if not path.exists():
         return None
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         return stored if stored["inputs"] == json.loads(json.dumps(inputs)) else None
     except (ValueError, KeyError, TypeError):
-        return None  # damaged: measured again
+        return None  # damaged, so it is measured again
 
 
-def measured(config: Config, settings: VBench, source: Source, path: Path, inputs: dict[str, Any]) -> dict[str, Any]:
-    """Write the videos of a shard, run the official functions on them, keep the rows at `path`, remove the videos."""
+def measure(config: Config, settings: VBench, shard: ShardClips, path: Path, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Write the videos of a shard, run the official functions on them, store the rows at `path`, remove the videos."""
     videos = path.with_name(f"{path.stem}-videos")
     remove(videos)
-    if not source.count:  # the package divides by the number of clips
+    if not shard.count:  # the package divides by the number of clips
         return {"rows": [], "inputs": inputs}
-    require_space(videos, source.count * config.clip.frames * config.clip.height * config.clip.width * 3)
+    require_space(videos, shard.count * config.clip.frames * config.clip.height * config.clip.width * 3)
     videos.mkdir(parents=True)
+
     try:
         clips, captions = [], {}
-        for position, (name, caption, frames) in enumerate(source.clips(settings.given_frames)):
+        for position, (name, caption, frames) in enumerate(shard.read(settings.given_frames)):
             video = videos.absolute() / f"{position:06d}.mp4"
             write_video(frames, video, settings.crf)
             captions[name] = caption
@@ -167,6 +165,7 @@ def measured(config: Config, settings: VBench, source: Source, path: Path, input
         )
     finally:
         remove(videos)
+
     rows = [row | {"caption": captions[row["id"]]} for row in answer["rows"]]
     stored = answer | {"rows": rows, "inputs": inputs}
     write_json(path, stored)
@@ -174,7 +173,7 @@ def measured(config: Config, settings: VBench, source: Source, path: Path, input
 
 
 def run_official(settings: VBench, asked: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """What `official.py` answers, run by VBench's own interpreter; its progress goes to standard error."""
+    """The answer of `official.py`, run by VBench's own interpreter; its progress goes to standard error."""
     question, answer = folder / "request.json", folder / "answer.json"
     question.write_text(json.dumps(asked), encoding="utf-8")
     command = [str(python_of(settings)), "-P", str(SCRIPT), str(question), str(answer)]
@@ -183,23 +182,24 @@ def run_official(settings: VBench, asked: dict[str, Any], folder: Path) -> dict[
         raise FcaError(*json.loads(answer.read_text(encoding="utf-8"))["refused"])
     if status != 0 or not answer.is_file():
         raise FcaError(
-            f"the official VBench package failed (exit status {status}); what it said stands above",
-            remedy=f"where its environment is damaged, remove {settings.environment} and run `make vbench-env`",
+            f"the official VBench package failed (exit status {status}); its messages are above",
+            remedy=f"if its environment is damaged, remove {settings.environment} and run `make vbench-env`",
         )
     return json.loads(answer.read_text(encoding="utf-8"))
 
 
 def summary(config: Config, dataset: str, row: str, shards: list[dict[str, Any]]) -> dict[str, Any]:
-    """The second step: the mean of every dimension over all clips, with its interval, and the rows behind it."""
+    """The mean of every dimension over all clips with its interval, and the rows behind it."""
     rows = [clip for shard in shards for clip in shard["rows"]]
     require_two(dataset, len(rows))
     scored = [shard for shard in shards if shard["rows"]]
     if len({json.dumps([shard["versions"], shard["weights"]], sort_keys=True) for shard in scored}) > 1:
         raise FcaError(
             f"the shards of {row} were measured with different versions of VBench's packages",
-            "one environment for all",
+            "one environment for all shards",
             f"remove {Layout(config).vbench_shard(dataset, row, 0).parent} and run the same command again",
         )
+
     first = scored[0]
     counts = resampling_counts(len(rows), config.score.bootstrap, config.seed)
     scores: dict[str, Interval] = {
@@ -207,6 +207,7 @@ def summary(config: Config, dataset: str, row: str, shards: list[dict[str, Any]]
         for name in DIMENSIONS
         if name in first["package_means"]
     }
+
     settings = {"clips": len(rows)} | first["inputs"]["protocol"] | {"versions": first["versions"]}
     return {
         "dataset": dataset,
@@ -225,9 +226,3 @@ def summary(config: Config, dataset: str, row: str, shards: list[dict[str, Any]]
         "parents": {name: sha256 for shard in shards for name, sha256 in shard["inputs"]["parents"].items()},
         "made_by": made_by(config, "vbench", dataset, None if row == TRUTH else row),
     }
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    with write_aside(path) as aside:
-        text = json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        aside.write_text(text + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Clips as the MP4 files that VBench's functions read, without loss unless the protocol says otherwise.
+"""Clips as the MP4 files that VBench's functions read, lossless unless the protocol says otherwise.
 
 VBench reads with decord and with OpenCV. H.264 at quantiser 0 in RGB is what both give back pixel by pixel at every
 size (PNG in MP4 fails in decord at some); `official.py` compares hashes of what each reads before anything is scored.

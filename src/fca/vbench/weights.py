@@ -1,6 +1,6 @@
-"""The files that VBench's networks need: names, sizes, where they come from, and what is known of their hashes.
+"""The weight files of VBench's networks: which of them exist, and what is measured with them.
 
-Quick to import: the workflow asks it what is there. docs/scores.md shows the same table; a test compares the two.
+Quick to import, since the workflow uses it. docs/scores.md shows the table of files; a test compares the two.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from fca.errors import FcaError
 
 
 def dimensions(settings: VBench) -> list[str]:
-    """What is measured with these settings."""
+    """The dimensions that are measured with these settings."""
     return [name for name in DIMENSIONS if settings.weights is not None or name in WITHOUT_WEIGHTS]
 
 
@@ -20,37 +20,37 @@ def python_of(settings: VBench) -> Path:
 
 
 def missing(settings: VBench) -> list[WeightFile]:
-    """Files that the settings ask for and that aren't there."""
+    """Required files that don't exist."""
     folder = settings.weights
     return [] if folder is None else [file for file in WEIGHTS if not (Path(folder) / file.name).is_file()]
 
 
 def is_ready(settings: VBench | None) -> bool:
-    """Whether everything that a run needs is there: the workflow measures VBench where it is."""
+    """Whether everything that a run needs exists; if so, the workflow measures VBench."""
     return settings is not None and python_of(settings).exists() and not missing(settings)
 
 
 def require(settings: VBench) -> None:
-    """`FcaError` that says all that is missing, how large it is and where to get it."""
+    """`FcaError` that lists everything that is missing with its size and origin."""
     python = python_of(settings)
     if not python.exists():
         raise FcaError(
             f"there is no {python}",
             "the official VBench package in an environment of its own",
-            "run `make vbench-env`, or name another in score.vbench.environment",
+            "run `make vbench-env`, or set another in score.vbench.environment",
         )
     if lacking := missing(settings):
         named = [f"{file.name} ({file.megabytes} MB, {file.network}) from {file.url}" for file in lacking]
         raise FcaError(
             f"{settings.weights} lacks {len(lacking)} of {len(WEIGHTS)} files of VBench's networks:\n"
             + "\n".join(named),
-            "all of them, by these names",
+            "all of them, under these names",
             "fetch them; or set score.vbench.weights: null to measure temporal flickering alone",
         )
 
 
 def request(settings: VBench) -> dict[str, dict[str, str | None]]:
-    """For `official.py`: by dimension the file, and the sha256 that is expected of it (yours, or the published)."""
+    """For `official.py`: dimension -> file and its expected sha256 (the configured or the published one)."""
     if settings.weights is None:
         return {}
     if strange := sorted(set(settings.sha256) - {file.name for file in WEIGHTS}):

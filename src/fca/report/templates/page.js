@@ -1,12 +1,12 @@
 "use strict";
-// Plays the clips of a card together, frame by frame. Without this script the page shows all frames in rows.
+// Play the clips of a card together, frame by frame. Without this script the page shows all frames in rows.
 (() => {
   const FRAMES_PER_SECOND = 8;
   const HOLD = 6; // ticks to stay on the last frame
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   document.documentElement.classList.add("js");
 
-  // One moving picture: a canvas that is painted from a sheet of frames, or from a video.
+  // One video of a card: a canvas that is painted from a sheet of frames or from a video file.
   class Tile {
     constructor(element) {
       this.canvas = element.querySelector("canvas");
@@ -63,8 +63,8 @@
     constructor(element) {
       this.element = element;
       this.frames = Number(element.dataset.frames);
-      this.given = Number(element.dataset.given);
-      this.tiles = [...element.querySelectorAll(".tile:not(.given)")].map((figure) => new Tile(figure));
+      this.initial = Number(element.dataset.initial);
+      this.tiles = [...element.querySelectorAll(".tile:not(.initial)")].map((figure) => new Tile(figure));
       this.controls = element.querySelector(".controls");
       this.button = this.controls.querySelector(".play");
       this.slider = this.controls.querySelector("input");
@@ -74,7 +74,7 @@
       this.playing = false;
       this.loaded = false;
       this.controls.hidden = false;
-      this.slider.style.setProperty("--given-end", `${(100 * (this.given - 0.5)) / (this.frames - 1)}%`);
+      this.slider.style.setProperty("--initial-end", `${(100 * (this.initial - 0.5)) / (this.frames - 1)}%`);
       this.button.addEventListener("click", () => (this.playing ? this.pause() : this.play()));
       this.slider.addEventListener("input", () => this.scrub(Number(this.slider.value) - 1));
       this.controls.querySelectorAll("[data-view]").forEach((button) =>
@@ -89,7 +89,7 @@
       this.tiles.forEach((tile) => { tile.load(() => this.paint()); tile.seek(this.frame); });
     }
 
-    // All at once, when all have arrived, so that no picture is ever a frame ahead of another.
+    // Paint all tiles at once after all have arrived, so that none is ever a frame ahead of another.
     paint() {
       if (!this.loaded || this.tiles.some((tile) => !tile.ready)) return;
       const truth = this.element.classList.contains("is-difference") ? this.tiles[0] : null;
@@ -100,12 +100,12 @@
       this.frame = Math.min(Math.max(frame, 0), this.frames - 1);
       if (this.loaded) this.tiles.forEach((tile) => tile.seek(this.frame));
       this.paint();
-      const given = this.frame < this.given;
+      const initial = this.frame < this.initial;
       const number = this.frame + 1;
-      this.element.classList.toggle("is-given", given);
+      this.element.classList.toggle("is-initial", initial);
       this.slider.value = String(number);
-      this.slider.setAttribute("aria-valuetext", `Frame ${number} of ${this.frames}, ${given ? "given" : "predicted"}`);
-      this.output.textContent = `${number} / ${this.frames}${given ? " given" : ""}`;
+      this.slider.setAttribute("aria-valuetext", `Frame ${number} of ${this.frames}, ${initial ? "initial" : "predicted"}`);
+      this.output.textContent = `${number} / ${this.frames}${initial ? " initial" : ""}`;
     }
 
     scrub(frame) {
@@ -113,7 +113,7 @@
       this.show(frame);
     }
 
-    // Shows or ends a view: the difference, or all frames at once.
+    // Switch a view on or off: the difference, or all frames at once.
     view(name, on = !this.element.classList.contains(`is-${name}`)) {
       this.element.classList.toggle(`is-${name}`, on);
       this.controls.querySelector(`[data-view="${name}"]`).setAttribute("aria-pressed", String(on));
@@ -162,7 +162,7 @@
     }
   }
 
-  // One clock for all cards, so that everything in view stays in step.
+  // One clock for all cards keeps everything in view synchronous.
   const clock = {
     last: 0,
     running: false,
@@ -218,7 +218,7 @@
     }));
   }
 
-  // Paper shows what is folded away on the screen.
+  // Print what is folded on the screen.
   const folded = [];
   addEventListener("beforeprint", () => document.querySelectorAll("details:not([open])").forEach((element) => {
     element.open = true;

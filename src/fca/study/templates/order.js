@@ -1,4 +1,4 @@
-// What must be the same here and in Python (fca.study.order, fca.study.files): the order, and the digest of a file.
+// The order and the digest of a file, identical to those in Python (fca.study.order, fca.study.files).
 
 // The names sorted by the SHA-256 of `seed|...|name`.
 function shuffled(names, ...seed) {
@@ -6,13 +6,13 @@ function shuffled(names, ...seed) {
   return [...names].sort((one, other) => (hashes.get(one) < hashes.get(other) ? -1 : 1));
 }
 
-// What a participant sees: [clip, [item, ...]] from first to last and from left to right.
+// A participant's clips in order, each with its items from left to right: [clip, [item, ...]].
 function participantOrder(seed, participant, clips) {
   return shuffled(Object.keys(clips), seed, participant)
     .map((clip) => [clip, shuffled(clips[clip], seed, participant, clip)]);
 }
 
-// Finds damage and edits by hand; no proof of who made a file, since all it needs is on this page.
+// Detects damage and manual edits; it doesn't prove who made a file, since everything it needs is on this page.
 function digestOf(study, nonce, participant, ratings) {
   const lines = Object.entries(ratings).flatMap(([item, rated]) =>
     Object.entries(rated).map(([criterion, value]) => `${item} ${criterion} ${value}`));

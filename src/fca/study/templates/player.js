@@ -1,10 +1,10 @@
-// Plays the truth and the predictions of a clip together, in a loop.
+// Play the ground truth and the predictions of a clip together, in a loop.
 class Player {
   constructor(controls, shape) {
     this.shape = shape; // media, frames, width, height, framesPerSecond
     this.button = controls.querySelector("button");
     this.slider = controls.querySelector("input");
-    this.count = controls.querySelector(".count"); // no <output>: read aloud, it would be a new number eight times a second
+    this.count = controls.querySelector(".count"); // no <output>: it would be read aloud eight times a second
     this.slider.max = String(shape.frames);
     this.screens = [];
     this.frame = 0;
@@ -15,21 +15,21 @@ class Player {
     requestAnimationFrame((now) => this.run(now));
   }
 
-  // `pictures`: [place in the page, data URI, name for screen readers], of which the first `given` frames are given.
-  open(pictures, given) {
-    this.given = given;
-    this.screens = pictures.map(([place, media, label]) => this.screen(place, media, label));
+  // `pictures`: [element, data URI, name for screen readers], each with the same number of `initial` frames.
+  open(pictures, initial) {
+    this.initial = initial;
+    this.screens = pictures.map(([element, media, label]) => this.screen(element, media, label));
     this.show(0);
     this.play(this.playing);
   }
 
-  screen(place, media, label) {
+  screen(element, media, label) {
     const { width, height } = this.shape;
     if (this.shape.media === "sheet") {
       const canvas = Object.assign(document.createElement("canvas"), { width, height });
       canvas.setAttribute("role", "img");
       canvas.setAttribute("aria-label", label);
-      place.replaceChildren(canvas);
+      element.replaceChildren(canvas);
       const film = new Image();
       film.onload = () => this.show(this.frame);
       film.src = media;
@@ -38,7 +38,7 @@ class Player {
     const video = Object.assign(document.createElement("video"), { width, height, muted: true, playsInline: true });
     video.setAttribute("aria-label", label);
     video.src = media;
-    place.replaceChildren(video);
+    element.replaceChildren(video);
     return { video };
   }
 
@@ -61,12 +61,12 @@ class Player {
       if (video) {
         const wanted = (frame + 0.5) / framesPerSecond;
         const far = Math.abs(video.currentTime - wanted) > 1.5 / framesPerSecond;
-        if (!this.playing || far) video.currentTime = wanted; // while it plays near enough, leave it to itself
+        if (!this.playing || far) video.currentTime = wanted; // leave it alone while it plays near enough
         if (this.playing && video.paused && frame < frames - 1) video.play().catch(() => {});
         if (frame === frames - 1) video.pause();
       }
     }
-    const words = frame < this.given ? " given" : "";
+    const words = frame < this.initial ? " initial" : "";
     this.slider.value = String(frame + 1);
     this.slider.setAttribute("aria-valuetext", `Frame ${frame + 1} of ${frames}${words}`);
     this.count.textContent = `${frame + 1} / ${frames}${words}`;

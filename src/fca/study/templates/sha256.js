@@ -19,7 +19,7 @@ const sha256 = (() => {
   return (text) => {
     const bytes = new TextEncoder().encode(text);
     const words = new Uint32Array((((bytes.length + 8) >> 6) + 1) * 16);
-    bytes.forEach((byte, place) => { words[place >> 2] |= byte << (24 - 8 * (place & 3)); });
+    bytes.forEach((byte, index) => { words[index >> 2] |= byte << (24 - 8 * (index & 3)); });
     words[bytes.length >> 2] |= 0x80 << (24 - 8 * (bytes.length & 3));
     words[words.length - 1] = bytes.length * 8;
 
@@ -40,7 +40,7 @@ const sha256 = (() => {
         const second = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
         [h, g, f, e, d, c, b, a] = [g, f, e, (d + first) | 0, c, b, a, (first + second) | 0];
       }
-      [a, b, c, d, e, f, g, h].forEach((value, place) => { hash[place] += value; });
+      [a, b, c, d, e, f, g, h].forEach((value, index) => { hash[index] += value; });
     }
     return [...hash].map((value) => value.toString(16).padStart(8, "0")).join("");
   };

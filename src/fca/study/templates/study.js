@@ -1,4 +1,4 @@
-// The study: who rates, which clip is shown, what was rated, and the file that is handed in.
+// The study: the participant, the clip that is shown, the ratings, and the file that is handed in.
 (() => {
   const study = JSON.parse(document.getElementById("study").textContent);
   const CRITERIA = [
@@ -14,9 +14,9 @@
   const $ = (id) => document.getElementById(id);
   const copy = (id) => $(id).content.firstElementChild.cloneNode(true);
 
-  // What this browser keeps: the participant of now, and for each participant { ratings, position }.
+  // What this browser stores: the current participant, and { ratings, position } of each participant.
   const store = {
-    memory: new Map(), // where the browser stores nothing, as in some private windows
+    memory: new Map(), // if the browser stores nothing, as in some private windows
     lasting: true,
     name: (participant) => `fca-study ${study.study}${participant ? ` ${participant}` : ""}`,
     read(participant) {
@@ -36,12 +36,12 @@
 
   let participant = "";
   let order = [];
-  let position = 0; // of a clip; order.length is the last screen
+  let position = 0; // of the clip; order.length is the last screen
   let ratings = {};
 
   function load() {
     let stored = null;
-    try { stored = JSON.parse(store.read(participant) ?? "null"); } catch { /* damaged: begin again */ }
+    try { stored = JSON.parse(store.read(participant) ?? "null"); } catch { /* damaged: start over */ }
     ratings = stored && problemOf(stored.ratings) === "" ? stored.ratings : {};
     return stored && Number.isInteger(stored.position) ? stored.position : 0;
   }
@@ -52,7 +52,7 @@
   const missingIn = ([, shown]) => shown.reduce((sum, item) => sum + missing(item), 0);
 
   function rate(item, criterion, value) {
-    load(); // another window may have rated
+    load(); // another window may have added ratings
     ratings[item] = { ...ratings[item], [criterion]: value };
     save();
     showProgress();
@@ -141,30 +141,30 @@
     go(Math.min(Math.max(load(), 0), order.length));
   }
 
-  function go(place) {
-    position = place;
+  function go(to) {
+    position = to;
     save();
     if (position < order.length) showClip();
     else showEnd();
     showProgress();
   }
 
+  const title = (index) => `Video ${String.fromCharCode(65 + index)}`;
+
   function showClip() {
     const [clipId, shown] = order[position];
     const clip = clips.get(clipId);
-    $("place").textContent = `Clip ${position + 1} of ${order.length}`;
+    $("position").textContent = `Clip ${position + 1} of ${order.length}`;
     $("caption").textContent = clip.caption || "(no sentence)";
-    const cards = shown.map((item, place) => card(item, `Video ${String.fromCharCode(65 + place)}`));
+    const cards = shown.map((item, index) => card(item, title(index)));
     $("cards").replaceChildren(...cards);
     $("back").disabled = position === 0;
     $("next").textContent = position + 1 < order.length ? "Next clip" : "Finish";
     show("rate");
     player.open([
       [$("truth"), clip.truth, "The true video"],
-      ...shown.map((item, place) => [
-        cards[place].querySelector(".screen"), items.get(item).media, `Video ${String.fromCharCode(65 + place)}`,
-      ]),
-    ], clip.given);
+      ...shown.map((item, index) => [cards[index].querySelector(".screen"), items.get(item).media, title(index)]),
+    ], clip.initial);
     say(`Clip ${position + 1} of ${order.length}: ${clip.caption}`);
     focusRow(firstMissing() ?? rows()[0]);
     scrollTo(0, 0);
@@ -193,14 +193,14 @@
   }
 
   function showEnd() {
-    const open = order.map((clip, place) => [place, missingIn(clip)]).filter(([, left]) => left);
+    const open = order.map((clip, index) => [index, missingIn(clip)]).filter(([, left]) => left);
     $("end-title").textContent = open.length ? "Not quite done" : "All clips are rated. Thank you!";
     $("complete").hidden = open.length > 0;
     $("incomplete").hidden = open.length === 0;
-    $("open").replaceChildren(...open.map(([place, left]) => {
+    $("open").replaceChildren(...open.map(([index, left]) => {
       const button = document.createElement("button");
-      Object.assign(button, { type: "button", textContent: `Clip ${place + 1}: ${left} missing` });
-      button.addEventListener("click", () => go(place));
+      Object.assign(button, { type: "button", textContent: `Clip ${index + 1}: ${left} missing` });
+      button.addEventListener("click", () => go(index));
       const entry = document.createElement("li");
       entry.append(button);
       return entry;
@@ -218,7 +218,7 @@
     $("participant").focus();
   }
 
-  // ---- keyboard: 0 to 5 rate and go on, Enter goes to what is missing or to the next clip ----
+  // ---- keyboard: 0 to 5 rate and move on, Enter goes to a missing rating or to the next clip ----
 
   const rows = () => [...document.querySelectorAll("#cards .row")];
   const firstMissing = () => rows().find((row) => !row.querySelector(":checked"));

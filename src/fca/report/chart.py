@@ -1,4 +1,4 @@
-"""Small line charts: the geometry is computed here, the template draws it as SVG."""
+"""Small line charts: the geometry is computed here; the template `chart.html.j2` draws it as SVG."""
 
 import math
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ class Tick:
 
 
 @dataclass(frozen=True)
-class Line:
-    """One drawn line; `style` is its number in the stylesheet (colour and dashes)."""
+class Polyline:
+    """A drawn curve; `style` is its number in the stylesheet (colour and dashes)."""
 
     label: str
     style: int
@@ -30,7 +30,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """Everything that the template needs to draw one chart."""
+    """The geometry and texts of one chart."""
 
     key: str
     title: str
@@ -38,9 +38,9 @@ class Chart:
     x_label: str
     x_ticks: Sequence[Tick]
     y_ticks: Sequence[Tick]
-    lines: Sequence[Line]
+    lines: Sequence[Polyline]
     shade: tuple[float, float] | None
-    """Left end and width of a shaded band, or None."""
+    """Left end and width of a shaded band, if there is one."""
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
@@ -51,7 +51,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Curve:
-    """A line before it is drawn; `points` may have gaps (NaN)."""
+    """The values of a line; `points` may have gaps (NaN)."""
 
     label: str
     style: int
@@ -68,13 +68,15 @@ def line_chart(
     shade: tuple[float, float] | None = None,
     from_zero: bool = False,
 ) -> Chart | None:
-    """A chart of `curves`, or None where there is nothing to draw; x are whole numbers.
+    """A chart of `curves`, or None if there is nothing to draw; x are whole numbers.
 
-    The y axis is logarithmic where values span 30-fold, unless it begins `from_zero`. `shade` is a band of x.
+    The y axis is logarithmic if values span 30-fold, unless it begins `from_zero`. `shade` is a band of x.
     """
     points = [point for curve in curves for point in curve.points if math.isfinite(point[1])]
     if not points:
         return None
+
+    # The ranges of both axes; y is widened to its outermost ticks.
     x_low, x_high = _widen(min(x for x, _ in points), max(x for x, _ in points))
     y_low, y_high = min(y for _, y in points), max(y for _, y in points)
     y_low = min(y_low, 0.0) if from_zero else y_low
@@ -84,33 +86,34 @@ def line_chart(
     y_values = log_ticks(y_low, y_high) if logarithmic else nice_ticks(*_widen(y_low, y_high), 5)
     y_low, y_high = min(y_low, y_values[0]), max(y_high, y_values[-1])
 
-    def place_x(x: float) -> float:
+    def to_x(x: float) -> float:
         return LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT)
 
-    def place_y(y: float) -> float:
+    def to_y(y: float) -> float:
         if logarithmic:
             share = math.log(y / y_low) / math.log(y_high / y_low)
         else:
             share = (y - y_low) / (y_high - y_low)
         return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
 
-    def place(point: tuple[float, float]) -> tuple[float, float] | None:
-        return (place_x(point[0]), place_y(point[1])) if math.isfinite(point[1]) else None
+    def to_pixels(point: tuple[float, float]) -> tuple[float, float] | None:
+        return (to_x(point[0]), to_y(point[1])) if math.isfinite(point[1]) else None
 
+    # Ticks of x lie within the data, and so does the band.
     x_values = [x for x in nice_ticks(x_low, x_high, 5, whole=True) if x_low <= x <= x_high]
     band = None
     if shade:
-        start, end = place_x(max(shade[0], x_low)), place_x(min(shade[1], x_high))
+        start, end = to_x(max(shade[0], x_low)), to_x(min(shade[1], x_high))
         band = (round(start, 1), round(end - start, 1))
     return Chart(
         key=key,
         title=title + (" (log scale)" if logarithmic else ""),
         description=" ".join(_describe(curve, x_label, y_label) for curve in curves if not curve.faint),
         x_label=x_label,
-        x_ticks=[Tick(round(place_x(x), 1), _number(x)) for x in x_values],
-        y_ticks=[Tick(round(place_y(y), 1), _number(y)) for y in y_values],
+        x_ticks=[Tick(round(to_x(x), 1), _number(x)) for x in x_values],
+        y_ticks=[Tick(round(to_y(y), 1), _number(y)) for y in y_values],
         lines=[
-            Line(curve.label, curve.style, _path([place(point) for point in curve.points]), curve.faint)
+            Polyline(curve.label, curve.style, _path([to_pixels(point) for point in curve.points]), curve.faint)
             for curve in curves
         ],
         shade=band,
@@ -146,25 +149,25 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def _widen(low: float, high: float) -> tuple[float, float]:
-    """An interval of some length, also around a single value."""
+    """An interval of positive length, even around a single value."""
     if high > low:
         return low, high
     margin = abs(low) * 0.1 or 1.0
     return low - margin, high + margin
 
 
-def _path(places: Sequence[tuple[float, float] | None]) -> str:
-    """SVG path data; None lifts the pen. A lone point becomes a short stroke, a dot by its round cap."""
-    commands, down = [], False
-    for index, place in enumerate(places):
-        if place is None:
-            down = False
+def _path(points: Sequence[tuple[float, float] | None]) -> str:
+    """SVG path data; None interrupts the line. A lone point becomes a short stroke, whose round cap draws a dot."""
+    commands, drawing = [], False
+    for index, point in enumerate(points):
+        if point is None:
+            drawing = False
             continue
-        commands.append(f"{'L' if down else 'M'}{place[0]:.1f} {place[1]:.1f}")
-        alone = not down and (index + 1 == len(places) or places[index + 1] is None)
+        commands.append(f"{'L' if drawing else 'M'}{point[0]:.1f} {point[1]:.1f}")
+        alone = not drawing and (index + 1 == len(points) or points[index + 1] is None)
         if alone:
             commands.append("h0.01")
-        down = True
+        drawing = True
     return "".join(commands)
 
 

@@ -1,4 +1,4 @@
-"""The picture for the README: truth, prediction and base of a few clips of each dataset on one sheet."""
+"""The picture for the README: ground truth and predictions of a few clips of each dataset on one sheet."""
 
 import textwrap
 from collections.abc import Sequence
@@ -16,15 +16,13 @@ CELL_WIDTH = 144
 GAP = 4
 LABEL_WIDTH = 76
 MARGIN = 24
-PAPER, INK, FAINT, GIVEN = (253, 252, 249), (29, 27, 24), (110, 104, 96), (184, 110, 20)
-
-Row = tuple[str, np.ndarray]
+PAPER, INK, FAINT, INITIAL = (253, 252, 249), (29, 27, 24), (110, 104, 96), (184, 110, 20)
 
 
 def write_overview(datasets: Sequence[DatasetResult], path: Path) -> bool:
-    """Write the contact sheet to `path`; False, and no file, where no clip can be shown.
+    """Write the contact sheet to `path` and return True; write nothing if no clip can be shown.
 
-    The clips are those at one and two thirds of the ranking by PSNR: neither the best nor the worst.
+    The clips are those at one and two thirds of the ranking by PSNR, neither the best nor the worst.
     """
     blocks = [[_block(dataset, clip_id) for clip_id in middling(dataset)] for dataset in datasets if len(dataset.truth)]
     if not blocks:
@@ -44,7 +42,7 @@ def write_overview(datasets: Sequence[DatasetResult], path: Path) -> bool:
 
 
 def middling(dataset: DatasetResult) -> list[str]:
-    """Ids of the clips to show: a third and two thirds down the ranking."""
+    """Ids of the clips to show, at one and two thirds of the ranking."""
     lead = dataset.lead
     scores = lead.scores.clips if lead and lead.scores else {}
     rows = [(clip_id, scores[clip_id].psnr if clip_id in scores else None) for clip_id in dataset.truth.rows]
@@ -54,14 +52,16 @@ def middling(dataset: DatasetResult) -> list[str]:
 
 
 def _block(dataset: DatasetResult, clip_id: str) -> Image.Image:
-    """One clip: its caption, then a row of frames for the truth and for each model's prediction."""
+    """One clip: its caption, then a row of frames for the ground truth and for each model's prediction."""
     pixels, caption = dataset.truth.read(clip_id)
-    rows: list[Row] = [("Truth", pixels)]
+    rows: list[tuple[str, np.ndarray]] = [("Truth", pixels)]  # the longer word doesn't fit
     rows += [
         ("Base" if result.variant.name == "base" else result.variant.title, result.samples.read(clip_id)[0])
         for result in dataset.variants
         if result.variant.prediction == "model" and clip_id in result.samples
     ]
+
+    # An empty block with the caption and the dataset's name.
     cell_height = round(CELL_WIDTH * pixels.shape[1] / pixels.shape[2])
     positions = [frame - 1 for frame in FRAMES if frame <= len(pixels)]
     heading = 40
@@ -71,11 +71,13 @@ def _block(dataset: DatasetResult, clip_id: str) -> Image.Image:
     text = textwrap.shorten("".join(c if c.isprintable() else " " for c in caption), 80, placeholder=" ...")
     draw.text((LABEL_WIDTH, 0), text or "(no caption)", fill=INK, font=ImageFont.load_default(17))
     draw.text((0, 2), dataset.name, fill=FAINT, font=ImageFont.load_default(14))
+
+    # The frames, a row for each model, with their labels.
     for column, position in enumerate(positions):
         left = LABEL_WIDTH + column * (CELL_WIDTH + GAP)
-        given = position < dataset.settings.initial_frames
-        label = f"frame {position + 1}" + (", given" if given else "")
-        draw.text((left, 22), label, fill=GIVEN if given else FAINT, font=ImageFont.load_default(13))
+        is_initial = position < dataset.settings.initial_frames
+        label = f"frame {position + 1}" + (", initial" if is_initial else "")
+        draw.text((left, 22), label, fill=INITIAL if is_initial else FAINT, font=ImageFont.load_default(13))
         for number, (_, frames) in enumerate(rows):
             picture = Image.fromarray(frames[position])
             picture = picture.resize((CELL_WIDTH, cell_height), Image.Resampling.BICUBIC)

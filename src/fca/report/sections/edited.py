@@ -1,35 +1,35 @@
-"""Clips predicted from edited captions, beside their predictions from their own (the paper's Figure 11)."""
+"""Predictions from edited captions next to those from the clips' own captions (the paper's Figure 11)."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from pathlib import Path
 
-from fca.report.cards import Card, Gallery, Series, Tile, make_gallery
 from fca.report.choose import Choice
-from fca.report.collect import DatasetResult, Frames, VariantResult
+from fca.report.collect import DatasetResult, StoredClips, VariantResult
+from fca.report.sections.cards import Card, Gallery, Tile, make_gallery, series
 from fca.video.write import write_clip
 
 MOST_WORDS = 200
-"""Longer captions are shown without marks: finding them would take long."""
+"""Longer captions are shown unmarked, since comparing them would take long."""
 
 
 @dataclass(frozen=True)
 class Edit:
-    """One edited caption and what is predicted from it."""
+    """One edited caption and its predictions."""
 
     caption: str
     words: Sequence[tuple[str, bool]]
-    """The caption in parts, and whether a part is another than in the clip's own."""
+    """The caption in parts, each with whether it differs from the clip's own caption."""
     tiles: Sequence[Tile]
     missing: Sequence[str]
-    """Titles of variants that have no prediction from it."""
+    """Titles of variants without a prediction from it."""
 
 
 @dataclass(frozen=True)
 class EditedClip:
-    """A card as the other clips have it, without opposite captions, and the edits."""
+    """A card like those of other clips, without opposite captions, and the edits."""
 
     card: Card
     edits: Sequence[Edit]
@@ -42,29 +42,19 @@ class EditedGallery:
     gallery: Gallery
     clips: Sequence[EditedClip]
     absent: Sequence[str]
-    """Ids of clips that there is no truth of: quarantined, or not resampled yet."""
+    """Ids of clips without ground truth: quarantined or not resampled yet."""
 
 
 def edited_gallery(dataset: DatasetResult, assets: Path) -> EditedGallery | None:
-    """The clips of `edited_captions`, in its order, with their media in `assets`; None where there are none.
+    """The clips of `edited_captions`, in its order, with their media in `assets`; None if there are none.
 
-    What is shown is what the configuration asks for now: a prediction from another caption counts as missing.
+    Only captions of the current configuration are shown: a prediction from another caption counts as missing.
     """
     asked = dataset.settings.edited_captions
     results = [(style, result) for style, result in enumerate(dataset.variants) if result.variant.trained]
     if not asked or not results:
         return None
-    shown = [
-        Series(
-            key=result.variant.name,
-            title=result.variant.title,
-            style=style,
-            samples=result.samples,
-            opposite=Frames({}),
-            scores=result.scores.clips if result.scores else {},
-        )
-        for style, result in results
-    ]
+    shown = [replace(series(result, style), opposite=StoredClips({})) for style, result in results]
     choices = [Choice(clip_id, None, len(asked), "") for clip_id in asked if clip_id in dataset.truth]
     gallery = make_gallery(dataset, shown, choices, "", assets, prefix="edited-")
     clips = [EditedClip(card, _edits(card, asked[card.choice.id], results, assets)) for card in gallery.cards]
@@ -90,7 +80,7 @@ def _edits(
 
 
 def marked(own: str, edited: str) -> list[tuple[str, bool]]:
-    """The edited caption in parts, spaces included, each with whether it differs from the clip's own caption."""
+    """The edited caption in parts, spaces included, each with whether it differs from the clip's own."""
     before, after = own.split(), re.findall(r"\S+\s*", edited)
     if max(len(before), len(after)) > MOST_WORDS:
         return [(edited, False)]

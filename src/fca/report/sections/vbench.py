@@ -1,4 +1,4 @@
-"""The report's VBench section: a table for each dataset, beside the paper's Table 6, and what is missing."""
+"""The report's VBench section: a table for each dataset, with the paper's Table 6, and what is missing."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,21 +11,14 @@ from fca.config import Config, Layout
 from fca.config.comparisons import VBENCH_PUBLISHED
 from fca.config.vbench import DIMENSIONS, TRUTH, WEIGHTS, WeightFile
 from fca.errors import FcaError, remake
+from fca.report.format import counts, shared_protocols
+from fca.report.metrics import Cell
 from fca.vbench.weights import missing, python_of
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One mean as it is printed."""
-
-    text: str
-    interval: str
-    exact: str
-
-
-@dataclass(frozen=True)
-class Row:
-    """One variant, the truth, or a cited row; a cell is None where nothing was measured."""
+class VBenchRow:
+    """One variant, the ground truth, or a cited row; a cell is None if nothing was measured."""
 
     title: str
     cells: Sequence[Cell | None]
@@ -34,40 +27,44 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class VBenchTable:
     """One dataset."""
 
     dataset: str
     clips: str
-    rows: Sequence[Row]
+    rows: Sequence[VBenchRow]
     protocols: Sequence[tuple[str, Sequence[tuple[str, str]]]]
     """Titles of rows, and the settings that they share."""
 
 
 @dataclass(frozen=True)
-class Section:
-    """What the template shows."""
+class VBenchSection:
+    """The values of the template."""
 
     titles: Sequence[str]
-    tables: Sequence[Table]
+    tables: Sequence[VBenchTable]
     environment: str
-    """How to get VBench's environment, where it is not there."""
+    """The command that builds VBench's environment, if that doesn't exist."""
     lacking: Sequence[WeightFile]
     """Files that would allow more dimensions."""
     folder: str
-    """Where those files belong; nothing where no folder is configured."""
+    """The folder of those files, if one is configured."""
     command: str
 
 
-def section(config: Config, config_file: str) -> Section | None:
-    """What there is of VBench, or None where it is not configured; `FcaError` for a damaged result."""
+def vbench_section(config: Config, config_file: str) -> VBenchSection | None:
+    """The results of VBench; None if it is not configured.
+
+    Raises:
+        FcaError: a result is damaged.
+    """
     settings = config.score.vbench
     if settings is None:
         return None
     layout = Layout(config)
     tables = [table(config, layout, name) for name in config.datasets if settings.measures(name)]
     is_measured = any(row.cells and not row.cited for shown in tables for row in shown.rows)
-    return Section(
+    return VBenchSection(
         titles=list(DIMENSIONS.values()),
         tables=tables,
         environment="" if is_measured or python_of(settings).exists() else "make vbench-env",
@@ -77,38 +74,40 @@ def section(config: Config, config_file: str) -> Section | None:
     )
 
 
-def table(config: Config, layout: Layout, dataset: str) -> Table:
-    """One dataset's rows: the variants, the truth, and for SSv2 the cited ones."""
-    rows, counts = [], set()
-    shared: dict[tuple[tuple[str, str], ...], list[str]] = {}
-    titles = {variant.name: variant.title for variant in config.variants.values()} | {TRUTH: "The true clips"}
+def table(config: Config, layout: Layout, dataset: str) -> VBenchTable:
+    """One dataset's rows: the variants, the ground truth, and for SSv2 the cited ones."""
+    rows: list[VBenchRow] = []
+    measured: list[tuple[str, dict[str, Any]]] = []
+    titles = {variant.name: variant.title for variant in config.variants.values()} | {TRUTH: "Ground truth"}
     for name, title in titles.items():
         found = read(layout.vbench(dataset, name))
         if found is None:
-            rows.append(Row(title, [], missing=f"not measured: `fca vbench` has not run for {dataset} {name}"))
+            rows.append(VBenchRow(title, [], missing=f"not measured: `fca vbench` has not run for {dataset} {name}"))
             continue
         if why := changed_parents(layout, found["parents"]):
-            rows.append(Row(title, [], missing=f"measured on other files than there are now ({why}): run `fca vbench`"))
+            rows.append(
+                VBenchRow(title, [], missing=f"measured on files that have changed since ({why}): run `fca vbench`")
+            )
             continue
-        rows.append(Row(title, [_cell(found["scores"].get(dimension)) for dimension in DIMENSIONS]))
-        counts.add(found["count"])
-        shared.setdefault(tuple((key, _plain(value)) for key, value in found["protocol"].items()), []).append(title)
+        rows.append(VBenchRow(title, [_cell(found["scores"].get(dimension)) for dimension in DIMENSIONS]))
+        measured.append((title, found))
+
     if config.datasets[dataset].format == "ssv2":
         cited = {
             name: [Cell(f"{values[dimension]:.4f}", "", "cited") for dimension in DIMENSIONS]
             for name, values in VBENCH_PUBLISHED.items()
         }
-        rows += [Row(f"{name}, as the paper cites it", cells, cited=True) for name, cells in cited.items()]
-    return Table(
+        rows += [VBenchRow(f"{name}, as the paper cites it", cells, cited=True) for name, cells in cited.items()]
+    return VBenchTable(
         dataset=dataset,
-        clips=" or ".join(f"{count:,}" for count in sorted(counts)),
+        clips=counts({found["count"] for _, found in measured}),
         rows=rows,
-        protocols=[(", ".join(names), list(items)) for items, names in shared.items()],
+        protocols=shared_protocols((title, found["protocol"]) for title, found in measured),
     )
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """A result of `fca vbench`, None where there is none; `FcaError` where it is damaged."""
+    """A result of `fca vbench`; None if there is none, `FcaError` if it is damaged."""
     if not path.exists():
         return None
     try:
@@ -130,7 +129,3 @@ def _cell(score: Mapping[str, float] | None) -> Cell | None:
         return None
     value, low, high = score["value"], score["low"], score["high"]
     return Cell(f"{value:.4f}", f"{low:.4f} to {high:.4f}", f"{value:.8g}, interval {low:.8g} to {high:.8g}")
-
-
-def _plain(value: object) -> str:
-    return ", ".join(f"{key} {entry}" for key, entry in value.items()) if isinstance(value, dict) else str(value)

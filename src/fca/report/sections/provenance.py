@@ -1,4 +1,4 @@
-"""What was run: configuration, cost of training, versions, and the command behind each number."""
+"""Where the numbers come from: configuration, cost of training, versions, and the command behind each number."""
 
 import shlex
 from collections.abc import Sequence
@@ -9,11 +9,12 @@ import yaml
 
 from fca.config import Config, Layout
 from fca.report.collect import DatasetResult, VariantResult
+from fca.report.format import DASH
 
 
 @dataclass(frozen=True)
-class Run:
-    """One training run, every value as it is printed; a dash where the manifest does not say."""
+class TrainingRun:
+    """One training run, every value as it is printed; a dash if the manifest lacks it."""
 
     dataset: str
     variant: str
@@ -28,14 +29,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Command:
-    """How one row of numbers is made again."""
+    """How to reproduce one row of numbers."""
 
     what: str
     workflow: str
     step: str
-
-
-DASH = "\N{EN DASH}"
 
 
 def configuration(config: Config) -> str:
@@ -44,12 +42,12 @@ def configuration(config: Config) -> str:
 
 
 def config_file(config: Config) -> str:
-    """Where the scale's configuration lies by the project's convention."""
+    """The path of the scale's configuration by the project's convention."""
     return _existing(f"config/{config.scale.replace('_', '-')}.yaml") or f"config/{config.scale}.yaml"
 
 
 def scratch_file(config: Config) -> str:
-    """The configuration that trains the same scale from scratch, or nothing where there is none."""
+    """The configuration that trains the same scale from scratch; empty if there is none."""
     return _existing(f"config/{config.scale.replace('_', '-')}-scratch.yaml")
 
 
@@ -57,21 +55,21 @@ def _existing(path: str) -> str:
     return path if Path(path).is_file() else ""
 
 
-def runs(datasets: Sequence[DatasetResult]) -> list[Run]:
+def training_runs(datasets: Sequence[DatasetResult]) -> list[TrainingRun]:
     """Every training run that left a model manifest."""
     return [
         _run(dataset.name, result) for dataset in datasets for result in dataset.variants if result.model is not None
     ]
 
 
-def _run(dataset: str, result: VariantResult) -> Run:
+def _run(dataset: str, result: VariantResult) -> TrainingRun:
     extra = result.model.extra if result.model else {}
 
     def number(key: str, write: str, unit: str = "", scale: float = 1.0) -> str:
         value = extra.get(key)
         return DASH if value is None else f"{float(value) * scale:{write}}{unit}"
 
-    return Run(
+    return TrainingRun(
         dataset=dataset,
         variant=result.variant.title,
         steps=number("steps", ",.0f"),
@@ -85,13 +83,13 @@ def _run(dataset: str, result: VariantResult) -> Run:
 
 
 def _commit(described: str) -> str:
-    """A commit in twelve digits; it stays visible that files differed from it."""
+    """The first twelve digits of a commit, and whether files differed from it."""
     commit, dirty, _ = described.partition("-dirty")
     return commit[:12] + (", with changes" if dirty else "")
 
 
 def _duration(seconds: object) -> str:
-    """A length of time a person can read."""
+    """A duration in a readable unit."""
     if not isinstance(seconds, int | float):
         return DASH
     if seconds < 120:
@@ -100,7 +98,7 @@ def _duration(seconds: object) -> str:
 
 
 def versions(datasets: Sequence[DatasetResult]) -> list[tuple[str, str]]:
-    """Name and version of what trained the models; several versions of one thing are all named."""
+    """Names of the packages that trained the models, with all of their versions."""
     found: dict[str, dict[str, None]] = {}
     for dataset in datasets:
         for result in dataset.variants:
@@ -111,7 +109,7 @@ def versions(datasets: Sequence[DatasetResult]) -> list[tuple[str, str]]:
 
 
 def continued(datasets: Sequence[DatasetResult], config: Config) -> list[str]:
-    """The adapters that training continued from, as manifests say (before any training: the config)."""
+    """The adapters that training continued from: those of manifests, or of the configuration before any training."""
     models = [result.model for dataset in datasets for result in dataset.variants if result.model]
     starts = [str(model.extra["init_from"]) for model in models if model.extra.get("init_from")]
     if not models:
@@ -120,7 +118,7 @@ def continued(datasets: Sequence[DatasetResult], config: Config) -> list[str]:
 
 
 def commands(config: Config, datasets: Sequence[DatasetResult]) -> list[Command]:
-    """For each scored variant the workflow's command, which makes what is missing, and the bare step."""
+    """For each scored variant the workflow's command, which creates missing files, and the single step."""
     layout, file = Layout(config), shlex.quote(config_file(config))
     found = []
     for dataset in datasets:

@@ -1,4 +1,4 @@
-"""The report's VBench section: values, cited rows apart, and what is missing."""
+"""The report's VBench section: values, separate cited rows, and what is missing."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from fca.config import Config, Layout
 from fca.config.vbench import DIMENSIONS, WEIGHTS
 from fca.errors import FcaError
 from fca.report.page import report
-from fca.report.vbench import section
+from fca.report.sections.vbench import vbench_section
 from tests.report.project import make_config, make_project
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -28,7 +28,7 @@ def write(config: Config, row: str, dimensions: dict[str, float]) -> Path:
     return path
 
 
-def test_results_of_other_files_than_are_there_now_are_not_shown(config: Config) -> None:
+def test_results_of_files_that_have_changed_are_not_shown(config: Config) -> None:
     make_project(config)
     path = write(config, "truth", {"temporal_flickering": 0.9876})
     assert "0.9876" in report(config).read_text(encoding="utf-8")
@@ -36,22 +36,22 @@ def test_results_of_other_files_than_are_there_now_are_not_shown(config: Config)
     path.write_text(json.dumps(values | {"parents": {"ssv2/clips/validation-0000.h5": "5" * 64}}))
     page = report(config).read_text(encoding="utf-8")
     assert "0.9876" not in page
-    assert "measured on other files than there are now" in page
+    assert "measured on files that have changed since" in page
 
 
-def test_it_is_no_part_of_the_report_where_it_is_not_configured(config: Config) -> None:
+def test_it_is_no_part_of_the_report_unless_it_is_configured(config: Config) -> None:
     without = config.model_copy(update={"score": config.score.model_copy(update={"vbench": None})})
-    assert section(without, "x.yaml") is None
+    assert vbench_section(without, "x.yaml") is None
 
 
 def test_measured_truth_and_cited_rows_stand_apart(config: Config) -> None:
     write(config, "fca", dict.fromkeys(DIMENSIONS, 0.87654))
     write(config, "truth", {"temporal_flickering": 0.9})
-    shown = section(config, "x.yaml")
+    shown = vbench_section(config, "x.yaml")
     rows = {row.title: row for row in shown.tables[0].rows}
     assert [cell.text for cell in rows["FCA"].cells] == ["0.8765"] * 6
     assert rows["FCA"].cells[0].interval == "0.8665 to 0.8865"
-    assert [cell is None for cell in rows["The true clips"].cells] == [True] * 5 + [False]
+    assert [cell is None for cell in rows["Ground truth"].cells] == [True] * 5 + [False]
     assert [row.missing for row in rows.values() if not row.cells] == [
         f"not measured: `fca vbench` has not run for ssv2 {name}" for name in ("base", "repeat")
     ]
@@ -81,4 +81,4 @@ def test_a_damaged_result_is_named(config: Config) -> None:
     path = write(config, "fca", {"temporal_flickering": 0.9})
     path.write_text(path.read_text()[:-20])
     with pytest.raises(FcaError, match=str(path)):
-        section(config, "x.yaml")
+        vbench_section(config, "x.yaml")

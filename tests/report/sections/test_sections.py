@@ -1,4 +1,4 @@
-"""The parts behind the page: which clips, which words, which geometry."""
+"""The sections of the page: chosen clips, sentences, tables and the geometry of charts."""
 
 import math
 from pathlib import Path
@@ -8,14 +8,15 @@ import pytest
 from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
 from fca.config.comparisons import COMPARISONS, compared
-from fca.report.beside import beside
+from fca.report.chart import Curve, line_chart, nice_ticks, smooth
 from fca.report.choose import choose
 from fca.report.collect import collect
-from fca.report.figures import Curve, line_chart, nice_ticks, smooth
-from fca.report.findings import sentence
-from fca.report.metrics import METRICS, find, percent, significant
+from fca.report.format import percent, significant
+from fca.report.metrics import METRICS, find
 from fca.report.score_file import read_scores
-from fca.report.table import group
+from fca.report.sections.alongside import alongside
+from fca.report.sections.findings import sentence
+from fca.report.sections.table import dataset_table
 from tests.report.project import make_clips, make_config, make_dataset, score_values, write_json
 
 
@@ -59,9 +60,9 @@ def test_the_sentence_admits_defeat(config: Config) -> None:
     change(config, "base", 49.0)
     change(config, "repeat", 20.0)
     text = sentence(collect(config)[0])
-    assert "FCA reaches FVD 50.0 against 49.0 for the unadapted base and 20.0 for repeating" in text
-    assert "worse than repeating the last given frame" in text
-    assert "not told apart from the unadapted base (the intervals overlap)" in text
+    assert "FCA reaches FVD 50.0 against 49.0 for the unadapted base and 20.0 for the copy-last-frame baseline" in text
+    assert "worse than the copy-last-frame baseline" in text
+    assert "not distinguishable from the unadapted base (the intervals overlap)" in text
 
 
 def test_the_page_is_about_fca_wherever_it_stands(config: Config) -> None:
@@ -74,40 +75,40 @@ def test_the_page_is_about_fca_wherever_it_stands(config: Config) -> None:
 def test_other_protocols_are_not_compared(config: Config) -> None:
     change(config, "base", 3.0, feature_network={"name": "other", "sha256": "cd" * 32})
     result = collect(config)[0]
-    assert "base" not in sentence(result)
-    rows = group(result)
+    assert "unadapted base" not in sentence(result)
+    rows = dataset_table(result)
     assert "different feature networks" in rows.warnings[0]
     assert not any(cell.best for row in rows.rows for cell in row.cells if cell)
     change(config, "base", 3.0, protocol={"frames": 12})
-    rows = group(collect(config)[0])
+    rows = dataset_table(collect(config)[0])
     assert "scored by different protocols" in rows.warnings[0]
     assert not any(cell.best for row in rows.rows for cell in row.cells if cell)
     values = score_values(config, "ssv2", "base", make_clips(config, 0), 3.0, 20.0)
     values["scores"]["fvd_pocket_i3d_4x16f"] = values["scores"].pop("fvd_pocket_i3d_6x16f")
     write_json(Layout(config).scores("ssv2", "base"), values)
-    warnings = group(collect(config)[0]).warnings
+    warnings = dataset_table(collect(config)[0]).warnings
     assert warnings == [
-        "FVD was measured by different protocols (fvd_pocket_i3d_6x16f, fvd_pocket_i3d_4x16f); not compared."
+        "FVD was measured by different protocols (fvd_pocket_i3d_6x16f, fvd_pocket_i3d_4x16f) and is not compared."
     ]
 
 
-def test_the_vae_alone_is_a_row_for_scale_and_never_the_best(config: Config) -> None:
+def test_the_vae_bound_is_a_row_for_scale_and_never_the_best(config: Config) -> None:
     path = Layout(config).scores("ssv2", "vae_floor")
     values = score_values(config, "ssv2", "vae_floor", make_clips(config, 0), 0.5, 40.0)
     write_json(path, values | {"scores": {}, "round_trips": {"16": {"scores": values["scores"]}}})
     dataset = collect(config)[0]
-    *variants, floor = group(dataset).rows
+    *variants, bound = dataset_table(dataset).rows
     assert [row.variant for row in variants] == [result.variant.title for result in dataset.variants]
-    assert "VAE" in floor.variant
-    assert floor.cells[0]
-    assert (floor.cells[0].text, floor.cells[0].best) == ("0.500", False)
+    assert "VAE" in bound.variant
+    assert bound.cells[0]
+    assert (bound.cells[0].text, bound.cells[0].best) == ("0.500", False)
     assert variants[0].cells[0]
     assert variants[0].cells[0].best
-    table = beside(COMPARISONS["table3"], [dataset])
+    table = alongside(COMPARISONS["table3"], [dataset])
     assert [row.label for row in table.baselines] == [
         "Base model, not adapted",
         "Repeat the last given frame",
-        floor.variant,
+        bound.variant,
     ]
     assert [cited for row in table.baselines for cited, _ in row.values] == [None] * 6
     measured = [measured.text if measured else None for row in table.baselines for _, measured in row.values][::2]
@@ -115,7 +116,7 @@ def test_the_vae_alone_is_a_row_for_scale_and_never_the_best(config: Config) -> 
     assert table.rows[0].values[0] == ("354.9", None)
 
 
-def test_scores_of_other_files_than_are_there_now_are_named_and_not_compared(config: Config) -> None:
+def test_scores_of_files_that_have_changed_are_named_and_not_compared(config: Config) -> None:
     layout = Layout(config)
     path = layout.clips("ssv2", "validation", 0)
     with Shard(path) as shard:
@@ -123,10 +124,10 @@ def test_scores_of_other_files_than_are_there_now_are_named_and_not_compared(con
     for variant in ("fca", "base", "repeat"):
         change(config, variant, 20.0, parents={name: now, "ssv2/clips/validation-0099.h5": "removed: nothing to say"})
     dataset = collect(config)[0]
-    assert dataset.outdated == group(dataset).warnings == []
+    assert dataset.outdated == dataset_table(dataset).warnings == []
     change(config, "base", 49.0, parents={name: "5" * 64})
     dataset = collect(config)[0]
-    found = group(dataset)
+    found = dataset_table(dataset)
     assert len(found.warnings) == 1
     assert "Base model" in found.warnings[0]
     assert "made from ssv2/clips/validation-0000.h5 555555555555" in found.warnings[0]
@@ -148,7 +149,7 @@ def test_columns_take_their_own_scores(config: Config) -> None:
         "motion_accuracy",
         "opposite_motion_accuracy",
     ]
-    best = [[bool(cell and cell.best) for cell in row.cells] for row in group(collect(config)[0]).rows]
+    best = [[bool(cell and cell.best) for cell in row.cells] for row in dataset_table(collect(config)[0]).rows]
     assert best[0] == [True, True, True, False, True, False, True, False]
     assert not any(best[1] + best[2])
 

@@ -4,12 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fca.report.chart import Chart, Curve, line_chart, smooth
 from fca.report.collect import DatasetResult
-from fca.report.figures import Chart, Curve, line_chart, smooth
 
 
 def curves(dataset: DatasetResult, frames: int) -> list[Chart]:
-    """The charts for which there are numbers; `frames` is the length of a clip."""
+    """The charts that have values; `frames` is the length of a clip."""
     charts = [
         _training(dataset, "loss", "Training loss", "loss", smoothed=True),
         _training(dataset, "learning_rate", "Learning rate", "learning rate", smoothed=False),

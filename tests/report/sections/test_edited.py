@@ -7,8 +7,8 @@ import pytest
 
 from fca.artifacts.shards import write_shard
 from fca.config import Config, Layout
-from fca.report.edited import marked
 from fca.report.page import report
+from fca.report.sections.edited import marked
 from tests.browser import OpenPage, Serve, too_wide
 from tests.report.conftest import CAPTIONS
 from tests.report.project import MADE_BY, make_clips, make_config, make_dataset
@@ -62,7 +62,7 @@ def test_every_edited_caption_stays_text_and_has_its_tile(edited) -> None:
     words = " ".join("".join(page.words).split())
     for caption in CAPTIONS[:5]:
         assert " ".join(caption.split()) in words
-    assert "Clip gone<b> is quarantined, or has not been resampled yet." in words
+    assert "Clip gone<b> is quarantined or has not been resampled yet." in words
     assert source.count('class="tile edited"') == 5
     assert source.count('class="tile truth"') == source.count('class="tile prediction"') == 2
     assert all((path.parent / file).is_file() for file in page.references())
