@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from fca.artifacts.atomic import sha256_file
+from fca.config.shipped import located
 from fca.errors import FcaError
 from fca.score.i3d import InceptionI3d, stage_means
 
@@ -169,7 +170,7 @@ def load_network(path: Path | str, sha256: str | None = None) -> FeatureNetwork:
     With `sha256` the file of the weights must have it, which is looked at before they are read. Pickles are read
     with `weights_only=True`: such a file can't run code.
     """
-    path = Path(path)
+    path = located(path)
     if path.is_dir():
         weights, config = path / "model.safetensors", _read_config(path / "config.json")
     else:
