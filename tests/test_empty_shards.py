@@ -75,7 +75,7 @@ def videos(config: Config, kind: str) -> dict[str, np.ndarray]:
 def results(config: Config) -> list[dict[str, Any]]:
     """Scores of the variant, of `repeat` and of the VAE, without what names shards and settings."""
     layout = Layout(config)
-    paths = (layout.scores("ssv2", "fca"), layout.scores("ssv2", "repeat"), layout.floor("ssv2"))
+    paths = (layout.scores("ssv2", "fca"), layout.scores("ssv2", "repeat"), layout.vae_roundtrip("ssv2"))
     return [json.loads(path.read_text()) | {"parents": {}, "made_by": {}} for path in paths]
 
 

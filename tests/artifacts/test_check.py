@@ -91,7 +91,8 @@ def test_scores_of_something_else_are_stale(layout):
     path = next(shards_of(layout, "ssv2"))
     name, now = path.relative_to(layout.root).as_posix(), Manifest.read(manifest_path(path)).sha256
     files = {
-        "scores": layout.scores("ssv2", "fca"), "floor": layout.floor("ssv2"), "vbench": layout.vbench("ssv2", "truth")
+        "scores": layout.scores("ssv2", "fca"), "floor": layout.vae_roundtrip("ssv2"),
+        "vbench": layout.vbench("ssv2", "truth")
     }  # fmt: skip
     for file in files.values():
         file.parent.mkdir(parents=True, exist_ok=True)

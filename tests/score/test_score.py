@@ -183,14 +183,14 @@ def test_batch_size_and_shards_do_not_change_a_score(config: Config) -> None:
     write_samples(config)
     write_samples(config, "opposite")
     first = scored(config, "fca")["scores"]
-    shutil.rmtree(Layout(config).readings("ssv2", "truth").parent)
+    shutil.rmtree(Layout(config).feature_cache("ssv2", "truth").parent)
     settings = config.model_copy(update={"score": config.score.model_copy(update={"batch_size": 1})})
     one_by_one = scored(settings, "fca")["scores"]
     ssv2 = config.datasets["ssv2"].model_copy(update={"validation": SplitSettings(clips=CLIPS, shard_clips=2)})
     layout = Layout(config)
     for kind in ("clips", "samples"):
         shutil.rmtree(layout.root / "ssv2" / kind)
-    shutil.rmtree(layout.readings("ssv2", "truth").parent)
+    shutil.rmtree(layout.feature_cache("ssv2", "truth").parent)
     cut_otherwise = config.model_copy(update={"datasets": {"ssv2": ssv2}})
     write_clips(cut_otherwise)
     write_samples(cut_otherwise)
@@ -230,7 +230,7 @@ def test_damaged_readings_are_made_again(config: Config, caplog: pytest.LogCaptu
     write_clips(config)
     first = score(config, "ssv2", "repeat").read_bytes()
     for name in ("truth", "repeat-validation-raw"):
-        path = Layout(config).readings("ssv2", name)
+        path = Layout(config).feature_cache("ssv2", name)
         path.write_bytes(path.read_bytes()[:-300])
     assert score(config, "ssv2", "repeat").read_bytes() == first
     assert "again" in caplog.text
@@ -243,7 +243,7 @@ def test_readings_of_other_given_frames_or_of_a_network_used_otherwise_do_not_co
 
     def with_and_without_kept(config: Config) -> tuple[dict, dict]:
         found = scored(config, "repeat")
-        shutil.rmtree(Layout(config).readings("ssv2", "truth").parent)
+        shutil.rmtree(Layout(config).feature_cache("ssv2", "truth").parent)
         return found, scored(config, "repeat")
 
     first = scored(config, "repeat")
@@ -261,7 +261,7 @@ def test_readings_that_were_swapped_are_made_again(config: Config) -> None:
     write_samples(config)
     write_samples(config, "opposite")
     first = score(config, "ssv2", "fca").read_bytes()
-    one, other = (Layout(config).readings("ssv2", f"fca-validation-{name}") for name in ("raw", "given_is_truth"))
+    one, other = (Layout(config).feature_cache("ssv2", f"fca-validation-{name}") for name in ("raw", "given_is_truth"))
     content = one.read_bytes()
     one.write_bytes(other.read_bytes())
     other.write_bytes(content)

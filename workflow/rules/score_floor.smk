@@ -6,7 +6,7 @@ rule score_vae_floor:
         clips=lambda wildcards: clips(wildcards.dataset, "validation"),
         latents=lambda wildcards: latents(wildcards.dataset, "validation"),
     output:
-        LAYOUT.floor("{dataset}"),
+        LAYOUT.vae_roundtrip("{dataset}"),
     log:
         log_of("score_floor", "{dataset}"),
     params:

@@ -36,4 +36,4 @@ for name in CONFIG.datasets:
             scores(name),
             [samples(name, variant) for variant in CONFIG.variants],
             edited_samples(name),
-            LAYOUT.floor(name),
+            LAYOUT.vae_roundtrip(name),

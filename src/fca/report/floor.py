@@ -47,7 +47,7 @@ class Floor:
 
 def floors(config: Config, datasets: list[DatasetResult]) -> list[Floor]:
     """The floor of each dataset, from the files that `fca score-floor` wrote; `FcaError` for a damaged one."""
-    return [_floor(Layout(config).floor(dataset.name), dataset, config.clip.frames) for dataset in datasets]
+    return [_floor(Layout(config).vae_roundtrip(dataset.name), dataset, config.clip.frames) for dataset in datasets]
 
 
 def _floor(path: Path, dataset: DatasetResult, frames: int) -> Floor:

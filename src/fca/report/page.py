@@ -16,7 +16,7 @@ from markupsafe import Markup
 from fca import __version__
 from fca.artifacts.atomic import write_aside
 from fca.config import Config, Layout
-from fca.config.comparisons import COMPARISONS, compared
+from fca.config.comparisons import COMPARISONS, comparison_config
 from fca.report import provenance
 from fca.report.beside import Beside, beside
 from fca.report.cards import gallery
@@ -43,7 +43,7 @@ def report(config: Config, comparison: str | None = None) -> Path:
     damaged input or a full disk; the report of before then stays as it was.
     """
     if comparison is not None:
-        config = compared(config, comparison)
+        config = comparison_config(config, comparison)
     layout = Layout(config)
     datasets = collect(config)
     paper = _beside(comparison, datasets)

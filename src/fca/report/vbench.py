@@ -9,7 +9,7 @@ from typing import Any
 from fca.artifacts.check import changed_parents
 from fca.config import Config, Layout
 from fca.config.comparisons import VBENCH_PUBLISHED
-from fca.config.vbench import DIMENSIONS, TRUTH, WEIGHTS, WeightFile
+from fca.config.vbench import DIMENSIONS, GROUND_TRUTH, WEIGHTS, WeightFile
 from fca.errors import FcaError, remake
 from fca.vbench.weights import missing, python_of
 
@@ -81,7 +81,7 @@ def table(config: Config, layout: Layout, dataset: str) -> Table:
     """One dataset's rows: the variants, the truth, and for SSv2 the cited ones."""
     rows, counts = [], set()
     shared: dict[tuple[tuple[str, str], ...], list[str]] = {}
-    titles = {variant.name: variant.title for variant in config.variants.values()} | {TRUTH: "The true clips"}
+    titles = {variant.name: variant.title for variant in config.variants.values()} | {GROUND_TRUTH: "The true clips"}
     for name, title in titles.items():
         found = read(layout.vbench(dataset, name))
         if found is None:

@@ -46,7 +46,7 @@ def score(config: Config, dataset: str, variant: str) -> Path:
     scores_motion = motion.knows_motions(network.classes, config.datasets[dataset].source)
 
     def readings(name: str, of: Pairs, parents: dict[str, str]) -> Readings:
-        return Readings(layout.readings(dataset, name), network, of.ids, parents, of.initial_frames)
+        return Readings(layout.feature_cache(dataset, name), network, of.ids, parents, of.initial_frames)
 
     stem = f"{variant}-validation"
     measured = measure(

@@ -135,7 +135,7 @@ def score_floor(config: Config, dataset: str) -> Path:
         "parents": trips.parents,
         "made_by": made_by(config, "score_floor", dataset),
     }
-    path = Layout(config).floor(dataset)
+    path = Layout(config).vae_roundtrip(dataset)
     with write_aside(path) as aside:
         text = json.dumps(rounded(values), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
         aside.write_text(text + "\n", encoding="utf-8")
