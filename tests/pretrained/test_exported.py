@@ -24,9 +24,9 @@ def test_the_shipped_facts_are_the_pocket_configuration(facts: ExportedModel) ->
     assert expected.initial_frames == 1
     assert facts == expected.model_copy(update={"initial_frames": None})  # it was trained with one and with two
     assert facts.networks() == config.base
-    from fca.pocket.adapter import facts as made
+    from fca.pocket.adapter import exported_model
 
-    assert facts == made(Path("config/pocket-base"))
+    assert facts == exported_model(Path("config/pocket-base"))
 
 
 def test_what_is_written_is_read(facts: ExportedModel, tmp_path: Path) -> None:
