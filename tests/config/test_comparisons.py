@@ -1,11 +1,11 @@
-"""The paper's tables as targets: complete, and cut out of a configuration."""
+"""The comparisons with the paper: complete, and taken out of a configuration."""
 
 import re
 
 import pytest
 
 from fca.config import load
-from fca.config.comparisons import COMPARISONS, VBENCH_PUBLISHED, compared
+from fca.config.comparisons import COMPARISONS, VBENCH_PUBLISHED, comparison_config
 from fca.errors import FcaError
 from tests.workflow.project import ROOT
 
@@ -15,12 +15,12 @@ POCKET, PAPER_SCALE, SCRATCH = (ROOT / "config" / f"{name}.yaml" for name in ("p
 
 
 @pytest.mark.parametrize("path", [POCKET, PAPER_SCALE])
-def test_every_variant_file_belongs_to_a_comparison_and_every_comparison_can_be_made(path):
+def test_every_variant_belongs_to_a_comparison_and_every_comparison_can_be_made(path):
     config = load(path)
     used = {variant for comparison in COMPARISONS.values() for variant in comparison.variants}
     assert used == {file.stem for file in (ROOT / "config/variants").glob("*.yaml")} == set(config.every_variant)
     for name, comparison in COMPARISONS.items():
-        cut = compared(config, name)
+        cut = comparison_config(config, name)
         assert list(cut.variants) == comparison.variants
         assert list(cut.datasets) == (["ssv2", "bridge", "epic"] if name == "table1" else ["ssv2"])
         assert cut.report_dir == f"{config.report_dir}/{name}"
@@ -46,9 +46,9 @@ def test_a_pocket_ablation_never_continues_the_shipped_adapter():
 
 def test_what_is_missing_is_named():
     with pytest.raises(FcaError, match="table3 needs the variants lora, no_ftc"):
-        compared(load(SCRATCH), "table3")
+        comparison_config(load(SCRATCH), "table3")
     with pytest.raises(FcaError, match="ablation_steps"):
-        compared(load(POCKET, {"datasets": {"ssv2": {"ablation_steps": None}}}), "table4")
+        comparison_config(load(POCKET, {"datasets": {"ssv2": {"ablation_steps": None}}}), "table4")
 
 
 def test_published_numbers_of_the_method():
@@ -68,10 +68,10 @@ def test_every_table_has_baselines_that_the_paper_does_not_have(table):
     assert not any(row.published for row in baselines)
 
 
-@pytest.mark.skipif(not any(PAPER.glob("*.txt")), reason="the paper's text is not here")
+@pytest.mark.skipif(not any(PAPER.glob("*.txt")), reason="needs the text of the paper")
 @pytest.mark.parametrize("table", ["table1", "table2", "table3", "table4"])
 def test_published_numbers_are_the_papers_as_printed(table):
-    """Every published number stands in the paper's table, in the row's order."""
+    """Every published number is in the paper's table, in the order of the rows."""
     text = next(PAPER.glob("*.txt")).read_text(encoding="utf-8").partition(f"\nTable {table[-1]}:")[0]
     lines = [line.split("\t") for line in text.splitlines()[-24:] if "\t" in line]
     printed = [[cell for cell in line if NUMBER.fullmatch(cell)] for line in lines if len(line) > 3]

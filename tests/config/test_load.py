@@ -1,4 +1,4 @@
-"""Loading: what is wrong is named with its file, line, path, value, and what would be right."""
+"""Loading: an error names file, line, setting and value, and what would be right."""
 
 import subprocess
 import sys
@@ -48,13 +48,6 @@ def test_both_scales_load() -> None:
     assert [variant.trained for variant in pocket.variants.values()] == [True, False, False]
 
 
-def test_the_scratch_scale_is_the_pocket_scale_but_for_data_and_training() -> None:
-    pocket, scratch = load(POCKET), load(ROOT / "config" / "pocket-scratch.yaml")
-    assert scratch.train.init_from is None
-    for name in ("clip", "base", "adapter", "features", "variants", "encode", "sample", "score", "report", "seed"):
-        assert getattr(scratch, name) == getattr(pocket, name), name
-
-
 def test_paper_has_the_values_of_table_5() -> None:
     paper = load(ROOT / "config" / "paper.yaml")
     assert (paper.clip.width, paper.clip.height, paper.clip.frames) == (720, 480, 16)
@@ -86,7 +79,7 @@ def test_wrong_type(edited) -> None:
     assert f"{path}, line 4: seed: must be a valid integer, but it is 'forty-two' (text)" in refused(path)
 
 
-def test_numbers_are_not_made_of_text_or_truth(edited) -> None:
+def test_numbers_are_not_converted_from_text_or_booleans(edited) -> None:
     path = edited("seed: 42", "seed: '42'")
     assert "seed: must be a valid integer, but it is '42' (text)" in refused(path)
     path.write_text(path.read_text().replace("seed: '42'", "seed: yes"))
@@ -104,7 +97,7 @@ def test_out_of_range(edited) -> None:
 
 
 def test_missing_key_and_its_meaning(edited) -> None:
-    assert "seed: is missing [Root of every random choice]" in refused(edited("seed: 42\n", ""))
+    assert "seed: is missing [Seed of all random choices]" in refused(edited("seed: 42\n", ""))
 
 
 def test_a_group_that_is_a_number(edited) -> None:
@@ -132,7 +125,7 @@ def test_settings_of_one_format_are_refused_for_others(edited, setting, form) ->
     load(path)
 
 
-def test_the_name_of_a_split_where_there_are_several() -> None:
+def test_the_name_of_a_split_if_there_are_several() -> None:
     change = {"datasets": {"bridge": {"split_mode": "trajectory_disjoint"}}}
     for config, name in ((load(POCKET), "seer_like"), (load(POCKET, change), "trajectory_disjoint")):
         assert [config.datasets[dataset].split_name for dataset in ("ssv2", "bridge", "epic")] == [None, name, None]
@@ -178,7 +171,7 @@ def test_no_code_in_yaml(tmp_path) -> None:
     assert not (tmp_path / "touched").exists()
 
 
-def test_bytes_that_are_no_text(tmp_path) -> None:
+def test_bytes_that_are_not_text(tmp_path) -> None:
     path = tmp_path / "binary.yaml"
     path.write_bytes(b"\xff\xfe\x00seed")
     assert "can't be read" in refused(path)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.docs.pages import CODE, PAGES, ROOT, anchors, blocks, exists, links, name, notes, prose, spans
+from tests.docs.pages import CODE, PAGES, ROOT, anchors, exists, links, name, notes, prose, spans
 
 MODULE = re.compile(r"(?<![\w./-])fca(?:\.[A-Za-z_]\w*)+")
 NO_MODULE = {"fca.main", "fca.json", "fca.yaml", "fca.h5"}

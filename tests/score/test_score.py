@@ -190,7 +190,7 @@ def test_batch_size_and_shards_do_not_change_a_score(config: Config) -> None:
     layout = Layout(config)
     for kind in ("clips", "samples"):
         shutil.rmtree(layout.root / "ssv2" / kind)
-    shutil.rmtree(layout.features("ssv2", "truth").parent)
+    shutil.rmtree(layout.feature_cache("ssv2", "truth").parent)
     cut_otherwise = config.model_copy(update={"datasets": {"ssv2": ssv2}})
     write_clips(cut_otherwise)
     write_samples(cut_otherwise)

@@ -48,7 +48,7 @@ def score(config: Config, dataset: str, variant: str) -> Path:
     scores_motion = motion.knows_motions(network.classes, config.datasets[dataset].source)
 
     def cache(name: str, of: Pairs, parents: dict[str, str]) -> FeatureCache:
-        return FeatureCache(layout.features(dataset, name), network, of.ids, parents, of.initial_frames)
+        return FeatureCache(layout.feature_cache(dataset, name), network, of.ids, parents, of.initial_frames)
 
     # Measure every pair once; predictions from opposite captions only show their motion.
     stem = f"{variant}-validation"
