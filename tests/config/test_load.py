@@ -48,13 +48,6 @@ def test_both_scales_load() -> None:
     assert [variant.trained for variant in pocket.variants.values()] == [True, False, False]
 
 
-def test_the_scratch_scale_is_the_pocket_scale_but_for_data_and_training() -> None:
-    pocket, scratch = load(POCKET), load(ROOT / "config" / "pocket-scratch.yaml")
-    assert scratch.train.init_from is None
-    for name in ("clip", "base", "adapter", "features", "variants", "encode", "sample", "score", "report", "seed"):
-        assert getattr(scratch, name) == getattr(pocket, name), name
-
-
 def test_paper_has_the_values_of_table_5() -> None:
     paper = load(ROOT / "config" / "paper.yaml")
     assert (paper.clip.width, paper.clip.height, paper.clip.frames) == (720, 480, 16)

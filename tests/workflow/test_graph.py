@@ -114,6 +114,20 @@ def test_wrong_configuration_file_is_refused_at_once(fresh) -> None:
     assert "did you mean 'initial_frames'?" in message
 
 
+def test_several_configuration_files_are_merged_in_order(fresh, tmp_path) -> None:
+    project = fresh.copy(tmp_path / "project")
+    (project.folder / "mine.yaml").write_text("scale: mine\nseed: 5\ndatasets: {bridge: null}\n")
+    (project.folder / "last.yaml").write_text("seed: 6\n")
+    run = project.snakemake("all", "-n", "-p", "--configfile", "config/pocket.yaml", "mine.yaml", "last.yaml")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "fca report -c data/mine/config.resolved.yaml" in run.stdout + run.stderr
+    resolved = load(project.folder / "data/mine/config.resolved.yaml")
+    assert (resolved.seed, list(resolved.datasets)) == (6, ["ssv2", "epic"])
+    (project.folder / "last.yaml").write_text("seed: 6\nsample: {steps: 0}\n")
+    run = project.snakemake("all", "-n", "--configfile", "config/pocket.yaml", "mine.yaml", "last.yaml")
+    assert "last.yaml, line 2: sample.steps: must be greater than 0" in run.stdout + run.stderr
+
+
 def test_wrong_value_on_the_command_line_is_refused_at_once(fresh) -> None:
     before = cpu_seconds()
     run = fresh.snakemake("-n", "all", "--config", "train={'precision': 'fp8'}")

@@ -30,21 +30,22 @@ shell.prefix(f"set -euo pipefail; export PATH={COMMANDS}:$PATH; ")
 def read_configuration():
     """The validated configuration and the file that `fca` commands read it from.
 
-    That is the file named by --configfile (or config/pocket.yaml). Where --config changes values, the whole
-    configuration is written to config.resolved.yaml in the scale's data folder, and commands read that.
+    That is the file named by --configfile (or config/pocket.yaml). Several files are merged, a later one over those
+    before it. If there are several, or --config changes values, the resolved configuration is written to
+    config.resolved.yaml in the scale's data folder, and commands read that.
     """
     files = [os.path.relpath(file) for file in workflow.overwrite_configfiles]
-    if len(files) > 1:
-        raise WorkflowError(f"one --configfile at a time: {', '.join(files)}")
-    path = files[0] if files else os.path.relpath(REPOSITORY / "config/pocket.yaml")
+    files = files or [os.path.relpath(REPOSITORY / "config/pocket.yaml")]
     overrides = dict(workflow.config_settings.config)
     try:
-        configuration = load(path, overrides)
+        configuration = load(files, overrides)
     except ConfigError as error:
         raise WorkflowError(str(error)) from None
-    if overrides:
-        path = Layout(configuration).root / "config.resolved.yaml"
-        write_if_changed(path, yaml.safe_dump(configuration.model_dump(mode="json"), sort_keys=False))
+    if len(files) == 1 and not overrides:
+        return configuration, files[0]
+
+    path = Layout(configuration).root / "config.resolved.yaml"
+    write_if_changed(path, yaml.safe_dump(configuration.model_dump(mode="json"), sort_keys=False))
     return configuration, path
 
 

@@ -205,6 +205,12 @@ def _config_check(arguments: argparse.Namespace) -> None:
         print(f"{path}: good; scale {config.scale}; {names}")
 
 
+def _config_show(arguments: argparse.Namespace) -> None:
+    from fca.config.show import show
+
+    print(show(arguments.config), end="")
+
+
 def _config_table(arguments: argparse.Namespace) -> None:
     from fca.config.table import table
 
@@ -286,6 +292,9 @@ def _parser() -> argparse.ArgumentParser:
     check = actions.add_parser("check", help="check configuration files")
     check.add_argument("files", nargs="+", type=Path, metavar="FILE")
     check.set_defaults(function=_config_check)
+    resolved = actions.add_parser("show", help="print the resolved settings, each with the file and line it came from")
+    resolved.set_defaults(function=_config_show)
+    add_common(resolved)
     actions.add_parser("table", help="print config/README.md").set_defaults(function=_config_table)
     schema = actions.add_parser("schema", help="print workflow/schemas/config.schema.json")
     schema.set_defaults(function=_config_schema)

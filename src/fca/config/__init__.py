@@ -2,10 +2,11 @@
 
 from fca.config.dataset import Dataset, SplitSettings, Tabletop
 from fca.config.layout import Layout
-from fca.config.load import ConfigError, load
+from fca.config.load import load
 from fca.config.models import Base, Config
 from fca.config.settings import BaseKind, SampleKind, Split
 from fca.config.variant import Variant
+from fca.config.yaml_file import ConfigError
 
 __all__ = [
     "Base",

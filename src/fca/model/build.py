@@ -7,6 +7,7 @@ import torch
 from diffusers import CogVideoXDDIMScheduler, CogVideoXTransformer3DModel
 
 from fca.config import Base, Config
+from fca.config.shipped import located
 from fca.errors import FcaError
 from fca.model.adapter import FCA, FCAAdapter
 from fca.model.controlnet import CogVideoXControlNet, ControlNet
@@ -61,7 +62,7 @@ def new_denoiser(
                 gate=settings.gate,
             )
             if (start := config.init_from(variant)) is not None:
-                adapter = continued(adapter, start)
+                adapter = continued(adapter, located(start))
             return FCA(transformer, adapter, scheduler.alphas_cumprod.float(), config.base_of(variant).t_ref)
         case "lora":
             add_lora(transformer, sizes.lora_rank, sizes.lora_alpha)

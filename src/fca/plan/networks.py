@@ -4,7 +4,6 @@ No weights are read and nothing is fetched.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from accelerate import init_empty_weights
@@ -13,6 +12,7 @@ from torch import nn
 from transformers import Blip2Config, Blip2VisionModel, T5Config, T5EncoderModel
 
 from fca.config import Base
+from fca.config.shipped import located
 from fca.pretrained.load import read_json
 
 TRANSFORMER_2B = {"num_attention_heads": 30, "attention_head_dim": 64, "num_layers": 30, "attention_bias": True}
@@ -67,7 +67,7 @@ class Networks:
 
 def networks(base: Base) -> Networks:
     """The networks of `base`; `FcaError` where a folder's configuration is missing or no JSON."""
-    folder, vision_folder = Path(base.model), Path(base.vision_model)
+    folder, vision_folder = located(base.model), located(base.vision_model)
     assumed = []
     with init_empty_weights():
         if folder.is_dir():

@@ -14,7 +14,8 @@ import torch
 from accelerate import init_empty_weights
 from diffusers import ModelMixin
 
-from fca.config.models import Base
+from fca.config import Base
+from fca.config.shipped import located
 from fca.errors import FcaError
 from fca.pretrained.files import AGAIN, PICKLE, SAFETENSORS, check_sha256, check_shapes, shapes, weight_files
 
@@ -52,8 +53,8 @@ def checkpoint_folder(name: str, revision: str | None, patterns: list[str]) -> P
 
     A name on the hub is allowed without a commit; a warning names the commit that was found.
     """
-    if Path(name).is_dir():
-        return Path(name)
+    if located(name).is_dir():
+        return located(name)
     if name.startswith((".", "/")) or name.count("/") != 1:
         raise FcaError(
             f"the checkpoint folder {name} does not exist",

@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from fca.artifacts.atomic import sha256_file
+from fca.config.shipped import located
 from fca.errors import FcaError
 from fca.score.i3d import InceptionI3d, stage_means
 
@@ -173,7 +174,7 @@ def load_network(path: Path | str, sha256: str | None = None) -> FeatureNetwork:
     Raises:
         FcaError: the network is missing, unreadable, or not the expected one.
     """
-    path = Path(path)
+    path = located(path)
     if path.is_dir():
         weights, config = path / "model.safetensors", _read_config(path / "config.json")
     else:

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from fca.config import BaseKind, Config
+from fca.config.shipped import located
 from fca.config.vbench import WEIGHTS
 
 LARGE = 50 * 2**20  # bytes; of a larger file the size and samples of the content count, so that a dry run stays quick
@@ -29,7 +30,7 @@ def weights_hash(config: Config, step: str, variant: str | None = None, base: Ba
         "score_floor": [folder / "vae", Path(config.features.network)],
         "vbench": [Path(settings.weights) / file.name for file in WEIGHTS] if settings and settings.weights else [],
     }
-    return {str(path): _hash(path) for path in read.get(step, []) if path.exists()}
+    return {str(path): _hash(located(path)) for path in read.get(step, []) if located(path).exists()}
 
 
 def _hash(path: Path) -> str:

@@ -1,0 +1,48 @@
+"""Say what is wrong with a configuration: each mistake with its file, line, location, value, and what is allowed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from fca.config.lookup import choices_at, did_you_mean, meaning, settings_at
+from fca.config.yaml_file import ConfigError, Location, Origin, kind
+
+
+def explained(error: ValidationError, origins: Mapping[Location, Origin]) -> ConfigError:
+    """All mistakes at once, unknown keys first."""
+    details = sorted(error.errors(include_url=False), key=lambda item: item["type"] != "extra_forbidden")
+    found = [_mistake(item, origins) for item in details]
+    return ConfigError("\n".join(found), remedy="config/README.md describes every setting")
+
+
+def _mistake(details: Any, origins: Mapping[Location, Origin]) -> str:
+    location = tuple(str(item) for item in details["loc"] if item != "[key]")
+    origin = origin_of(location, origins)
+    shown = ".".join(location[origin.depth :])
+    value, context = details["input"], details.get("ctx", {})
+    match details["type"]:
+        case "extra_forbidden":
+            known = list(settings_at(location[:-1]))
+            close = did_you_mean(location[-1], known)
+            return f"{origin}: {shown}: unknown key{close}; known keys here: {', '.join(known)}"
+        case "missing":
+            return f"{origin}: {shown}: is missing{meaning(location)}"
+        case "literal_error":
+            allowed = choices_at(location)
+            close = did_you_mean(str(value), allowed)
+            return f"{origin}: {shown}: {value!r} isn't allowed{close}; allowed: {', '.join(allowed)}"
+        case "value_error":
+            return f"{origin}: {shown + ': ' if shown else ''}{context['error']}"
+        case "model_type":
+            problem = "must be a mapping"
+        case _:
+            problem = details["msg"].replace("Input should", "must")
+    return f"{origin}: {shown}: {problem}, but it is {value!r} ({kind(value)}){meaning(location)}"
+
+
+def origin_of(location: Location, origins: Mapping[Location, Origin]) -> Origin:
+    """Where a setting, or the nearest group around it, was set."""
+    while location not in origins:
+        location = location[:-1]
+    return origins[location]
