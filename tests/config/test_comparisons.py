@@ -5,7 +5,7 @@ import re
 import pytest
 
 from fca.config import load
-from fca.config.comparisons import COMPARISONS, VBENCH_PUBLISHED, compared
+from fca.config.comparisons import COMPARISONS, VBENCH_PUBLISHED, comparison_config
 from fca.errors import FcaError
 from tests.workflow.project import ROOT
 
@@ -20,7 +20,7 @@ def test_every_variant_file_belongs_to_a_comparison_and_every_comparison_can_be_
     used = {variant for comparison in COMPARISONS.values() for variant in comparison.variants}
     assert used == {file.stem for file in (ROOT / "config/variants").glob("*.yaml")} == set(config.every_variant)
     for name, comparison in COMPARISONS.items():
-        cut = compared(config, name)
+        cut = comparison_config(config, name)
         assert list(cut.variants) == comparison.variants
         assert list(cut.datasets) == (["ssv2", "bridge", "epic"] if name == "table1" else ["ssv2"])
         assert cut.report_dir == f"{config.report_dir}/{name}"
@@ -46,9 +46,9 @@ def test_a_pocket_ablation_never_continues_the_shipped_adapter():
 
 def test_what_is_missing_is_named():
     with pytest.raises(FcaError, match="table3 needs the variants lora, no_ftc"):
-        compared(load(SCRATCH), "table3")
+        comparison_config(load(SCRATCH), "table3")
     with pytest.raises(FcaError, match="ablation_steps"):
-        compared(load(POCKET, {"datasets": {"ssv2": {"ablation_steps": None}}}), "table4")
+        comparison_config(load(POCKET, {"datasets": {"ssv2": {"ablation_steps": None}}}), "table4")
 
 
 def test_published_numbers_of_the_method():

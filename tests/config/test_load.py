@@ -97,7 +97,7 @@ def test_out_of_range(edited) -> None:
 
 
 def test_missing_key_and_its_meaning(edited) -> None:
-    assert "seed: is missing [Root of every random choice]" in refused(edited("seed: 42\n", ""))
+    assert "seed: is missing [Seed of all random choices]" in refused(edited("seed: 42\n", ""))
 
 
 def test_a_group_that_is_a_number(edited) -> None:

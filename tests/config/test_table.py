@@ -1,4 +1,4 @@
-"""What is generated from the models is up to date. To mend it: python -m fca.config.table --fix"""
+"""The generated files match the models. To update them: python -m fca.config.table --fix"""
 
 import json
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from fca.config import load
 from fca.config.settings import Settings
 from fca.config.table import SCHEMA_FILE, TABLE_FILE, schema, table
 
@@ -21,13 +22,20 @@ def test_table_file() -> None:
     assert (ROOT / TABLE_FILE).read_text() == table()
 
 
-@pytest.mark.parametrize("scale", ["pocket", "paper"])
+@pytest.mark.parametrize("scale", ["pocket", "paper", "pocket-scratch", "pocket-folder"])
 def test_the_schema_accepts_the_scales(scale) -> None:
     validator = Draft202012Validator(json.loads(schema()))
     values = yaml.safe_load((ROOT / "config" / f"{scale}.yaml").read_text())
     assert list(validator.iter_errors(values)) == []
-    values["datasets"]["ssv2"]["initial_frame"] = 2
+    values["datasets"]["ssv2"] = {"initial_frame": 2}
     assert [error.validator for error in validator.iter_errors(values)] == ["additionalProperties"]
+
+
+def test_the_example_of_a_configuration_loads(tmp_path) -> None:
+    path = tmp_path / "example.yaml"
+    path.write_text(table().partition("```yaml\n")[2].partition("```")[0])
+    config = load(path)
+    assert (config.scale, config.sample.guidance_scale, list(config.datasets)) == ("mine", 4.0, ["ssv2", "bridge"])
 
 
 MODELS = [model for model in Settings.__subclasses__() if model.__module__.startswith("fca.config.")]

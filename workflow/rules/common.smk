@@ -11,10 +11,10 @@ from snakemake.exceptions import WorkflowError
 from fca.artifacts.fingerprint.code import code_hash
 from fca.config import ConfigError, Layout, load
 from fca.artifacts.fingerprint.settings import part
-from fca.config.comparisons import COMPARISONS, compared
+from fca.config.comparisons import COMPARISONS, comparison_config
 from fca.data.datasets.captions import NAMES as CAPTION_FILES
 from fca.errors import FcaError
-from fca.config.vbench import TRUTH
+from fca.config.vbench import GROUND_TRUTH
 from fca.vbench.weights import is_ready
 from fca.artifacts.fingerprint.weights import weights_hash
 
@@ -180,7 +180,7 @@ def comparison_scores(name):
 
     def of_job(wildcards):
         try:
-            shown = compared(CONFIG, name)
+            shown = comparison_config(CONFIG, name)
         except FcaError as error:
             raise WorkflowError(str(error)) from None
         return [LAYOUT.scores(dataset, variant) for dataset in shown.datasets for variant in shown.variants]
@@ -192,14 +192,14 @@ def vbench_results(datasets):
     """VBench of all variants and of the truth, on those of the datasets that it is measured on."""
     settings = CONFIG.score.vbench
     measured = [dataset for dataset in datasets if settings and settings.measures(dataset)]
-    return [LAYOUT.vbench(dataset, row) for dataset in measured for row in (*CONFIG.variants, TRUTH)]
+    return [LAYOUT.vbench(dataset, row) for dataset in measured for row in (*CONFIG.variants, GROUND_TRUTH)]
 
 
 def vbench_samples(wildcards):
     """Manifests of the predictions that are measured; the truth has none."""
-    return [] if wildcards.row == TRUTH else samples(wildcards.dataset, wildcards.row)
+    return [] if wildcards.row == GROUND_TRUTH else samples(wildcards.dataset, wildcards.row)
 
 
 def vbench_settings(wildcards):
     """What the job depends on."""
-    return part(CONFIG, "vbench", wildcards.dataset, None if wildcards.row == TRUTH else wildcards.row)
+    return part(CONFIG, "vbench", wildcards.dataset, None if wildcards.row == GROUND_TRUTH else wildcards.row)

@@ -11,7 +11,7 @@ rule vbench_scores:
     log:
         log_of("vbench", "{dataset}", "{row}"),
     wildcard_constraints:
-        row="|".join([*CONFIG.every_variant, TRUTH]),
+        row="|".join([*CONFIG.every_variant, GROUND_TRUTH]),
     params:
         code=code_hash("vbench"),
         settings=vbench_settings,

@@ -14,8 +14,8 @@ from tqdm import tqdm
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.shards import Shard, manifest_path
 from fca.config import Config, Layout
-from fca.config.settings import FLOOR
-from fca.config.vbench import TRUTH
+from fca.config.settings import VAE_ROUNDTRIP
+from fca.config.vbench import GROUND_TRUTH
 from fca.errors import FcaError, remake
 
 
@@ -129,8 +129,8 @@ def _stale(layout: Layout, manifest: Path) -> Iterator[Bad]:
 
 def _stale_scores(layout: Layout, dataset: str) -> Iterator[Bad]:
     """A row for every file of scores that is damaged or of something else than is there now."""
-    paths = [layout.scores(dataset, variant) for variant in (*layout.config.every_variant, FLOOR)]
-    paths += [layout.vbench(dataset, row) for row in (*layout.config.every_variant, TRUTH)]
+    paths = [layout.scores(dataset, variant) for variant in (*layout.config.every_variant, VAE_ROUNDTRIP)]
+    paths += [layout.vbench(dataset, row) for row in (*layout.config.every_variant, GROUND_TRUTH)]
     for path in filter(Path.exists, paths):
         try:
             why = changed_parents(layout, dict(json.loads(path.read_text(encoding="utf-8"))["parents"]))

@@ -15,9 +15,9 @@ def run(arguments: argparse.Namespace) -> None:
     from fca.cli.main import _config, _require
 
     config = _config(arguments)
-    from fca.config.vbench import TRUTH
+    from fca.config.vbench import GROUND_TRUTH
 
-    _require("variant", arguments.row, [*config.every_variant, TRUTH])
+    _require("variant", arguments.row, [*config.every_variant, GROUND_TRUTH])
     from fca.vbench.step import vbench
 
     print(vbench(config, arguments.dataset, arguments.row))

@@ -1,6 +1,6 @@
 """The paper's tables and figures that compare variants: their rows, and the published FVD and KVD as cited constants.
 
-A comparison is a target of the workflow (`snakemake table3`) and a page of its own in the report's folder.
+A comparison is a target of the workflow (`snakemake table3`) and has its own page in the report's folder.
 """
 
 from dataclasses import dataclass, field
@@ -12,15 +12,17 @@ SSV2, BRIDGE, EPIC = "ssv2", "bridge", "epic"
 
 
 @dataclass(frozen=True)
-class Row:
-    """One row: the paper's words, the variant that is this row here (or None), and (FVD, KVD) by dataset as
-    the paper prints them."""
+class TableRow:
+    """One row of a table."""
 
     label: str
+    """The paper's words."""
     variant: str | None
+    """The variant that reproduces the row; None: the row is only cited."""
     published: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """FVD and KVD by dataset, as the paper prints them."""
     baseline: bool = False
-    """Whether the row is for scale and not in the paper."""
+    """Whether the row is a baseline of this project and not in the paper."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,13 @@ class Comparison:
     """One table or figure of the paper."""
 
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     datasets: tuple[str, ...] = (SSV2,)
     note: str = ""
 
     @property
     def variants(self) -> list[str]:
-        """The variants that are run for it."""
+        """The variants to run for it."""
         return [row.variant for row in self.rows if row.variant is not None]
 
 
@@ -47,10 +49,10 @@ def _three(*values: str) -> dict[str, tuple[str, str]]:
 
 
 BASELINES = (
-    Row("Base model, not adapted", "base", baseline=True),
-    Row("Repeat the last given frame", "repeat", baseline=True),
+    TableRow("Base model, not adapted", "base", baseline=True),
+    TableRow("Repeat the last given frame", "repeat", baseline=True),
 )
-"""Below every table; a table's page adds the VAE alone, where it was measured."""
+"""Below every table; its page adds the VAE reconstruction bound, if it was measured."""
 
 VBENCH_PUBLISHED = {
     "Seer": {
@@ -70,21 +72,21 @@ VBENCH_PUBLISHED = {
         "temporal_flickering": 0.9461,
     },
 }
-"""Table 6: VBench on SSv2 with SSv2's captions as prompts, higher is better."""
+"""Table 6: VBench on SSv2 with its captions as prompts; higher is better."""
 
 COMPARISONS = {
     "table1": Comparison(
         "Table 1: comparison with existing methods",
         (
-            Row("TATS", None, _three("428.1", "2177", "1253", "6213", "920.0", "5065")),
-            Row("MCVD", None, _three("1407", "3.80", "1427", "2.50", "4804", "5.17")),
-            Row("SimVP", None, _three("537.2", "0.61", "681.6", "0.73", "1991", "1.34")),
-            Row("MAGE", None, _three("1201.8", "1.64", "2605", "3.19", "1358", "1.61")),
-            Row("PVDM", None, _three("502.4", "61.08", "490.4", "122.4", "482.3", "104.8")),
-            Row("VideoFusion", None, _three("163.2", "0.20", "501.2", "1.45", "349.9", "1.79")),
-            Row("Tune-A-Video", None, _three("291.4", "0.91", "515.7", "2.01", "365.0", "1.98")),
-            Row("Seer", None, _three("112.9", "0.12", "246.3", "0.55", "271.4", "1.40")),
-            Row("FCA", "fca", _three("67.7", "-0.18", "96.5", "0.43", "164.6", "0.45")),
+            TableRow("TATS", None, _three("428.1", "2177", "1253", "6213", "920.0", "5065")),
+            TableRow("MCVD", None, _three("1407", "3.80", "1427", "2.50", "4804", "5.17")),
+            TableRow("SimVP", None, _three("537.2", "0.61", "681.6", "0.73", "1991", "1.34")),
+            TableRow("MAGE", None, _three("1201.8", "1.64", "2605", "3.19", "1358", "1.61")),
+            TableRow("PVDM", None, _three("502.4", "61.08", "490.4", "122.4", "482.3", "104.8")),
+            TableRow("VideoFusion", None, _three("163.2", "0.20", "501.2", "1.45", "349.9", "1.79")),
+            TableRow("Tune-A-Video", None, _three("291.4", "0.91", "515.7", "2.01", "365.0", "1.98")),
+            TableRow("Seer", None, _three("112.9", "0.12", "246.3", "0.55", "271.4", "1.40")),
+            TableRow("FCA", "fca", _three("67.7", "-0.18", "96.5", "0.43", "164.6", "0.45")),
             *BASELINES,
         ),
         (SSV2, BRIDGE, EPIC),
@@ -93,65 +95,65 @@ COMPARISONS = {
     "table2": Comparison(
         "Table 2: comparison with an image-to-video model",
         (
-            Row("CogVideoX1.5-5B-I2V", "image_to_video", _ssv2("198.0", "0.20")),
-            Row("CogVideoX1.5-5B-I2V + LoRA", "image_to_video_lora", _ssv2("352.6", "0.45")),
-            Row("FCA", "fca", _ssv2("67.7", "-0.18")),
+            TableRow("CogVideoX1.5-5B-I2V", "image_to_video", _ssv2("198.0", "0.20")),
+            TableRow("CogVideoX1.5-5B-I2V + LoRA", "image_to_video_lora", _ssv2("352.6", "0.45")),
+            TableRow("FCA", "fca", _ssv2("67.7", "-0.18")),
             *BASELINES,
         ),
     ),
     "table3": Comparison(
         "Table 3: fine-tuning strategy, frame-wise text conditioning (FTC) and mask",
         (
-            Row("LoRA", "lora", _ssv2("354.9", "0.78")),
-            Row("FCA, no FTC", "no_ftc", _ssv2("152.3", "0.18")),
-            Row("FCA, uniform FTC, no mask", "uniform", _ssv2("157.2", "0.34")),
-            Row("FCA, uniform+R FTC, no mask", "uniform_refined", _ssv2("155.2", "0.20")),
-            Row("FCA, layer-wise FTC, no mask", "no_mask", _ssv2("117.6", "0.14")),
-            Row("FCA, layer-wise FTC, mask", "fca_ablation", _ssv2("94.1", "0.11")),
+            TableRow("LoRA", "lora", _ssv2("354.9", "0.78")),
+            TableRow("FCA, no FTC", "no_ftc", _ssv2("152.3", "0.18")),
+            TableRow("FCA, uniform FTC, no mask", "uniform", _ssv2("157.2", "0.34")),
+            TableRow("FCA, uniform+R FTC, no mask", "uniform_refined", _ssv2("155.2", "0.20")),
+            TableRow("FCA, layer-wise FTC, no mask", "no_mask", _ssv2("117.6", "0.14")),
+            TableRow("FCA, layer-wise FTC, mask", "fca_ablation", _ssv2("94.1", "0.11")),
             *BASELINES,
         ),
     ),
     "table4": Comparison(
         "Table 4: pre-norm of the frame-wise text",
         (
-            Row("FCA, no pre-norm", "no_pre_norm", _ssv2("105.4", "0.13")),
-            Row("FCA, pre-norm", "fca_ablation", _ssv2("94.1", "0.11")),
+            TableRow("FCA, no pre-norm", "no_pre_norm", _ssv2("105.4", "0.13")),
+            TableRow("FCA, pre-norm", "fca_ablation", _ssv2("94.1", "0.11")),
             *BASELINES,
         ),
     ),
     "figure5": Comparison(
         "Figure 5: LoRA, FCA, an image-to-video model, and LoRA on that",
         (
-            Row("(a) LoRA", "lora"),
-            Row("(b) FCA", "fca"),
-            Row("(c) CogVideoX1.5-5B-I2V", "image_to_video"),
-            Row("(d) CogVideoX1.5-5B-I2V + LoRA", "image_to_video_lora"),
+            TableRow("(a) LoRA", "lora"),
+            TableRow("(b) FCA", "fca"),
+            TableRow("(c) CogVideoX1.5-5B-I2V", "image_to_video"),
+            TableRow("(d) CogVideoX1.5-5B-I2V + LoRA", "image_to_video_lora"),
         ),
     ),
     "figure6": Comparison(
         "Figure 6: inserting initial frames",
         (
-            Row("(a) ControlNet, frame duplicated", "controlnet_repeated"),
-            Row("ControlNet, padded with zeros (not shown in the paper)", "controlnet_zeros"),
-            Row("(b) FCA without frame-wise text conditioning", "no_ftc"),
+            TableRow("(a) ControlNet, frame duplicated", "controlnet_repeated"),
+            TableRow("ControlNet, padded with zeros (not shown in the paper)", "controlnet_zeros"),
+            TableRow("(b) FCA without frame-wise text conditioning", "no_ftc"),
         ),
     ),
     "figure7": Comparison(
         "Figure 7: scale of the output",
         (
-            Row("Scale from 0.1", "fca_ablation"),
-            Row("Scale from 1", "scale_one"),
-            Row("Added behind the gate (not in the paper)", "after_gate"),
+            TableRow("Scale from 0.1", "fca_ablation"),
+            TableRow("Scale from 1", "scale_one"),
+            TableRow("Added behind the gate (not in the paper)", "after_gate"),
         ),
     ),
 }
 
 
-def compared(config: Config, name: str) -> Config:
-    """The configuration cut down to a comparison's datasets and variants, with a report folder of its own.
+def comparison_config(config: Config, name: str) -> Config:
+    """The configuration with only a comparison's datasets and variants, and with its own report folder.
 
     Raises:
-        FcaError: the configuration lacks a variant or every dataset of it.
+        FcaError: the configuration lacks one of its variants or all of its datasets.
     """
     comparison = COMPARISONS[name]
     if missing := [variant for variant in comparison.variants if variant not in config.every_variant]:
@@ -165,8 +167,8 @@ def compared(config: Config, name: str) -> Config:
         datasets = {key: settings for key, settings in datasets.items() if settings.ablation_steps is not None}
     if not datasets:
         raise FcaError(
-            f"{name} compares variants on {', '.join(comparison.datasets)}, and no such dataset is configured for it",
-            remedy="add one, and ablation_steps to it where the comparison is of ablations",
+            f"{name} compares variants on {', '.join(comparison.datasets)}, but no such dataset is configured for it",
+            remedy="add one; if the comparison has ablations, with ablation_steps",
         )
     return config.model_copy(
         update={

@@ -1,22 +1,22 @@
-"""Where every file of a scale lies: the only place that knows file names.
+"""The path of every file of a scale: the only module that knows file names.
 
-Paths are relative to the working directory unless the configuration's own folders are absolute. Names may be
-wildcards such as `{dataset}`, so the workflow's rules are written with the same methods.
+Paths are relative to the working directory, unless the configuration's folders are absolute. Names may be wildcards
+such as `{dataset}`, so the workflow's rules use the same methods.
 """
 
 from pathlib import Path
 
 from fca.config.models import Config
-from fca.config.settings import FLOOR, SampleKind
+from fca.config.settings import VAE_ROUNDTRIP, SampleKind
 
 
 def _number(shard: int | str) -> str:
-    """A shard's number as four digits; a string (a wildcard) is left as it is."""
+    """A shard's number as four digits; a wildcard as it is."""
     return shard if isinstance(shard, str) else f"{shard:04d}"
 
 
 class Layout:
-    """File names of one configuration."""
+    """The paths of one configuration."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -27,16 +27,16 @@ class Layout:
         self.metrics = Path(config.report_dir) / "metrics.json"
 
     def comparison(self, name: str) -> Path:
-        """The page of one of the paper's tables or figures."""
+        """The report page of a comparison."""
         return self.report.parent / name / self.report.name
 
     def preview(self, dataset: str) -> Path:
-        """The page of contact sheets of a dataset."""
+        """The page with contact sheets of a dataset."""
         return self.report.parent / "preview" / f"{dataset}.html"
 
     @staticmethod
     def manifest(path: Path) -> Path:
-        """The small JSON file beside a shard, an index, a raw folder or an exported model."""
+        """The manifest next to a shard, an index, a raw folder or an exported model."""
         return path.with_suffix(".json")
 
     def raw(self, dataset: str) -> Path:
@@ -52,18 +52,18 @@ class Layout:
         return self.manifest(self.index(dataset))
 
     def verified(self, dataset: str) -> Path:
-        """Manifest of what `fca data verify` found; the whole tables lie beside it, as .tsv."""
+        """Manifest of the findings of `fca data verify`, with the full tables next to it as .tsv."""
         return self.root / dataset / "verified.json"
 
     def clips(self, dataset: str, split: str, shard: int | str) -> Path:
         return self.root / dataset / "clips" / f"{split}-{_number(shard)}.h5"
 
     def latents(self, dataset: str, split: str, shard: int | str, base: str = "text") -> Path:
-        """What the networks of `base` (or `image_base`) make of a shard of clips."""
+        """A shard of clips encoded with the networks of `base` or `image_base`."""
         return self.root / dataset / "latents" / base / f"{split}-{_number(shard)}.h5"
 
     def run(self, dataset: str, variant: str) -> Path:
-        """Checkpoints and log of a training run; no rule's output, so that a killed run can be resumed."""
+        """Checkpoints and log of a training; no rule's output, so that a killed training can be resumed."""
         return self.runs / dataset / variant
 
     def model(self, dataset: str, variant: str) -> Path:
@@ -84,42 +84,42 @@ class Layout:
 
     def vae_roundtrip(self, dataset: str) -> Path:
         """Scores of the VAE's round trip of the validation clips, the VAE reconstruction bound."""
-        return self.scores(dataset, FLOOR)
+        return self.scores(dataset, VAE_ROUNDTRIP)
 
     def vbench(self, dataset: str, row: str) -> Path:
-        """VBench of a variant, or of the truth."""
+        """VBench of a variant or of the ground truth."""
         return self.root / dataset / "vbench" / f"{row}.json"
 
     def vbench_shard(self, dataset: str, row: str, shard: int | str) -> Path:
-        """The same of one shard, a row a clip; no rule's output, so that a killed run goes on from it."""
+        """VBench of each clip of a shard; no rule's output, so that a killed run can be resumed."""
         return self.runs / dataset / "vbench" / row / f"{_number(shard)}.json"
 
     def shards(self, dataset: str, split: str) -> range:
-        """Numbers of the shards of a split, known from the configuration alone."""
+        """Numbers of the shards of a split."""
         return range(self.config.datasets[dataset].split(split).shards)
 
     def shard_rows(self, dataset: str, split: str, shard: int) -> range:
-        """Positions, within the split's index, of the clips of a shard."""
+        """Positions of a shard's clips in the index of the split."""
         settings = self.config.datasets[dataset].split(split)
         first = shard * settings.shard_clips
         return range(first, min(first + settings.shard_clips, settings.clips))
 
     def sample_kinds(self, dataset: str, variant: str) -> tuple[SampleKind, ...]:
-        """What is predicted with a variant: from the captions as they are, from opposite ones, from edited ones.
+        """The captions that a variant predicts from: the clips' own, opposite ones, edited ones.
 
-        Nothing for `prediction: repeat`, which needs no model; opposite captions only exist on the tabletop; edited
-        ones are for trained variants that aren't ablations, as in Figure 11.
+        There are none for `prediction: repeat`, which needs no model. Opposite captions exist for tabletop data only.
+        Edited captions are for trained variants that aren't ablations, as in Figure 11.
         """
-        settings, place = self.config.variant(variant), self.config.datasets[dataset]
-        if settings.prediction == "repeat":
+        variant_settings, dataset_settings = self.config.variant(variant), self.config.datasets[dataset]
+        if variant_settings.prediction == "repeat":
             return ()
         kinds: list[SampleKind] = ["validation"]
-        if settings.opposite and place.source == "tabletop":
+        if variant_settings.opposite and dataset_settings.source == "tabletop":
             kinds.append("opposite")
-        if place.edited_captions and settings.trained and variant in self.config.variants:
+        if dataset_settings.edited_captions and variant_settings.trained and variant in self.config.variants:
             kinds.append("edited")
         return tuple(kinds)
 
     def sample_shards(self, dataset: str, kind: SampleKind) -> range:
-        """Numbers of the shards of a kind of samples: those of the validation clips; one for all edited captions."""
+        """Numbers of the shards of a kind of samples; all edited captions are in one."""
         return range(1) if kind == "edited" else self.shards(dataset, "validation")

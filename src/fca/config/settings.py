@@ -1,4 +1,4 @@
-"""What all groups of settings share: how strict they are, and the types of their values."""
+"""The base class of all groups of settings, and the types of their values."""
 
 from typing import Annotated, Literal
 
@@ -14,8 +14,8 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Split = Literal["train", "validation"]
 SampleKind = Literal["validation", "opposite", "edited"]
 BaseKind = Literal["text", "image"]
-FLOOR = "vae_floor"
-"""Name of the file with the scores of the VAE alone, beside those of the variants."""
+VAE_ROUNDTRIP = "vae_floor"
+"""Name of the file with the scores of the VAE alone, next to those of the variants."""
 
 
 class Settings(BaseModel):

@@ -1,4 +1,4 @@
-"""Generate what follows from the models: the JSON schema and the table of settings.
+"""Generate the JSON schema and the table of settings from the models.
 
 `python -m fca.config.table --fix` writes both files; a test fails while they differ from the models.
 """
@@ -17,26 +17,60 @@ TABLE_FILE = Path("config/README.md")
 HEAD = """\
 # Settings
 
-Generated from `src/fca/config/{models,dataset,variant}.py` by `python -m fca.config.table --fix`.
+Generated from `src/fca/config/{models,dataset,train,variant,vbench}.py` by `python -m fca.config.table --fix`.
 
-A scale is one file, `pocket.yaml` (the default), `pocket-scratch.yaml`, `pocket-folder.yaml` (your own videos, with the
-pocket scale's networks) or `paper.yaml`; choose it with
-`snakemake all --configfile FILE`. Values can be changed on the command line:
-`snakemake all --config "sample={'guidance_scale': 4.0}"`. A variant is one file in `variants/`. Unknown keys are
-refused. Changing a value runs again what depends on it, and nothing else.
+A scale is one file: `pocket.yaml` (the default), `pocket-scratch.yaml`, `pocket-folder.yaml` (your own videos, with the
+pocket scale's networks) or `paper.yaml`. Choose it with `snakemake all --configfile FILE`. Unknown keys are refused.
+Changing a value reruns what depends on it, and nothing else.
+
+**A configuration of your own** names the file that it extends and holds only what differs:
+
+```yaml
+extends: paper.yaml # a path relative to this file, or the name of a file in config/
+scale: mine
+sample: {guidance_scale: 4.0}
+datasets: {epic: null}
+```
+
+- Mappings are merged key by key. Any other value, a list too, replaces the value in the extended file.
+- `null` removes what the extended file says: a dataset or variant goes, and a setting has its default again. If `null`
+  is itself a value of the setting, such as of `train.init_from`, it is that value.
+- `variants` and `ablations` are lists of names: of `variants/NAME.yaml` next to the file with the list, else next to
+  the files that it extends, else in `config/`. A list replaces the extended file's list; a mapping changes single
+  settings: `variants: {fca: {init_scale: 0.2}}`.
+- `snakemake all --configfile A B` merges files, the later over the earlier, and `--config "seed=7"` changes values.
+- A relative path of a network, such as `config/pocket-base`, is looked for in the working directory, then in the
+  repository.
+
+`fca config show -c FILE` prints all settings with the file and line of each; `fca config check FILE` checks them.
 """
+EXTENDS = "Configuration that this file extends: a path relative to this file, or the name of a file in config/"
 COLUMNS = ["| key | value | default | meaning |", "|---|---|---|---|"]
 
 
 def schema() -> str:
-    """The JSON schema of a configuration file."""
-    found = Config.model_json_schema()
+    """The JSON schema of a configuration file, in which nothing is required: it may extend another file."""
+    found = _partial(Config.model_json_schema()) | {"type": "object"}
     for group in ("variants", "ablations"):
         whole = found["properties"][group]
         names = {"type": "array", "items": {"type": "string"}}
         found["properties"][group] = {"description": whole.pop("description"), "anyOf": [names, whole]}
+    found["properties"] = {"extends": {"description": EXTENDS, "type": "string"}, **found["properties"]}
     found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
     return json.dumps(found, indent=2) + "\n"
+
+
+def _partial(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema in which no setting is required and each may be null, which removes what the extended file says."""
+    partial = {key: value for key, value in schema.items() if key not in ("required", "minProperties")}
+    for key in ("$defs", "properties", "patternProperties"):
+        if key in partial:
+            partial[key] = {name: _partial(value) for name, value in partial[key].items()}
+    if "type" in partial:
+        partial["type"] = [partial["type"], "null"]
+    if "enum" in partial:
+        partial["enum"] = [*partial["enum"], None]
+    return partial
 
 
 def table() -> str:
@@ -51,7 +85,12 @@ def table() -> str:
         parts.append("\n".join([f"## {title}", "", text, "", *COLUMNS, *rows]) + "\n")
         groups = below + groups
     rows, _ = _rows("", Variant.model_json_schema(), {})
-    parts.append("\n".join(["## `variants/*.yaml`", "", "One row of the results.", "", *COLUMNS, *rows]) + "\n")
+    parts.append(
+        "\n".join(
+            ["## `variants/*.yaml`", "", "A method to train and compare: one row of the results.", "", *COLUMNS, *rows]
+        )
+        + "\n"
+    )
     return "\n".join(parts)
 
 

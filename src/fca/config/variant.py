@@ -1,4 +1,4 @@
-"""Settings of a variant: what is trained, on which base, and what sets it apart."""
+"""Settings of a variant: what is trained, on which base, and how it differs from the others."""
 
 from typing import Literal
 
@@ -8,14 +8,14 @@ from fca.config.settings import BaseKind, Name, Settings
 
 
 class Variant(Settings):
-    """One row of the results."""
+    """A method to train and compare: one row of the results."""
 
     name: Name
-    """The file's name without .yaml; part of every path"""
+    """Name of the file without .yaml; part of every path"""
     title: str = Field(min_length=1)
     """Name in tables and figures"""
     prediction: Literal["model", "repeat"] = "model"
-    """model: sample the diffusion model; repeat: show the last given frame for ever"""
+    """model: sample the diffusion model; repeat: the copy-last-frame baseline"""
     base: BaseKind = "text"
     """text: the text-to-video model of `base`; image: the image-to-video model of `image_base` (Table 2)"""
     adapter: Literal["fca", "lora", "controlnet", "none"]
@@ -23,19 +23,19 @@ class Variant(Settings):
     steps: Literal["full", "ablation"] = "full"
     """full: a dataset's train_steps, after train.init_from; ablation: its ablation_steps, from scratch"""
     init_scale: float = Field(default=0.1, ge=0)
-    """fca: first value of each layer's learned scale of the output"""
+    """fca: initial value of each layer's learned output scale"""
     frame_wise_text: Literal["layer_wise", "uniform", "uniform_refined", "none"] = "layer_wise"
-    """fca: a conditioning module for each layer; one for all; one, refined by each layer; none (Table 3)"""
+    """fca: a conditioning module in each layer; one for all; one, refined by each layer; none (Table 3)"""
     frame_mask: bool = True
-    """fca: each frame attends to its own block of the frame-wise text alone (Table 3, row 6)"""
+    """fca: each frame attends only to its own block of the frame-wise text (Table 3, row 6)"""
     pre_norm: bool = True
-    """fca: a learned norm in front of the frame-wise text's attention (Table 4)"""
+    """fca: a learned norm before the attention to the frame-wise text (Table 4)"""
     gate: Literal["before", "after"] = "before"
-    """fca: the output is added before or after the block's own gate; the paper doesn't say"""
+    """fca: add the output before or after the block's own gate; the paper doesn't say which"""
     control: Literal["repeated", "zeros"] = "repeated"
-    """controlnet: the initial frames' latent in every latent frame, or in the first alone, then zeros"""
+    """controlnet: the latent of the initial frames in every latent frame, or in the first and then zeros"""
     opposite: bool = False
-    """Also predict from opposite captions, to see whether the text is obeyed (tabletop only)"""
+    """Also predict from opposite captions, to see whether the model follows the text (tabletop only)"""
 
     @property
     def trained(self) -> bool:
@@ -48,7 +48,7 @@ class Variant(Settings):
         for kind, names in ADAPTER_SETTINGS.items():
             changed = [name for name in names if getattr(self, name) != type(self).model_fields[name].default]
             if self.adapter != kind and changed:
-                raise ValueError(f"adapter is {self.adapter}: {', '.join(changed)} would change nothing, leave it out")
+                raise ValueError(f"adapter is {self.adapter}: {', '.join(changed)} would have no effect; leave it out")
         if self.base == "image" and self.adapter in ("fca", "controlnet"):
             raise ValueError(f"base is image: adapter must be lora or none, not {self.adapter}")
         if self.frame_wise_text == "uniform_refined" and self.frame_mask:
@@ -60,10 +60,10 @@ ADAPTER_SETTINGS = {
     "fca": ("init_scale", "frame_wise_text", "frame_mask", "pre_norm", "gate"),
     "controlnet": ("control",),
 }
-"""Settings of a variant that only one kind of adapter has."""
+"""Settings of a variant that one kind of adapter has."""
 ADAPTER_SIZES = {
     "fca": ("queries_per_frame", "ftc_width", "ftc_heads"),
     "lora": ("lora_rank", "lora_alpha"),
     "controlnet": ("control_layers",),
 }
-"""Fields of `Adapter` that a kind of adapter is made with."""
+"""Settings in `adapter` that one kind of adapter has."""

@@ -1,4 +1,4 @@
-"""Settings of VBench."""
+"""Settings of VBench, its dimensions, and the weights of its networks."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,22 +17,22 @@ DIMENSIONS = {
 }
 """The six dimensions of the paper's section C.1, in the order of its Table 6."""
 WITHOUT_WEIGHTS = ("temporal_flickering",)
-TRUTH = "truth"
-"""The row of the true clips, beside those of the variants."""
+GROUND_TRUTH = "truth"
+"""Name of the ground truth's results, next to those of the variants."""
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One file."""
+    """A file of weights that one dimension needs."""
 
     name: str
     dimension: str
     network: str
     megabytes: int
     url: str
-    """Where vbench 0.1.5 itself fetches it."""
+    """Where vbench 0.1.5 fetches it from."""
     sha256: str | None
-    """The sha256, or how it begins, as the publisher wrote it in the file's address or name; None: not published."""
+    """The sha256, or its first digits, from the address or name of the file; None: not published."""
 
 
 WEIGHTS = (
@@ -80,22 +80,22 @@ WEIGHTS = (
 
 
 class VBench(Settings):
-    """The six VBench dimensions of Table 6, by the official package."""
+    """The six VBench dimensions of Table 6, computed by the official package."""
 
     environment: str = ".venv-vbench"
     """Folder of the environment with the official package: `make vbench-env`"""
     weights: str | None = None
-    """Folder of its networks' weights, listed in docs/scores.md; null: only temporal flickering, which needs none"""
+    """Folder of its networks' weights (listed in docs/scores.md); null: only temporal flickering, which needs none"""
     sha256: dict[FileName, Sha256] = Field(default={})
-    """Expected sha256 of files in `weights`, by name; amt-s.pth must be here, since it is unpickled"""
+    """Expected sha256 of files in `weights`, by name; required for amt-s.pth, which is a pickle"""
     datasets: list[Name] | None = None
-    """Datasets that it is measured on; null: all"""
+    """Datasets to measure it on; null: all"""
     device: Literal["cpu", "cuda"] = "cpu"
-    """Where its networks run; CLIP runs in half precision on a GPU"""
+    """Device of its networks; CLIP runs in half precision on a GPU"""
     given_frames: Literal["truth", "model"] = "truth"
-    """truth: a prediction's given frames are replaced by the true ones, as for FVD; model: as the model made them"""
+    """Initial frames of predictions. truth: replaced by the ground truth, as for FVD; model: as predicted"""
     crf: int | None = Field(default=None, ge=1, le=51)
-    """null: videos without loss; a number: H.264 in 4:2:0 of this constant rate factor, of the truth as well"""
+    """null: lossless videos; a number: H.264 in 4:2:0 with this constant rate factor, for the ground truth too"""
 
     def measures(self, dataset: str) -> bool:
         """Whether it is measured on a dataset."""

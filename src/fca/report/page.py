@@ -7,7 +7,7 @@ from typing import Any
 from fca import __version__
 from fca.artifacts.atomic import write_aside
 from fca.config import Config, Layout
-from fca.config.comparisons import COMPARISONS, compared
+from fca.config.comparisons import COMPARISONS, comparison_config
 from fca.report.collect import DatasetResult, collect
 from fca.report.metrics import METRICS
 from fca.report.plots import write_plots
@@ -34,7 +34,7 @@ def report(config: Config, comparison: str | None = None) -> Path:
         FcaError: an input is damaged or the disk is full; the previous report is left unchanged.
     """
     if comparison is not None:
-        config = compared(config, comparison)
+        config = comparison_config(config, comparison)
     layout = Layout(config)
     datasets = collect(config)
     with write_aside(layout.report_assets) as assets:

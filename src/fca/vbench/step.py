@@ -20,7 +20,7 @@ from fca.artifacts.fingerprint.weights import weights_hash
 from fca.artifacts.manifest import made_by
 from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
-from fca.config.vbench import DIMENSIONS, TRUTH, VBench
+from fca.config.vbench import DIMENSIONS, GROUND_TRUTH, VBench
 from fca.errors import FcaError
 from fca.score.interval import Interval, mean_interval, resampling_counts
 from fca.score.pairs import Pairs, require_two, with_initial_frames
@@ -74,8 +74,11 @@ def configured(config: Config, dataset: str, row: str) -> VBench:
         raise FcaError("VBench is not configured", "score.vbench", "add `vbench: {}` to the configuration's `score`")
     if not settings.measures(dataset):
         raise FcaError(f"VBench is not measured on {dataset}", "a dataset of score.vbench.datasets", "add it there")
-    if TRUTH in config.every_variant:
-        raise FcaError(f"a variant is called {TRUTH!r}", f"another name: VBench's row of the ground truth is {TRUTH!r}")
+    if GROUND_TRUTH in config.every_variant:
+        raise FcaError(
+            f"a variant is called {GROUND_TRUTH!r}",
+            f"another name: VBench's row of the ground truth is {GROUND_TRUTH!r}",
+        )
     return settings
 
 
@@ -85,7 +88,7 @@ class ShardClips:
     def __init__(self, config: Config, dataset: str, row: str, number: int) -> None:
         layout = Layout(config)
         self._pairs: Pairs | None = None
-        if row == TRUTH:
+        if row == GROUND_TRUTH:
             path = layout.clips(dataset, "validation", number)
             self._shard = Shard(path, kind="clips")
             self.parents = {path.relative_to(layout.root).as_posix(): self._shard.manifest.sha256}
@@ -224,5 +227,5 @@ def summary(config: Config, dataset: str, row: str, shards: list[dict[str, Any]]
         "clips": rows,
         "quarantine": [item for shard in shards for item in shard["quarantine"]],
         "parents": {name: sha256 for shard in shards for name, sha256 in shard["inputs"]["parents"].items()},
-        "made_by": made_by(config, "vbench", dataset, None if row == TRUTH else row),
+        "made_by": made_by(config, "vbench", dataset, None if row == GROUND_TRUTH else row),
     }

@@ -7,7 +7,7 @@ import pytest
 
 from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
-from fca.config.comparisons import COMPARISONS, compared
+from fca.config.comparisons import COMPARISONS, comparison_config
 from fca.report.chart import Curve, line_chart, nice_ticks, smooth
 from fca.report.choose import choose
 from fca.report.collect import collect
@@ -67,7 +67,7 @@ def test_the_sentence_admits_defeat(config: Config) -> None:
 
 def test_the_page_is_about_fca_wherever_it_stands(config: Config) -> None:
     change(config, "lora", fvd=40.0)
-    shown = compared(config, "figure5")
+    shown = comparison_config(config, "figure5")
     assert list(shown.variants)[:2] == ["lora", "fca"]
     assert sentence(collect(shown)[0]).startswith("On ssv2 FCA reaches FVD ")
 

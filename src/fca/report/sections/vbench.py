@@ -9,7 +9,7 @@ from typing import Any
 from fca.artifacts.check import changed_parents
 from fca.config import Config, Layout
 from fca.config.comparisons import VBENCH_PUBLISHED
-from fca.config.vbench import DIMENSIONS, TRUTH, WEIGHTS, WeightFile
+from fca.config.vbench import DIMENSIONS, GROUND_TRUTH, WEIGHTS, WeightFile
 from fca.errors import FcaError, remake
 from fca.report.format import counts, shared_protocols
 from fca.report.metrics import Cell
@@ -78,7 +78,7 @@ def table(config: Config, layout: Layout, dataset: str) -> VBenchTable:
     """One dataset's rows: the variants, the ground truth, and for SSv2 the cited ones."""
     rows: list[VBenchRow] = []
     measured: list[tuple[str, dict[str, Any]]] = []
-    titles = {variant.name: variant.title for variant in config.variants.values()} | {TRUTH: "Ground truth"}
+    titles = {variant.name: variant.title for variant in config.variants.values()} | {GROUND_TRUTH: "Ground truth"}
     for name, title in titles.items():
         found = read(layout.vbench(dataset, name))
         if found is None:
