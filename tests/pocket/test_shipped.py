@@ -10,9 +10,9 @@ from diffusers import AutoencoderKLCogVideoX
 from transformers import AutoTokenizer
 
 from fca.data.tabletop import MOTIONS, opposite_caption
-from fca.pocket.corpus import draw
+from fca.pocket.corpus import draw, to_video
 from fca.pocket.text import TEXT_TOKENS
-from fca.pocket.vae import psnr, to_video
+from fca.pocket.vae import psnr
 from fca.score.features import load_network
 
 BASE = Path(__file__).resolve().parents[2] / "config/pocket-base"

@@ -24,9 +24,9 @@ def test_the_shipped_model_json_is_the_pocket_configuration(exported: ExportedMo
     assert expected.initial_frames == 1
     assert exported == expected.model_copy(update={"initial_frames": None})  # it was trained with one and with two
     assert exported.networks() == config.base
-    from fca.pocket.adapter import facts as made
+    from fca.pocket.adapter import exported_model
 
-    assert exported == made(Path("config/pocket-base"))
+    assert exported == exported_model(Path("config/pocket-base"))
 
 
 def test_what_is_written_is_read(exported: ExportedModel, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from fca.data.tabletop import MOTIONS
 from fca.errors import FcaError
-from fca.pocket.corpus import draw
-from fca.pocket.features import blur, to_video
+from fca.pocket.corpus import draw, to_video
+from fca.pocket.features import blur
 from fca.score.features import KINETICS, load_network, preprocess
 from fca.score.frechet import frechet_distance
 from fca.score.i3d import InceptionI3d, stage_means

@@ -1,10 +1,9 @@
-"""Train the shipped pocket adapter: FCA on the frozen pocket base, on tabletop clips of all three styles at once.
+"""Train the shipped pocket adapter: FCA on the frozen pocket base, with tabletop clips of all three styles.
 
-The demo continues this adapter for its last few hundred steps on each dataset's own clips (`train.init_from`). The
-model, the objective and the conditioning are the workflow's own (`fca.train.loop.TrainingModel`).
+The demo continues from this adapter on each dataset's own clips (`train.init_from`). The model, the objective and the
+conditioning are the workflow's own (`fca.train.objective.TrainingModel`).
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +11,13 @@ import torch
 from diffusers import CogVideoXDDIMScheduler, CogVideoXTransformer3DModel
 from torch import Tensor, nn
 from tqdm import tqdm
-from transformers import AutoTokenizer, T5EncoderModel
 
 from fca.data.tabletop import STYLES
 from fca.encode.blip2 import FrozenBlip2
 from fca.model import FCA, FCAAdapter
 from fca.pocket.corpus import FRAMES, HEIGHT, WIDTH, Corpus
-from fca.pocket.fit import Curve, fit
-from fca.pocket.text import TEXT_TOKENS, TEXT_WIDTH
+from fca.pocket.fit import Curve, fit, write_record
+from fca.pocket.text import TEXT_TOKENS, TEXT_WIDTH, prompt_embeddings
 from fca.pretrained.exported import ExportedModel
 from fca.pretrained.load import device
 from fca.train.objective import TrainingModel
@@ -27,8 +25,8 @@ from fca.train.objective import TrainingModel
 BATCH = 16
 
 
-def facts(root: Path) -> ExportedModel:
-    """What the adapter is trained for; it is sampled as `config/pocket.yaml` says."""
+def exported_model(root: Path) -> ExportedModel:
+    """Description of the adapter, with the sampling settings of `config/pocket.yaml`."""
     return ExportedModel(
         base=str(root),
         revision=None,
@@ -49,11 +47,9 @@ def facts(root: Path) -> ExportedModel:
 
 @torch.no_grad()
 def conditions(corpus: Corpus, root: Path, cache: Path) -> dict[str, Tensor]:
-    """Frozen features of every clip: `prompt` (n,) into `prompt_embeds`, `text_embeds`, `text_mask`; and `vision`."""
+    """Frozen features: `vision` of each clip, and its row `prompt` in `prompt_embeds`, `text_embeds`, `text_mask`."""
     captions = sorted(set(corpus.captions))
-    tokenizer = AutoTokenizer.from_pretrained(root / "tokenizer")
-    text_encoder = T5EncoderModel.from_pretrained(root / "text_encoder", dtype=torch.float32).eval()
-    tokens = tokenizer(captions, padding="max_length", max_length=TEXT_TOKENS, truncation=True, return_tensors="pt")
+    prompt_embeds = prompt_embeddings(root, captions)
     blip2 = FrozenBlip2(root / "vision")
     if not cache.exists():
         starts = tqdm(range(0, len(corpus), 64), desc="image features")
@@ -63,7 +59,7 @@ def conditions(corpus: Corpus, root: Path, cache: Path) -> dict[str, Tensor]:
     rows = {caption: row for row, caption in enumerate(captions)}
     return {
         "prompt": torch.tensor([rows[caption] for caption in corpus.captions]),
-        "prompt_embeds": text_encoder(tokens.input_ids)[0],
+        "prompt_embeds": prompt_embeds,
         "text_embeds": text_embeds,
         "text_mask": text_mask,
         "vision": torch.load(cache, weights_only=True),
@@ -73,12 +69,14 @@ def conditions(corpus: Corpus, root: Path, cache: Path) -> dict[str, Tensor]:
 def train(corpus: Corpus, latents: dict[str, Tensor], root: Path, cache: Path, steps: int, seed: int) -> None:
     """Train for `steps` steps of 16 clips and save a moving average of the adapter to `root`/adapter.
 
-    `latents` come from `fca.pocket.base.encode_corpus`. Clips in the ssv2 style are given two initial frames, the
-    others one, as in the datasets they stand for.
+    `latents` come from `fca.pocket.base.encode_corpus`. Clips in the ssv2 style have two initial frames, the others
+    one, as in the datasets that they imitate.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     frozen = conditions(corpus, root, cache)
+
+    # Build FCA on the frozen base.
     transformer = CogVideoXTransformer3DModel.from_pretrained(root / "transformer", torch_dtype=torch.float32)
     scheduler = CogVideoXDDIMScheduler.from_pretrained(root / "scheduler")
     adapter = FCAAdapter.for_transformer(
@@ -89,10 +87,11 @@ def train(corpus: Corpus, latents: dict[str, Tensor], root: Path, cache: Path, s
         vision_width=frozen["vision"].shape[-1],
         conditioning_heads=4,
     )
-    place = device()
-    adapter.to(place)
+    torch_device = device()
+    adapter.to(torch_device)
     alphas = scheduler.alphas_cumprod.float()
-    model = TrainingModel(FCA(transformer, adapter, alphas, t_ref=1), alphas).to(place)
+    model = TrainingModel(FCA(transformer, adapter, alphas, t_ref=1), alphas).to(torch_device)
+
     two_frames = torch.from_numpy(corpus.styles == STYLES.index("ssv2"))
     initial = torch.where(two_frames.view(-1, 1, 1, 1, 1), latents["two"], latents["first"])
 
@@ -111,14 +110,12 @@ def train(corpus: Corpus, latents: dict[str, Tensor], root: Path, cache: Path, s
             "text_mask": frozen["text_mask"][captions],
             "vision": frozen["vision"][rows].float(),
         }
-        with torch.autocast(place.type, torch.bfloat16):
-            return model({name: tensor.to(place) for name, tensor in batch.items()})
+        with torch.autocast(torch_device.type, torch.bfloat16):
+            return model({name: tensor.to(torch_device) for name, tensor in batch.items()})
 
     def save(average: nn.Module, curve: Curve) -> None:
         average.save_pretrained(root / "adapter")
-        facts(root).write(root / "adapter")
-        parameters = sum(parameter.numel() for parameter in adapter.parameters())
-        figures = {"parameters": parameters, "steps": steps, "seed": seed, "batch": BATCH, "curve": curve}
-        (root / "adapter" / "training.json").write_text(json.dumps(figures, indent=1) + "\n")
+        exported_model(root).write(root / "adapter")
+        write_record(root / "adapter", adapter, steps=steps, seed=seed, batch=BATCH, curve=curve)
 
     fit(adapter, loss_of, save, steps, "pocket adapter", weight_decay=1e-4)

@@ -1,10 +1,9 @@
 """Train the pocket text-to-video transformer and its T5 encoder: diffusers' CogVideoX classes at a small width.
 
-The base learns what CogVideoX-2B knows before FCA: video from text, and single images from text (so that one latent
-frame is a familiar input). It never sees initial frames. One caption in ten is dropped for classifier-free guidance.
+The base learns what CogVideoX-2B knows before FCA: video from text, and single images from text, so that one latent
+frame is a familiar input. It never sees initial frames. One caption in ten is dropped, for classifier-free guidance.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +13,15 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from fca.model.diffusion import diffuse
-from fca.pocket.corpus import Corpus
-from fca.pocket.fit import Curve, fit
-from fca.pocket.text import TEXT_TOKENS, TEXT_WIDTH, build_text_encoder, load_tokenizer
-from fca.pocket.vae import LATENT_CHANNELS, to_video
+from fca.pocket.corpus import Corpus, to_video
+from fca.pocket.fit import Curve, fit, write_record
+from fca.pocket.text import TEXT_TOKENS, TEXT_WIDTH, build_text_encoder, load_tokenizer, tokenize
+from fca.pocket.vae import LATENT_CHANNELS
 from fca.pretrained.load import device
 from fca.train.objective import v_loss
 
 BATCH = 16
-IMAGE_BATCHES = 8  # every eighth batch holds single frames
+IMAGE_BATCHES = 8  # one batch in eight holds single frames
 
 
 def build_transformer() -> CogVideoXTransformer3DModel:
@@ -65,18 +64,18 @@ def build_scheduler() -> CogVideoXDDIMScheduler:
 
 @torch.no_grad()
 def encode_corpus(root: Path, corpus: Corpus, cache: Path) -> dict[str, Tensor]:
-    """Scaled latents of all clips, kept in `cache`: `video` (n, 4, C, h, w), `first`, `two` (n, 1, C, h, w), float16.
+    """Scaled latents of all clips, cached: `video` (n, 4, C, h, w), `first` and `two` (n, 1, C, h, w), float16.
 
-    `first` is the first frame encoded as a short video of its own, `two` the first two frames.
+    `first` is the first frame encoded as a video of one frame, `two` the first two frames.
     """
     if not cache.exists():
-        place = device()
-        vae = AutoencoderKLCogVideoX.from_pretrained(root / "vae", torch_dtype=torch.float32).eval().to(place)
+        torch_device = device()
+        vae = AutoencoderKLCogVideoX.from_pretrained(root / "vae", torch_dtype=torch.float32).eval().to(torch_device)
         parts: dict[str, list[Tensor]] = {"video": [], "first": [], "two": []}
         for start in tqdm(range(0, len(corpus), 16), desc="encode"):
-            video = to_video(corpus.pixels[start : start + 16]).to(place)
+            video = to_video(corpus.pixels[start : start + 16]).to(torch_device)
             for name, frames in (("video", video), ("first", video[:, :, :1]), ("two", video[:, :, :2])):
-                with torch.autocast(place.type, torch.bfloat16):
+                with torch.autocast(torch_device.type, torch.bfloat16):
                     latent = vae.encode(frames).latent_dist.mode().float()
                 parts[name].append((latent * vae.config.scaling_factor).permute(0, 2, 1, 3, 4).half().cpu())
         torch.save({name: torch.cat(tensors) for name, tensors in parts.items()}, cache)
@@ -84,20 +83,15 @@ def encode_corpus(root: Path, corpus: Corpus, cache: Path) -> dict[str, Tensor]:
 
 
 def train(corpus: Corpus, root: Path, cache: Path, steps: int, seed: int) -> None:
-    """Train transformer and text encoder for `steps` steps and save them with the scheduler.
-
-    An exponential moving average of the weights is what is saved, in float16.
-    """
+    """Train transformer and text encoder for `steps` steps; save their moving average in float16, and the scheduler."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     latents = encode_corpus(root, corpus, cache)
     tokenizer = load_tokenizer(root, corpus.captions)
-    tokens = tokenizer(
-        [*corpus.captions, ""], padding="max_length", max_length=TEXT_TOKENS, truncation=True, return_tensors="pt"
-    ).input_ids
+    tokens = tokenize(tokenizer, [*corpus.captions, ""])
     scheduler = build_scheduler()
-    place = device()
-    modules = torch.nn.ModuleList([build_transformer(), build_text_encoder(len(tokenizer))]).to(place)
+    torch_device = device()
+    modules = torch.nn.ModuleList([build_transformer(), build_text_encoder(len(tokenizer))]).to(torch_device)
     transformer, text_encoder = modules
 
     def loss_of(step: int) -> Tensor:
@@ -106,13 +100,15 @@ def train(corpus: Corpus, root: Path, cache: Path, steps: int, seed: int) -> Non
             clean = latents["first" if step % 16 else "two"][rows].float()
         else:
             clean = latents["video"][rows].float()
+
         dropped = torch.from_numpy(rng.random(BATCH) < 0.1)
         ids = tokens[torch.where(dropped, len(corpus), rows)]
         timestep = torch.from_numpy(rng.integers(1000, size=BATCH))
         noise = torch.randn_like(clean)
-        clean, noise, ids, timestep = (tensor.to(place) for tensor in (clean, noise, ids, timestep))
+        clean, noise, ids, timestep = (tensor.to(torch_device) for tensor in (clean, noise, ids, timestep))
+
         noisy, velocity = diffuse(scheduler.alphas_cumprod, clean, noise, timestep)
-        with torch.autocast(place.type, torch.bfloat16):
+        with torch.autocast(torch_device.type, torch.bfloat16):
             embeds = text_encoder(ids)[0]
             prediction = transformer(noisy, embeds, timestep, return_dict=False)[0]
         return v_loss(prediction, velocity)
@@ -121,14 +117,7 @@ def train(corpus: Corpus, root: Path, cache: Path, steps: int, seed: int) -> Non
         average[0].save_pretrained(root / "transformer")
         average[1].save_pretrained(root / "text_encoder")
         scheduler.save_pretrained(root / "scheduler")
-        figures = {
-            "parameters": sum(parameter.numel() for parameter in transformer.parameters()),
-            "steps": steps,
-            "seed": seed,
-            "batch": BATCH,
-            "final_loss": curve[-1]["loss"],
-            "curve": curve,
-        }
-        (root / "transformer" / "training.json").write_text(json.dumps(figures, indent=1) + "\n")
+        record = {"steps": steps, "seed": seed, "batch": BATCH, "final_loss": curve[-1]["loss"], "curve": curve}
+        write_record(root / "transformer", transformer, **record)
 
     fit(modules, loss_of, save, steps, "pocket base", weight_decay=1e-3, counted=lambda step: step % IMAGE_BATCHES > 0)

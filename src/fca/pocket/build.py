@@ -1,4 +1,4 @@
-"""`fca pocket`: make the pocket base anew, network by network (about three hours on two cores)."""
+"""`fca pocket`: train the pocket base again, network by network (about three hours on two cores)."""
 
 import argparse
 from pathlib import Path
@@ -9,8 +9,8 @@ FIRST_SEED, FIRST_HELD_OUT_SEED = 1_000_000, 9_000_000
 
 
 def main(argv: list[str]) -> None:
-    """Train the parts asked for, in the order in which they need each other, into `--output`."""
-    parser = argparse.ArgumentParser(prog="fca pocket", description="Make the pocket scale's networks again.")
+    """Train the requested parts into `--output`, in the order of their dependencies."""
+    parser = argparse.ArgumentParser(prog="fca pocket", description="Train the networks of the pocket scale.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
     parser.add_argument("--output", type=Path, default=Path("config/pocket-base"), help="default: %(default)s")
     parser.add_argument("--cache", type=Path, default=Path("data/pocket-corpus"), help="default: %(default)s")
@@ -26,6 +26,7 @@ def main(argv: list[str]) -> None:
         parser.error(f"no such part: {', '.join(sorted(unknown))}; parts are {', '.join(PARTS)}")
     chosen = [part for part in PARTS if not arguments.parts or part in arguments.parts]
 
+    # Imported here because the command line is quick without torch.
     import torch
 
     from fca.pocket import adapter, base, corpus, features, image_base, vae, vision
@@ -39,6 +40,7 @@ def main(argv: list[str]) -> None:
         "held-out": corpus.make(arguments.held_out, FIRST_HELD_OUT_SEED, cache),
     }
     latent_cache = cache / "latents.pt"
+
     if "features" in chosen:
         features.train(clips["train"], clips["held-out"], root / "features", arguments.features_steps, seed)
     if "vae" in chosen:

@@ -1,4 +1,4 @@
-"""The pocket base's model card, written from what its trainings measured."""
+"""Write the model card of the pocket base from the records of its trainings."""
 
 import json
 from pathlib import Path
@@ -8,43 +8,42 @@ from fca.artifacts.atomic import write_aside
 
 TEXT = """# The pocket base
 
-Small networks of CogVideoX's, BLIP-2's and I3D's own classes, trained on generated tabletop videos, so that the whole
-workflow runs on a laptop. They stand in for nothing: numbers measured with them say nothing about CogVideoX-2B or the
-paper. Weights are float16 in safetensors; {mebibytes:.1f} MiB in all. Licence: Apache-2.0.
+Small networks of the classes of CogVideoX, BLIP-2 and I3D, trained on generated tabletop videos, so that the whole
+workflow runs on a laptop. Numbers measured with them say nothing about CogVideoX-2B or the paper. Weights are float16
+in safetensors; {mebibytes:.1f} MiB in all. Licence: Apache-2.0.
 
-Made by `snakemake pocket_base` (`fca pocket PART --seed N` makes one part, with the seeds below) on
-two CPU cores from {clips:,} clips of 96x64 pixels and 16 frames, drawn by `fca.pocket.corpus` from seeds that the demo
-doesn't use. What was measured on the {held_out} held-out clips says so; losses are on the training clips.
+Trained by `snakemake pocket_base` (`fca pocket PART --seed N` trains one part, with the seeds below) on two CPU cores
+from {clips:,} clips of 96x64 pixels and 16 frames, drawn by `fca.pocket.corpus` from seeds that the demo doesn't use.
+Results marked as held-out are from {held_out} other clips; losses are from the training clips.
 
 | folder | what | parameters | steps | seed | measured |
 |---|---|---|---|---|---|
 {rows}
 
-`scheduler/` is CogVideoX-2B's configuration. `tokenizer/` is a unigram tokenizer with the captions' words as pieces,
-and letters for everything else. `vision/` has BLIP-2's key names for the parts that are read.
+`scheduler/` is the configuration of CogVideoX-2B. `tokenizer/` is a unigram tokenizer with the captions' words as
+pieces, and letters for everything else. `vision/` has the parts of BLIP-2 that are read, under its key names.
 
-## How these files were really made
+## How the shipped files were made
 
-Part by part, each on one core of two, not by one run of `snakemake pocket_base`; a run of that will give other bytes.
-The clips were drawn, and `features/` was trained, before the tabletop scenes' left and right distances were last
-changed.
+They were trained part by part, each on one of two cores, so one run of `snakemake pocket_base` gives other bytes. The
+clips were drawn and `features/` was trained before the last change of the left and right distances in tabletop scenes.
 
 ## Limits
 
-The networks know six motions, six colours, four shapes and three styles of picture, and little else: other pictures
-come back as blurred tables. Predictions are soft, small parts of hands and objects smear, and text that asks for
-anything else is answered with one of the six motions. The VAE bounds them all: four frames share a latent frame, and
-a fast start of a motion is partly averaged away.
+The networks know six motions, six colours, four shapes and three visual styles, and little else: from other images
+they predict blurred tables. Predictions are soft, small parts of hands and objects smear, and any other text gives one
+of the six motions. The VAE limits all predictions: four frames share a latent frame, so a fast start of a motion is
+partly averaged away.
 
 ## Curves
 
-The loss at a share of each training's steps (mean of the logged values around it):
+The loss after a share of each training's steps (mean of the logged values around it):
 
 | training | 2 % | 10 % | 25 % | 50 % | 75 % | 100 % |
 |---|---|---|---|---|---|---|
 {curves}
 
-Every logged value is in `training.json` beside the weights.
+All logged values are in `training.json` next to the weights.
 """
 
 
@@ -77,7 +76,7 @@ IMAGE_BASE = "../pocket-image-base/transformer"
 
 
 def image_base_folder(root: Path) -> Path:
-    """Where the image-to-video base stands: beside the pocket base."""
+    """The folder of the image-to-video base, next to the pocket base."""
     return root.with_name(root.name.replace("base", "image-base"))
 
 
@@ -97,11 +96,11 @@ PARTS = {
         lambda found: f"held-out top-1 {100 * found['held_out_top1']:.1f} % on six motions",
     ),
     "adapter": (
-        "FCA adapter for all three styles, which the demo continues",
+        "FCA adapter for all three styles, from which the demo continues",
         lambda found: f"v-prediction loss {found['curve'][-1]['loss']:.3f}",
     ),
     IMAGE_BASE: (
-        "CogVideoX1.5-I2V's kind of transformer, 4 layers of width 160, for Table 2; its other parts are links",
+        "transformer like CogVideoX1.5-I2V's, 4 layers of width 160, for Table 2; the other parts are links",
         lambda found: f"v-prediction loss {found['curve'][-1]['loss']:.3f}",
     ),
 }
@@ -112,8 +111,8 @@ def _steps(found: dict[str, Any]) -> int:
 
 
 def _at(curve: list[dict[str, Any]], share: float) -> str:
-    """The mean of the five logged losses nearest to a share of the way."""
+    """The mean of the five logged losses nearest to a share of the steps."""
     losses = [tick["loss"] for tick in curve]
-    place = min(len(losses) - 1, int(share * len(losses)))
-    around = losses[max(0, place - 2) : place + 3]
+    index = min(len(losses) - 1, int(share * len(losses)))
+    around = losses[max(0, index - 2) : index + 3]
     return f"{sum(around) / len(around):.3f}"

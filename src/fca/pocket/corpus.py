@@ -1,8 +1,8 @@
-"""Tabletop clips in memory: what the pocket base is trained on.
+"""Tabletop clips in memory: the training data of the pocket base.
 
-The clips look as the workflow's own clips look after resampling (fca.data.resample): 16 frames, stretched to 96x64,
-at the phases that Seer's temporal cast picks from a clip of random length. They are drawn directly at that size, so
-thousands of them cost minutes. No clip of the demo's corpus is among them: the seeds differ.
+The clips look like the workflow's clips after resampling (`fca.data.resample`): 16 frames, stretched to 96x64, at the
+phases that Seer's temporal cast picks from a clip of random length. They are drawn at that size, so thousands of them
+take minutes. The demo's clips have other seeds, so none is among them.
 """
 
 from concurrent.futures import ProcessPoolExecutor
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from fca.data.tabletop import MOTIONS, STYLES, caption_text, render, sample_scene
@@ -33,6 +34,11 @@ class Corpus:
         return len(self.captions)
 
 
+def to_video(pixels: np.ndarray) -> torch.Tensor:
+    """(B, F, H, W, 3) uint8 -> (B, 3, F, H, W) float32 in [-1, 1]."""
+    return torch.from_numpy(np.array(pixels)).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+
+
 def draw(seed: int) -> tuple[np.ndarray, str, int, int]:
     """One clip as a pure function of its seed: pixels (16, 64, 96, 3) uint8, caption, motion index, style index."""
     rng = np.random.default_rng(seed)
@@ -41,6 +47,7 @@ def draw(seed: int) -> tuple[np.ndarray, str, int, int]:
     aspect = ASPECTS[style][int(rng.integers(len(ASPECTS[style])))]
     length = int(rng.integers(10, 16)) if rng.random() < 0.02 else int(rng.integers(16, 120))
     phases = np.asarray(cast_positions(length, FRAMES)) / (length - 1)
+
     pixels = np.full((FRAMES, HEIGHT, WIDTH, 3), GREY, dtype=np.uint8)
     for index, phase in enumerate(phases):
         pixels[index] = render(scene, float(phase), WIDTH, HEIGHT, aspect)
@@ -48,10 +55,11 @@ def draw(seed: int) -> tuple[np.ndarray, str, int, int]:
 
 
 def make(clips: int, first_seed: int, folder: Path, workers: int = 2) -> Corpus:
-    """Draw `clips` clips (or read them back, where `folder` has them already) and return them memory-mapped."""
+    """Draw `clips` clips, unless `folder` already has them, and return them memory-mapped."""
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{first_seed}-{clips}"
     pixel_file, label_file = folder / f"{name}.npy", folder / f"{name}.labels.npz"
+
     if not label_file.exists():
         pixels = np.lib.format.open_memmap(
             pixel_file, mode="w+", dtype=np.uint8, shape=(clips, FRAMES, HEIGHT, WIDTH, 3)
@@ -66,5 +74,6 @@ def make(clips: int, first_seed: int, folder: Path, workers: int = 2) -> Corpus:
                 styles.append(style)
         pixels.flush()
         np.savez(label_file, captions=np.array(captions), motions=np.array(motions), styles=np.array(styles))
+
     labels = np.load(label_file)
     return Corpus(np.load(pixel_file, mmap_mode="r"), labels["captions"].tolist(), labels["motions"], labels["styles"])

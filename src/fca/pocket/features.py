@@ -1,12 +1,12 @@
-"""Train the pocket feature network: an I3D of a quarter of the width, which tells tabletop motions apart.
+"""Train the pocket feature network: an I3D of a quarter of the width that classifies tabletop motions.
 
-At the pocket scale it takes the place of the Kinetics I3D behind FVD and KVD, and its classes say whether a
-predicted clip shows the motion that the caption asks for. It is trained on clips that are also blurred,
-smeared in time, shifted and tinted, because it has to read predictions, which are not as sharp as drawings.
+At the pocket scale it replaces the Kinetics I3D behind FVD and KVD, and its classes tell whether a predicted clip
+shows the motion of its caption. Its training clips are also blurred, smeared in time, shifted and tinted, because it
+has to judge predictions, which are less sharp than drawings.
 
-Its last layer alone knows nothing but the motion: a blur of 1.5 pixels, or another scene behind the given frame, left
-the Fréchet distance where it was. Kinetics' 400 classes keep more. So the features of the pocket scale are the means
-of all channels of four stages (`fca.score.i3d.STAGES`), each in units of its spread over held-out clips.
+Its last layer knows only the motion: a blur of 1.5 pixels, or another scene, left the Fréchet distance unchanged.
+(Kinetics' 400 classes keep more.) So the features of the pocket scale are the means of all channels of four stages
+(`fca.score.i3d.STAGES`), each in units of its spread over held-out clips.
 """
 
 import json
@@ -23,13 +23,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fca.data.tabletop import MOTIONS, STYLES
-from fca.pocket.corpus import FRAMES, HEIGHT, Corpus
+from fca.pocket.corpus import FRAMES, HEIGHT, Corpus, to_video
+from fca.pocket.fit import write_record
 from fca.score.i3d import InceptionI3d, stage_means
 
 NAME = "tabletop-i3d"
 WIDTH = 0.25
 BATCH = 16
-PEAK_RATE = 3e-3
+PEAK_LEARNING_RATE = 3e-3
 
 
 def build() -> InceptionI3d:
@@ -37,26 +38,21 @@ def build() -> InceptionI3d:
     return InceptionI3d(num_classes=len(MOTIONS), width=WIDTH, dropout=0.2)
 
 
-def to_video(pixels: np.ndarray) -> Tensor:
-    """(B, F, H, W, 3) uint8 -> (B, 3, F, H, W) float32 in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 4, 1, 2, 3))).float() / 127.5 - 1
-
-
 def blur_matrix(size: int, sigma: float) -> Tensor:
-    """(size, size): row i holds the weights of a gaussian of `sigma` pixels around i, cut off at the end."""
+    """(size, size): row i holds the weights of a Gaussian of `sigma` pixels around i, truncated at the border."""
     position = torch.arange(size, dtype=torch.float32)
     weights = torch.exp(-((position[:, None] - position) ** 2) / (2 * sigma**2))
     return weights / weights.sum(1, keepdim=True)
 
 
 def blur(video: Tensor, sigma: float) -> Tensor:
-    """(..., H, W) blurred by a gaussian of `sigma` pixels, in a tenth of the time of a convolution."""
+    """(..., H, W) blurred by a Gaussian of `sigma` pixels, ten times as fast as by a convolution."""
     height, width = video.shape[-2:]
     return blur_matrix(height, sigma) @ video @ blur_matrix(width, sigma).T
 
 
 def shift(video: Tensor, rng: np.random.Generator) -> Tensor:
-    """Every clip moved as a whole by up to 4 pixels down or up and 6 sideways; the border repeats."""
+    """Every clip shifted by up to 4 pixels vertically and 6 horizontally; the border repeats."""
     padded = F.pad(video, (6, 6, 4, 4, 0, 0), mode="replicate")
     height, width = video.shape[3:]
     corners = zip(rng.integers(0, 9, len(video)), rng.integers(0, 13, len(video)), strict=True)
@@ -65,30 +61,35 @@ def shift(video: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def augment(video: Tensor, rng: np.random.Generator) -> Tensor:
-    """Change how clips look and leave their motion: nothing is mirrored, turned or reversed in time.
+    """Change how clips (B, 3, F, H, W) in [-1, 1] look, and keep their motion.
 
-    `video` (B, 3, F, H, W) in [-1, 1]. Blur grows over time in half of the clips, as it does in predictions;
-    up to half of each frame's predecessor is mixed in, as a temporal cast does.
+    Nothing is mirrored, rotated or reversed in time. Blur grows over time in half of the clips, as in predictions; up
+    to half of each frame's predecessor is mixed in, as by a temporal cast.
     """
     clips, frames = len(video), video.shape[2]
 
     def draw(low: float, high: float, *shape: int) -> Tensor:
         return torch.from_numpy(rng.uniform(low, high, shape).astype(np.float32))
 
+    # Shift, and mix in the previous frame.
     video = shift(video, rng)
     smear = draw(0, 0.5, clips, 1, 1, 1, 1) * (draw(0, 1, clips, 1, 1, 1, 1) < 0.5)
     video = video + smear * (torch.cat([video[:, :, :1], video[:, :, :-1]], dim=2) - video)
+
+    # Blur, in half of the clips more and more.
     growth = torch.linspace(0, 1, frames).expand(clips, frames)
     softness = torch.where(draw(0, 1, clips, 1) < 0.5, growth, torch.ones_like(growth))
     softness = softness * (draw(0, 1, clips, 1) < 0.7) * draw(0.3, 1, clips, 1)
     video = torch.lerp(video, blur(video, float(rng.uniform(0.5, 2.5))), softness[:, None, :, None, None])
+
+    # Change contrast and tint, and add noise.
     video = video * draw(0.75, 1.25, clips, 1, 1, 1, 1) + draw(-0.2, 0.2, clips, 3, 1, 1, 1)
     noise = torch.randn(video.shape) * draw(0, 0.06, clips, 1, 1, 1, 1)
     return (video + noise).clamp(-1, 1)
 
 
 def batches(count: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Row numbers, BATCH at a time, in a new random order each time all `count` rows have been used."""
+    """Row numbers, BATCH at a time, in a new random order for each pass over all `count` rows."""
     while True:
         order = rng.permutation(count)
         for start in range(0, count - BATCH + 1, BATCH):
@@ -98,17 +99,19 @@ def batches(count: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
 def train(corpus: Corpus, held_out: Corpus, output: Path, steps: int, seed: int) -> float:
     """Train for `steps` batches of 16 clips, write the folder `output`, return the held-out top-1 accuracy.
 
-    Writes `model.safetensors` (float16), `config.json` (read by `fca.score.features.load_network`) and
-    `training.json` (held-out figures of the float16 weights, curve, seed, how to make it again).
+    The folder has `model.safetensors` (float16), `config.json` (for `fca.score.features.load_network`) and
+    `training.json` (held-out results of the float16 weights, curve, seed, command).
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     network = build().to(memory_format=torch.channels_last_3d)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE, betas=(0.9, 0.99), weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=steps, pct_start=0.1)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=PEAK_LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_LEARNING_RATE, total_steps=steps, pct_start=0.1)
+
     curve, recent, started = [], [], time.time()
     bar = tqdm(zip(range(steps), batches(len(corpus), rng), strict=False), total=steps, desc="pocket I3D")
     for step, rows in bar:
+        # Take one optimizer step.
         video = augment(to_video(np.stack([corpus.pixels[row] for row in rows])), rng)
         motions = torch.from_numpy(corpus.motions[rows].astype(np.int64))
         with torch.autocast("cpu", torch.bfloat16):
@@ -119,6 +122,7 @@ def train(corpus: Corpus, held_out: Corpus, output: Path, steps: int, seed: int)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
+
         recent.append((float(loss.detach()), float((logits.argmax(1) == motions).float().mean())))
         if step % 50 == 49 or step == steps - 1:
             mean_loss, accuracy = np.mean(recent, axis=0)
@@ -131,7 +135,7 @@ def train(corpus: Corpus, held_out: Corpus, output: Path, steps: int, seed: int)
 
 
 def save(network: InceptionI3d, held_out: Corpus, output: Path, curve: list[dict], run: dict) -> float:
-    """Round the weights to float16, measure what is left on the held-out clips, and write the three files."""
+    """Round the weights to float16, measure them on the held-out clips, and write the three files."""
     state = {
         name: tensor.half().contiguous() if tensor.is_floating_point() else tensor
         for name, tensor in network.state_dict().items()
@@ -139,19 +143,6 @@ def save(network: InceptionI3d, held_out: Corpus, output: Path, curve: list[dict
     shipped = build().to(memory_format=torch.channels_last_3d)
     shipped.load_state_dict({name: tensor.float() for name, tensor in state.items()})
     state |= standard(shipped, held_out)
-    found, found_blurred = predict(shipped, held_out, sigma=0), predict(shipped, held_out, sigma=1.5)
-    figures = {
-        "held_out_clips": len(held_out),
-        "held_out_top1": round(float(np.mean(found == held_out.motions)), 4),
-        "held_out_top1_blurred": round(float(np.mean(found_blurred == held_out.motions)), 4),
-        "held_out_top1_by_motion": by_group(found == held_out.motions, held_out.motions, MOTIONS),
-        "held_out_top1_by_style": by_group(found == held_out.motions, held_out.styles, STYLES),
-        "confusions": confusions(held_out.motions, found),
-        "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "command": f"fca pocket features --seed {run['seed']} --features-steps {run['steps']}",
-        **run,
-        "curve": curve,
-    }
     config = {
         "name": NAME,
         "width": WIDTH,
@@ -164,17 +155,31 @@ def save(network: InceptionI3d, held_out: Corpus, output: Path, curve: list[dict
     output.mkdir(parents=True, exist_ok=True)
     save_file(state, output / "model.safetensors", {"format": "pt"})
     (output / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-    (output / "training.json").write_text(json.dumps(figures, indent=1) + "\n")
-    accuracy = float(figures["held_out_top1"])
-    print(f"held-out top-1 {accuracy:.4f}, blurred {figures['held_out_top1_blurred']:.4f}", flush=True)
+
+    found, found_blurred = predict(shipped, held_out, sigma=0), predict(shipped, held_out, sigma=1.5)
+    accuracy, blurred = (round(float(np.mean(motions == held_out.motions)), 4) for motions in (found, found_blurred))
+    write_record(
+        output,
+        network,
+        held_out_clips=len(held_out),
+        held_out_top1=accuracy,
+        held_out_top1_blurred=blurred,
+        held_out_top1_by_motion=by_group(found == held_out.motions, held_out.motions, MOTIONS),
+        held_out_top1_by_style=by_group(found == held_out.motions, held_out.styles, STYLES),
+        confusions=confusions(held_out.motions, found),
+        command=f"fca pocket features --seed {run['seed']} --features-steps {run['steps']}",
+        **run,
+        curve=curve,
+    )
+    print(f"held-out top-1 {accuracy:.4f}, blurred {blurred:.4f}", flush=True)
     return accuracy
 
 
 @torch.no_grad()
 def standard(network: InceptionI3d, clips: Corpus) -> dict[str, Tensor]:
-    """Mean and spread of every stage channel over real clips; no spread counts as less than a tenth of the average.
+    """Mean and spread of every stage channel over real clips; a spread is at least a tenth of the average spread.
 
-    The floor keeps a channel that is silent on real clips from drowning all others when a prediction wakes it.
+    Without that minimum, a channel that is silent on real clips would dominate all others if a prediction activates it.
     """
     network.eval()
     means = []
@@ -188,7 +193,7 @@ def standard(network: InceptionI3d, clips: Corpus) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def predict(network: InceptionI3d, clips: Corpus, sigma: float) -> np.ndarray:
-    """The motion index (clips,) found in every clip, blurred by `sigma` pixels first (0: not blurred)."""
+    """The predicted motion index (clips,) of every clip, after a blur of `sigma` pixels (0: none)."""
     network.eval()
     found = []
     for start in range(0, len(clips), BATCH):
@@ -203,7 +208,7 @@ def by_group(correct: np.ndarray, groups: np.ndarray, names: tuple[str, ...]) ->
     return {names[group]: round(float(correct[groups == group].mean()), 4) for group in np.unique(groups)}
 
 
-def confusions(truth: np.ndarray, found: np.ndarray) -> dict[str, int]:
-    """How often each motion was taken for another, the most frequent first."""
-    pairs = Counter(f"{MOTIONS[a]} as {MOTIONS[b]}" for a, b in zip(truth, found, strict=True) if a != b)
+def confusions(labels: np.ndarray, found: np.ndarray) -> dict[str, int]:
+    """How often each motion was mistaken for another, the most frequent first."""
+    pairs = Counter(f"{MOTIONS[a]} as {MOTIONS[b]}" for a, b in zip(labels, found, strict=True) if a != b)
     return dict(pairs.most_common())

@@ -1,8 +1,10 @@
-"""The training loop of the pocket's transformers and adapter."""
+"""The training loop of the pocket transformers and adapter, and the record that every training leaves."""
 
 import copy
+import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,20 +25,22 @@ def fit(
     weight_decay: float,
     counted: Callable[[int], bool] = lambda step: True,
 ) -> None:
-    """Train all of `module` for `steps` steps: AdamW, one cycle to a rate of 2e-3, gradients clipped to a norm of 1.
+    """Train `module` with AdamW: one cycle with a peak learning rate of 2e-3, gradients clipped to a norm of 1.
 
     Args:
-        loss_of: the loss of a step, from its number.
-        save: is given the moving average of the weights, in float16, and the curve, every 1,000 steps and at the end.
-        counted: which steps' losses the curve is made of (means over the last hundred of them).
+        loss_of: computes the loss of a step from its number.
+        save: called with the moving average of the weights in float16, and the curve, every 1,000 steps and at the end.
+        counted: whether a step's loss counts in the curve, which holds means over the last hundred that do.
     """
     average = copy.deepcopy(module).requires_grad_(False)
     parameters, averages = list(module.parameters()), list(average.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=2e-3, betas=(0.9, 0.95), weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.04)
+
     curve: Curve = []
     losses, started = [], time.time()
     for step in (bar := tqdm(range(steps), desc=title)):
+        # Take one optimizer step and update the moving average.
         loss = loss_of(step)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -45,6 +49,7 @@ def fit(
         optimizer.zero_grad(set_to_none=True)
         with torch.no_grad():
             torch._foreach_lerp_(averages, parameters, 1 - min(0.999, (step + 1) / (step + 10)))
+
         if counted(step):
             losses.append(loss.item())
         done = step + 1
@@ -54,3 +59,9 @@ def fit(
             bar.set_postfix(loss=f"{mean:.4f}")
         if done % SAVE_EVERY == 0 or done == steps:
             save(copy.deepcopy(average).half(), curve)
+
+
+def write_record(folder: Path, module: nn.Module, **record: Any) -> None:
+    """Write `folder`/training.json: the number of parameters, and what a training used and measured."""
+    parameters = sum(parameter.numel() for parameter in module.parameters())
+    (folder / "training.json").write_text(json.dumps({"parameters": parameters, **record}, indent=1) + "\n")

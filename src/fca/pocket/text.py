@@ -1,7 +1,8 @@
-"""The pocket's text side: a tokenizer, a T5 encoder's shape, and BLIP-2's text embeddings at a small width."""
+"""The text side of the pocket base: a tokenizer, and a T5 encoder of small width."""
 
 from pathlib import Path
 
+import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
@@ -12,8 +13,8 @@ TEXT_WIDTH = 64
 def build_tokenizer(captions: list[str]) -> PreTrainedTokenizerFast:
     """A unigram tokenizer like T5's: words of the captions are one piece, anything else is spelled in letters.
 
-    Padding (id 0), end of sentence (1) and unknown (2) stand where T5 has them; every text ends with `</s>`. The pieces
-    are set, not learned: a trained unigram model prunes whole words from so small a vocabulary.
+    Padding (id 0), end of sentence (1) and unknown (2) have T5's ids; every text ends with `</s>`. The pieces are set,
+    not learned, because a trained unigram model prunes whole words from so small a vocabulary.
     """
     words = sorted({word for caption in captions for word in caption.split()})
     pieces = [(special, 0.0) for special in ("<pad>", "</s>", "<unk>")]
@@ -33,7 +34,7 @@ def build_tokenizer(captions: list[str]) -> PreTrainedTokenizerFast:
 
 
 def build_text_encoder(vocabulary: int) -> T5EncoderModel:
-    """T5 v1.1's encoder (gated GELU) with two layers of width 64; trained together with the pocket transformer."""
+    """The encoder of T5 v1.1 (gated GELU) with two layers of width 64; trained with the pocket transformer."""
     return T5EncoderModel(
         T5Config(
             vocab_size=vocabulary,
@@ -52,8 +53,22 @@ def build_text_encoder(vocabulary: int) -> T5EncoderModel:
 
 
 def load_tokenizer(root: Path, captions: list[str]) -> PreTrainedTokenizerFast:
-    """The tokenizer in `root`/tokenizer, made from the captions where it isn't there yet (seconds)."""
+    """The tokenizer in `root`/tokenizer, built from the captions if it isn't there yet (seconds)."""
     folder = root / "tokenizer"
     if not (folder / "tokenizer.json").is_file():
         build_tokenizer(captions).save_pretrained(folder)
     return AutoTokenizer.from_pretrained(folder)
+
+
+def tokenize(tokenizer: PreTrainedTokenizerFast, captions: list[str]) -> torch.Tensor:
+    """Token ids (n, 16) of captions, padded."""
+    tokens = tokenizer(captions, padding="max_length", max_length=TEXT_TOKENS, truncation=True, return_tensors="pt")
+    return tokens.input_ids
+
+
+@torch.no_grad()
+def prompt_embeddings(root: Path, captions: list[str]) -> torch.Tensor:
+    """T5 embeddings (n, 16, width) of captions, from the pocket base in `root`."""
+    tokenizer = AutoTokenizer.from_pretrained(root / "tokenizer")
+    text_encoder = T5EncoderModel.from_pretrained(root / "text_encoder", dtype=torch.float32).eval()
+    return text_encoder(tokenize(tokenizer, captions))[0]

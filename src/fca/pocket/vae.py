@@ -1,10 +1,9 @@
 """Train the pocket VAE: diffusers' AutoencoderKLCogVideoX at a small width, on tabletop clips.
 
-The VAE sees what the pipeline will give it: whole clips of 16 frames, and short videos of one or two frames, because
-the initial frames are encoded on their own (paper section 3.2).
+It sees the inputs of the pipeline: clips of 16 frames, and videos of one or two frames, because initial frames are
+encoded separately (paper section 3.2).
 """
 
-import json
 import math
 import time
 from pathlib import Path
@@ -14,7 +13,8 @@ import torch
 from diffusers import AutoencoderKLCogVideoX
 from tqdm import tqdm
 
-from fca.pocket.corpus import Corpus
+from fca.pocket.corpus import Corpus, to_video
+from fca.pocket.fit import Curve, write_record
 from fca.pretrained.load import device
 
 LATENT_CHANNELS = 16
@@ -35,21 +35,16 @@ def build() -> AutoencoderKLCogVideoX:
     )
 
 
-def to_video(pixels: np.ndarray) -> torch.Tensor:
-    """(B, F, H, W, 3) uint8 -> (B, 3, F, H, W) float32 in [-1, 1]."""
-    return torch.from_numpy(np.array(pixels)).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
-
-
-def psnr(prediction: torch.Tensor, truth: torch.Tensor) -> float:
+def psnr(prediction: torch.Tensor, target: torch.Tensor) -> float:
     """PSNR in dB of videos in [-1, 1] (peak to peak 2), over all elements of the batch."""
-    error = (prediction.clamp(-1, 1) - truth).square().mean()
+    error = (prediction.clamp(-1, 1) - target).square().mean()
     return float(10 * torch.log10(4 / error))
 
 
 class ConvolutionMuon:
-    """Muon for convolutions (torch.optim.Muon takes matrices only), AdamW for the rest; one learning rate for both.
+    """Muon for convolutions, AdamW for the rest, with one learning rate.
 
-    A filter bank is a matrix (out, in x kernel) here, as in Muon's own recipe.
+    torch.optim.Muon accepts only matrices, so a filter bank is seen as one (out, in x kernel), as in Muon's recipe.
     """
 
     def __init__(self, vae: AutoencoderKLCogVideoX, learning_rate: float, steps: int):
@@ -59,7 +54,7 @@ class ConvolutionMuon:
         for parameter in vae.parameters():
             inner = parameter.ndim >= 4 and all(parameter is not end for end in ends)
             (self.filters if inner else others).append(parameter)
-        # the same memory seen as matrices: a step on them is a step on the filters
+        # The matrices share the filters' memory, so a step on them is a step on the filters.
         self.matrices = [torch.nn.Parameter(bank.data.view(len(bank), -1)) for bank in self.filters]
         self.optimizers = [
             torch.optim.Muon(self.matrices, learning_rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
@@ -73,7 +68,7 @@ class ConvolutionMuon:
         ]
 
     def step(self) -> None:
-        """One step from the gradients of the VAE's parameters, which are then cleared."""
+        """Take a step with the gradients of the VAE's parameters, and clear them."""
         for matrix, bank in zip(self.matrices, self.filters, strict=True):
             matrix.grad = None if bank.grad is None else bank.grad.view_as(matrix)
             bank.grad = None
@@ -84,29 +79,22 @@ class ConvolutionMuon:
 
 
 def train(corpus: Corpus, held_out: Corpus, output: Path, steps: int, seed: int) -> None:
-    """Train for `steps` steps of two half-width clips (every fourth: eight short videos); save with the curve."""
+    """Train for `steps` steps and save the VAE with the curve of its training."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    place = device()
-    vae = build().to(place)
-    with torch.no_grad():  # a narrow posterior to begin with: reconstruction is learned before its noise
+    torch_device = device()
+    vae = build().to(torch_device)
+    with torch.no_grad():  # begin with a narrow posterior, to learn reconstruction before noise
         vae.encoder.conv_out.conv.bias[LATENT_CHANNELS:] = -6
     optimizer = ConvolutionMuon(vae, 2e-3, steps)
-    curve, started = [], time.time()
+
+    curve: Curve = []
+    started = time.time()
     bar = tqdm(range(steps), desc="pocket VAE")
     for step in bar:
-        if step % 4 == 3:  # short videos of one or two frames
-            frames = 1 + int(rng.integers(2))
-            rows = np.sort(rng.integers(len(corpus), size=8))
-            first = int(rng.integers(15))
-            pixels = np.stack([corpus.pixels[row, first : first + frames] for row in rows])
-            video = to_video(pixels)
-        else:
-            rows = np.sort(rng.integers(len(corpus), size=2))
-            left = 8 * int(rng.integers(7))  # a crop of half the width: cheaper steps, more of them
-            video = to_video(np.stack([corpus.pixels[row, :, :, left : left + 48] for row in rows]))
-        video = video.to(place)
-        with torch.autocast(place.type, torch.bfloat16):
+        # Evaluate the loss: reconstruction, and a small KL divergence.
+        video = draw_batch(corpus, rng, step).to(torch_device)
+        with torch.autocast(torch_device.type, torch.bfloat16):
             posterior = vae.encode(video).latent_dist
             decoded = vae.decode(posterior.sample()).sample
         decoded = decoded.float()
@@ -114,20 +102,34 @@ def train(corpus: Corpus, held_out: Corpus, output: Path, steps: int, seed: int)
         reconstruction = (decoded - target).abs().mean() + 2 * (decoded - target).square().mean()
         divergence = posterior.kl().float().mean() / posterior.mean[0].numel()
         loss = reconstruction + 1e-4 * divergence
+
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
+
         if step % 50 == 0 or step == steps - 1:
             curve.append({"step": step, "loss": loss.item(), "seconds": round(time.time() - started, 1)})
             bar.set_postfix(loss=f"{loss.item():.4f}", psnr=f"{psnr(decoded.detach(), target):.1f}")
         if step % 500 == 499:
-            save(vae, held_out, output, {"seed": seed, "curve": curve})
-    save(vae, held_out, output, {"seed": seed, "curve": curve})
+            save(vae, held_out, output, seed, curve)
+    save(vae, held_out, output, seed, curve)
+
+
+def draw_batch(corpus: Corpus, rng: np.random.Generator, step: int) -> torch.Tensor:
+    """Two clips cropped to half the width, for cheap steps; in every fourth step eight videos of one or two frames."""
+    if step % 4 == 3:
+        frames = 1 + int(rng.integers(2))
+        rows = np.sort(rng.integers(len(corpus), size=8))
+        first = int(rng.integers(15))
+        return to_video(np.stack([corpus.pixels[row, first : first + frames] for row in rows]))
+    rows = np.sort(rng.integers(len(corpus), size=2))
+    left = 8 * int(rng.integers(7))
+    return to_video(np.stack([corpus.pixels[row, :, :, left : left + 48] for row in rows]))
 
 
 @torch.no_grad()
-def save(vae: AutoencoderKLCogVideoX, held_out: Corpus, output: Path, figures: dict) -> None:
-    """Measure the held-out PSNR and the latents' scale; write the folder in float16, and `figures` with these."""
+def save(vae: AutoencoderKLCogVideoX, held_out: Corpus, output: Path, seed: int, curve: Curve) -> None:
+    """Measure the held-out PSNR and the scale of the latents; write the folder in float16, with the record."""
     vae.eval()
     scores, latents = [], []
     for start in range(0, min(len(held_out), 64), 4):
@@ -135,20 +137,15 @@ def save(vae: AutoencoderKLCogVideoX, held_out: Corpus, output: Path, figures: d
         mode = vae.encode(video).latent_dist.mode()
         scores.append(psnr(vae.decode(mode).sample, video))
         latents.append(mode)
-    scale = 1 / float(torch.cat(latents).std())
+    scale, score = 1 / float(torch.cat(latents).std()), round(float(np.mean(scores)), 2)
     vae.register_to_config(scaling_factor=scale)
+
     output.mkdir(parents=True, exist_ok=True)
     state = {key: value.half().cpu() for key, value in vae.state_dict().items()}
     half = build()
     half.register_to_config(scaling_factor=scale)
     half.half().load_state_dict(state)
     half.save_pretrained(output)
-    parameters = sum(parameter.numel() for parameter in vae.parameters())
-    figures |= {
-        "parameters": parameters,
-        "held_out_psnr_db": round(float(np.mean(scores)), 2),
-        "scaling_factor": scale,
-    }
-    (output / "training.json").write_text(json.dumps(figures, indent=1) + "\n")
-    print(f"held-out PSNR {figures['held_out_psnr_db']} dB, scaling factor {scale:.3f}", flush=True)
+    write_record(output, vae, seed=seed, curve=curve, held_out_psnr_db=score, scaling_factor=scale)
+    print(f"held-out PSNR {score} dB, scaling factor {scale:.3f}", flush=True)
     vae.train()

@@ -1,11 +1,10 @@
-"""The pocket's BLIP-2 side: a small ViT and text embeddings under BLIP-2's own key names.
+"""The BLIP-2 side of the pocket base: a small ViT and text embeddings, under BLIP-2's key names.
 
 Only `vision_model`, `embeddings` and `qformer.layernorm` of a BLIP-2 checkpoint are ever read, so only these are
-made. The ViT is trained to fill in masked patches of first frames (as SimMIM does); the text embeddings stay as
-initialised: fixed, distinct vectors for words and places, which is all that a layer trained on top needs.
+made. The ViT is trained to reconstruct masked patches of first frames, as in SimMIM. The text embeddings keep their
+random initialisation: fixed, distinct vectors for words and positions are all that the layers trained on them need.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +18,14 @@ from transformers.models.blip_2.modeling_blip_2 import Blip2TextEmbeddings
 
 from fca.encode.blip2 import preprocess
 from fca.pocket.corpus import Corpus
+from fca.pocket.fit import write_record
 from fca.pocket.text import load_tokenizer
 
 WIDTH, IMAGE, PATCH = 64, 64, 8
 
 
 def build_config(vocabulary: int) -> Blip2Config:
-    """BLIP-2's configuration with a two-layer ViT of width 64 on 64x64 pictures, 65 tokens, and text of width 64."""
+    """BLIP-2's configuration with a two-layer ViT of width 64 for 64x64 images, 65 tokens, and text of width 64."""
     vision = Blip2VisionConfig(
         hidden_size=WIDTH,
         intermediate_size=4 * WIDTH,
@@ -48,9 +48,9 @@ def build_config(vocabulary: int) -> Blip2Config:
 
 
 def train(corpus: Corpus, root: Path, steps: int, seed: int) -> None:
-    """Train the ViT on first frames for `steps` steps of 64 pictures and write `root`/vision in BLIP-2's layout.
+    """Train the ViT for `steps` steps of 64 first frames and write `root`/vision in BLIP-2's layout.
 
-    The tokenizer is the T5 side's, copied: two tokenizers would only spell the same words twice.
+    The tokenizer is a copy of the T5 encoder's.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -60,15 +60,18 @@ def train(corpus: Corpus, root: Path, steps: int, seed: int) -> None:
     head = nn.Linear(WIDTH, 3 * PATCH * PATCH)
     optimizer = torch.optim.AdamW([*vision.parameters(), *head.parameters()], lr=1e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=steps)
+
     curve = []
     for step in (bar := tqdm(range(steps), desc="pocket ViT")):
+        # Mask four patches in ten and predict their pixels.
         frames = np.stack([corpus.pixels[row, 0] for row in rng.integers(len(corpus), size=64)])
-        pictures = preprocess(torch.from_numpy(frames), IMAGE)  # (64, 3, 64, 64)
-        patches = F.unfold(pictures, PATCH, stride=PATCH).transpose(1, 2)  # (64, 64 patches, 3 * 8 * 8)
+        images = preprocess(torch.from_numpy(frames), IMAGE)  # (64, 3, 64, 64)
+        patches = F.unfold(images, PATCH, stride=PATCH).transpose(1, 2)  # (64, 64 patches, 3 * 8 * 8)
         hidden = torch.from_numpy(rng.random((64, 1, IMAGE // PATCH, IMAGE // PATCH)) < 0.4)
-        masked = pictures.masked_fill(F.interpolate(hidden.float(), scale_factor=PATCH) > 0.5, 0.0)
+        masked = images.masked_fill(F.interpolate(hidden.float(), scale_factor=PATCH) > 0.5, 0.0)
         prediction = head(vision(masked).last_hidden_state[:, 1:])
         loss = F.l1_loss(prediction, patches)
+
         loss.backward()
         optimizer.step()
         schedule.step()
@@ -77,13 +80,11 @@ def train(corpus: Corpus, root: Path, steps: int, seed: int) -> None:
             curve.append({"step": step + 1, "loss": loss.item()})
             bar.set_postfix(loss=f"{loss.item():.3f}")
     save(config, vision, tokenizer, output)
-    parameters = sum(parameter.numel() for parameter in vision.parameters())
-    figures = {"parameters": parameters, "steps": steps, "seed": seed, "curve": curve}
-    (output / "training.json").write_text(json.dumps(figures, indent=1) + "\n")
+    write_record(output, vision, steps=steps, seed=seed, curve=curve)
 
 
 def save(config: Blip2Config, vision: Blip2VisionModel, tokenizer: PreTrainedTokenizerFast, output: Path) -> None:
-    """Write the ViT, text embeddings drawn from torch's generator, and the tokenizer, under BLIP-2's key names."""
+    """Write the ViT, random text embeddings (from torch's generator) and the tokenizer, under BLIP-2's key names."""
     text = Blip2TextEmbeddings(config.qformer_config)
     for table in (text.word_embeddings, text.position_embeddings):
         nn.init.normal_(table.weight, std=0.02)
