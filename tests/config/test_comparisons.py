@@ -1,4 +1,4 @@
-"""The paper's tables as targets: complete, and cut out of a configuration."""
+"""The comparisons with the paper: complete, and taken out of a configuration."""
 
 import re
 
@@ -15,7 +15,7 @@ POCKET, PAPER_SCALE, SCRATCH = (ROOT / "config" / f"{name}.yaml" for name in ("p
 
 
 @pytest.mark.parametrize("path", [POCKET, PAPER_SCALE])
-def test_every_variant_file_belongs_to_a_comparison_and_every_comparison_can_be_made(path):
+def test_every_variant_belongs_to_a_comparison_and_every_comparison_can_be_made(path):
     config = load(path)
     used = {variant for comparison in COMPARISONS.values() for variant in comparison.variants}
     assert used == {file.stem for file in (ROOT / "config/variants").glob("*.yaml")} == set(config.every_variant)
@@ -68,10 +68,10 @@ def test_every_table_has_baselines_that_the_paper_does_not_have(table):
     assert not any(row.published for row in baselines)
 
 
-@pytest.mark.skipif(not any(PAPER.glob("*.txt")), reason="the paper's text is not here")
+@pytest.mark.skipif(not any(PAPER.glob("*.txt")), reason="needs the text of the paper")
 @pytest.mark.parametrize("table", ["table1", "table2", "table3", "table4"])
 def test_published_numbers_are_the_papers_as_printed(table):
-    """Every published number stands in the paper's table, in the row's order."""
+    """Every published number is in the paper's table, in the order of the rows."""
     text = next(PAPER.glob("*.txt")).read_text(encoding="utf-8").partition(f"\nTable {table[-1]}:")[0]
     lines = [line.split("\t") for line in text.splitlines()[-24:] if "\t" in line]
     printed = [[cell for cell in line if NUMBER.fullmatch(cell)] for line in lines if len(line) > 3]

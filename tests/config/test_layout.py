@@ -43,7 +43,7 @@ def test_shards_cover_the_clips_once(config) -> None:
     assert len(layout.shard_rows("ssv2", "train", 2)) == 10
 
 
-def test_opposite_captions_only_where_asked_and_possible(config) -> None:
+def test_opposite_captions_only_if_asked_for_and_possible(config) -> None:
     assert Layout(config).sample_kinds("ssv2", "fca")[:2] == ("validation", "opposite")
     assert Layout(config).sample_kinds("ssv2", "base") == ("validation",)
     assert Layout(config).sample_kinds("ssv2", "repeat") == ()
@@ -92,11 +92,11 @@ def test_an_unknown_step(config) -> None:
         ({"train": {"loss": "epsilon"}}, {"fca", "no_ftc", "lora", "controlnet_zeros"}),
     ],
 )
-def test_a_setting_starts_the_trainings_again_that_read_it_and_no_other(changes, concerned) -> None:
+def test_a_setting_restarts_the_trainings_that_read_it_and_no_other(changes, concerned) -> None:
     """A training can be ten days long."""
     path = Path(__file__).parents[2] / "config/pocket.yaml"
     names = ("fca", "no_ftc", "lora", "controlnet_zeros")
     before, after = (
-        {name: part(load(path, given), "train", "ssv2", name) for name in names} for given in ({}, changes)
+        {name: part(load(path, overrides), "train", "ssv2", name) for name in names} for overrides in ({}, changes)
     )
     assert {name for name in names if before[name] != after[name]} == concerned

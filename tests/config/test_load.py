@@ -1,4 +1,4 @@
-"""Loading: what is wrong is named with its file, line, path, value, and what would be right."""
+"""Loading: an error names file, line, setting and value, and what would be right."""
 
 import subprocess
 import sys
@@ -79,7 +79,7 @@ def test_wrong_type(edited) -> None:
     assert f"{path}, line 4: seed: must be a valid integer, but it is 'forty-two' (text)" in refused(path)
 
 
-def test_numbers_are_not_made_of_text_or_truth(edited) -> None:
+def test_numbers_are_not_converted_from_text_or_booleans(edited) -> None:
     path = edited("seed: 42", "seed: '42'")
     assert "seed: must be a valid integer, but it is '42' (text)" in refused(path)
     path.write_text(path.read_text().replace("seed: '42'", "seed: yes"))
@@ -125,7 +125,7 @@ def test_settings_of_one_format_are_refused_for_others(edited, setting, form) ->
     load(path)
 
 
-def test_the_name_of_a_split_where_there_are_several() -> None:
+def test_the_name_of_a_split_if_there_are_several() -> None:
     change = {"datasets": {"bridge": {"split_mode": "trajectory_disjoint"}}}
     for config, name in ((load(POCKET), "seer_like"), (load(POCKET, change), "trajectory_disjoint")):
         assert [config.datasets[dataset].split_name for dataset in ("ssv2", "bridge", "epic")] == [None, name, None]
@@ -171,7 +171,7 @@ def test_no_code_in_yaml(tmp_path) -> None:
     assert not (tmp_path / "touched").exists()
 
 
-def test_bytes_that_are_no_text(tmp_path) -> None:
+def test_bytes_that_are_not_text(tmp_path) -> None:
     path = tmp_path / "binary.yaml"
     path.write_bytes(b"\xff\xfe\x00seed")
     assert "can't be read" in refused(path)

@@ -1,4 +1,4 @@
-"""The pocket base from nothing to a card, in two steps of everything: the order of the parts and what they hand on."""
+"""The pocket base from nothing to its card, in a few steps of each training: the order of the parts and their files."""
 
 import pytest
 
@@ -14,7 +14,7 @@ STEPS = {"features": 50, "vae": 2, "base": 100, "vision": 50, "adapter": 100, "i
 
 
 @pytest.mark.slow
-def test_every_part_can_be_made_from_nothing_and_works_together(tmp_path):
+def test_every_part_can_be_trained_from_nothing_and_works_together(tmp_path):
     root = tmp_path / "base"
     settings = ["--output", str(root), "--cache", str(tmp_path / "cache"), "--clips", "24", "--held-out", "8"]
     assert set(STEPS) == set(PARTS)

@@ -1,4 +1,4 @@
-"""The networks shipped in config/pocket-base: their size, their format, and what they can do on clips never seen."""
+"""The networks shipped in config/pocket-base: their size, their format, and their results on unseen clips."""
 
 import json
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_both_text_sides_read_every_caption_to_its_end_word_by_word(folder):
         assert tokenizer.decode(ids, skip_special_tokens=True) == caption
 
 
-def test_the_vae_rebuilds_clips_it_never_saw(fresh):
+def test_the_vae_reconstructs_unseen_clips(fresh):
     vae = AutoencoderKLCogVideoX.from_pretrained(BASE / "vae", torch_dtype=torch.float32).eval()
     scores = []
     with torch.no_grad():
@@ -57,7 +57,7 @@ def test_the_vae_rebuilds_clips_it_never_saw(fresh):
     assert np.mean(scores) >= claimed - 1.0
 
 
-def test_the_feature_network_names_the_motions_of_clips_it_never_saw(fresh):
+def test_the_feature_network_names_the_motions_of_unseen_clips(fresh):
     pixels, motions = fresh
     network = load_network(BASE / "features")
     assert list(network.classes) == list(MOTIONS)
