@@ -188,7 +188,10 @@ def test_a_replaced_value_leaves_no_lines_behind(write) -> None:
     write("below.yaml", "extends: pocket.yaml\ntrain: {betas: [0.9, 2.0]}\nvariants: [fca, lora]\n")
     above = write("above.yaml", "extends: below.yaml\n\ntrain: {betas: [0.9, 3.0]}\nvariants: [fac]\n")
     assert refused(above).startswith(f"{above}, line 4: variants: there is no variant 'fac' (did you mean 'fca'?)")
-    above.write_text(above.read_text().replace("fac", "fca"))
+    for wrong in ("7", "[fca]", "null"):
+        above.write_text(f"extends: below.yaml\nvariants: [{wrong}]\n")
+        assert refused(above).startswith(f"{above}, line 2: variants: there is no variant ")
+    above.write_text("extends: below.yaml\n\ntrain: {betas: [0.9, 3.0]}\nvariants: [fca]\n")
     assert f"{above}, line 3: train.betas.1: must be less than 1, but it is 3.0" in refused(above)
 
 

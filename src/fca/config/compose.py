@@ -109,7 +109,7 @@ def _variant(layer: Layer, location: Location, name: Any, folders: Sequence[Path
     """Read the variant that a list names at `location`, from the first folder that has it."""
     group = location[0]
     files = {file.stem: file for folder in reversed(folders) for file in (folder / "variants").glob("*.yaml")}
-    if name not in files:
+    if not isinstance(name, str) or name not in files:
         raise ConfigError(
             f"{layer.origins[location]}: {group}: there is no variant {name!r}{did_you_mean(str(name), files)}",
             f"names of files in {', '.join(str(folder / 'variants') for folder in dict.fromkeys(folders))}: "

@@ -77,7 +77,7 @@ def configured(config: Config, dataset: str, row: str) -> VBench:
     if GROUND_TRUTH in config.every_variant:
         raise FcaError(
             f"a variant is called {GROUND_TRUTH!r}",
-            "another name: VBench's row of the ground truth has this",
+            f"another name: VBench's row of the ground truth is {GROUND_TRUTH!r}",
         )
     return settings
 
