@@ -1,8 +1,12 @@
+<<<<<<< HEAD
 # make demo: everything from nothing, on CPUs.   make test: the tests.   make lint: formatting, types and the direction of imports.
+=======
+# make demo: everything from scratch, on CPUs.   make test: the tests.   make lint: formatting, types, imports.
+>>>>>>> docs
 PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
-# Small tensors: more threads cost more than they give. Snakemake sets this for each of its jobs itself.
+# Small tensors: more threads cost more than they gain. Snakemake sets this for each of its own jobs.
 export OMP_NUM_THREADS ?= $(CORES)
 
 .PHONY: install vbench-env demo test test-slow test-slurm test-vbench lint clean
@@ -14,7 +18,7 @@ install: .venv/installed
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@
 
-# The official VBench package needs an environment of its own: workflow/envs/vbench. Without it the report says so.
+# The official VBench package needs a separate environment: workflow/envs/vbench. Without it the report says so.
 VBENCH := .venv-vbench
 VBENCH_PINS := workflow/envs/vbench/requirements.txt
 
@@ -28,7 +32,7 @@ $(VBENCH)/installed: $(VBENCH_PINS)
 	touch $@
 
 demo: install
-	$(MAKE) vbench-env || echo "Going on without VBench's environment; the report says what is missing"
+	$(MAKE) vbench-env || echo "Continuing without VBench's environment; the report says what is missing"
 	$(BIN)/snakemake --cores $(CORES) all
 	@echo "The report is in reports/index.html"
 
@@ -42,7 +46,7 @@ test-slow: install
 test-vbench: install vbench-env
 	$(BIN)/python -m pytest -q -m vbench
 
-# On a real Slurm of one node, as root; it says what to install where there is none.
+# On a real Slurm with one node, as root; without Slurm it says what to install.
 test-slurm: install
 	scripts/one-node-slurm.sh start
 	$(BIN)/python -m pytest -q -m slurm; status=$$?; scripts/one-node-slurm.sh stop; exit $$status
@@ -54,6 +58,6 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 
-# Removes what the pocket scale made; never data of other scales, nor the environment.
+# Removes the results of the pocket scale; never data of other scales, the environment, or a committed README.
 clean:
 	rm -rf data/pocket runs/pocket reports/index.html reports/assets reports/plots reports/metrics.json
