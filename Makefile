@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-# make demo: everything from nothing, on CPUs.   make test: the tests.   make lint: formatting, types and the direction of imports.
-=======
 # make demo: everything from scratch, on CPUs.   make test: the tests.   make lint: formatting, types, imports.
->>>>>>> docs
 PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin

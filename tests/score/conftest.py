@@ -1,4 +1,4 @@
-"""A tiny feature network with random weights, written as the real ones are."""
+"""A tiny feature network with random weights, and a configuration that scores tiny clips with it."""
 
 import json
 from collections.abc import Callable
@@ -9,16 +9,18 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from fca.config import Config, load
 from fca.data.tabletop import MOTIONS
 from fca.score.i3d import InceptionI3d
+from tests.score.project import CLIPS, FRAMES, HEIGHT, INITIAL, REPOSITORY, SHARD, WIDTH
 
-WIDTH = 1 / 16
+NETWORK_WIDTH = 1 / 16
 
 
 def tiny_i3d() -> InceptionI3d:
     """Random weights with batch statistics that keep the activations alive."""
     torch.manual_seed(0)
-    network = InceptionI3d(len(MOTIONS), WIDTH)
+    network = InceptionI3d(len(MOTIONS), NETWORK_WIDTH)
     network.train()
     with torch.no_grad():
         for _ in range(20):
@@ -40,7 +42,7 @@ def write_network(tmp_path: Path, tiny_weights: dict[str, torch.Tensor]) -> Call
         folder.mkdir(exist_ok=True)
         config = {
             "name": "tiny-i3d",
-            "width": WIDTH,
+            "width": NETWORK_WIDTH,
             "classes": list(MOTIONS),
             "short_side": 32,
             "crop": None,
@@ -52,3 +54,15 @@ def write_network(tmp_path: Path, tiny_weights: dict[str, torch.Tensor]) -> Call
         return folder
 
     return write
+
+
+@pytest.fixture
+def config(tmp_path: Path, write_network) -> Config:
+    overrides = {
+        "data_dir": str(tmp_path / "data"),
+        "clip": {"frames": FRAMES, "width": WIDTH, "height": HEIGHT},
+        "features": {"network": str(write_network())},
+        "datasets": {"ssv2": {"validation": {"clips": CLIPS, "shard_clips": SHARD}, "initial_frames": INITIAL}},
+        "score": {"bootstrap": 20, "batch_size": 3},
+    }
+    return load(REPOSITORY / "config" / "pocket.yaml", overrides)

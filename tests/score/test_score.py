@@ -2,8 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Container
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,90 +9,29 @@ import pytest
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import Quarantine
 from fca.artifacts.shards import Shard, manifest_path, write_shard
-from fca.config import Config, Layout, load
+from fca.config import Config, Layout
 from fca.config.dataset import SplitSettings
 from fca.data.tabletop import MOTIONS
 from fca.errors import FcaError
-from fca.score.features import ClipFeatures, FeatureNetwork, load_network
+from fca.score.features import load_network
 from fca.score.motion import asked_motion, found_motions, knows_motions, motion_accuracy
 from fca.score.pairs import Pairs, copy_last_frame, with_initial_frames
 from fca.score.protocol import protocol, protocol_sha256, require_same_protocol
 from fca.score.score import score
-
-REPOSITORY = Path(__file__).parents[2]
-CLIPS, SHARD, FRAMES, HEIGHT, WIDTH, INITIAL = 7, 4, 8, 32, 48, 2
-SHAPE = (FRAMES, HEIGHT, WIDTH, 3)
-CAPTIONS = [
-    "Pushing red block from left to right",
-    "Moving blue cup up",
-    "Turning the camera left while filming green ball",
-]
-FLIPPED = [
-    "Pushing red block from right to left",
-    "Moving blue cup down",
-    "Turning the camera right while filming green ball",
-]
-
-
-@pytest.fixture
-def config(tmp_path: Path, write_network) -> Config:
-    overrides = {
-        "data_dir": str(tmp_path / "data"),
-        "clip": {"frames": FRAMES, "width": WIDTH, "height": HEIGHT},
-        "features": {"network": str(write_network())},
-        "datasets": {"ssv2": {"validation": {"clips": CLIPS, "shard_clips": SHARD}, "initial_frames": INITIAL}},
-        "score": {"bootstrap": 20, "batch_size": 3},
-    }
-    return load(REPOSITORY / "config" / "pocket.yaml", overrides)
-
-
-def truth(row: int) -> np.ndarray:
-    """Smooth noise that moves sideways: (F, H, W, 3) uint8."""
-    rng = np.random.default_rng(row)
-    picture = rng.integers(40, 216, (HEIGHT // 8, WIDTH // 8, 3)).repeat(8, 0).repeat(8, 1).astype(np.uint8)
-    return np.stack([np.roll(picture, frame * (1 + row % 3), axis=1) for frame in range(FRAMES)])
-
-
-def pictures(clips: list[np.ndarray]) -> np.ndarray:
-    return np.array(clips).reshape(len(clips), *SHAPE)
-
-
-def write_clips(config: Config, without: Container[int] = ()) -> None:
-    layout = Layout(config)
-    for number in layout.shards("ssv2", "validation"):
-        rows = [row for row in layout.shard_rows("ssv2", "validation", number) if row not in without]
-        frames = pictures([truth(row) for row in rows]).astype(np.uint8)
-        arrays = {"frames": frames, "caption": [CAPTIONS[row % 3] for row in rows]}
-        ids = [f"clip-{row}" for row in rows]
-        write_shard(layout.clips("ssv2", "validation", number), "clips", arrays, ids, {}, {}, [])
-
-
-def write_samples(
-    config: Config,
-    kind: str = "validation",
-    noise: float = 20.0,
-    captions: list[str] | None = None,
-    without: Container[int] = (),
-    quarantine: tuple[Quarantine, ...] = (),
-) -> None:
-    """Predictions of `fca`: the truth with noise, in the opposite order within each shard."""
-    layout = Layout(config)
-    words = captions or (CAPTIONS if kind == "validation" else FLIPPED)
-    for number in layout.shards("ssv2", "validation"):
-        rows = [row for row in reversed(layout.shard_rows("ssv2", "validation", number)) if row not in without]
-        frames = pictures([truth(row) + np.random.default_rng(row).normal(0, noise, SHAPE) for row in rows])
-        arrays = {
-            "frames": frames.clip(0, 255).astype(np.uint8),
-            "caption": [words[row % 3] for row in rows],
-            "seed": np.zeros(len(rows), np.int64),
-        }
-        ids = [f"clip-{row}" for row in rows]
-        path = layout.samples("ssv2", "fca", kind, number)
-        write_shard(path, "samples", arrays, ids, {}, {}, [row for row in quarantine if row.id not in ids])
-
-
-def scored(config: Config, variant: str) -> dict:
-    return json.loads(score(config, "ssv2", variant).read_text(encoding="utf-8"))
+from tests.score.project import (
+    CAPTIONS,
+    CLIPS,
+    FLIPPED,
+    FRAMES,
+    HEIGHT,
+    INITIAL,
+    SHARD,
+    WIDTH,
+    scored,
+    truth,
+    write_clips,
+    write_samples,
+)
 
 
 def test_from_shards_to_score_file(config: Config) -> None:
@@ -199,73 +136,6 @@ def test_batch_size_and_shards_do_not_change_a_score(config: Config) -> None:
     for name, interval in first.items():
         for scores in (one_by_one, other):
             assert scores[name]["value"] == pytest.approx(interval["value"], rel=1e-5, abs=1e-9), name
-
-
-def test_no_clip_goes_through_the_network_twice(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_clips(config)
-    write_samples(config)
-    write_samples(config, "opposite")
-    read: list[int] = []
-    original = FeatureNetwork.extract
-
-    def counted(self: FeatureNetwork, frames: np.ndarray, batch_size: int = 16) -> ClipFeatures:
-        read.append(len(frames))
-        return original(self, frames, batch_size)
-
-    monkeypatch.setattr(FeatureNetwork, "extract", counted)
-    first = score(config, "ssv2", "fca").read_bytes()
-    assert sum(read) == 4 * CLIPS  # truth, predictions, raw, opposite
-    read.clear()
-    assert score(config, "ssv2", "fca").read_bytes() == first, "cached features give the same bytes"
-    assert read == []
-    scored(config, "repeat")
-    assert sum(read) == 2 * CLIPS  # the truth is known
-    read.clear()
-    write_samples(config, noise=30.0)
-    assert score(config, "ssv2", "fca").read_bytes() != first, "other predictions are not cached"
-    assert sum(read) == 2 * CLIPS
-
-
-def test_damaged_caches_are_recomputed(config: Config, caplog: pytest.LogCaptureFixture) -> None:
-    write_clips(config)
-    first = score(config, "ssv2", "repeat").read_bytes()
-    for name in ("truth", "repeat-validation-raw"):
-        path = Layout(config).features("ssv2", name)
-        path.write_bytes(path.read_bytes()[:-300])
-    assert score(config, "ssv2", "repeat").read_bytes() == first
-    assert "recomputed" in caplog.text
-
-
-def test_a_cache_of_other_initial_frames_or_of_a_network_used_otherwise_is_invalid(
-    config: Config, write_network
-) -> None:
-    write_clips(config)
-
-    def with_and_without_cache(config: Config) -> tuple[dict, dict]:
-        found = scored(config, "repeat")
-        shutil.rmtree(Layout(config).features("ssv2", "truth").parent)
-        return found, scored(config, "repeat")
-
-    first = scored(config, "repeat")
-    one = config.datasets["ssv2"].model_copy(update={"initial_frames": 1})
-    cached, fresh = with_and_without_cache(config.model_copy(update={"datasets": {"ssv2": one}}))
-    assert cached == fresh != first, "the last initial frame is another one"
-    assert scored(config, "repeat") == first
-    write_network(short_side=24)
-    cached, fresh = with_and_without_cache(config)
-    assert cached == fresh != first, "the weights are the same, the frames are resized to another size"
-
-
-def test_swapped_caches_are_recomputed(config: Config) -> None:
-    write_clips(config)
-    write_samples(config)
-    write_samples(config, "opposite")
-    first = score(config, "ssv2", "fca").read_bytes()
-    one, other = (Layout(config).features("ssv2", f"fca-validation-{name}") for name in ("raw", "initial_from_truth"))
-    content = one.read_bytes()
-    one.write_bytes(other.read_bytes())
-    other.write_bytes(content)
-    assert score(config, "ssv2", "fca").read_bytes() == first
 
 
 def test_the_protocol_has_a_hash_that_moves_with_it(config: Config) -> None:

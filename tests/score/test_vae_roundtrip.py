@@ -97,6 +97,7 @@ def test_the_file_and_the_report(encoded):
     }
     page = report(encoded).read_text(encoding="utf-8")
     assert "VAE reconstruction bound</h2>" in page
+    assert 'href="#vae"' in page
     assert "VAE, 17 frames" in page
     assert 'id="ssv2-vae-title"' in page
     assert "fca score-floor epic" in page  # not measured yet
@@ -124,7 +125,9 @@ def test_a_shard_without_clips_is_left_out(encoded):
 
 
 def test_without_a_round_trip_the_report_has_no_such_section(project):
-    assert "VAE reconstruction bound" not in report(project).read_text(encoding="utf-8")
+    page = report(project).read_text(encoding="utf-8")
+    assert "VAE reconstruction bound" not in page
+    assert 'href="#vae"' not in page
 
 
 def test_latents_of_other_clips_are_refused(encoded):

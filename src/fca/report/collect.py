@@ -16,7 +16,7 @@ from fca.config import Config, Dataset, Layout, SampleKind, Variant
 from fca.report.score_file import ScoreFile, read_round_trips, read_scores
 
 VAE_BOUND = "VAE reconstruction bound"
-"""Title of the scores of the ground truth, encoded and decoded, which no prediction can be expected to exceed."""
+"""Title of the scores of the ground truth, encoded and decoded, which no prediction can be expected to surpass."""
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,14 @@ import pytest
 from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
 from fca.config.comparisons import COMPARISONS, comparison_config
+from fca.report import metrics, page
 from fca.report.chart import Curve, line_chart, nice_ticks, smooth
 from fca.report.choose import choose
 from fca.report.collect import collect
 from fca.report.format import percent, significant
-from fca.report.metrics import METRICS, find
+from fca.report.metrics import METRICS, Metric, find
 from fca.report.score_file import read_scores
+from fca.report.sections import table
 from fca.report.sections.alongside import alongside
 from fca.report.sections.findings import sentence
 from fca.report.sections.table import dataset_table
@@ -104,16 +106,16 @@ def test_the_vae_bound_is_a_row_for_scale_and_never_the_best(config: Config) -> 
     assert (bound.cells[0].text, bound.cells[0].best) == ("0.500", False)
     assert variants[0].cells[0]
     assert variants[0].cells[0].best
-    table = alongside(COMPARISONS["table3"], [dataset])
-    assert [row.label for row in table.baselines] == [
+    shown = alongside(COMPARISONS["table3"], [dataset])
+    assert [row.label for row in shown.baselines] == [
         "Base model, not adapted",
         "Repeat the last given frame",
         bound.variant,
     ]
-    assert [cited for row in table.baselines for cited, _ in row.values] == [None] * 6
-    measured = [measured.text if measured else None for row in table.baselines for _, measured in row.values][::2]
+    assert [cited for row in shown.baselines for cited, _ in row.values] == [None] * 6
+    measured = [measured.text if measured else None for row in shown.baselines for _, measured in row.values][::2]
     assert measured == ["45.6", "80.1", "0.500"]
-    assert table.rows[0].values[0] == ("354.9", None)
+    assert shown.rows[0].values[0] == ("354.9", None)
 
 
 def test_scores_of_files_that_have_changed_are_named_and_not_compared(config: Config) -> None:
@@ -152,6 +154,20 @@ def test_columns_take_their_own_scores(config: Config) -> None:
     best = [[bool(cell and cell.best) for cell in row.cells] for row in dataset_table(collect(config)[0]).rows]
     assert best[0] == [True, True, True, False, True, False, True, False]
     assert not any(best[1] + best[2])
+
+
+def test_a_metric_is_added_by_an_entry_of_metrics(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sentence(collect(config)[0])
+    values = score_values(config, "ssv2", "fca", make_clips(config, 0), 12.34, 24.0)
+    values["scores"]["lpips_vgg_6x16f"] = {"value": 0.4321, "low": 0.4, "high": 0.5}
+    write_json(Layout(config).scores("ssv2", "fca"), values)
+    added = Metric("lpips", "LPIPS", False, "", False, significant, "Perceptual distance of the predicted frames.")
+    for module in (metrics, page, table):
+        monkeypatch.setattr(module, "METRICS", (*METRICS, added))
+    text = page.report(config).read_text(encoding="utf-8")
+    assert "Perceptual distance of the predicted frames." in text
+    assert 'title="lpips_vgg_6x16f = 0.4321, interval 0.4 to 0.5">0.432' in text
+    assert sentence(collect(config)[0]) == before
 
 
 def test_numbers_are_written_for_people() -> None:

@@ -1,5 +1,5 @@
 "use strict";
-// SHA-256 (FIPS 180-4) of a text's UTF-8 bytes, as hex. The browser's own is missing where a page comes by plain http.
+// SHA-256 (FIPS 180-4) of a text's UTF-8 bytes, as hex. Browsers have none for pages from plain http.
 const sha256 = (() => {
   const ROUND = [
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,

@@ -90,7 +90,7 @@
     say(`Saved as ${link.download} in your downloads.`);
   }
 
-  // The participant of a file, whose ratings are now stored here; throws where it can't be used.
+  // The participant of a file, whose ratings are then stored here; throws if it is invalid.
   function importText(text) {
     let file;
     try { file = JSON.parse(text); } catch { throw new Error("it is not JSON"); }

@@ -1,0 +1,78 @@
+"""The feature cache: no clip goes through the network twice, and only a valid cache is used."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from fca.config import Config, Layout
+from fca.score.features import ClipFeatures, FeatureNetwork
+from fca.score.score import score
+from tests.score.project import CLIPS, scored, write_clips, write_samples
+
+
+def test_no_clip_goes_through_the_network_twice(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_clips(config)
+    write_samples(config)
+    write_samples(config, "opposite")
+    read: list[int] = []
+    original = FeatureNetwork.extract
+
+    def counted(self: FeatureNetwork, frames: np.ndarray, batch_size: int = 16) -> ClipFeatures:
+        read.append(len(frames))
+        return original(self, frames, batch_size)
+
+    monkeypatch.setattr(FeatureNetwork, "extract", counted)
+    first = score(config, "ssv2", "fca").read_bytes()
+    assert sum(read) == 4 * CLIPS  # truth, predictions, raw, opposite
+    read.clear()
+    assert score(config, "ssv2", "fca").read_bytes() == first, "cached features give the same bytes"
+    assert read == []
+    scored(config, "repeat")
+    assert sum(read) == 2 * CLIPS  # the truth is known
+    read.clear()
+    write_samples(config, noise=30.0)
+    assert score(config, "ssv2", "fca").read_bytes() != first, "other predictions are not cached"
+    assert sum(read) == 2 * CLIPS
+
+
+def test_damaged_caches_are_recomputed(config: Config, caplog: pytest.LogCaptureFixture) -> None:
+    write_clips(config)
+    first = score(config, "ssv2", "repeat").read_bytes()
+    for name in ("truth", "repeat-validation-raw"):
+        path = Layout(config).features("ssv2", name)
+        path.write_bytes(path.read_bytes()[:-300])
+    assert score(config, "ssv2", "repeat").read_bytes() == first
+    assert "recomputed" in caplog.text
+
+
+def test_a_cache_of_other_initial_frames_or_of_a_network_used_otherwise_is_invalid(
+    config: Config, write_network
+) -> None:
+    write_clips(config)
+
+    def with_and_without_cache(config: Config) -> tuple[dict, dict]:
+        found = scored(config, "repeat")
+        shutil.rmtree(Layout(config).features("ssv2", "truth").parent)
+        return found, scored(config, "repeat")
+
+    first = scored(config, "repeat")
+    one = config.datasets["ssv2"].model_copy(update={"initial_frames": 1})
+    cached, fresh = with_and_without_cache(config.model_copy(update={"datasets": {"ssv2": one}}))
+    assert cached == fresh != first, "the last initial frame is another one"
+    assert scored(config, "repeat") == first
+    write_network(short_side=24)
+    cached, fresh = with_and_without_cache(config)
+    assert cached == fresh != first, "the weights are the same, the frames are resized to another size"
+
+
+def test_swapped_caches_are_recomputed(config: Config) -> None:
+    write_clips(config)
+    write_samples(config)
+    write_samples(config, "opposite")
+    first = score(config, "ssv2", "fca").read_bytes()
+    one, other = (Layout(config).features("ssv2", f"fca-validation-{name}") for name in ("raw", "initial_from_truth"))
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+    assert score(config, "ssv2", "fca").read_bytes() == first
