@@ -11,15 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fca.artifacts.atomic import sha256_file
 from fca.artifacts.check import check
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
 from fca.config.dataset import SplitSettings
-from fca.data import fetch as module
 from fca.data.clip import read_records
-from fca.data.datasets.bridge import LIST_NAME
 from fca.data.download.http import Client
 from fca.data.fetch import fetch
 from fca.data.index import build_index
@@ -28,7 +25,7 @@ from fca.data.tabletop.write import write_bridge, write_epic, write_ssv2
 from fca.data.verify import verify
 from fca.encode.shard import encode
 from fca.errors import FcaError
-from tests.data.corpora import config_for, files_below
+from tests.data.corpora import config_for, files_below, pretend_published
 from tests.data.download.published import serve_bridge_tree, serve_bridge_zip, serve_epic, serve_ssv2
 from tests.data.download.server import Server, serve
 
@@ -131,9 +128,7 @@ def test_nothing_is_lost_and_nothing_is_silently_altered(
 ) -> None:
     form, pack = SERVE[kind]
     original = chain_config(tmp_path / "original", random_base, form, root=str(originals[form]))
-    for path in (LIST_NAME, "annotations/EPIC_100_validation.csv"):
-        if (originals[form] / path).exists():
-            monkeypatch.setitem(module.PUBLISHED, Path(path).name, sha256_file(originals[form] / path))
+    pretend_published(monkeypatch, form, originals[form])
     fetch(original, form)
     to_latents(original, form)
     expected = latents(original, form)

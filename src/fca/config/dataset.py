@@ -1,10 +1,11 @@
 """Settings of a dataset: where its videos come from and how they are used."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
+from fca.config.formats import FORMATS, FormatName
 from fca.config.settings import Positive, Settings, Url
 
 SplitMode = Literal["seer_like", "trajectory_disjoint"]
@@ -38,7 +39,7 @@ class Tabletop(Settings):
 class Dataset(Settings):
     """One dataset: where its videos come from and how they are used."""
 
-    format: Literal["ssv2", "bridge", "epic", "folder"]
+    format: FormatName
     """Format on disk: Something-Something V2, BridgeData V1, Epic-Kitchens-100, or a folder of your own videos"""
     source: Literal["tabletop", "archive"]
     """tabletop: generated on this machine; archive: licensed files that you put into `root`"""
@@ -82,40 +83,75 @@ class Dataset(Settings):
         return {"train": self.train, "validation": self.validation}[name]
 
     @property
+    def clips(self) -> dict[str, int]:
+        """Clips used of each split."""
+        return {"train": self.train.clips, "validation": self.validation.clips}
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The settings that only this format has."""
+        return {name: getattr(self, name) for name in FORMATS[self.format].own}
+
+    @property
     def split_name(self) -> str | None:
-        """How the splits were made, where there is more than one way (bridge): part of every score's name."""
-        return self.split_mode if self.format == "bridge" else None
+        """How the splits are made, if the format offers several ways: part of every score's name."""
+        return self.own.get(FORMATS[self.format].split)
+
+    @property
+    def stated(self) -> dict[str, Any]:
+        """Own settings that a score's protocol states."""
+        return {name: self.own[name] for name in FORMATS[self.format].stated}
+
+    @property
+    def seeded(self) -> bool:
+        """Whether the seed decides which clips are in a split."""
+        return FORMATS[self.format].seeded(self)
 
     @model_validator(mode="after")
     def check(self) -> "Dataset":
-        for name, form in (("split_mode", "bridge"), ("media", "epic")):
-            value, usual = getattr(self, name), type(self).model_fields[name].default
-            if self.format != form and value != usual:
-                raise ValueError(f"{name}: {value} is for the {form} format alone; leave it out")
-        if self.format == "folder" and self.source != "archive":
-            raise ValueError("format is folder: source must be archive, and root must name the folder")
-        if self.format == "folder" and (self.archives is not None or self.urls or self.checksums is not None):
-            raise ValueError("format is folder: the videos are your own; archives, urls and checksums must be left out")
-        if self.format != "folder" and self.validation_share != type(self).model_fields["validation_share"].default:
-            raise ValueError(f"validation_share would change nothing: the {self.format} format has its own splits")
+        self._check_own()
+        downloads = self.archives is not None or bool(self.urls) or self.checksums is not None
         if self.source == "archive":
             if self.root is None or self.tabletop is not None:
                 raise ValueError("source is archive: root must name the dataset's folder, tabletop must be left out")
+            if downloads and not FORMATS[self.format].download:
+                raise ValueError(
+                    f"format is {self.format}: the videos are your own; archives, urls and checksums must be left out"
+                )
             return self
-        if self.archives is not None or self.urls or self.checksums is not None:
+        if downloads:
             raise ValueError("source is tabletop: archives, urls and checksums must be left out")
         if self.root is not None or self.tabletop is None:
             raise ValueError("source is tabletop: tabletop must say how much to make, root must be left out")
-        for name in ("train", "validation"):
-            made, used = getattr(self.tabletop, name), self.split(name).clips
-            if made < used:
-                raise ValueError(f"{name}.clips is {used}, but tabletop.{name} makes only {made}")
-        entries, cameras = self.tabletop.train + self.tabletop.validation, self.tabletop.cameras
-        if self.format != "bridge" and cameras != 1:
-            raise ValueError(f"tabletop.cameras is {cameras}, but the {self.format} format has one view of a scene")
-        if self.format == "bridge" and (entries % cameras or int(0.8 * entries) != self.tabletop.train):
-            raise ValueError(
-                f"the bridge format splits its list of views 80/20: tabletop.train + tabletop.validation is"
-                f" {entries}, must be a multiple of cameras ({cameras}), tabletop.train {int(0.8 * entries)}"
-            )
+        self._check_tabletop(self.tabletop)
         return self
+
+    def _check_own(self) -> None:
+        """Refuse settings of other formats, and generated clips in a format that has no generator."""
+        for form, facts in FORMATS.items():
+            for name in facts.own:
+                value, default = getattr(self, name), type(self).model_fields[name].default
+                if name not in self.own and value != default:
+                    raise ValueError(f"{name}: {value} is for the {form} format alone; leave it out")
+        if self.source == "tabletop" and not FORMATS[self.format].tabletop:
+            raise ValueError(f"format is {self.format}: source must be archive, and root must name the folder")
+
+    def _check_tabletop(self, made: Tabletop) -> None:
+        """Refuse amounts that the format can't hold or that are fewer than the clips used."""
+        for name, used in self.clips.items():
+            if getattr(made, name) < used:
+                raise ValueError(f"{name}.clips is {used}, but tabletop.{name} makes only {getattr(made, name)}")
+        facts, entries = FORMATS[self.format], made.train + made.validation
+        if not facts.views and made.cameras != 1:
+            raise ValueError(
+                f"tabletop.cameras is {made.cameras}, but the {self.format} format has one view of a scene"
+            )
+        if facts.train_share is None:
+            return
+        train = int(facts.train_share * entries)
+        if entries % made.cameras or train != made.train:
+            raise ValueError(
+                f"the {self.format} format splits its list of views by {facts.train_share:.0%}: tabletop.train +"
+                f" tabletop.validation is {entries}, must be a multiple of cameras"
+                f" ({made.cameras}), tabletop.train {train}"
+            )

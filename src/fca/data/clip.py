@@ -1,7 +1,7 @@
 """What a clip is before anything was decoded: one line of an index."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -58,15 +58,6 @@ class Listing:
     quarantine: list[Quarantine]
     notes: dict[str, Any] = field(default_factory=dict)
     """Whatever else the report should say (JSON values)."""
-
-
-def annotations_of(raw: Path, split: str, names: Sequence[str], where: str) -> Path:
-    """The annotations of a split: the first of these files in the raw folder; `FcaError` says `where` to get them."""
-    for name in names:
-        if (raw / name).is_file():
-            return raw / name
-    shown = ", ".join(Path(name).as_posix() for name in names)
-    raise FcaError(f"{raw} has no annotations for {split}", f"one of {shown}", f"get {where}")
 
 
 def write_records(path: Path, records: Iterable[ClipRecord]) -> None:

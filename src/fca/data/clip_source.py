@@ -13,7 +13,8 @@ from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
 from fca.data.clip_pixels import Shape, resample_clip
-from fca.data.index import FRAME_NAMES, read_index, unusable
+from fca.data.datasets.reader import reader_of
+from fca.data.index import read_index, unusable
 from fca.errors import FcaError
 from fca.video.workers import call_apart, cores
 
@@ -52,7 +53,7 @@ class IndexedClips:
         broken = {row.id for row in self.quarantine}
         self._records = [record for record in records if record.id not in broken]
         self._raw = layout.raw(dataset)
-        self._frame_name = FRAME_NAMES[config.datasets[dataset].format]
+        self._frame_name = reader_of(config.datasets[dataset]).frame_name
         self._config, self._ahead = config, ahead
 
     def __len__(self) -> int:

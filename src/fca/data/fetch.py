@@ -8,16 +8,16 @@ whether the files that a reader needs are there, with the remedy in words when t
 import hashlib
 import logging
 import os
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from fca.artifacts.atomic import sha256_file, sha256_tree, write_aside
 from fca.artifacts.manifest import Manifest, made_by
 from fca.config import Config, Dataset, Layout
-from fca.data.download import obtain
-from fca.data.download.source import PUBLISHED, READERS
+from fca.config.formats import FORMATS
+from fca.data.datasets.reader import reader_of
+from fca.data.download.obtain import obtain
 from fca.data.index import dataset_settings
-from fca.data.tabletop.write import write_bridge, write_epic, write_ssv2
 from fca.errors import FcaError
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def fetch(config: Config, dataset: str) -> Manifest:
     raw = layout.raw(dataset)
     if settings.source == "tabletop":
         with write_aside(raw) as aside:
-            tabletop_writer(settings)(aside, config.seed)
+            import_module(FORMATS[settings.format].tabletop).generate(aside, settings, config.seed)
         count, sha256 = sha256_tree(raw)
         extra = {"source": "tabletop", "hashed": "names and content"}
     else:
@@ -44,7 +44,7 @@ def fetch(config: Config, dataset: str) -> Manifest:
         count, sha256 = check_archive(settings, root)
         with write_aside(raw) as aside:
             os.symlink(root, aside)
-        licence = READERS[settings.format].LICENCE
+        licence = reader_of(settings).publication.licence
         extra = {"source": "archive", "hashed": "annotations and names of media", "licence": licence}
         log.info("%s: %d media in %s, which you use under %s", dataset, count, root, licence)
     manifest = Manifest(
@@ -61,38 +61,20 @@ def fetch(config: Config, dataset: str) -> Manifest:
     return manifest
 
 
-def tabletop_writer(settings: Dataset) -> Callable[[Path, int], None]:
-    """The function of (folder, seed) that writes as many tabletop clips as the settings say, in their
-    format.
-    """
-    made = settings.tabletop
-    if made is None:
-        raise FcaError("the dataset's source is tabletop, but how much to make isn't said", "tabletop: in its settings")
-    match settings.format:
-        case "ssv2":
-            return lambda raw, seed: write_ssv2(raw, made.train, made.validation, seed)
-        case "bridge":
-            return lambda raw, seed: write_bridge(raw, (made.train + made.validation) // made.cameras, seed)
-        case "epic":
-            return lambda raw, seed: write_epic(raw, made.train, made.validation, seed, settings.media)
-        case "folder":
-            raise FcaError("tabletop clips are not made in the folder format", "source: archive")
-
-
 def check_archive(settings: Dataset, root: Path) -> tuple[int, str]:
-    """Number of media and fingerprint of the user's folder; `FcaError` says what is missing and where it is
-    published.
+    """Number of media and fingerprint of the user's folder.
+
+    Raises:
+        FcaError: something is missing or not the published file; it says where that is published.
     """
-    reader = READERS[settings.format]
-    own = settings.format == "folder"
-    advice = f"put {reader.WHERE}" if own else f"get {reader.WHERE}, under {reader.LICENCE}"
-    advice += f"; docs/data/{settings.format}.md shows how"
+    reader = reader_of(settings)
+    publication, expected = reader.publication, f"the files of the {settings.format} format"
+    advice = f"{publication.advice}; docs/data/{settings.format}.md shows how"
     if not root.is_dir():
-        expected = "your videos and their captions" if own else f"the unpacked files of the {settings.format} format"
         raise FcaError(f"there is no folder {root}", expected, advice)
     digest = hashlib.sha256()
     for path in reader.annotation_files(root):
-        found, published = sha256_file(path), PUBLISHED.get(path.name)
+        found, published = sha256_file(path), publication.sha256.get(path.name)
         if published not in (None, found):
             raise FcaError(f"{path} is not the published file: sha256 {found}", f"sha256 {published}", advice)
         digest.update(f"{path.relative_to(root).as_posix()}\0{found}\n".encode())
@@ -101,5 +83,5 @@ def check_archive(settings: Dataset, root: Path) -> tuple[int, str]:
         digest.update(f"{name}\n".encode())
         count += 1
     if count == 0:
-        raise FcaError(f"{root} has no media", f"the files of the {settings.format} format", advice)
+        raise FcaError(f"{root} has no media", expected, advice)
     return count, digest.hexdigest()

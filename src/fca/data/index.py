@@ -8,16 +8,9 @@ from fca.artifacts.manifest import Manifest, made_by
 from fca.artifacts.quarantine import Quarantine, require_usable
 from fca.config import Config, Dataset, Layout
 from fca.data.clip import ClipRecord, Listing, read_records, write_records
-from fca.data.datasets import bridge, epic, folder, ssv2
+from fca.data.datasets.reader import reader_of
 from fca.data.exclude import excluded_sha256
 from fca.errors import FcaError
-
-FRAME_NAMES = {
-    "ssv2": ssv2.FRAME_NAME,
-    "bridge": bridge.FRAME_NAME,
-    "epic": epic.FRAME_NAME,
-    "folder": folder.FRAME_NAME,
-}
 
 log = logging.getLogger(__name__)
 
@@ -31,17 +24,8 @@ def build_index(config: Config, dataset: str) -> Manifest:
     settings = dataset_settings(config, dataset)
     layout = Layout(config)
     raw = Manifest.read(layout.raw_manifest(dataset))
-    counts = {name: settings.split(name).clips for name in ("train", "validation")}
-    where = layout.raw(dataset), dataset, counts["train"], counts["validation"]
-    match settings.format:
-        case "folder":
-            listing = folder.index_folder(*where, settings.validation_share, config.seed)
-        case "bridge":
-            listing = bridge.index_bridge(*where, settings.split_mode, config.seed)
-        case "epic":
-            listing = epic.index_epic(*where, settings.media)
-        case "ssv2":
-            listing = ssv2.index_ssv2(*where)
+    counts = settings.clips
+    listing = reader_of(settings).index(layout.raw(dataset), dataset, settings, config.seed)
     _check_counts(listing, dataset, counts)
     for split in counts:
         _check_split(listing, dataset, split)

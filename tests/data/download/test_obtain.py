@@ -7,29 +7,26 @@ the published hashes, so the tests put those of the tabletop in their place.
 import fcntl
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fca.artifacts.atomic import sha256_file
 from fca.config import Config, ConfigError
-from fca.data import fetch as module
-from fca.data.clip import Listing
-from fca.data.datasets.bridge import LIST_NAME, index_bridge
-from fca.data.datasets.epic import index_epic
-from fca.data.datasets.ssv2 import index_ssv2
-from fca.data.download import LOCK, Source, epic
+from fca.data.datasets.bridge import LIST_NAME
+from fca.data.download import epic
 from fca.data.download.bridge import choose_frames
 from fca.data.download.http import Client
+from fca.data.download.obtain import LOCK
+from fca.data.download.source import Source
 from fca.data.fetch import fetch
 from fca.data.tabletop.write import write_bridge, write_epic, write_ssv2
 from fca.errors import FcaError
-from tests.data.corpora import config_for, files_below
+from tests.data.corpora import config_for, files_below, listing_of, pretend_published
 from tests.data.download.published import LABELS, serve_bridge_tree, serve_bridge_zip, serve_epic, serve_ssv2
 from tests.data.download.server import Server, serve
 
-INDEX: dict[str, Callable[..., Listing]] = {"ssv2": index_ssv2, "bridge": index_bridge, "epic": index_epic}
 CLIPS = {"ssv2": (2, 1), "bridge": (4, 2), "epic": (1, 1)}
 
 
@@ -70,15 +67,13 @@ def published(request, server: Server, tmp_path: Path, monkeypatch, originals) -
     form, pack = SERVE[request.param]
     root = originals[form]
     names = pack(root, server.folder)
-    for path in (LIST_NAME, "annotations/EPIC_100_validation.csv"):
-        if (root / path).exists():
-            monkeypatch.setitem(module.PUBLISHED, Path(path).name, sha256_file(root / path))
+    pretend_published(monkeypatch, form, root)
     more = {"checksums": str(tmp_path / "md5.csv")} if form == "epic" else {}
     return settings(server, tmp_path, form, urls=[server.url + name for name in names], **more), form, root
 
 
 def index(form: str, root: Path) -> list:
-    listing = INDEX[form](root, form, *CLIPS[form])
+    listing = listing_of(form, root, form, *CLIPS[form])
     assert listing.quarantine == []
     return [(record.id, record.split, record.caption, record.frames, record.length) for record in listing.records]
 
@@ -174,8 +169,7 @@ def test_own_tars_of_epic_as_the_download_scripts_place_them(
 ) -> None:
     root = originals["epic"]
     serve_epic(root, server.folder)
-    name = "EPIC_100_validation.csv"
-    monkeypatch.setitem(module.PUBLISHED, name, sha256_file(root / "annotations" / name))
+    pretend_published(monkeypatch, "epic", root)
     shutil.copytree(root / "annotations", tmp_path / "theirs" / "annotations")
     own = tmp_path / "own" / "EPIC-KITCHENS/P01/rgb_frames"
     own.mkdir(parents=True)
@@ -240,15 +234,14 @@ def test_videos_of_epic_from_the_server(server: Server, tmp_path: Path, monkeypa
     for path in (root / "annotations").iterdir():
         shutil.copy(path, server.folder)
     (tmp_path / "md5.csv").write_text("\n".join(rows) + "\n")
-    name = "EPIC_100_validation.csv"
-    monkeypatch.setitem(module.PUBLISHED, name, sha256_file(root / "annotations" / name))
-    urls = [server.url, server.url + "EPIC_100_train.csv", server.url + name]
+    pretend_published(monkeypatch, "epic", root)
+    urls = [server.url, *(f"{server.url}EPIC_100_{split}.csv" for split in ("train", "validation"))]
     more = {"urls": urls, "checksums": str(tmp_path / "md5.csv"), "media": "video"}
     config = settings(server, tmp_path, "epic", **more)
     fetch(config, "epic")
-    listing = index_epic(tmp_path / "theirs", "epic", 1, 1, "video")
+    listing = listing_of("epic", tmp_path / "theirs", "epic", 1, 1, media="video")
     assert listing.quarantine == []
-    assert listing.records == index_epic(root, "epic", 1, 1, "video").records
+    assert listing.records == listing_of("epic", root, "epic", 1, 1, media="video").records
     asked = len(server.asked)
     fetch(config, "epic")
     assert len(server.asked) == asked
@@ -299,7 +292,7 @@ def test_two_at_once_are_refused(server: Server, tmp_path: Path) -> None:
 def test_part_of_a_tree_is_not_taken_for_all_of_it(server: Server, tmp_path: Path, monkeypatch, originals) -> None:
     root = originals["bridge"]
     names = serve_bridge_tree(root, server.folder)
-    monkeypatch.setitem(module.PUBLISHED, LIST_NAME, sha256_file(root / LIST_NAME))
+    pretend_published(monkeypatch, "bridge", root)
     frame = next(path for path in sorted(server.folder.rglob("im_3.jpg")) if "another_task" not in path.parts)
     picture = frame.read_bytes()
     frame.write_bytes(b"<html>busy</html>")

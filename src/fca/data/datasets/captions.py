@@ -17,9 +17,10 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from tqdm import tqdm
 
 from fca.artifacts.text import storable
+from fca.config.formats import FORMATS
 from fca.errors import FcaError
 
-NAMES = ("captions.csv", "captions.jsonl")
+NAMES = FORMATS["folder"].watched
 COLUMNS = ("file", "caption", "split", "source")
 SPLITS = ("train", "validation")
 DELIMITERS = (",", ";", "\t", "|")
@@ -30,7 +31,7 @@ Fields = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Row:
+class CaptionRow:
     """One video of the captions file."""
 
     line: int
@@ -60,7 +61,7 @@ def find_captions(root: Path) -> Path:
     return found[0]
 
 
-def read_captions(root: Path) -> list[Row]:
+def read_captions(root: Path) -> list[CaptionRow]:
     """The rows of a folder's captions file, in order, every file known to be there.
 
     Raises `FcaError` with the first ten problems and their lines.
@@ -160,7 +161,7 @@ def _json_fields(path: Path, text: str, problems: _Problems) -> Iterator[tuple[i
         yield line, {key: value or "" for key, value in values.items()}
 
 
-def _row(line: int, values: Fields, problems: _Problems) -> Row:
+def _row(line: int, values: Fields, problems: _Problems) -> CaptionRow:
     """A record with its texts checked."""
     texts = {name: values.get(name, "").strip() for name in COLUMNS}
     for name, text in texts.items():
@@ -178,10 +179,10 @@ def _row(line: int, values: Fields, problems: _Problems) -> Row:
     if texts["split"] not in ("", *SPLITS):
         problems.at(line, f"there is no split {texts['split'][:100]!r}; splits are {' and '.join(SPLITS)}")
     file = PurePosixPath(texts["file"]).as_posix() if texts["file"] else ""
-    return Row(line, file, texts["caption"], texts["split"], texts["source"] or file)
+    return CaptionRow(line, file, texts["caption"], texts["split"], texts["source"] or file)
 
 
-def _check_files(root: Path, captions: str, rows: list[Row], problems: _Problems) -> None:
+def _check_files(root: Path, captions: str, rows: list[CaptionRow], problems: _Problems) -> None:
     """Every row's file is a file below the folder, and no other row's."""
     whole = root.resolve()
     seen: dict[Path, int] = {}
@@ -215,7 +216,7 @@ def _place(root: Path, name: str) -> tuple[str, Path | None]:
     return "", path
 
 
-def _check_splits(rows: list[Row], problems: _Problems) -> None:
+def _check_splits(rows: list[CaptionRow], problems: _Problems) -> None:
     """All rows have a split or none has, both splits have rows, and no source is in both."""
     given = [row for row in rows if row.split]
     if not given:
@@ -223,7 +224,7 @@ def _check_splits(rows: list[Row], problems: _Problems) -> None:
     for row in rows:
         if not row.split:
             problems.at(row.line, f"{row.file!r} has no split, line {given[0].line} has one: all rows or none")
-    first: dict[str, Row] = {}
+    first: dict[str, CaptionRow] = {}
     for row in given:
         other = first.setdefault(row.source, row)
         if other.split != row.split:

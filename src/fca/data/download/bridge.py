@@ -30,7 +30,7 @@ LARGEST_FRAME = 2**24
 VIEW = re.compile(r"[^/]+/(?P<task>[^/]+)/[^/]+/raw/traj_group\d+/traj\d+/images\d+/im_\d+\.jpg")
 
 
-def obtain_bridge(source: Source) -> None:
+def obtain(source: Source) -> None:
     """Put Seer's list and the views of its tasks into the folder: from the tree where a folder's address is
     given, else from the zip, which is downloaded where its address is given.
     """

@@ -7,9 +7,9 @@ folder `train` or `test` of that older dataset's split; md5.csv lists its path, 
 import re
 from pathlib import Path
 
-from fca.data.datasets.epic import find_annotations, read_segments, video_of
+from fca.data.datasets.epic import annotations, read_segments, video_of
 from fca.data.download.archive import Limits, unpack
-from fca.data.download.digests import check_digests
+from fca.data.download.digests import check_digests, read_epic_table
 from fca.data.download.files import RemoteFile
 from fca.data.download.source import Source
 from fca.errors import FcaError
@@ -34,7 +34,7 @@ REMOTE = {
 LIMITS = Limits(members=1_000_000, bytes=100 * 2**30)
 
 
-def obtain_epic(source: Source) -> None:
+def obtain(source: Source) -> None:
     """Put the CSVs into `annotations/` and the frames of every video that the used segments name into
     `EPIC-KITCHENS/<PXX>/rgb_frames/<video_id>/`, or their MP4s beside, downloading what is missing where addresses
     are given.
@@ -46,9 +46,7 @@ def obtain_epic(source: Source) -> None:
     folders = {
         folder
         for split in ("train", "validation")
-        for _, folder, _, _, _ in read_segments(
-            find_annotations(source.root, split), source.settings.split(split).clips
-        )
+        for _, folder, _, _, _ in read_segments(annotations(source.root, split), source.settings.split(split).clips)
     }
     if kind == ".MP4":
         if source.settings.urls:
@@ -76,13 +74,13 @@ def _obtain_annotations(source: Source) -> None:
     wanted = []
     for split in ("train", "validation"):
         try:
-            find_annotations(source.root, split)
+            annotations(source.root, split)
         except FcaError:
             name = f"EPIC_100_{split}.csv"
             own = name in source.files
             path = source.root / "annotations" / name
             url = f"{ANNOTATIONS}{COMMIT}/{name}"
-            wanted.append(source.remote(name, path, url, None if own else BLOBS.get(name)))
+            wanted.append(source.remote(name, path, url, {} if own else BLOBS.get(name, {})))
     source.download(wanted)
 
 
@@ -91,7 +89,8 @@ def published_files(source: Source, kind: str) -> dict[str, tuple[str, str, str]
     first edition.
     """
     found: dict[str, tuple[str, str, str]] = {}
-    for (path, version), md5 in source.table.items():
+    table = read_epic_table(source.checksums) if source.checksums else {}
+    for (path, version), md5 in table.items():
         match = REMOTE[kind].fullmatch(path)
         if match and (version == "errata" or match[1] not in found):
             found[match[1]] = (version, path, md5)

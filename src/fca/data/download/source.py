@@ -3,17 +3,15 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from fca.config import Dataset
-from fca.data.datasets import bridge, epic, folder, ssv2
-from fca.data.download.digests import Digests, check_digests, read_epic_table, read_sums
+from fca.data.datasets.reader import Publication, reader_of
+from fca.data.download.digests import Digests, check_digests, read_sums
 from fca.data.download.files import RemoteFile, download
 from fca.data.download.http import Client, name_of
 from fca.errors import FcaError
-
-READERS = {"ssv2": ssv2, "bridge": bridge, "epic": epic, "folder": folder}
-PUBLISHED = {bridge.LIST_NAME: bridge.LIST_SHA256, "EPIC_100_validation.csv": epic.VALIDATION_SHA256}
 
 
 @dataclass(frozen=True)
@@ -28,10 +26,6 @@ class Source:
     """Name of a file -> its address"""
     folders: list[str]
     """Addresses of folders, each ending in /"""
-    sums: dict[str, Digests]
-    """Name of a file -> its published hash"""
-    table: dict[tuple[str, str], str]
-    """(path on the server, version) -> md5; Epic only"""
     client: Client
 
     @classmethod
@@ -46,13 +40,27 @@ class Source:
                 raise FcaError(f"datasets.{dataset}.urls has two addresses of {name}", "one for each file")
             files[name] = url
         folders = [url for url in settings.urls if url.endswith("/")]
-        sums: dict[str, Digests] = {}
-        table: dict[tuple[str, str], str] = {}
-        if settings.checksums and settings.format == "epic":
-            table = read_epic_table(Path(settings.checksums).expanduser())
-        elif settings.checksums:
-            sums = read_sums(Path(settings.checksums).expanduser())
-        return cls(dataset, settings, root, archives, files, folders, sums, table, client)
+        return cls(dataset, settings, root, archives, files, folders, client)
+
+    @property
+    def publication(self) -> Publication:
+        """What is published about the dataset."""
+        return reader_of(self.settings).publication
+
+    @property
+    def advice(self) -> str:
+        """What to get and where, for messages."""
+        return self.publication.advice
+
+    @property
+    def checksums(self) -> Path | None:
+        """The user's file of published hashes."""
+        return Path(self.settings.checksums).expanduser() if self.settings.checksums else None
+
+    @cached_property
+    def sums(self) -> dict[str, Digests]:
+        """Name of a file -> its published hash, from lines of md5sum or sha256sum."""
+        return read_sums(self.checksums) if self.checksums else {}
 
     def expect(self, names: str, folders: int, shown: str) -> None:
         """Refuse addresses that the dataset has no use for: other names than the pattern's, more folders."""
@@ -60,29 +68,27 @@ class Source:
         if unknown:
             raise FcaError(f"datasets.{self.dataset}.urls: there is no use for {unknown[0]}", shown)
 
-    @property
-    def advice(self) -> str:
-        """What to get and where, for messages."""
-        reader = READERS[self.settings.format]
-        return f"get {reader.WHERE}, under {reader.LICENCE}"
-
     def permit(self, what: str) -> None:
         """Refuse to go on with `what` (a download, an archive) unless the user has accepted the licence."""
-        reader = READERS[self.settings.format]
+        published = self.publication
         if not self.settings.licence_accepted:
             raise FcaError(
-                f"{self.dataset}: {what} needs your acceptance of {reader.LICENCE}",
+                f"{self.dataset}: {what} needs your acceptance of {published.licence}",
                 f"datasets.{self.dataset}.licence_accepted: true",
-                f"read the licence on {reader.PAGE}; if you accept it, say so in the configuration",
+                f"read the licence on {published.page}; if you accept it, say so in the configuration",
             )
 
     def remote(self, name: str, path: Path, url: str | None = None, digests: Digests | None = None) -> RemoteFile:
-        """A file to download: from the user's own address for that name before `url`, with every hash known."""
-        published = {"sha256": PUBLISHED[name]} if name in PUBLISHED else {}
+        """A file to download, with every hash known: the user's own address for that name goes before `url`.
+
+        `digests`: published hashes; None: look them up in the user's file of hashes.
+        """
+        published = {"sha256": self.publication.sha256[name]} if name in self.publication.sha256 else {}
+        known = self.sums.get(name, {}) if digests is None else digests
         address = self.files.get(name, url)
         if address is None:
             raise FcaError(f"{self.dataset}: there is no {path}", f"the file, or its address in urls: .../{name}")
-        return RemoteFile(address, path, None, {**published, **self.sums.get(name, {}), **(digests or {})})
+        return RemoteFile(address, path, None, {**published, **known})
 
     def download(self, files: Iterable[RemoteFile]) -> None:
         """Download what is missing, and check what is there by its published hash."""

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from fca.data.datasets.ssv2 import VIDEOS, find_annotations
+from fca.data.datasets.ssv2 import VIDEOS, annotations
 from fca.data.download.archive import Limits, unpack
 from fca.data.download.source import Source
 from fca.errors import FcaError
@@ -15,7 +15,7 @@ VIDEO_LIMITS = Limits(members=300_000, bytes=60 * 2**30)
 LABEL_LIMITS = Limits(members=100, bytes=2**30)
 
 
-def obtain_ssv2(source: Source) -> None:
+def obtain(source: Source) -> None:
     """Unpack the labels to `labels/` and the videos to `20bn-something-something-v2/`, downloading them first
     where the user has given addresses.
     """
@@ -59,7 +59,7 @@ def _parts(source: Source) -> list[Path]:
 
 def _has_annotations(root: Path) -> bool:
     try:
-        return all(find_annotations(root, split) for split in ("train", "validation"))
+        return all(annotations(root, split) for split in ("train", "validation"))
     except FcaError:
         return False
 

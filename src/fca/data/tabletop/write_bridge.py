@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from fca.config import Dataset
 from fca.data.tabletop.captions import caption
 from fca.data.tabletop.draw import render
 from fca.data.tabletop.files import even_motions, jpeg_bytes, whole_folder
@@ -90,3 +91,9 @@ def write_bridge(root: Path, trajectories: int, seed: int) -> None:
         entries = [f"{task}/{index}" for task, count in views.items() for index in range(count)]
         shuffled = [entries[int(index)] for index in rng.permutation(len(entries))]
         (folder / "path_id_bridgedata.txt").write_text(json.dumps(shuffled))
+
+
+def generate(root: Path, settings: Dataset, seed: int) -> None:
+    """Write as many clips as the settings of a dataset say."""
+    if made := settings.tabletop:
+        write_bridge(root, (made.train + made.validation) // made.cameras, seed)

@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from fca.config import Dataset
 from fca.data.tabletop.captions import caption
 from fca.data.tabletop.draw import render
 from fca.data.tabletop.files import even_motions, jpeg_bytes, whole_folder
@@ -198,3 +199,9 @@ def write_epic(root: Path, segments_train: int, segments_validation: int, seed: 
                 table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
                 table.writeheader()
                 table.writerows(rows)
+
+
+def generate(root: Path, settings: Dataset, seed: int) -> None:
+    """Write as many clips as the settings of a dataset say."""
+    if made := settings.tabletop:
+        write_epic(root, made.train, made.validation, seed, settings.media)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from fca.config import Dataset
 from fca.data.tabletop.captions import SSV2_TEMPLATES, caption
 from fca.data.tabletop.draw import render
 from fca.data.tabletop.files import even_motions, whole_folder
@@ -72,3 +73,9 @@ def write_ssv2(root: Path, train: int, validation: int, seed: int) -> None:
         names = sorted(template.replace("[", "").replace("]", "") for template in SSV2_TEMPLATES.values())
         labels = {name: str(index) for index, name in enumerate(names)}
         (folder / "annotations" / "labels.json").write_text(json.dumps(labels, indent=1) + "\n")
+
+
+def generate(root: Path, settings: Dataset, seed: int) -> None:
+    """Write as many clips as the settings of a dataset say."""
+    if made := settings.tabletop:
+        write_ssv2(root, made.train, made.validation, seed)
