@@ -21,7 +21,9 @@ from fca.data.download.http import Client
 from fca.data.fetch import fetch
 from fca.data.index import build_index
 from fca.data.resample import resample
-from fca.data.tabletop.write import write_bridge, write_epic, write_ssv2
+from fca.data.tabletop.write_bridge import write_bridge
+from fca.data.tabletop.write_epic import write_epic
+from fca.data.tabletop.write_ssv2 import write_ssv2
 from fca.data.verify import verify
 from fca.encode.shard import encode
 from fca.errors import FcaError

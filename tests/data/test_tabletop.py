@@ -14,24 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fca.data.tabletop import (
-    CAMERAS,
-    COLOURS,
-    MOTIONS,
-    OPPOSITE,
-    SSV2_TEMPLATES,
-    STYLE_MOTIONS,
-    STYLES,
-    Scene,
-    caption,
-    caption_text,
-    clip,
-    motion_of_caption,
-    render,
-    sample_scene,
-)
-from fca.data.tabletop.write import write_bridge, write_epic, write_ssv2
-from fca.data.tabletop.write_epic import COLUMNS
+from fca.data.tabletop.captions import SSV2_TEMPLATES, caption, caption_text, motion_of_caption
+from fca.data.tabletop.draw import clip, render
+from fca.data.tabletop.sample import sample_scene
+from fca.data.tabletop.scene import CAMERAS, COLOURS, MOTIONS, OPPOSITE, STYLE_MOTIONS, STYLES, Scene
+from fca.data.tabletop.write_bridge import write_bridge
+from fca.data.tabletop.write_epic import COLUMNS, write_epic
+from fca.data.tabletop.write_ssv2 import write_ssv2
 from fca.video.decode import read_frames
 from fca.video.timed import TimedFrames
 

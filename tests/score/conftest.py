@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fca.data.tabletop import MOTIONS
+from fca.data.tabletop.scene import MOTIONS
 from fca.score.i3d import InceptionI3d
 
 WIDTH = 1 / 16

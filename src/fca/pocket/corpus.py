@@ -12,7 +12,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from fca.data.tabletop import MOTIONS, STYLES, caption_text, render, sample_scene
+from fca.data.tabletop.captions import caption_text
+from fca.data.tabletop.draw import render
+from fca.data.tabletop.sample import sample_scene
+from fca.data.tabletop.scene import MOTIONS, STYLES
 from fca.video.temporal_cast import cast_positions
 
 FRAMES, HEIGHT, WIDTH = 16, 64, 96

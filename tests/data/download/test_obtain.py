@@ -21,7 +21,9 @@ from fca.data.download.http import Client
 from fca.data.download.obtain import LOCK
 from fca.data.download.source import Source
 from fca.data.fetch import fetch
-from fca.data.tabletop.write import write_bridge, write_epic, write_ssv2
+from fca.data.tabletop.write_bridge import write_bridge
+from fca.data.tabletop.write_epic import write_epic
+from fca.data.tabletop.write_ssv2 import write_ssv2
 from fca.errors import FcaError
 from tests.data.corpora import config_for, files_below, listing_of, pretend_published
 from tests.data.download.published import LABELS, serve_bridge_tree, serve_bridge_zip, serve_epic, serve_ssv2

@@ -1,6 +1,4 @@
-"""Small pieces the three corpus writers share: all-or-nothing folders, JPEG frames, evenly drawn motions."""
-
-from __future__ import annotations
+"""What the three corpus writers share: all-or-nothing folders, JPEG frames, evenly drawn motions."""
 
 import io
 import shutil
@@ -16,9 +14,9 @@ from fca.data.tabletop.scene import STYLE_MOTIONS
 
 @contextmanager
 def whole_folder(root: Path) -> Iterator[Path]:
-    """A folder beside ``root`` to write into, renamed to ``root`` at the end: ``root`` is complete or absent.
+    """A folder next to `root` to write into, renamed to `root` at the end: `root` is complete or absent.
 
-    ``root`` may exist only as an empty folder. What an earlier, broken run left beside it is removed.
+    `root` may exist only as an empty folder. What an interrupted run left is removed.
     """
     root = Path(root)
     if root.exists() and any(root.iterdir()):
@@ -38,7 +36,7 @@ def jpeg_bytes(frame: np.ndarray, quality: int) -> bytes:
 
 
 def even_motions(rng: np.random.Generator, style: str, count: int) -> list[str]:
-    """``count`` motions of a style in random order, each as often as any other, give or take one."""
+    """`count` motions of a style in random order, each as often as any other, give or take one."""
     motions = STYLE_MOTIONS[style]
     whole = [motions[index % len(motions)] for index in range(count)]
     return [whole[int(index)] for index in rng.permutation(count)]

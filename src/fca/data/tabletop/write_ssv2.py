@@ -8,8 +8,6 @@ Layout under the root::
     annotations/labels.json     {template without brackets: "<class index>"}
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -37,21 +35,20 @@ def _write_webm(path: Path, scene: Scene, frames: int, width: int) -> None:
 
 
 def _lengths(rng: np.random.Generator, count: int, with_long: bool) -> list[int]:
-    """Frame counts in 24..72; one of 12 if there are two clips or more; one in 104..120 if asked for."""
+    """Frame counts in 24..72; one of 12 if there are two clips or more; one in 104..120 if requested."""
     lengths = [int(length) for length in rng.integers(24, 73, size=count)]
-    places = [int(index) for index in rng.permutation(count)]
+    order = rng.permutation(count)
     if count >= 2:
-        lengths[places[0]] = 12
+        lengths[order[0]] = 12
     if with_long:
-        lengths[places[1]] = int(rng.integers(104, 121))
+        lengths[order[1]] = int(rng.integers(104, 121))
     return lengths
 
 
 def write_ssv2(root: Path, train: int, validation: int, seed: int) -> None:
-    """Write ``train`` + ``validation`` clips under ``root`` (see the module's layout), motions evenly spread.
+    """Write the clips of both splits under `root`, motions evenly spread; the same arguments give the same bytes.
 
-    At least one clip of each split has fewer than 16 frames (given two clips), and one training clip more
-    than 100 (given eight). The same arguments give the same bytes.
+    A clip of each split has fewer than 16 frames (of two clips or more), and a training clip more than 100 (of eight).
     """
     rng = np.random.default_rng([seed, 1])
     identifiers = [str(number + 1) for number in rng.choice(220847, size=train + validation, replace=False)]
