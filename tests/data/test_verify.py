@@ -213,7 +213,7 @@ def test_an_index_that_was_edited_is_refused(tmp_path: Path) -> None:
     for text in ("\n".join(whole.splitlines()[1:]) + "\n", whole.replace('"caption":"', '"caption":"not ')):
         path.write_text(text)
         for step in (lambda: verify(config, "ssv2"), lambda: resample(config, "ssv2", "train", 0)):
-            with pytest.raises(FcaError, match=r"index\.jsonl was changed since it was made"):
+            with pytest.raises(FcaError, match=r"index\.jsonl was changed after it was written"):
                 step()
     path.write_text(whole)
     assert resample(config, "ssv2", "train", 0).count == 4

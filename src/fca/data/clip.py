@@ -1,4 +1,4 @@
-"""What a clip is before anything was decoded: one line of an index."""
+"""A clip before decoding: one line of an index."""
 
 import json
 from collections.abc import Iterable
@@ -28,9 +28,9 @@ class ClipRecord:
     frames: list[int] | None
     """Numbers (as in the file names) of the frames that make the clip, in order; None: the whole video."""
     length: int
-    """Number of source frames, before the temporal cast; 0 where they could not be counted (quarantined)."""
+    """Number of source frames, before the temporal cast; 0 if they could not be counted (quarantined)."""
     rate: int | None = None
-    """Numbers in a second, where `media` is a video whose `frames` are found by time: number n at (n - 1) / rate."""
+    """Numbers in a second, if `media` is a video whose `frames` are found by time: number n at (n - 1) / rate."""
 
     def __post_init__(self) -> None:
         for name in ("id", "caption"):
@@ -39,25 +39,27 @@ class ClipRecord:
                 raise ValueError(f"the {name} of clip {self.id!r} is not a text that can be stored: {text!r}")
 
     def to_line(self) -> str:
-        """This record as one line of JSON, without the line's end."""
+        """This record as one line of JSON, without a line break."""
         return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def from_line(cls, line: str) -> Self:
-        """The record of a line; ValueError or TypeError when the line is not one."""
+        """The record of a line.
+
+        Raises:
+            ValueError, TypeError: the line is not one.
+        """
         return cls(**json.loads(line))
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What a dataset's reader finds: the clips of both splits in the dataset's order, and what is wrong with
-    some.
-    """
+    """What a reader finds: the clips of both splits in the dataset's order, and the unusable ones among them."""
 
     records: list[ClipRecord]
     quarantine: list[Quarantine]
     notes: dict[str, Any] = field(default_factory=dict)
-    """Whatever else the report should say (JSON values)."""
+    """What else the index's manifest says (JSON values)."""
 
 
 def write_records(path: Path, records: Iterable[ClipRecord]) -> None:
@@ -67,8 +69,10 @@ def write_records(path: Path, records: Iterable[ClipRecord]) -> None:
 
 
 def read_records(path: Path, split: str | None = None) -> list[ClipRecord]:
-    """The records of an index (of one split, where named), in order; `FcaError` names a missing file or bad
-    line.
+    """The records of an index, or of one of its splits, in order.
+
+    Raises:
+        FcaError: the file is missing or a line is not a record.
     """
     records = []
     try:

@@ -1,8 +1,7 @@
-"""Put a dataset's raw files in place: generated tabletop clips, or the licensed dataset in the user's folder.
+"""The step `fetch`: generated tabletop clips, or the licensed dataset in the user's folder.
 
-That folder is completed first from the archives and addresses in the settings, where there are any
-(`fca.data.download`). It stays where the user put it; the raw folder is a link to it, and what is checked is
-whether the files that a reader needs are there, with the remedy in words when they aren't.
+That folder is first completed from the archives and addresses in the settings, if there are any (`fca.data.download`).
+It stays where it is and the raw folder links to it; a missing file is an error that says what to get and where.
 """
 
 import hashlib
@@ -24,20 +23,18 @@ log = logging.getLogger(__name__)
 
 
 def fetch(config: Config, dataset: str) -> Manifest:
-    """Make, complete or check the raw folder of a dataset; write and return its manifest (kind raw).
+    """Generate, complete or check the raw folder of a dataset; write and return its manifest (kind raw).
 
-    Tabletop: `sha256` is over the sorted relative names and the hashes of all files. Archive: over the
-    annotation files and the names of the media (`extra["hashed"]` says which); terabytes aren't read for a
-    name.
+    Tabletop: `sha256` is over the sorted relative names and the hashes of all files. Archive: over the annotation files
+    and the names of the media (`extra["hashed"]` says which), so that no terabytes are read.
     """
-    settings = dataset_settings(config, dataset)
-    layout = Layout(config)
+    settings, layout = dataset_settings(config, dataset), Layout(config)
     raw = layout.raw(dataset)
+    extra = {"source": settings.source, "hashed": "names and content"}
     if settings.source == "tabletop":
         with write_aside(raw) as aside:
             import_module(FORMATS[settings.format].tabletop).generate(aside, settings, config.seed)
         count, sha256 = sha256_tree(raw)
-        extra = {"source": "tabletop", "hashed": "names and content"}
     else:
         root = Path(settings.root or "").expanduser().absolute()
         obtain(dataset, settings, root)
@@ -45,18 +42,10 @@ def fetch(config: Config, dataset: str) -> Manifest:
         with write_aside(raw) as aside:
             os.symlink(root, aside)
         licence = reader_of(settings).publication.licence
-        extra = {"source": "archive", "hashed": "annotations and names of media", "licence": licence}
+        extra |= {"hashed": "annotations and names of media", "licence": licence}
         log.info("%s: %d media in %s, which you use under %s", dataset, count, root, licence)
-    manifest = Manifest(
-        kind="raw",
-        count=count,
-        ids=[],
-        sha256=sha256,
-        parents={},
-        made_by=made_by(config, "fetch", dataset),
-        quarantine=[],
-        extra=extra,
-    )
+
+    manifest = Manifest("raw", count, [], sha256, {}, made_by(config, "fetch", dataset), [], extra)
     manifest.write(layout.raw_manifest(dataset))
     return manifest
 
@@ -72,6 +61,7 @@ def check_archive(settings: Dataset, root: Path) -> tuple[int, str]:
     advice = f"{publication.advice}; docs/data/{settings.format}.md shows how"
     if not root.is_dir():
         raise FcaError(f"there is no folder {root}", expected, advice)
+
     digest = hashlib.sha256()
     for path in reader.annotation_files(root):
         found, published = sha256_file(path), publication.sha256.get(path.name)

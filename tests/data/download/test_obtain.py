@@ -301,7 +301,7 @@ def test_part_of_a_tree_is_not_taken_for_all_of_it(server: Server, tmp_path: Pat
     urls = [server.url + name for name in names]
     with pytest.raises(FcaError, match="is a page, not a picture"):
         fetch(settings(server, tmp_path, "bridge", urls=urls), "bridge")
-    with pytest.raises(FcaError, match="is part of the tree"):
+    with pytest.raises(FcaError, match="is incomplete: the tree"):
         fetch(settings(server, tmp_path, "bridge", urls=urls[1:]), "bridge")
     frame.write_bytes(picture)
     fetch(settings(server, tmp_path, "bridge", urls=urls), "bridge")

@@ -9,7 +9,7 @@ from typing import IO
 
 
 class JoinedParts(io.RawIOBase):
-    """Files read one after the other as one. A part may be the only member of a zip file of its own."""
+    """Files read one after the other as one. A part may be the only member of its own zip file."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class JoinedParts(io.RawIOBase):
 
     @property
     def path(self) -> Path:
-        """The part that is being read."""
+        """The part being read."""
         return self.paths[self._part()[0]]
 
     def readable(self) -> bool:

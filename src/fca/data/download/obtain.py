@@ -1,4 +1,4 @@
-"""Download and unpack what a dataset's folder lacks: licensed data, only once its licence is accepted."""
+"""Download and unpack what a dataset's folder lacks, once its licence is accepted."""
 
 import errno
 import fcntl
@@ -17,10 +17,12 @@ LOCK = ".fetching"
 
 
 def obtain(dataset: str, settings: Dataset, root: Path, client: Client | None = None) -> None:
-    """Complete the folder `root` of a dataset from its archives and addresses; nothing where neither is given.
+    """Complete the folder `root` of a dataset from its archives and addresses, if the settings name any.
 
-    What is there stays as it is, so a second run does nothing, and one after a kill goes on. Raises `FcaError`
-    for a licence that isn't accepted while something is missing, and whatever downloading and unpacking raise.
+    Existing files stay, so a second run does nothing and a run after a kill resumes.
+
+    Raises:
+        FcaError: something is missing and the licence isn't accepted, or a download or an archive failed.
     """
     if settings.archives is None and not settings.urls:
         return
@@ -31,7 +33,7 @@ def obtain(dataset: str, settings: Dataset, root: Path, client: Client | None = 
 
 @contextmanager
 def _alone(root: Path) -> Iterator[None]:
-    """Keep other processes from completing the same folder. One that can't be written to needs no keeping."""
+    """Keep other processes from completing the same folder; a read-only one needs no lock."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         file = open(root / LOCK, "a")  # noqa: SIM115

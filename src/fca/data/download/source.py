@@ -1,4 +1,4 @@
-"""What the user's settings say about where a dataset's files come from, and what is published about them."""
+"""The user's archives, addresses and hashes of one dataset."""
 
 import re
 from collections.abc import Iterable
@@ -30,7 +30,11 @@ class Source:
 
     @classmethod
     def of(cls, dataset: str, settings: Dataset, root: Path, client: Client) -> "Source":
-        """The source that the settings describe; reads the file of published hashes."""
+        """The source that the settings describe.
+
+        Raises:
+            FcaError: two addresses end with the same name.
+        """
         archives = Path(settings.archives).expanduser().absolute() if settings.archives else root / "archives"
         files: dict[str, str] = {}
         for url in settings.urls:
@@ -63,7 +67,7 @@ class Source:
         return read_sums(self.checksums) if self.checksums else {}
 
     def expect(self, names: str, folders: int, shown: str) -> None:
-        """Refuse addresses that the dataset has no use for: other names than the pattern's, more folders."""
+        """Refuse addresses that the dataset can't use: names that don't match the pattern, too many folders."""
         unknown = [url for name, url in self.files.items() if not re.fullmatch(names, name)] + self.folders[folders:]
         if unknown:
             raise FcaError(f"datasets.{self.dataset}.urls: there is no use for {unknown[0]}", shown)
@@ -91,13 +95,13 @@ class Source:
         return RemoteFile(address, path, None, {**published, **known})
 
     def download(self, files: Iterable[RemoteFile]) -> None:
-        """Download what is missing, and check what is there by its published hash."""
+        """Download missing files, and check existing ones by their published hashes."""
         wanted = list(files)
         if missing := [file.path.name for file in wanted if not file.path.exists()]:
             self.permit(f"downloading {missing[0]}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}")
         download(wanted, self.settings.download_workers, self.client)
 
     def check(self, paths: Iterable[Path]) -> None:
-        """Check the user's own archives by their published hashes, where there are any."""
+        """Check the user's own archives by their published hashes, if known."""
         for path in paths:
             check_digests(path, self.sums.get(path.name, {}), str(path), f"get it again, and remove {path}")

@@ -16,9 +16,7 @@ LABEL_LIMITS = Limits(members=100, bytes=2**30)
 
 
 def obtain(source: Source) -> None:
-    """Unpack the labels to `labels/` and the videos to `20bn-something-something-v2/`, downloading them first
-    where the user has given addresses.
-    """
+    """Unpack the labels to `labels/` and the videos to `20bn-something-something-v2/`, downloaded first if possible."""
     source.expect(f"{PART.pattern}|{re.escape(LABELS)}", 0, f"20bn-something-something-v2-00, -01, ... and {LABELS}")
     needs_videos = not any((source.root / name).is_dir() for name in VIDEOS)
     needs_labels = not _has_annotations(source.root)
@@ -40,9 +38,10 @@ def obtain(source: Source) -> None:
 
 
 def _parts(source: Source) -> list[Path]:
-    """The parts of the videos' archive in order; `FcaError` when there are none, or one between is missing.
+    """The parts of the videos' archive in order. Missing last ones show later, as the archive ends too early.
 
-    That the last ones are missing shows when the archive ends too early.
+    Raises:
+        FcaError: there are none, or one in between is missing.
     """
     folder = source.archives
     found = sorted(path for path in folder.iterdir() if PART.fullmatch(path.name)) if folder.is_dir() else []
