@@ -13,7 +13,7 @@ from PIL import Image
 
 from fca.artifacts.atomic import sha256_file
 from fca.artifacts.manifest import Manifest
-from fca.config import Config, Dataset, Layout, load
+from fca.config import Config, Dataset, Layout, Tabletop, load
 from fca.config.formats import FORMATS
 from fca.data.clip import Listing
 from fca.data.datasets.reader import reader_of
@@ -121,3 +121,9 @@ def pretend_published(monkeypatch: pytest.MonkeyPatch, form: str, root: Path) ->
     hashes = import_module(FORMATS[form].reader).READER.publication.sha256
     for name in hashes:
         monkeypatch.setitem(hashes, name, sha256_file(next(root.rglob(name))))
+
+
+def generate_tabletop(form: str, root: Path, train: int, validation: int, seed: int, **own: str) -> None:
+    """Tabletop clips in a format; bridge's trajectories have three views."""
+    made = Tabletop(train=train, validation=validation, cameras=3 if FORMATS[form].views else 1)
+    import_module(FORMATS[form].tabletop).generate(root, made, seed, **own)

@@ -21,13 +21,10 @@ from fca.data.download.http import Client
 from fca.data.fetch import fetch
 from fca.data.index import build_index
 from fca.data.resample import resample
-from fca.data.tabletop.write_bridge import write_bridge
-from fca.data.tabletop.write_epic import write_epic
-from fca.data.tabletop.write_ssv2 import write_ssv2
 from fca.data.verify import verify
 from fca.encode.shard import encode
 from fca.errors import FcaError
-from tests.data.corpora import config_for, files_below, pretend_published
+from tests.data.corpora import config_for, files_below, generate_tabletop, pretend_published
 from tests.data.download.published import serve_bridge_tree, serve_bridge_zip, serve_epic, serve_ssv2
 from tests.data.download.server import Server, serve
 
@@ -44,9 +41,8 @@ Latents = dict[tuple[str, str], dict[str, np.ndarray]]
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("originals")
-    write_ssv2(folder / "ssv2", *CLIPS["ssv2"], seed=5)
-    write_bridge(folder / "bridge", trajectories=sum(CLIPS["bridge"]) // 3, seed=5)
-    write_epic(folder / "epic", *CLIPS["epic"], seed=5)
+    for form, clips in CLIPS.items():
+        generate_tabletop(form, folder / form, *clips, seed=5)
     return {form: folder / form for form in CLIPS}
 
 

@@ -1,4 +1,4 @@
-"""Settings of a dataset: where its videos come from and how they are used."""
+"""Settings of a dataset: the source of its videos and their use."""
 
 import math
 from typing import Annotated, Any, Literal
@@ -13,12 +13,12 @@ Caption = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$")]
 
 
 class SplitSettings(Settings):
-    """How many clips of a split are used, and in what portions."""
+    """How many clips of a split are used, and in shards of which size."""
 
     clips: Positive
     """Clips used: the first ones in the dataset's own order"""
     shard_clips: Positive
-    """Clips of one shard; a shard is one job of the workflow"""
+    """Clips in a shard; a shard is one job of the workflow"""
 
     @property
     def shards(self) -> int:
@@ -37,46 +37,46 @@ class Tabletop(Settings):
 
 
 class Dataset(Settings):
-    """One dataset: where its videos come from and how they are used."""
+    """One dataset: the source of its videos and their use."""
 
     format: FormatName
     """Format on disk: Something-Something V2, BridgeData V1, Epic-Kitchens-100, or a folder of your own videos"""
     source: Literal["tabletop", "archive"]
     """tabletop: generated on this machine; archive: licensed files that you put into `root`"""
     root: str | None = None
-    """Folder of the unpacked dataset, or where it is unpacked to (source: archive)"""
+    """Folder of the unpacked dataset, or the one to unpack it into (source: archive)"""
     archives: str | None = None
-    """Folder of the archives, yours or downloaded ones, to unpack; null: `root`/archives where there are urls"""
+    """Folder of the archives to unpack, yours or downloaded ones; null: `root`/archives if there are urls"""
     urls: list[Url] = Field(default=[])
-    """Where to download from: files, or a folder where it ends in /; docs/data/ says what each format takes"""
+    """Addresses to download from: files, or folders that end in /; docs/data/ says what each format takes"""
     checksums: str | None = None
     """Published hashes of the archives: lines of md5sum or sha256sum; for epic the md5.csv of its download scripts"""
     licence_accepted: bool = False
-    """You have read and accept the dataset's licence (docs/data/); else nothing is downloaded or unpacked"""
+    """You have read and accept the dataset's licence (docs/data/); if not, nothing is downloaded or unpacked"""
     download_workers: Positive = 4
     """Files downloaded at once"""
     tabletop: Tabletop | None = None
     """Amount of generated data (source: tabletop)"""
     validation_share: float = Field(default=0.1, gt=0, lt=1)
-    """folder without a column split: share of the sources (recordings) whose videos are kept for validation"""
+    """folder without a column split: share of the sources (recordings) whose videos are for validation"""
     split_mode: SplitMode = "seer_like"
     """bridge: seer_like, Seer's list as it is; trajectory_disjoint, all views of a demonstration in one split"""
     media: Literal["rgb_frames", "video"] = "rgb_frames"
-    """epic: the published frames, 256 pixels high; or video, the MP4s, whose frames are found by their time"""
+    """epic: rgb_frames, the published frames, 256 pixels high; or video, the MP4s, whose frames are found by time"""
     exclude: str | None = None
-    """File of clips that are not to be used: tab-separated split, id and reason, one a line; they keep their places"""
+    """File of clips to leave out: tab-separated split, id and reason, one a line; they keep their rows"""
     edited_captions: dict[str, Annotated[list[Caption], Field(min_length=1)]] = Field(default={})
     """Id of a validation clip -> captions to predict it from besides its own, shown in the report (Figure 11)"""
     initial_frames: int = Field(ge=1, le=4)
-    """Given frames at the start of a clip (paper: 2, 1, 1)"""
+    """Initial frames: those at the start of a clip that prediction is conditioned on (paper: 2, 1, 1)"""
     train: SplitSettings
     """Clips for training"""
     validation: SplitSettings
     """Clips for prediction and scores"""
     train_steps: Positive
-    """Optimizer steps, counted after `train.init_from` where that is given"""
+    """Optimizer steps; with `train.init_from`, those after it"""
     ablation_steps: Positive | None = None
-    """Optimizer steps of variants with steps: ablation (paper: 20,000, on ssv2); null: none are trained here"""
+    """Optimizer steps of variants with steps: ablation (paper: 20,000, on ssv2); null: none are trained on it"""
 
     def split(self, name: str) -> SplitSettings:
         """The settings of the split called `train` or `validation`."""

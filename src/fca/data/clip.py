@@ -44,11 +44,7 @@ class ClipRecord:
 
     @classmethod
     def from_line(cls, line: str) -> Self:
-        """The record of a line.
-
-        Raises:
-            ValueError, TypeError: the line is not one.
-        """
+        """The record of a line; ValueError or TypeError if it is none."""
         return cls(**json.loads(line))
 
 

@@ -1,6 +1,7 @@
 """The pixels of one clip: decode the few frames that Seer's cast needs, blend, resize.
 
-It runs in the processes of `fca.video.workers`, so it imports little: no settings, no HDF5, no torch.
+It runs in the processes of `fca.video.workers`, so it imports little: no settings, no HDF5, no torch. Every function
+raises ClipError if the media can't be decoded or isn't what the index says.
 """
 
 from dataclasses import dataclass
@@ -26,11 +27,7 @@ class Shape:
 
 
 def media_of(raw: Path, record: ClipRecord, frame_name: str | None) -> Media:
-    """The video file or the pictures of a clip.
-
-    Raises:
-        ClipError: the index doesn't fit the format.
-    """
+    """The video file or the pictures of a clip."""
     if record.frames is None:
         return raw / record.media
     if record.rate is not None:
@@ -41,11 +38,7 @@ def media_of(raw: Path, record: ClipRecord, frame_name: str | None) -> Media:
 
 
 def check_length(media: Media, record: ClipRecord) -> int:
-    """Number of source frames of a clip.
-
-    Raises:
-        ClipError: it is not what the index says.
-    """
+    """Number of source frames of a clip, which must be the index's."""
     if (count := count_frames(media)) != record.length:
         raise ClipError(f"it has {count} frames, the index says {record.length}: it changed after indexing")
     return count
@@ -55,9 +48,6 @@ def resample_clip(raw: Path, record: ClipRecord, frame_name: str | None, shape: 
     """(frames, height, width, 3) uint8 of one clip and how many of them, at the end, are grey padding.
 
     `frame_name`: how a frame's number becomes its file's name in the dataset's folders, such as `im_{}.jpg`.
-
-    Raises:
-        ClipError: the media can't be decoded, or its length is not what the index says.
     """
     media = media_of(raw, record, frame_name)
     count, plan = check_length(media, record), cast_plan(record.length, shape.frames)

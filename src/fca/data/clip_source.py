@@ -38,11 +38,7 @@ class IndexedClips:
     """
 
     def __init__(self, config: Config, dataset: str, split: str, shard: int, ahead: int = 0) -> None:
-        """Read the index.
-
-        Raises:
-            FcaError: there is no index, it was changed, or it has no such shard.
-        """
+        """Read the index."""
         layout = Layout(config)
         index, every = read_index(layout, dataset)
         rows = layout.shard_rows(dataset, split, shard)
@@ -84,11 +80,7 @@ class StoredClips:
     """The clips of a shard that `fca resample` wrote."""
 
     def __init__(self, config: Config, dataset: str, split: str, shard: int) -> None:
-        """Open the shard.
-
-        Raises:
-            FcaError: the shard is missing or damaged.
-        """
+        """Open the shard."""
         layout = Layout(config)
         path = layout.clips(dataset, split, shard)
         self._shard = Shard(path, kind="clips")

@@ -15,11 +15,7 @@ FORM = "split, id and reason, separated by tabs, one clip a line; lines that beg
 
 
 def excluded_sha256(settings: Dataset) -> str | None:
-    """Hash of the exclude list, None if there is none.
-
-    Raises:
-        FcaError: it can't be read.
-    """
+    """Hash of the exclude list, None if there is none."""
     if settings.exclude is None:
         return None
     path = Path(settings.exclude).expanduser()
@@ -39,7 +35,7 @@ def read_excluded(path: Path, records: Iterable[ClipRecord]) -> list[Quarantine]
     rows: dict[tuple[str, str], Quarantine] = {}
     for number, fields in _lines(path):
         if len(fields) != 3 or not fields[2].strip():
-            raise FcaError(f"{path}, line {number} has not three fields: {' '.join(fields)!r}", FORM)
+            raise FcaError(f"{path}, line {number} doesn't have three fields: {' '.join(fields)!r}", FORM)
         split, identifier, reason = fields
         if (split, identifier) not in known:
             raise FcaError(
@@ -48,7 +44,7 @@ def read_excluded(path: Path, records: Iterable[ClipRecord]) -> list[Quarantine]
                 "correct or remove the line",
             )
         if (split, identifier) in rows:
-            raise FcaError(f"{path}, line {number}: {identifier!r} of {split} is there twice", "each clip once")
+            raise FcaError(f"{path}, line {number}: {identifier!r} of {split} is repeated", "each clip once")
         record = known[split, identifier]
         rows[split, identifier] = Quarantine(record.dataset, split, identifier, "exclude", record.media, reason.strip())
     return list(rows.values())

@@ -33,7 +33,8 @@ def fetch(config: Config, dataset: str) -> Manifest:
     extra = {"source": settings.source, "hashed": "names and content"}
     if settings.source == "tabletop":
         with write_aside(raw) as aside:
-            import_module(FORMATS[settings.format].tabletop).generate(aside, settings, config.seed)
+            writer = import_module(FORMATS[settings.format].tabletop)
+            writer.generate(aside, settings.tabletop, config.seed, **settings.own)
         count, sha256 = sha256_tree(raw)
     else:
         root = Path(settings.root or "").expanduser().absolute()

@@ -90,11 +90,7 @@ def unusable(layout: Layout, dataset: str) -> list[Quarantine]:
 
 
 def dataset_settings(config: Config, dataset: str) -> Dataset:
-    """The settings of a dataset.
-
-    Raises:
-        FcaError: there is none of that name; it lists the known ones.
-    """
+    """The settings of a dataset, which must be in the configuration."""
     if dataset not in config.datasets:
         known = ", ".join(sorted(config.datasets))
         raise FcaError(f"there is no dataset {dataset!r}", f"one of {known}", "add it to the configuration first")
@@ -117,6 +113,6 @@ def _check_split(listing: Listing, dataset: str, split: str) -> None:
     ids = Counter(record.id for record in listing.records if record.split == split)
     identifier, times = ids.most_common(1)[0]
     if times > 1:
-        raise FcaError(f"{dataset} {split}: the id {identifier} is there {times} times", "ids that are unique")
+        raise FcaError(f"{dataset} {split}: the id {identifier} is used {times} times", "ids that are unique")
     bad = [row for row in listing.quarantine if row.split == split]
     require_usable(dataset, split, ids.total() - len(bad), bad)

@@ -1,4 +1,4 @@
-"""Whether one clip's media are complete, without decoding all of its frames."""
+"""Whether one clip's media are complete, without decoding all of its frames; ClipError says what is wrong."""
 
 from pathlib import Path
 
@@ -15,9 +15,6 @@ def inspect_clip(raw: Path, record: ClipRecord, frame_name: str | None, frames: 
     `frames`: how many a clip is cast to, which decides the source frames that are needed. Of pictures, the headers and
     the ends of all needed ones are read; of a video, the packets are counted and the first and the last needed frame
     are decoded.
-
-    Raises:
-        ClipError: something is missing, broken or of another length than in the index.
     """
     media = media_of(raw, record, frame_name)
     needed = cast_plan(record.length, frames).needed

@@ -39,7 +39,7 @@ def verify(config: Config, dataset: str) -> Manifest:
     list. `unusable.tsv`, next to the manifest, has a remedy for every row. The same input gives the same bytes.
 
     Raises:
-        FcaError: the configuration hasn't the dataset, there is no index, or the exclude list is wrong.
+        FcaError: the configuration lacks the dataset, there is no index, or the exclude list is wrong.
     """
     settings, layout = dataset_settings(config, dataset), Layout(config)
     reader, (index, records) = reader_of(settings), read_index(layout, dataset)
@@ -59,7 +59,9 @@ def verify(config: Config, dataset: str) -> Manifest:
 
     quarantine = [rows[key] for record in records if (key := (record.split, record.id)) in rows]
     sound = [record for record in records if (record.split, record.id) not in rows]
-    expected, listed = counts(settings, layout.raw(dataset))
+    listed, made = reader.listed(layout.raw(dataset)), settings.tabletop
+    published = {"train": made.train, "validation": made.validation} if made else dict(reader.publication.clips)
+    expected = published if listed else {}
     kept_notes = {name: index.extra[name] for name in reader.kept_notes}
     manifest = Manifest(
         kind="verified",
@@ -88,23 +90,13 @@ def verify(config: Config, dataset: str) -> Manifest:
         },
     )
 
-    folder = layout.verified(dataset).parent
-    header = ("split", "id", "step", "file", "reason", "remedy")
-    lines = [[row.split, row.id, row.step, row.file, row.reason, remedy(settings, row)] for row in quarantine]
-    _write_table(folder / "unusable.tsv", [header, *lines])
+    folder, columns = layout.verified(dataset).parent, ("split", "id", "step", "file", "reason")
+    lines = [[*(getattr(row, column) for column in columns), remedy(settings, row)] for row in quarantine]
+    _write_table(folder / "unusable.tsv", [(*columns, "remedy"), *lines])
     for table in reader.breakdowns(kept_notes):
         _write_table(folder / table.file, [table.columns, *table.rows])
     manifest.write(layout.verified(dataset))
     return manifest
-
-
-def counts(settings: Dataset, raw: Path) -> tuple[dict[str, int], dict[str, int]]:
-    """Clips of each split that are published (or generated), and that the annotations list; of own videos, none."""
-    reader = reader_of(settings)
-    listed = reader.listed(raw)
-    made = settings.tabletop
-    generated = {} if made is None else {"train": made.train, "validation": made.validation}
-    return (generated or dict(reader.publication.clips)) if listed else {}, listed
 
 
 def remedy(settings: Dataset, row: Quarantine) -> str:
@@ -117,7 +109,7 @@ def remedy(settings: Dataset, row: Quarantine) -> str:
 
 
 def _inspect(config: Config, dataset: str, reader: Reader, records: list[ClipRecord]) -> list[Any]:
-    """Width and height of each clip's source frames, or a ClipError, from processes of their own."""
+    """Width and height of each clip's source frames, or a ClipError, from separate processes."""
     raw, processes = Layout(config).raw(dataset), config.decode.processes or PER_CORE * cores()
     calls = ((raw, record, reader.frame_name, config.clip.frames) for record in records)
     inspected = call_apart(inspect_clip, calls, processes, config.decode.seconds, ahead=64)

@@ -165,7 +165,7 @@ def test_the_first_ten_problems_at_once(tmp_path: Path) -> None:
         ("a.mp4,push left\n", "line 1 doesn't name the columns: 'a.mp4,push left'"),
         ("file,caption\n", "names no video"),
         ("file,caption,author\na.mp4,x,y\n", "line 1: there is no column 'author'"),
-        ("file,caption,file\na.mp4,x,a.mp4\n", "line 1: a column is there twice"),
+        ("file,caption,file\na.mp4,x,a.mp4\n", "line 1: a column is repeated"),
         ("file,caption\na.mp4,gr\u00fcn\n".encode("latin-1"), "line 2 is not UTF-8"),
         ("file,caption\na.mp4,x\n".encode("utf-16"), "line 1 is not UTF-8 but UTF-16"),
     ],
@@ -314,7 +314,7 @@ def test_the_worked_example(tmp_path: Path) -> None:
     guide = (ROOT / "docs" / "data" / "folder.md").read_text()
     snippet = re.search(r"```python\n(.*?)```", guide, re.DOTALL)
     assert snippet
-    fewer = snippet[1].replace("write_ssv2(folder, 18, 6,", "write_ssv2(folder, 3, 1,")
+    fewer = snippet[1].replace("train=18, validation=6", "train=3, validation=1")
     assert fewer != snippet[1]
     subprocess.run([sys.executable, "-c", fewer], cwd=tmp_path, check=True, capture_output=True, timeout=300)
     pocket = load(ROOT / "config" / "pocket.yaml")

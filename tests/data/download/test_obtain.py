@@ -18,14 +18,10 @@ from fca.data.datasets.bridge import LIST_NAME
 from fca.data.download import epic
 from fca.data.download.bridge import choose_frames
 from fca.data.download.http import Client
-from fca.data.download.obtain import LOCK
-from fca.data.download.source import Source
+from fca.data.download.obtain import LOCK, Source
 from fca.data.fetch import fetch
-from fca.data.tabletop.write_bridge import write_bridge
-from fca.data.tabletop.write_epic import write_epic
-from fca.data.tabletop.write_ssv2 import write_ssv2
 from fca.errors import FcaError
-from tests.data.corpora import config_for, files_below, listing_of, pretend_published
+from tests.data.corpora import config_for, files_below, generate_tabletop, listing_of, pretend_published
 from tests.data.download.published import LABELS, serve_bridge_tree, serve_bridge_zip, serve_epic, serve_ssv2
 from tests.data.download.server import Server, serve
 
@@ -43,9 +39,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def originals(tmp_path_factory) -> dict[str, Path]:
     """Format -> the folder of a small tabletop corpus; tests don't change it."""
     folder = tmp_path_factory.mktemp("originals")
-    write_ssv2(folder / "ssv2", *CLIPS["ssv2"], seed=3)
-    write_bridge(folder / "bridge", trajectories=sum(CLIPS["bridge"]) // 3, seed=3)
-    write_epic(folder / "epic", *CLIPS["epic"], seed=3)
+    for form, clips in CLIPS.items():
+        generate_tabletop(form, folder / form, *clips, seed=3)
     return {form: folder / form for form in CLIPS}
 
 
@@ -161,7 +156,7 @@ def test_an_archive_of_ssv2_is_missing(server: Server, tmp_path: Path, originals
     serve_ssv2(originals["ssv2"], server.folder)
     (server.folder / missing).unlink()
     config = settings(server, tmp_path, "ssv2", archives=str(server.folder))
-    with pytest.raises(FcaError, match=r"has not all parts|truncated|no annotations"):
+    with pytest.raises(FcaError, match=r"lacks parts|truncated|no annotations"):
         fetch(config, "ssv2")
     assert not (tmp_path / "theirs" / "20bn-something-something-v2").exists()
 
@@ -202,7 +197,7 @@ def test_addresses_of_epic(server: Server, tmp_path: Path) -> None:
         f"{'7' * 32},P01/videos/P01_109.MP4,100\n"
     )
     config = settings(server, tmp_path, "epic", urls=[epic.SERVER], checksums=str(tmp_path / "md5.csv"))
-    source = Source.of("epic", config.datasets["epic"], tmp_path, Client())
+    source = Source("epic", config.datasets["epic"], tmp_path, Client())
     expected = {
         "P01_11": (f"{epic.SERVER}3h91syskeag572hl6tvuovwv4d/frames_rgb_flow/rgb/test/P01/P01_11.tar", "1"),
         "P01_101": (f"{epic.SERVER}2g1n6qdydwa9u22shpxqzp0t8m/P01/rgb_frames/P01_101.tar", "3"),
@@ -225,7 +220,7 @@ def test_addresses_of_epic(server: Server, tmp_path: Path) -> None:
 def test_videos_of_epic_from_the_server(server: Server, tmp_path: Path, monkeypatch) -> None:
     """Downloaded to their places, checked by md5; the index of MP4s is that of the frames but for the media."""
     root = tmp_path / "made"
-    write_epic(root, 1, 1, seed=3, media="video")
+    generate_tabletop("epic", root, 1, 1, seed=3, media="video")
     rows = ["md5,file_remote_path,version"]
     for path in sorted(root.rglob("*.MP4")):
         place = f"videos/train/P01/{path.name}"

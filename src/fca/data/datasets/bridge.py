@@ -13,6 +13,8 @@ import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from glob import escape
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +46,16 @@ PUBLICATION = Publication(
 )
 TREES = ("raw/bridge_data_v1", "bridge_data_v1", ".")
 INSTITUTIONS = ("berkeley", "upenn")
-UPENN = (
-    "move_faucet_front_to_left",
-    "pick_up_pot_50",
-    "put_cup_from_counter_to_sink",
-    "put_cup_from_drying_rack_to_sink",
-    "put_cup_from_sink_to_drying_rack",
-    "turn_faucet_front_to_right",
-    "turn_faucet_left_56",
-    "turn_faucet_right_55",
+VIEW = re.compile(
+    r"(?P<environment>[^/]+)/(?P<task>[^/]+)/(?P<date>[^/]+)/raw"
+    r"/traj_group(?P<group>\d+)/traj(?P<trajectory>\d+)/images(?P<camera>\d+)"
 )
+"""Folder of a view below an institution"""
+FRAME = re.compile(r"im_(\d+)\.jpg")
+UPENN = (
+    "move_faucet_front_to_left", "pick_up_pot_50", "put_cup_from_counter_to_sink", "put_cup_from_drying_rack_to_sink",
+    "put_cup_from_sink_to_drying_rack", "turn_faucet_front_to_right", "turn_faucet_left_56", "turn_faucet_right_55",
+)  # fmt: skip
 """Tasks of the list that no public list of Berkeley's tasks has, 1,011 views: deduced to lie below upenn/"""
 TRAIN_SHARE = 0.8
 
@@ -96,7 +98,9 @@ class Bridge(Reader):
 
         tasks = {task: {"listed": counts[task], "found": len(views.get(task, []))} for task in sorted(counts)}
         if differing := sum(task["listed"] != task["found"] for task in tasks.values()):
-            log.warning("%s: %d of %d tasks have not as many views as the list", dataset, differing, len(tasks))
+            log.warning(
+                "%s: %d of %d tasks differ from the list in their number of views", dataset, differing, len(tasks)
+            )
         notes = {"entries_listed": len(entries), "split_mode": settings.split_mode, "tasks": tasks}
         return Listing(records, quarantine, notes)
 
@@ -119,7 +123,7 @@ class Bridge(Reader):
         if row.id.rpartition("/")[0] != row.file:
             return "remove the folder of the trajectory and .fetched.json, and run `fca fetch` again"
         institution = "upenn" if row.file in UPENN else "berkeley or upenn"
-        return f"get the task's other trajectories, which lie below {institution}"
+        return f"get the task's other trajectories, which are below {institution}"
 
     def breakdowns(self, notes: Mapping[str, Any]) -> list[Breakdown]:
         """Each task of Seer's list: its views in the list, those found, the difference, whether it is UPenn's."""
@@ -180,18 +184,13 @@ def read_list(path: Path) -> list[tuple[str, int]]:
     except FileNotFoundError:
         raise FcaError(f"there is no {path}", "Seer's list of clips", f"get it from {LIST_URL}") from None
     except (ValueError, TypeError, AttributeError) as error:
-        raise FcaError(
-            f"{path} is not Seer's list ({error})", 'a JSON list of "task/number"', f"get {LIST_URL}"
-        ) from error
-    numbers: dict[str, list[int]] = defaultdict(list)
-    for task, number in entries:
-        numbers[task].append(number)
-    for task, found in numbers.items():
-        if sorted(found) != list(range(len(found))):
+        problem, expected = f"{path} is not Seer's list ({error})", 'a JSON list of "task/number"'
+        raise FcaError(problem, expected, f"get {LIST_URL}") from error
+    there = set(entries)
+    for task, count in list_counts(entries).items():
+        if any((task, number) not in there for number in range(count)):
             raise FcaError(
-                f"{path}: the numbers of {task} have gaps or repeats",
-                f"0 to {len(found) - 1}",
-                f"get {LIST_URL}",
+                f"{path}: the numbers of {task} have gaps or repeats", f"0 to {count - 1}", f"get {LIST_URL}"
             )
     return entries
 
@@ -205,26 +204,18 @@ def find_views(raw: Path, tasks: set[str]) -> dict[str, list[Path]]:
     """Each task's RGB folders (`images0`, ...; not depth, not lmdb) in the order of their numbers."""
     views: dict[str, list[tuple[tuple[str | int, ...], Path]]] = defaultdict(list)
     tree = _find_tree(raw)
-    for institution in _folders(tree, INSTITUTIONS):
-        for environment in _folders(institution):
-            for task in _folders(environment, tasks):
-                for date in _folders(task):
-                    for group, group_number in _numbered(date / "raw", "traj_group"):
-                        for trajectory, number in _numbered(group, "traj"):
-                            for camera, camera_number in _numbered(trajectory, "images"):
-                                session = (environment.name, date.name, institution.name)
-                                order = (*session, group_number, number, camera_number)
-                                views[task.name].append((order, camera))
+    for institution, task in product(INSTITUTIONS, sorted(tasks)):
+        for path in (tree / institution).glob(f"*/{escape(task)}/*/raw/traj_group*/traj*/images*"):
+            match = VIEW.fullmatch(path.relative_to(tree / institution).as_posix())
+            if match and path.is_dir():
+                numbers = (int(match[name]) for name in ("group", "trajectory", "camera"))
+                views[task].append(((match["environment"], match["date"], institution, *numbers), path))
     return {task: [path for _, path in sorted(found)] for task, found in views.items()}
 
 
 def frame_numbers(folder: Path) -> list[int]:
-    """Numbers of a view's frames in numeric order.
-
-    Raises:
-        ClipError: one between the first and the last is missing.
-    """
-    numbers = [int(match[1]) for path in list_frames(folder) if (match := re.fullmatch(r"im_(\d+)\.jpg", path.name))]
+    """Numbers of a view's frames in numeric order, none missing."""
+    numbers = [int(match[1]) for path in list_frames(folder) if (match := FRAME.fullmatch(path.name))]
     if not numbers:
         raise ClipError("there is no im_<number>.jpg")
     for expected, number in enumerate(numbers):
@@ -238,16 +229,3 @@ def _find_tree(raw: Path) -> Path:
         if any((raw / name / institution).is_dir() for institution in INSTITUTIONS):
             return raw / name
     raise FcaError(f"{raw} has no BridgeData V1 in it", f"{TREES[0]}/berkeley/<env>/<task>/...", PUBLICATION.advice)
-
-
-def _folders(parent: Path, names: Iterable[str] | None = None) -> list[Path]:
-    found = [path for path in parent.iterdir() if path.name != "lmdb" and path.is_dir()]
-    return sorted(path for path in found if names is None or path.name in names)
-
-
-def _numbered(parent: Path, prefix: str) -> list[tuple[Path, int]]:
-    """Folders called <prefix><number>, with their numbers."""
-    if not parent.is_dir():
-        return []
-    pairs = [(path, re.fullmatch(rf"{prefix}(\d+)", path.name)) for path in _folders(parent)]
-    return [(path, int(match[1])) for path, match in pairs if match]

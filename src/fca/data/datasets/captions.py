@@ -52,11 +52,7 @@ class _Problems(list[str]):
 
 
 def find_captions(root: Path) -> Path:
-    """The captions file of a folder.
-
-    Raises:
-        FcaError: there is none, or both kinds.
-    """
+    """The one captions file of a folder."""
     found = [root / name for name in NAMES if (root / name).is_file()]
     if not found:
         raise FcaError(f"{root} has no captions", " or ".join(NAMES), f"write one row for each video; {GUIDE}")
@@ -118,7 +114,7 @@ def _csv_fields(path: Path, text: str, problems: _Problems) -> Iterator[tuple[in
             f"put the columns' names in the first line; {GUIDE}",
         )
     if len(set(columns)) < len(columns):
-        problems.at(1, "a column is there twice")
+        problems.at(1, "a column is repeated")
     for name in (name for name in columns if name not in COLUMNS):
         problems.at(1, f"there is no column {name!r}; columns are {', '.join(COLUMNS)}")
 
@@ -184,12 +180,12 @@ def _row(line: int, values: Fields, problems: _Problems) -> CaptionRow:
 
 def _check_files(root: Path, captions: str, rows: list[CaptionRow], problems: _Problems) -> None:
     """Check that every row's file is below the folder, and no other row's."""
-    whole = root.resolve()
+    resolved_root = root.resolve()
     seen: dict[Path, int] = {}
     for row in tqdm(rows, desc=captions, unit="clip"):
         if not row.file or any(unicodedata.category(letter) in ("Cc", "Cs") for letter in row.file):
             continue  # named by _row
-        problem, path = _resolved(whole, row.file)
+        problem, path = _resolved(resolved_root, row.file)
         if path is None:
             problems.at(row.line, f"{row.file!r} {problem}")
         elif path in seen:

@@ -95,7 +95,7 @@ def reader_of(settings: Dataset) -> Reader:
 def count_frames(
     raw: Path, dataset: str, clips: Iterable[tuple[str, str, str, str]], notes: Mapping[str, Any] = MappingProxyType({})
 ) -> Listing:
-    """The records of video files given as (split, id, caption, path below `raw`), with frames counted undecoded.
+    """The records of video files as (split, id, caption, path below `raw`), with frames counted undecoded.
 
     A video that can't be read is quarantined and keeps its row.
     """
@@ -114,7 +114,7 @@ def find_annotations(raw: Path, split: str, names: Sequence[str], publication: P
     """The annotations of a split: the first of these files in the raw folder.
 
     Raises:
-        FcaError: none of them is there.
+        FcaError: none of them exists.
     """
     for name in names:
         if (raw / name).is_file():

@@ -27,7 +27,7 @@ from fca.errors import FcaError
 
 CHUNK = 2**20
 BLOCK = tarfile.BLOCKSIZE
-MAX_HEADER = 2**20  # bytes of a member's name and attributes, which tarfile reads as a whole
+MAX_HEADER = 2**20  # bytes of a member's name and attributes, which tarfile reads at once
 HEADERS = (
     tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK
 )  # fmt: skip

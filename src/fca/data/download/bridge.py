@@ -15,10 +15,10 @@ from urllib.parse import quote
 from tqdm import tqdm
 
 from fca.artifacts.atomic import disk_full, is_full, remove, sync_tree, write_aside
-from fca.data.datasets.bridge import INSTITUTIONS, LIST_NAME, LIST_URL, TREES, read_list
-from fca.data.download.archive import Limits, unpack
+from fca.data.datasets.bridge import FRAME, INSTITUTIONS, LIST_NAME, LIST_URL, TREES, VIEW, read_list
+from fca.data.download.archive import Limits
 from fca.data.download.http import BY_HAND, Client
-from fca.data.download.source import Source
+from fca.data.download.obtain import Source
 from fca.errors import FcaError
 
 TREE = TREES[0]
@@ -26,8 +26,6 @@ NOTE = ".fetched.json"
 # the zip is 411 GB and holds all of BridgeData V2 as well
 LIMITS = Limits(members=50_000_000, bytes=2**40)
 LARGEST_FRAME = 2**24
-# the folders of a view below an institution: environment, task, date, raw, traj_group<g>, traj<t>, images<c>
-VIEW = re.compile(r"[^/]+/(?P<task>[^/]+)/[^/]+/raw/traj_group\d+/traj\d+/images\d+/im_\d+\.jpg")
 
 
 def obtain(source: Source) -> None:
@@ -53,10 +51,8 @@ def obtain(source: Source) -> None:
         found = sorted(source.archives.glob("*.zip"))
         if len(found) != 1:
             shown = ", ".join(path.name for path in found) or "none"
-            raise FcaError(f"{source.archives} has not one zip but: {shown}", "demos_8_17.zip", source.advice)
-        source.permit(f"unpacking {found[0].name}")
-        source.check(found)
-        unpack(found, source.root / TREE, LIMITS, lambda name: choose_frames(name, tasks))
+            raise FcaError(f"{source.archives} must have one zip, but has: {shown}", "demos_8_17.zip", source.advice)
+        source.unpack(found, source.root / TREE, LIMITS, lambda name: choose_frames(name, tasks))
 
 
 def choose_frames(name: str, tasks: set[str]) -> str | None:
@@ -65,8 +61,9 @@ def choose_frames(name: str, tasks: set[str]) -> str | None:
     if PurePosixPath(TREE).name not in parts:
         return None
     below = parts[parts.index(PurePosixPath(TREE).name) + 1 :]
-    match = VIEW.fullmatch("/".join(below[1:]))
-    return "/".join(below) if match and match["task"] in tasks and below[0] in INSTITUTIONS else None
+    match = VIEW.fullmatch("/".join(below[1:-1]))
+    wanted = match and match["task"] in tasks and below[0] in INSTITUTIONS and FRAME.fullmatch(below[-1])
+    return "/".join(below) if wanted else None
 
 
 def _obtain_tree(source: Source, tasks: set[str]) -> None:
@@ -132,7 +129,7 @@ def _download_trajectory(client: Client, address: str, trajectory: str, target: 
             (aside / view).mkdir(exist_ok=True)
             for name in client.listing(_url(address, f"{trajectory}/{view}/"))[1]:
                 path = aside / view / name
-                if not re.fullmatch(r"im_\d+\.jpg", name) or path.exists():
+                if not FRAME.fullmatch(name) or path.exists():
                     continue
                 partial = path.with_name(name + ".part")
                 data = client.read(_url(address, f"{trajectory}/{view}/{name}"), LARGEST_FRAME)

@@ -24,11 +24,7 @@ def digest_file(path: Path, name: str) -> str:
 
 
 def check_digests(path: Path, expected: Digests, shown: str, remedy: str) -> None:
-    """Compare a file with its published hashes.
-
-    Raises:
-        FcaError: one differs; `shown` names the file.
-    """
+    """Refuse a file that differs from its published hashes; `shown` names it."""
     for name, wanted in expected.items():
         if (found := digest_file(path, name)) != wanted.lower():
             raise FcaError(f"{shown} is not the published file: {name} {found}", f"{name} {wanted}", remedy)

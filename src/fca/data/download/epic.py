@@ -8,10 +8,10 @@ import re
 from pathlib import Path
 
 from fca.data.datasets.epic import annotations, read_segments, video_of
-from fca.data.download.archive import Limits, unpack
-from fca.data.download.digests import check_digests, read_epic_table
+from fca.data.download.archive import Limits
+from fca.data.download.digests import read_epic_table
 from fca.data.download.files import RemoteFile
-from fca.data.download.source import Source
+from fca.data.download.obtain import Source
 from fca.errors import FcaError
 
 ANNOTATIONS = "https://raw.githubusercontent.com/epic-kitchens/epic-kitchens-100-annotations/"
@@ -63,10 +63,9 @@ def obtain(source: Source) -> None:
     for folder, archive in archives.items():
         if not archive.is_file():
             raise FcaError(f"there is neither {folder} nor {archive}", "the frames of the video", source.advice)
-        source.permit(f"unpacking {archive.name}")
-        if not source.settings.urls and folder.name in published:
-            check_digests(archive, {"md5": published[folder.name][2]}, str(archive), f"get it again: {source.advice}")
-        unpack([archive], folder, LIMITS, _choose_frames)
+        known = not source.settings.urls and folder.name in published
+        digests = {"md5": published[folder.name][2]} if known else {}
+        source.unpack([archive], folder, LIMITS, _choose_frames, digests)
 
 
 def _obtain_annotations(source: Source) -> None:
@@ -104,11 +103,7 @@ def _find_archive(source: Source, folder: Path) -> Path:
 
 
 def remote_file(source: Source, path: Path, published: dict[str, tuple[str, str, str]]) -> RemoteFile:
-    """A video's tar or MP4 and its address.
-
-    Raises:
-        FcaError: the address isn't known.
-    """
+    """A video's tar or MP4 and its address."""
     name, video = path.name, path.stem
     version, remote_path, md5 = published.get(video, ("", "", ""))
     digests = {"md5": md5} if md5 else {}

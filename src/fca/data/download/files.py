@@ -126,7 +126,7 @@ class _Download:
             raise _Stopped
         begun = self._begun()
         have = _size(self.part) if begun else 0
-        self._count(have, self._expected(begun))
+        self._count(have, self.file.size or (begun and begun.size) or 0)
         if begun and begun.size is not None and have >= begun.size:
             if have == begun.size:
                 return
@@ -194,9 +194,6 @@ class _Download:
         self.note.unlink(missing_ok=True)
         os.ftruncate(output, 0)
 
-    def _expected(self, begun: _RemoteState | None) -> int:
-        return self.file.size or (begun.size if begun else None) or 0
-
     def _count(self, have: int, total: int) -> None:
         with self.bar.get_lock():
             self.bar.total += total - self.counted[1]
@@ -217,9 +214,8 @@ def _continues(response: requests.Response, begun: _RemoteState, now: _RemoteSta
     """Whether a partial answer is the rest of the part."""
     starts = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     same = all(before == after for before, after in ((begun.etag, now.etag), (begun.modified, now.modified)) if after)
-    return bool(
-        response.status_code == 206 and starts and int(starts[1]) == have and same and begun.size in (None, now.size)
-    )
+    fits = starts is not None and int(starts[1]) == have and begun.size in (None, now.size)
+    return response.status_code == 206 and fits and same
 
 
 def _check_present(file: RemoteFile) -> None:

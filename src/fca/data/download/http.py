@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from html.parser import HTMLParser
+from html import unescape
 from typing import TypeVar
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -23,6 +23,7 @@ BUSY = {408, 425, 429, 500, 502, 503, 504}
 BY_HAND = "download it in a browser, signed in if the page asks for it, into the dataset's `archives` folder"
 LONGEST_PAUSE = 60.0
 CHUNK = 2**18
+LINK = re.compile(r"""<a\s[^>]*?\bhref\s*=\s*["']?([^"'\s>]+)""", re.IGNORECASE)
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -105,15 +106,13 @@ class Client:
         def once() -> str:
             page = self.read(url, limit=2**26).decode("utf-8", "replace")
             if not re.search(r"</html>\s*$", page, re.IGNORECASE):
-                raise Broken("the folder's page isn't whole")
+                raise Broken("the folder's page is cut off")
             return page
 
-        links = _Links()
-        links.feed(self.repeated(url, once))
-        base = urlsplit(url)
+        base, page = urlsplit(url), self.repeated(url, once)
         found: dict[bool, set[str]] = {True: set(), False: set()}
-        for link in links.found:
-            target = urlsplit(urljoin(url, link))
+        for link in LINK.findall(page):
+            target = urlsplit(urljoin(url, unescape(link)))
             inside = target.path.removeprefix(base.path)
             same = (target.scheme, target.netloc) == (base.scheme, base.netloc) and target.path != inside
             name = unquote(inside.removesuffix("/"))
@@ -145,11 +144,7 @@ def is_plain_name(name: str) -> bool:
 
 
 def name_of(url: str) -> str:
-    """The file name at the end of an address.
-
-    Raises:
-        FcaError: there is none.
-    """
+    """The file name at the end of an address."""
     name = unquote(urlsplit(url).path.rpartition("/")[2])
     if not is_plain_name(name):
         raise FcaError(f"{url} doesn't end with a file's name", "https://.../<name>")
@@ -177,15 +172,3 @@ def _check(url: str, response: requests.Response) -> None:
             "the file",
             f"check the address: published ones change (docs/data/ has those known); or {BY_HAND}",
         )
-
-
-class _Links(HTMLParser):
-    """Addresses of a page's links."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "a":
-            self.found += [value for name, value in attrs if name == "href" and value]

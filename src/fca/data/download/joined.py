@@ -19,9 +19,8 @@ class JoinedParts(io.RawIOBase):
             member.file_size if member else path.stat().st_size
             for path, member in zip(self.paths, self._members, strict=True)
         ]
-        self.size = sum(self._sizes)
-        self._position = 0
-        self._open: tuple[int, IO[bytes]] | None = None
+        self.size, self._position = sum(self._sizes), 0
+        self._files: dict[int, IO[bytes]] = {}
 
     @property
     def path(self) -> Path:
@@ -45,10 +44,9 @@ class JoinedParts(io.RawIOBase):
         if self._position >= self.size:
             return 0
         number, offset = self._part()
-        if self._open is None or self._open[0] != number:
-            self._release()
-            self._open = (number, self._opened(number))
-        file = self._open[1]
+        if number not in self._files:
+            self._files[number] = self._opened(number)
+        file = self._files[number]
         if file.tell() != offset:
             file.seek(offset)
         data = file.read(min(len(buffer), self._sizes[number] - offset))
@@ -57,7 +55,8 @@ class JoinedParts(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        self._release()
+        for file in self._files.values():
+            file.close()
         super().close()
 
     def _part(self) -> tuple[int, int]:
@@ -74,11 +73,6 @@ class JoinedParts(io.RawIOBase):
         if member is None:
             return open(self.paths[number], "rb")
         return zipfile.ZipFile(self.paths[number]).open(member)
-
-    def _release(self) -> None:
-        if self._open is not None:
-            self._open[1].close()
-            self._open = None
 
 
 def _lone_member(path: Path) -> zipfile.ZipInfo | None:

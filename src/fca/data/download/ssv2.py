@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from fca.data.datasets.ssv2 import VIDEOS, annotations
-from fca.data.download.archive import Limits, unpack
-from fca.data.download.source import Source
+from fca.data.download.archive import Limits
+from fca.data.download.obtain import Source
 from fca.errors import FcaError
 
 PART = re.compile(r"20bn-something-something-v2-(\d\d)(\.zip)?")
@@ -27,29 +27,20 @@ def obtain(source: Source) -> None:
         labels = source.archives / LABELS
         if not labels.is_file():
             raise FcaError(f"{source.root} has no annotations, and there is no {labels}", LABELS, source.advice)
-        source.permit(f"unpacking {labels.name}")
-        source.check([labels])
-        unpack([labels], source.root / "labels", LABEL_LIMITS, _choose_labels)
+        source.unpack([labels], source.root / "labels", LABEL_LIMITS, _choose_labels)
     if needs_videos:
-        parts = _parts(source)
-        source.permit(f"unpacking {parts[0].name}")
-        source.check(parts)
-        unpack(parts, source.root / VIDEOS[1], VIDEO_LIMITS, _choose_videos)
+        source.unpack(_parts(source), source.root / VIDEOS[1], VIDEO_LIMITS, _choose_videos)
 
 
 def _parts(source: Source) -> list[Path]:
-    """The parts of the videos' archive in order. Missing last ones show later, as the archive ends too early.
-
-    Raises:
-        FcaError: there are none, or one in between is missing.
-    """
+    """The parts of the videos' archive in order. Missing last ones show later, as the archive ends too early."""
     folder = source.archives
     found = sorted(path for path in folder.iterdir() if PART.fullmatch(path.name)) if folder.is_dir() else []
     numbers = [int(match[1]) for path in found if (match := PART.fullmatch(path.name))]
     if not numbers or numbers != list(range(len(numbers))):
         shown = ", ".join(path.name for path in found) or "none"
         raise FcaError(
-            f"{folder} has not all parts of the videos' archive: {shown}",
+            f"{folder} lacks parts of the videos' archive: {shown}",
             "20bn-something-something-v2-00, -01, ... without a gap, each once",
             source.advice,
         )

@@ -5,6 +5,7 @@ is a pure function of the scene, the phase and the size. With `aspect`, x and y 
 with `aspect=4/3` looks like a 640x480 one stretched to 96x64.
 """
 
+import io
 import math
 from collections.abc import Sequence
 
@@ -64,7 +65,7 @@ class _Canvas:
         return Image.fromarray(column[:, None, :]).resize(self.size, Image.Resampling.NEAREST)
 
     def polygon(self, points: Sequence[_Point], colour: Colour) -> None:
-        """Fill a polygon given in scene coordinates."""
+        """Fill a polygon in scene coordinates."""
         (scale_x, scale_y), (origin_x, origin_y) = self.scale, self.origin
         self.draw.polygon([(x * scale_x + origin_x, y * scale_y + origin_y) for x, y in points], fill=colour)
 
@@ -232,7 +233,8 @@ def render(scene: Scene, phase: float, width: int, height: int, aspect: float | 
     return canvas.finish()
 
 
-def clip(scene: Scene, frames: int, width: int, height: int, aspect: float | None = None) -> np.ndarray:
-    """All frames of a scene at evenly spaced phases 0..1: uint8 (frames, height, width, 3) RGB."""
-    phases = [index / (frames - 1) if frames > 1 else 0.0 for index in range(frames)]
-    return np.stack([render(scene, phase, width, height, aspect) for phase in phases])
+def jpeg_bytes(frame: np.ndarray, quality: int) -> bytes:
+    """A uint8 (height, width, 3) RGB frame as a JPEG file; the same frame, the same bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(frame).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()

@@ -167,3 +167,10 @@ def sample_scene(rng: np.random.Generator, style: str, motion: str | None = None
         smoothness=float(rng.uniform(0.4, 1.0)),
         sway=sway,
     )
+
+
+def even_motions(rng: np.random.Generator, style: str, count: int) -> list[str]:
+    """`count` motions of a style in random order, each as often as any other, give or take one."""
+    motions = STYLE_MOTIONS[style]
+    whole = [motions[index % len(motions)] for index in range(count)]
+    return [whole[int(index)] for index in rng.permutation(count)]

@@ -17,11 +17,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from fca.config import Dataset
+from fca.config import Tabletop
 from fca.data.tabletop.captions import caption
-from fca.data.tabletop.draw import render
-from fca.data.tabletop.files import even_motions, jpeg_bytes, whole_folder
-from fca.data.tabletop.sample import sample_scene
+from fca.data.tabletop.draw import jpeg_bytes, render
+from fca.data.tabletop.sample import even_motions, sample_scene
 from fca.data.tabletop.scene import CAMERAS, Scene
 
 WIDTH, HEIGHT, QUALITY = 640, 480, 95
@@ -55,18 +54,20 @@ def _date(rng: np.random.Generator) -> str:
     return f"2021-{month:02d}-{day:02d}_{hour:02d}-{int(rng.integers(60)):02d}-{int(rng.integers(60)):02d}"
 
 
-def write_bridge(root: Path, trajectories: int, seed: int) -> None:
+def generate(root: Path, made: Tabletop, seed: int, split_mode: str = "") -> None:
     """Write trajectories, three views each, under `root`; the same arguments give the same bytes.
 
     Each has 20..50 frames, but the first has 12. With about a quarter as many tasks as trajectories, a task has several
     entries.
     """
+    trajectories = (made.train + made.validation) // made.cameras
     rng = np.random.default_rng([seed, 2])
     tasks = _sample_tasks(rng, max(1, trajectories // 4))
     dates = {(task, environment): _date(rng) for task, _ in tasks for environment in ENVIRONMENTS}
     taken: dict[tuple[str, str, int], int] = {}
     views = {task: 0 for task, _ in tasks}
-    with whole_folder(root) as folder, tqdm(total=trajectories, desc="bridge", unit="trajectory") as bar:
+    root.mkdir(parents=True)
+    with tqdm(total=trajectories, desc="bridge", unit="trajectory") as bar:
         for index in range(trajectories):
             task, motion = tasks[index % len(tasks)]
             environment = ENVIRONMENTS[int(rng.integers(len(ENVIRONMENTS)))]
@@ -75,7 +76,7 @@ def write_bridge(root: Path, trajectories: int, seed: int) -> None:
             taken[task, environment, group] = number + 1
             frames = 12 if index == 0 else int(rng.integers(20, 51))
             scene = _sample_scene_of(rng, task, motion)
-            session = folder / "raw/bridge_data_v1/berkeley" / environment / task / dates[task, environment] / "raw"
+            session = root / "raw/bridge_data_v1/berkeley" / environment / task / dates[task, environment] / "raw"
             for camera, view in enumerate(CAMERAS):
                 images = session / f"traj_group{group}" / f"traj{number}" / f"images{camera}"
                 images.mkdir(parents=True)
@@ -87,10 +88,4 @@ def write_bridge(root: Path, trajectories: int, seed: int) -> None:
             bar.update()
         entries = [f"{task}/{index}" for task, count in views.items() for index in range(count)]
         shuffled = [entries[int(index)] for index in rng.permutation(len(entries))]
-        (folder / "path_id_bridgedata.txt").write_text(json.dumps(shuffled))
-
-
-def generate(root: Path, settings: Dataset, seed: int) -> None:
-    """Write as many clips as the settings of a dataset say."""
-    if made := settings.tabletop:
-        write_bridge(root, (made.train + made.validation) // made.cameras, seed)
+        (root / "path_id_bridgedata.txt").write_text(json.dumps(shuffled))

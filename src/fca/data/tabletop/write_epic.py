@@ -4,7 +4,7 @@ Layout under the root::
 
     EPIC-KITCHENS/<PXX>/rgb_frames/<video_id>/frame_%010d.jpg    456x256, numbered from 1, none missing
     EPIC-KITCHENS/<PXX>/videos/<video_id>.MP4                    instead of them, if videos are requested
-    annotations/EPIC_100_train.csv, EPIC_100_validation.csv      one row a segment, the 15 `COLUMNS`
+    annotations/EPIC_100_train.csv, EPIC_100_validation.csv      one row a segment
 
 Videos `PXX_YY` run at 60 frames a second, `PXX_1YY` at 50. The MP4s of the former have 59.94, as most of the published
 ones, so a frame's number is not its position in the file. A segment spans `start_frame` to `stop_frame` inclusive, each
@@ -22,20 +22,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from fca.config import Dataset
+from fca.config import Tabletop
 from fca.data.tabletop.captions import caption
-from fca.data.tabletop.draw import render
-from fca.data.tabletop.files import even_motions, jpeg_bytes, whole_folder
-from fca.data.tabletop.sample import sample_scene
+from fca.data.tabletop.draw import jpeg_bytes, render
+from fca.data.tabletop.sample import even_motions, sample_scene
 from fca.data.tabletop.scene import SHAPES, Scene
 from fca.video.write import video_writer
 
 WIDTH, HEIGHT, QUALITY = 456, 256, 90
-COLUMNS = (
-    "narration_id", "participant_id", "video_id", "narration_timestamp", "start_timestamp", "stop_timestamp",
-    "start_frame", "stop_frame", "narration", "verb", "verb_class", "noun", "noun_class", "all_nouns",
-    "all_noun_classes",
-)  # fmt: skip
 VERBS: tuple[str, ...] = ("push", "slide", "lift", "lower", "look")
 NOUNS: tuple[str, ...] = (*SHAPES, "left", "right")
 SEGMENTS_PER_VIDEO = 4
@@ -144,16 +138,17 @@ def _spans(rng: np.random.Generator, count: int, with_extremes: bool) -> list[in
     return spans
 
 
-def write_epic(root: Path, segments_train: int, segments_validation: int, seed: int, media: str = "rgb_frames") -> None:
+def generate(root: Path, made: Tabletop, seed: int, media: str = "rgb_frames") -> None:
     """Write the segments of both splits under `root`, motions evenly spread; the same arguments give the same bytes.
 
     `media`: rgb_frames or video, with the same segments. A video has up to four segments in one kitchen and by one arm;
     a participant has up to two videos in each split, one at either rate.
     """
     rng = np.random.default_rng([seed, 3])
-    splits = (("train", segments_train), ("validation", segments_validation))
-    with whole_folder(root) as folder, tqdm(total=segments_train + segments_validation, desc="epic") as bar:
-        (folder / "annotations").mkdir()
+    splits = (("train", made.train), ("validation", made.validation))
+    root.mkdir(parents=True)
+    with tqdm(total=made.train + made.validation, desc="epic") as bar:
+        (root / "annotations").mkdir()
         for take, (split, count) in enumerate(splits, start=1):
             motions = even_motions(rng, "epic", count)
             spans = _spans(rng, count, with_extremes=split == "train")
@@ -169,19 +164,13 @@ def write_epic(root: Path, segments_train: int, segments_validation: int, seed: 
                     for scene, own in zip(scenes, arms, strict=True)
                 ]
                 gaps = [int(gap) for gap in rng.integers(6, 16, size=len(scenes) + 1)]
-                own, rate = folder / "EPIC-KITCHENS" / f"P{person:02d}", 60 if fast else 50
+                own, rate = root / "EPIC-KITCHENS" / f"P{person:02d}", 60 if fast else 50
                 mp4 = _mp4(own / "videos" / f"{video}.MP4", rate)
                 with mp4 if media == "video" else _pictures(own / "rgb_frames" / video) as put:
                     rows += _write_video(put, video, rate, scenes, spans[begin : begin + len(scenes)], gaps)
                 bar.update(len(scenes))
             rows.sort(key=lambda row: str(row["narration_id"]))
-            with (folder / "annotations" / f"EPIC_100_{split}.csv").open("w", newline="") as file:
-                table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            with (root / "annotations" / f"EPIC_100_{split}.csv").open("w", newline="") as file:
+                table = csv.DictWriter(file, rows[0], lineterminator="\n")
                 table.writeheader()
                 table.writerows(rows)
-
-
-def generate(root: Path, settings: Dataset, seed: int) -> None:
-    """Write as many clips as the settings of a dataset say."""
-    if made := settings.tabletop:
-        write_epic(root, made.train, made.validation, seed, settings.media)
