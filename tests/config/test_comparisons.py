@@ -57,8 +57,9 @@ def test_published_numbers_of_the_method():
     assert full == {"ssv2": ("67.7", "-0.18"), "bridge": ("96.5", "0.43"), "epic": ("164.6", "0.45")}
     rows = [{row.variant: row.published for row in COMPARISONS[name].rows} for name in ("table3", "table4")]
     assert [row["fca_ablation"]["ssv2"] for row in rows] == [("94.1", "0.11")] * 2
-    assert all(VBENCH_PUBLISHED["Seer"][dimension] < value < 1 for dimension, value in VBENCH_PUBLISHED["FCA"].items())
-    assert len(VBENCH_PUBLISHED["FCA"]) == 6
+    published = VBENCH_PUBLISHED["ssv2"]
+    assert all(published["Seer"][dimension] < value < 1 for dimension, value in published["FCA"].items())
+    assert len(published["FCA"]) == 6
 
 
 @pytest.mark.parametrize("table", ["table1", "table2", "table3", "table4"])

@@ -3,14 +3,20 @@
 import csv
 import json
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 from PIL import Image
 
+from fca.artifacts.atomic import sha256_file
 from fca.artifacts.manifest import Manifest
-from fca.config import Config, Layout, load
+from fca.config import Config, Dataset, Layout, Tabletop, load
+from fca.config.formats import FORMATS
+from fca.data.clip import Listing
+from fca.data.datasets.reader import reader_of
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data"  # the published annotation files; tests that need them skip without
@@ -98,3 +104,26 @@ def pretend_fetched(config: Config, dataset: str) -> Path:
 
 def files_below(folder: Path) -> Iterator[str]:
     yield from sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def listing_of(form: str, raw: Path, dataset: str, train: int, validation: int, seed: int = 0, **own) -> Listing:
+    """The clips that a format's reader lists."""
+    splits = {
+        name: {"clips": clips, "shard_clips": 4} for name, clips in (("train", train), ("validation", validation))
+    }
+    fields = {"source": "archive", "root": str(raw), "initial_frames": 1, "train_steps": 1}
+    settings = Dataset.model_validate({"format": form, **fields, **splits, **own})
+    return reader_of(settings).index(raw, dataset, settings, seed)
+
+
+def pretend_published(monkeypatch: pytest.MonkeyPatch, form: str, root: Path) -> None:
+    """Take the hashes of a corpus' annotations for the published ones."""
+    hashes = import_module(FORMATS[form].reader).READER.publication.sha256
+    for name in hashes:
+        monkeypatch.setitem(hashes, name, sha256_file(next(root.rglob(name))))
+
+
+def generate_tabletop(form: str, root: Path, train: int, validation: int, seed: int, **own: str) -> None:
+    """Tabletop clips in a format; bridge's trajectories have three views."""
+    made = Tabletop(train=train, validation=validation, cameras=3 if FORMATS[form].views else 1)
+    import_module(FORMATS[form].tabletop).generate(root, made, seed, **own)

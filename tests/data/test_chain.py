@@ -11,24 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fca.artifacts.atomic import sha256_file
 from fca.artifacts.check import check
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
 from fca.config.dataset import SplitSettings
-from fca.data import fetch as module
 from fca.data.clip import read_records
-from fca.data.datasets.bridge import LIST_NAME
 from fca.data.download.http import Client
 from fca.data.fetch import fetch
 from fca.data.index import build_index
 from fca.data.resample import resample
-from fca.data.tabletop.write import write_bridge, write_epic, write_ssv2
 from fca.data.verify import verify
 from fca.encode.shard import encode
 from fca.errors import FcaError
-from tests.data.corpora import config_for, files_below
+from tests.data.corpora import config_for, files_below, generate_tabletop, pretend_published
 from tests.data.download.published import serve_bridge_tree, serve_bridge_zip, serve_epic, serve_ssv2
 from tests.data.download.server import Server, serve
 
@@ -45,9 +41,8 @@ Latents = dict[tuple[str, str], dict[str, np.ndarray]]
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("originals")
-    write_ssv2(folder / "ssv2", *CLIPS["ssv2"], seed=5)
-    write_bridge(folder / "bridge", trajectories=sum(CLIPS["bridge"]) // 3, seed=5)
-    write_epic(folder / "epic", *CLIPS["epic"], seed=5)
+    for form, clips in CLIPS.items():
+        generate_tabletop(form, folder / form, *clips, seed=5)
     return {form: folder / form for form in CLIPS}
 
 
@@ -131,9 +126,7 @@ def test_nothing_is_lost_and_nothing_is_silently_altered(
 ) -> None:
     form, pack = SERVE[kind]
     original = chain_config(tmp_path / "original", random_base, form, root=str(originals[form]))
-    for path in (LIST_NAME, "annotations/EPIC_100_validation.csv"):
-        if (originals[form] / path).exists():
-            monkeypatch.setitem(module.PUBLISHED, Path(path).name, sha256_file(originals[form] / path))
+    pretend_published(monkeypatch, form, originals[form])
     fetch(original, form)
     to_latents(original, form)
     expected = latents(original, form)

@@ -6,7 +6,7 @@ import pytest
 
 from fca.artifacts.manifest import Manifest
 from fca.config import Config, Layout
-from fca.data import fetch as module
+from fca.config.formats import FORMATS
 from fca.data.fetch import fetch
 from fca.data.index import build_index
 from fca.data.resample import resample
@@ -86,7 +86,7 @@ def test_annotations_that_are_not_the_published_ones_are_refused(tmp_path: Path,
     assert "https://" in caught.value.remedy
 
 
-@pytest.mark.parametrize("form", sorted(set(module.READERS) - {"folder"}))
+@pytest.mark.parametrize("form", sorted(form for form, facts in FORMATS.items() if facts.download))
 def test_a_missing_archive_says_what_to_get_and_where(tmp_path: Path, form: str) -> None:
     config = config_for(tmp_path, form, 1, 1, root=str(tmp_path / "nowhere"))
     with pytest.raises(FcaError, match="there is no folder") as caught:

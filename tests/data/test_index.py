@@ -54,7 +54,7 @@ def test_too_few_annotations(tmp_path: Path) -> None:
 def test_an_id_twice(tmp_path: Path) -> None:
     config = config_for(tmp_path, "ssv2", 3, 1)
     write_ssv2(pretend_fetched(config, "ssv2"), [*CLIPS[:2], CLIPS[0]], CLIPS)
-    with pytest.raises(FcaError, match="the id 1 is there 2 times"):
+    with pytest.raises(FcaError, match="the id 1 is used 2 times"):
         build_index(config, "ssv2")
 
 

@@ -213,7 +213,7 @@ def test_an_index_that_was_edited_is_refused(tmp_path: Path) -> None:
     for text in ("\n".join(whole.splitlines()[1:]) + "\n", whole.replace('"caption":"', '"caption":"not ')):
         path.write_text(text)
         for step in (lambda: verify(config, "ssv2"), lambda: resample(config, "ssv2", "train", 0)):
-            with pytest.raises(FcaError, match=r"index\.jsonl was changed since it was made"):
+            with pytest.raises(FcaError, match=r"index\.jsonl was changed after it was written"):
                 step()
     path.write_text(whole)
     assert resample(config, "ssv2", "train", 0).count == 4
@@ -293,7 +293,8 @@ def write_config(tmp_path: Path, config: Config) -> str:
 def test_the_command_prints_a_table_and_fails_where_something_is_broken(tmp_path: Path, capsys, monkeypatch) -> None:
     config, raw = ssv2_of(tmp_path)
     arguments = ["data", "verify", "-c", write_config(tmp_path, config), "ssv2"]
-    monkeypatch.setattr(ssv2, "PUBLISHED", {"train": 4, "validation": 1})
+    for split, count in (("train", 4), ("validation", 1)):
+        monkeypatch.setitem(ssv2.PUBLICATION.clips, split, count)
     assert main(arguments) == 0
     shown = capsys.readouterr().out
     assert "train: 4 clips listed, 4 expected" in shown
@@ -342,7 +343,7 @@ def test_tasks_of_bridge_that_have_not_as_many_views_as_seers_list(tmp_path: Pat
     build_index(config, "bridge")
     assert main(["data", "verify", "-c", write_config(tmp_path, config), "bridge"]) == 1
     shown = capsys.readouterr()
-    assert "2 of 3 tasks have not as many views as the list, 2 are missing" in shown.out
+    assert "2 of 3 tasks differ from the list, 2 views are missing" in shown.out
     assert "2 of 6 clips of bridge can't be used" in shown.err
     assert table(config, "bridge", "tasks.tsv") == [
         ["task", "listed", "found", "difference", "upenn"],
@@ -358,6 +359,6 @@ def test_tasks_of_bridge_that_have_not_as_many_views_as_seers_list(tmp_path: Pat
 def test_expected_counts_are_the_papers() -> None:
     from fca.data.datasets import epic
 
-    assert ssv2.PUBLISHED == {"train": 168_913, "validation": 24_777}
-    assert bridge.PUBLISHED == {"train": 20_066, "validation": 5_017}
-    assert epic.PUBLISHED == {"train": 67_217, "validation": 9_668}
+    assert ssv2.PUBLICATION.clips == {"train": 168_913, "validation": 24_777}
+    assert bridge.PUBLICATION.clips == {"train": 20_066, "validation": 5_017}
+    assert epic.PUBLICATION.clips == {"train": 67_217, "validation": 9_668}

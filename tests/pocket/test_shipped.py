@@ -9,7 +9,8 @@ import torch
 from diffusers import AutoencoderKLCogVideoX
 from transformers import AutoTokenizer
 
-from fca.data.tabletop import MOTIONS, opposite_caption
+from fca.data.tabletop.captions import opposite_caption
+from fca.data.tabletop.scene import MOTIONS
 from fca.pocket.corpus import draw, to_video
 from fca.pocket.text import TEXT_TOKENS
 from fca.pocket.vae import psnr

@@ -5,7 +5,7 @@ import pytest
 
 from fca.artifacts.shards import Shard
 from fca.config import Layout
-from fca.data.tabletop import opposite_caption
+from fca.data.tabletop.captions import opposite_caption
 from fca.encode.shard import encode
 from fca.errors import FcaError
 from fca.sample import sample

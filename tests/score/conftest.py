@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from fca.config import Config, load
-from fca.data.tabletop import MOTIONS
+from fca.data.tabletop.scene import MOTIONS
 from fca.score.i3d import InceptionI3d
 from tests.score.project import CLIPS, FRAMES, HEIGHT, INITIAL, REPOSITORY, SHARD, WIDTH
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
-from fca.data.tabletop import MOTIONS
+from fca.data.tabletop.scene import MOTIONS
 from fca.errors import FcaError
 from fca.pocket.corpus import draw, to_video
 from fca.pocket.features import blur

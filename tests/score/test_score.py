@@ -11,7 +11,7 @@ from fca.artifacts.quarantine import Quarantine
 from fca.artifacts.shards import Shard, manifest_path, write_shard
 from fca.config import Config, Layout
 from fca.config.dataset import SplitSettings
-from fca.data.tabletop import MOTIONS
+from fca.data.tabletop.scene import MOTIONS
 from fca.errors import FcaError
 from fca.score.features import load_network
 from fca.score.motion import asked_motion, found_motions, knows_motions, motion_accuracy

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fca.data.clip_pixels import Shape, cast
-from fca.video.temporal_cast import cast_plan, cast_positions
+from fca.video.temporal_cast import cast, cast_plan, cast_positions
 
 
 @pytest.mark.parametrize("frames", [12, 16])
@@ -51,7 +50,7 @@ def test_impossible_lengths_are_refused(length: int, frames: int) -> None:
 def test_a_blend_is_rounded_half_up_once() -> None:
     """Frames of 1 and 2 in halves are 1.5, stored as 2; a short clip ends in grey."""
     source = {index: np.full((4, 6, 3), index % 2 + 1, dtype=np.uint8) for index in range(8)}
-    assert (cast(source, cast_plan(8, 4), Shape(4, 6, 4, "stretch")) == 2).all()
-    short = cast({0: source[0], 1: source[1]}, cast_plan(2, 4), Shape(4, 3, 2, "stretch"))
+    assert (cast(source, cast_plan(8, 4), 6, 4, "stretch") == 2).all()
+    short = cast({0: source[0], 1: source[1]}, cast_plan(2, 4), 3, 2, "stretch")
     assert short.shape == (4, 2, 3, 3)
     assert [int(frame.max()) for frame in short] == [1, 2, 127, 127]

@@ -11,8 +11,8 @@ from snakemake.exceptions import WorkflowError
 from fca.artifacts.fingerprint.code import code_hash
 from fca.config import ConfigError, Layout, load
 from fca.artifacts.fingerprint.settings import part
+from fca.config.formats import FORMATS
 from fca.config.comparisons import COMPARISONS, comparison_config
-from fca.data.datasets.captions import NAMES as CAPTION_FILES
 from fca.errors import FcaError
 from fca.config.vbench import GROUND_TRUTH
 from fca.vbench.weights import is_ready
@@ -92,7 +92,7 @@ def captions_of(wildcards):
     mistake in it has made `fetch` fail, which removes raw.json, the old index would count as up to date.
     """
     dataset = CONFIG.datasets[wildcards.dataset]
-    names = CAPTION_FILES if dataset.format == "folder" else ()
+    names = FORMATS[dataset.format].watched
     return [path for name in names if (path := Path(dataset.root).expanduser() / name).is_file()]
 
 

@@ -9,6 +9,7 @@ from fca.errors import FcaError
 
 if TYPE_CHECKING:
     from fca.artifacts.manifest import Manifest
+    from fca.data.datasets.reader import Breakdown
 
 SHOWN = 20
 
@@ -32,13 +33,14 @@ def run(arguments: argparse.Namespace) -> None:
     """Verify, print, and fail where something is broken."""
     from fca.artifacts.quarantine import require_usable
     from fca.config import Layout, load
+    from fca.data.datasets.reader import reader_of
     from fca.data.verify import verify
 
     config = load(arguments.config)
     manifest = verify(config, arguments.dataset)
     layout = Layout(config)
     folder = layout.verified(arguments.dataset).parent
-    show(manifest, str(folder))
+    show(manifest, str(folder), reader_of(config.datasets[arguments.dataset]).breakdowns(manifest.extra))
     for split, usable in manifest.extra["sound"].items():
         require_usable(arguments.dataset, split, usable, manifest.quarantine)
     broken = [row for row in manifest.quarantine if row.step != "exclude"]
@@ -55,23 +57,18 @@ def run(arguments: argparse.Namespace) -> None:
         )
 
 
-def show(manifest: "Manifest", folder: str) -> None:
-    """Print counts, Seer's tasks where they differ, and the first rows of what can't be used."""
-    from fca.data.verify import TASK_COLUMNS, task_table
-
+def show(manifest: "Manifest", folder: str, breakdowns: "list[Breakdown]") -> None:
+    """Print counts, the rows of the format's own tables that differ, and the first unusable clips."""
     extra = manifest.extra
     for problem in extra["problems"]:
         print(problem)
     for split, count in extra["listed"].items():
         print(f"{split}: {count:,} clips listed, {extra['expected'][split]:,} expected")
-    tasks = task_table(extra.get("tasks", {}))
-    if differing := [row for row in tasks if row[3]]:
-        missing = sum(-row[3] for row in differing if row[3] < 0)
-        print(f"{len(differing)} of {len(tasks)} tasks have not as many views as the list, {missing:,} are missing:")
-        _print_table([TASK_COLUMNS, *differing])
-        print(f"all tasks: {folder}/tasks.tsv")
-    elif tasks:
-        print(f"all {len(tasks)} tasks have as many views as the list")
+    for table in breakdowns:
+        print(table.summary)
+        if table.differing:
+            _print_table([tuple(table.columns), *map(tuple, table.differing)])
+            print(f"all of them: {folder}/{table.file}")
     sizes = Counter(extra["sizes"]).most_common(5)
     shown = ", ".join(f"{size} ({count:,})" for size, count in sizes)
     more = f" and {len(extra['sizes']) - len(sizes)} other sizes" if len(extra["sizes"]) > len(sizes) else ""

@@ -55,22 +55,24 @@ BASELINES = (
 """Below every table; its page adds the VAE reconstruction bound, if it was measured."""
 
 VBENCH_PUBLISHED = {
-    "Seer": {
-        "background_consistency": 0.8655,
-        "imaging_quality": 0.3765,
-        "motion_smoothness": 0.9172,
-        "overall_consistency": 0.1038,
-        "subject_consistency": 0.7301,
-        "temporal_flickering": 0.8955,
-    },
-    "FCA": {
-        "background_consistency": 0.8769,
-        "imaging_quality": 0.4279,
-        "motion_smoothness": 0.9570,
-        "overall_consistency": 0.1965,
-        "subject_consistency": 0.8098,
-        "temporal_flickering": 0.9461,
-    },
+    SSV2: {
+        "Seer": {
+            "background_consistency": 0.8655,
+            "imaging_quality": 0.3765,
+            "motion_smoothness": 0.9172,
+            "overall_consistency": 0.1038,
+            "subject_consistency": 0.7301,
+            "temporal_flickering": 0.8955,
+        },
+        "FCA": {
+            "background_consistency": 0.8769,
+            "imaging_quality": 0.4279,
+            "motion_smoothness": 0.9570,
+            "overall_consistency": 0.1965,
+            "subject_consistency": 0.8098,
+            "temporal_flickering": 0.9461,
+        },
+    }
 }
 """Table 6: VBench on SSv2 with its captions as prompts; higher is better."""
 

@@ -1,7 +1,7 @@
-"""What a clip is before anything was decoded: one line of an index."""
+"""A clip before decoding: one line of an index."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -28,9 +28,9 @@ class ClipRecord:
     frames: list[int] | None
     """Numbers (as in the file names) of the frames that make the clip, in order; None: the whole video."""
     length: int
-    """Number of source frames, before the temporal cast; 0 where they could not be counted (quarantined)."""
+    """Number of source frames, before the temporal cast; 0 if they could not be counted (quarantined)."""
     rate: int | None = None
-    """Numbers in a second, where `media` is a video whose `frames` are found by time: number n at (n - 1) / rate."""
+    """Numbers in a second, if `media` is a video whose `frames` are found by time: number n at (n - 1) / rate."""
 
     def __post_init__(self) -> None:
         for name in ("id", "caption"):
@@ -39,34 +39,23 @@ class ClipRecord:
                 raise ValueError(f"the {name} of clip {self.id!r} is not a text that can be stored: {text!r}")
 
     def to_line(self) -> str:
-        """This record as one line of JSON, without the line's end."""
+        """This record as one line of JSON, without a line break."""
         return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def from_line(cls, line: str) -> Self:
-        """The record of a line; ValueError or TypeError when the line is not one."""
+        """The record of a line; ValueError or TypeError if it is none."""
         return cls(**json.loads(line))
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What a dataset's reader finds: the clips of both splits in the dataset's order, and what is wrong with
-    some.
-    """
+    """What a reader finds: the clips of both splits in the dataset's order, and the unusable ones among them."""
 
     records: list[ClipRecord]
     quarantine: list[Quarantine]
     notes: dict[str, Any] = field(default_factory=dict)
-    """Whatever else the report should say (JSON values)."""
-
-
-def annotations_of(raw: Path, split: str, names: Sequence[str], where: str) -> Path:
-    """The annotations of a split: the first of these files in the raw folder; `FcaError` says `where` to get them."""
-    for name in names:
-        if (raw / name).is_file():
-            return raw / name
-    shown = ", ".join(Path(name).as_posix() for name in names)
-    raise FcaError(f"{raw} has no annotations for {split}", f"one of {shown}", f"get {where}")
+    """What else the index's manifest says (JSON values)."""
 
 
 def write_records(path: Path, records: Iterable[ClipRecord]) -> None:
@@ -76,8 +65,10 @@ def write_records(path: Path, records: Iterable[ClipRecord]) -> None:
 
 
 def read_records(path: Path, split: str | None = None) -> list[ClipRecord]:
-    """The records of an index (of one split, where named), in order; `FcaError` names a missing file or bad
-    line.
+    """The records of an index, or of one of its splits, in order.
+
+    Raises:
+        FcaError: the file is missing or a line is not a record.
     """
     records = []
     try:

@@ -1,4 +1,4 @@
-"""Clips that a person wants left out: a list by hand, which travels as quarantine rows like any other reason."""
+"""The exclude list: clips that a person wants left out, which become quarantine rows."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ FORM = "split, id and reason, separated by tabs, one clip a line; lines that beg
 
 
 def excluded_sha256(settings: Dataset) -> str | None:
-    """Hash of the list by hand, None where there is none; `FcaError` where it can't be read."""
+    """Hash of the exclude list, None if there is none."""
     if settings.exclude is None:
         return None
     path = Path(settings.exclude).expanduser()
@@ -26,31 +26,32 @@ def excluded_sha256(settings: Dataset) -> str | None:
 
 
 def read_excluded(path: Path, records: Iterable[ClipRecord]) -> list[Quarantine]:
-    """The rows of a list by hand, in its order.
+    """The rows of an exclude list, in its order.
 
-    `FcaError` names the line that isn't of this form, names a clip that the index hasn't, or names one twice.
+    Raises:
+        FcaError: a line has another form, names a clip that the index lacks, or repeats one.
     """
     known = {(record.split, record.id): record for record in records}
     rows: dict[tuple[str, str], Quarantine] = {}
     for number, fields in _lines(path):
         if len(fields) != 3 or not fields[2].strip():
-            raise FcaError(f"{path}, line {number} has not three fields: {' '.join(fields)!r}", FORM)
+            raise FcaError(f"{path}, line {number} doesn't have three fields: {' '.join(fields)!r}", FORM)
         split, identifier, reason = fields
         if (split, identifier) not in known:
             raise FcaError(
                 f"{path}, line {number}: there is no clip {identifier!r} in {split!r}",
-                "a split (train, validation) and an id as they stand in the index",
+                "a split (train, validation) and an id of the index",
                 "correct or remove the line",
             )
         if (split, identifier) in rows:
-            raise FcaError(f"{path}, line {number}: {identifier!r} of {split} is there twice", "each clip once")
+            raise FcaError(f"{path}, line {number}: {identifier!r} of {split} is repeated", "each clip once")
         record = known[split, identifier]
         rows[split, identifier] = Quarantine(record.dataset, split, identifier, "exclude", record.media, reason.strip())
     return list(rows.values())
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Number and fields of the lines that count. As in unusable.tsv, a field in quotes may go on in the next line."""
+    """Number and fields of the lines that count. As in unusable.tsv, a quoted field may continue on the next line."""
     number = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -69,5 +70,5 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise FcaError(
             f"{path}, line {number} can't be read ({error})",
             FORM,
-            'a field that begins with a quote stands in quotes, and each of its own is doubled: "a ""hand"""',
+            'put a field that begins with a quote in quotes and double each of its own: "a ""hand"""',
         ) from error

@@ -1,98 +1,71 @@
-"""Put a dataset's raw files in place: generated tabletop clips, or the licensed dataset in the user's folder.
+"""The step `fetch`: generated tabletop clips, or the licensed dataset in the user's folder.
 
-That folder is completed first from the archives and addresses in the settings, where there are any
-(`fca.data.download`). It stays where the user put it; the raw folder is a link to it, and what is checked is
-whether the files that a reader needs are there, with the remedy in words when they aren't.
+That folder is first completed from the archives and addresses in the settings, if there are any (`fca.data.download`).
+It stays where it is and the raw folder links to it; a missing file is an error that says what to get and where.
 """
 
 import hashlib
 import logging
 import os
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from fca.artifacts.atomic import sha256_file, sha256_tree, write_aside
 from fca.artifacts.manifest import Manifest, made_by
 from fca.config import Config, Dataset, Layout
-from fca.data.download import obtain
-from fca.data.download.source import PUBLISHED, READERS
+from fca.config.formats import FORMATS
+from fca.data.datasets.reader import reader_of
+from fca.data.download.obtain import obtain
 from fca.data.index import dataset_settings
-from fca.data.tabletop.write import write_bridge, write_epic, write_ssv2
 from fca.errors import FcaError
 
 log = logging.getLogger(__name__)
 
 
 def fetch(config: Config, dataset: str) -> Manifest:
-    """Make, complete or check the raw folder of a dataset; write and return its manifest (kind raw).
+    """Generate, complete or check the raw folder of a dataset; write and return its manifest (kind raw).
 
-    Tabletop: `sha256` is over the sorted relative names and the hashes of all files. Archive: over the
-    annotation files and the names of the media (`extra["hashed"]` says which); terabytes aren't read for a
-    name.
+    Tabletop: `sha256` is over the sorted relative names and the hashes of all files. Archive: over the annotation files
+    and the names of the media (`extra["hashed"]` says which), so that no terabytes are read.
     """
-    settings = dataset_settings(config, dataset)
-    layout = Layout(config)
+    settings, layout = dataset_settings(config, dataset), Layout(config)
     raw = layout.raw(dataset)
+    extra = {"source": settings.source, "hashed": "names and content"}
     if settings.source == "tabletop":
         with write_aside(raw) as aside:
-            tabletop_writer(settings)(aside, config.seed)
+            writer = import_module(FORMATS[settings.format].tabletop)
+            writer.generate(aside, settings.tabletop, config.seed, **settings.own)
         count, sha256 = sha256_tree(raw)
-        extra = {"source": "tabletop", "hashed": "names and content"}
     else:
         root = Path(settings.root or "").expanduser().absolute()
         obtain(dataset, settings, root)
         count, sha256 = check_archive(settings, root)
         with write_aside(raw) as aside:
             os.symlink(root, aside)
-        licence = READERS[settings.format].LICENCE
-        extra = {"source": "archive", "hashed": "annotations and names of media", "licence": licence}
+        licence = reader_of(settings).publication.licence
+        extra |= {"hashed": "annotations and names of media", "licence": licence}
         log.info("%s: %d media in %s, which you use under %s", dataset, count, root, licence)
-    manifest = Manifest(
-        kind="raw",
-        count=count,
-        ids=[],
-        sha256=sha256,
-        parents={},
-        made_by=made_by(config, "fetch", dataset),
-        quarantine=[],
-        extra=extra,
-    )
+
+    manifest = Manifest("raw", count, [], sha256, {}, made_by(config, "fetch", dataset), [], extra)
     manifest.write(layout.raw_manifest(dataset))
     return manifest
 
 
-def tabletop_writer(settings: Dataset) -> Callable[[Path, int], None]:
-    """The function of (folder, seed) that writes as many tabletop clips as the settings say, in their
-    format.
-    """
-    made = settings.tabletop
-    if made is None:
-        raise FcaError("the dataset's source is tabletop, but how much to make isn't said", "tabletop: in its settings")
-    match settings.format:
-        case "ssv2":
-            return lambda raw, seed: write_ssv2(raw, made.train, made.validation, seed)
-        case "bridge":
-            return lambda raw, seed: write_bridge(raw, (made.train + made.validation) // made.cameras, seed)
-        case "epic":
-            return lambda raw, seed: write_epic(raw, made.train, made.validation, seed, settings.media)
-        case "folder":
-            raise FcaError("tabletop clips are not made in the folder format", "source: archive")
-
-
 def check_archive(settings: Dataset, root: Path) -> tuple[int, str]:
-    """Number of media and fingerprint of the user's folder; `FcaError` says what is missing and where it is
-    published.
+    """Number of media and fingerprint of the user's folder.
+
+    Raises:
+        FcaError: something is missing or not the published file; it says where that is published.
     """
-    reader = READERS[settings.format]
-    own = settings.format == "folder"
-    advice = f"put {reader.WHERE}" if own else f"get {reader.WHERE}, under {reader.LICENCE}"
-    advice += f"; docs/data/{settings.format}.md shows how"
+    reader = reader_of(settings)
+    publication, expected = reader.publication, f"the files of the {settings.format} format"
+    advice = f"{publication.advice}; docs/data/{settings.format}.md shows how"
     if not root.is_dir():
-        expected = "your videos and their captions" if own else f"the unpacked files of the {settings.format} format"
         raise FcaError(f"there is no folder {root}", expected, advice)
+
     digest = hashlib.sha256()
     for path in reader.annotation_files(root):
-        found, published = sha256_file(path), PUBLISHED.get(path.name)
+        found, published = sha256_file(path), publication.sha256.get(path.name)
         if published not in (None, found):
             raise FcaError(f"{path} is not the published file: sha256 {found}", f"sha256 {published}", advice)
         digest.update(f"{path.relative_to(root).as_posix()}\0{found}\n".encode())
@@ -101,5 +74,5 @@ def check_archive(settings: Dataset, root: Path) -> tuple[int, str]:
         digest.update(f"{name}\n".encode())
         count += 1
     if count == 0:
-        raise FcaError(f"{root} has no media", f"the files of the {settings.format} format", advice)
+        raise FcaError(f"{root} has no media", expected, advice)
     return count, digest.hexdigest()

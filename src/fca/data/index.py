@@ -1,4 +1,4 @@
-"""Raw files of a dataset -> the index: one ClipRecord a line, and which of them can't be used."""
+"""The step `index`: raw files of a dataset -> one ClipRecord a line, and which of them are unusable."""
 
 import logging
 from collections import Counter
@@ -8,16 +8,9 @@ from fca.artifacts.manifest import Manifest, made_by
 from fca.artifacts.quarantine import Quarantine, require_usable
 from fca.config import Config, Dataset, Layout
 from fca.data.clip import ClipRecord, Listing, read_records, write_records
-from fca.data.datasets import bridge, epic, folder, ssv2
+from fca.data.datasets.reader import reader_of
 from fca.data.exclude import excluded_sha256
 from fca.errors import FcaError
-
-FRAME_NAMES = {
-    "ssv2": ssv2.FRAME_NAME,
-    "bridge": bridge.FRAME_NAME,
-    "epic": epic.FRAME_NAME,
-    "folder": folder.FRAME_NAME,
-}
 
 log = logging.getLogger(__name__)
 
@@ -25,33 +18,24 @@ log = logging.getLogger(__name__)
 def build_index(config: Config, dataset: str) -> Manifest:
     """Write the index of a dataset and its manifest (counts, quarantine, notes), and return the manifest.
 
-    Raises `FcaError` for a dataset that the config hasn't, annotations that can't be read or have fewer clips
-    than the config asks for, ids that repeat, or when not one clip of a split can be used.
+    Raises:
+        FcaError: the configuration lacks the dataset, its annotations can't be read or have fewer clips than the
+            configuration, ids repeat, or a split has no usable clip.
     """
-    settings = dataset_settings(config, dataset)
-    layout = Layout(config)
+    settings, layout = dataset_settings(config, dataset), Layout(config)
     raw = Manifest.read(layout.raw_manifest(dataset))
-    counts = {name: settings.split(name).clips for name in ("train", "validation")}
-    where = layout.raw(dataset), dataset, counts["train"], counts["validation"]
-    match settings.format:
-        case "folder":
-            listing = folder.index_folder(*where, settings.validation_share, config.seed)
-        case "bridge":
-            listing = bridge.index_bridge(*where, settings.split_mode, config.seed)
-        case "epic":
-            listing = epic.index_epic(*where, settings.media)
-        case "ssv2":
-            listing = ssv2.index_ssv2(*where)
-    _check_counts(listing, dataset, counts)
-    for split in counts:
+    listing = reader_of(settings).index(layout.raw(dataset), dataset, settings, config.seed)
+    _check_counts(listing, dataset, settings.clips)
+    for split in settings.clips:
         _check_split(listing, dataset, split)
     for row in listing.quarantine[:5]:
-        log.warning("%s %s: %s can't be used: %s: %s", dataset, row.split, row.id, row.file, row.reason)
+        log.warning("%s %s: %s is unusable: %s: %s", dataset, row.split, row.id, row.file, row.reason)
     if listing.quarantine:
         log.warning("%s: %d of %d clips are quarantined", dataset, len(listing.quarantine), len(listing.records))
 
     path = layout.index(dataset)
     write_records(path, listing.records)
+    captions = len({record.caption for record in listing.records})
     manifest = Manifest(
         kind="index",
         count=len(listing.records),
@@ -60,86 +44,75 @@ def build_index(config: Config, dataset: str) -> Manifest:
         parents={layout.raw_manifest(dataset).relative_to(layout.root).as_posix(): raw.sha256},
         made_by=made_by(config, "index", dataset),
         quarantine=listing.quarantine,
-        extra={
-            "splits": counts,
-            "captions": len({record.caption for record in listing.records}),
-            **listing.notes,
-        },
+        extra={"splits": settings.clips, "captions": captions, **listing.notes},
     )
     manifest.write(layout.index_manifest(dataset))
     return manifest
 
 
 def read_index(layout: Layout, dataset: str) -> tuple[Manifest, list[ClipRecord]]:
-    """The index of a dataset and its manifest; `FcaError` where it is missing or not what `fca index` wrote."""
+    """The manifest of a dataset's index, and its records.
+
+    Raises:
+        FcaError: the index is missing or not what `fca index` wrote.
+    """
     path = layout.index(dataset)
     records, manifest = read_records(path), Manifest.read(layout.index_manifest(dataset))
     if (found := sha256_file(path)) != manifest.sha256:
         raise FcaError(
-            f"{path} was changed since it was made: its sha256 is {found[:12]}",
+            f"{path} was changed after it was written: its sha256 is {found[:12]}",
             f"{manifest.count} clips with sha256 {manifest.sha256[:12]}",
-            "run `fca index` again; clips are left out with `exclude`, and captions are mended in the raw annotations",
+            "run `fca index` again; leave clips out with `exclude`, and correct captions in the raw annotations",
         )
     return manifest, records
 
 
 def unusable(layout: Layout, dataset: str) -> list[Quarantine]:
-    """What is known of clips that can't be used: by `fca data verify` where it has run, else by the index.
+    """The clips known to be unusable: from `fca data verify` if it has run, else from the index.
 
-    `FcaError` where the index, or the list of clips that are excluded by hand, has changed since.
+    Raises:
+        FcaError: the index or the exclude list has changed since `fca data verify`.
     """
     index = Manifest.read(layout.index_manifest(dataset))
     path, excluded = layout.verified(dataset), excluded_sha256(layout.config.datasets[dataset])
-    if not path.exists():
-        if excluded is None:
-            return list(index.quarantine)
-        raise FcaError(
-            f"there is no {path}, which has the clips of datasets.{dataset}.exclude",
-            remedy=f"run `fca data verify` for {dataset}",
-        )
-    verified = Manifest.read(path)
-    if verified.extra.get("excluded") != excluded:
-        raise FcaError(
-            f"{path} was made with another list of excluded clips",
-            f"what datasets.{dataset}.exclude names now",
-            f"run `fca data verify` for {dataset} again",
-        )
-    if sha256_file(layout.index_manifest(dataset)) not in verified.parents.values():
-        raise FcaError(
-            f"{path} was made from another index",
-            f"the present {layout.index_manifest(dataset)} among its parents",
-            f"run `fca data verify` for {dataset} again, or remove {path}",
-        )
-    return list(verified.quarantine)
+    if not path.exists() and excluded is None:
+        return list(index.quarantine)
+    verified = Manifest.read(path) if path.exists() else None
+    if verified is None:
+        problem = f"there is no {path}, which has the clips of datasets.{dataset}.exclude"
+    elif verified.extra.get("excluded") != excluded:
+        problem = f"{path} was made with another list of excluded clips than datasets.{dataset}.exclude names now"
+    elif sha256_file(layout.index_manifest(dataset)) not in verified.parents.values():
+        problem = f"{path} was made from another index than the present {layout.index_manifest(dataset)}"
+    else:
+        return list(verified.quarantine)
+    raise FcaError(problem, remedy=f"run `fca data verify` for {dataset}")
 
 
 def dataset_settings(config: Config, dataset: str) -> Dataset:
-    """The settings of a dataset; `FcaError` lists the known ones."""
-    try:
-        return config.datasets[dataset]
-    except KeyError:
+    """The settings of a dataset, which must be in the configuration."""
+    if dataset not in config.datasets:
         known = ", ".join(sorted(config.datasets))
-        raise FcaError(
-            f"there is no dataset {dataset!r}", f"one of {known}", "write its settings there first"
-        ) from None
+        raise FcaError(f"there is no dataset {dataset!r}", f"one of {known}", "add it to the configuration first")
+    return config.datasets[dataset]
 
 
 def _check_counts(listing: Listing, dataset: str, expected: dict[str, int]) -> None:
-    found = {split: sum(record.split == split for record in listing.records) for split in expected}
-    wrong = [split for split in expected if found[split] != expected[split]]
+    counted = Counter(record.split for record in listing.records)
+    wrong = [split for split in expected if counted[split] != expected[split]]
     if wrong:
         raise FcaError(
-            "\n".join(f"the annotations of {dataset} {split} have {found[split]} clips" for split in wrong),
+            "\n".join(f"the annotations of {dataset} {split} have {counted[split]} clips" for split in wrong),
             ", ".join(f"{expected[split]} (datasets.{dataset}.{split}.clips)" for split in wrong),
             "get the complete annotations, or write the number of clips that there are: "
-            + ", ".join(f"datasets.{dataset}.{split}.clips: {found[split]}" for split in wrong),
+            + ", ".join(f"datasets.{dataset}.{split}.clips: {counted[split]}" for split in wrong),
         )
 
 
 def _check_split(listing: Listing, dataset: str, split: str) -> None:
-    records = [record for record in listing.records if record.split == split]
-    identifier, times = Counter(record.id for record in records).most_common(1)[0]
+    ids = Counter(record.id for record in listing.records if record.split == split)
+    identifier, times = ids.most_common(1)[0]
     if times > 1:
-        raise FcaError(f"{dataset} {split}: the id {identifier} is there {times} times", "ids that are unique")
+        raise FcaError(f"{dataset} {split}: the id {identifier} is used {times} times", "ids that are unique")
     bad = [row for row in listing.quarantine if row.split == split]
-    require_usable(dataset, split, len(records) - len(bad), bad)
+    require_usable(dataset, split, ids.total() - len(bad), bad)

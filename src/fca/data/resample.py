@@ -18,9 +18,8 @@ from fca.data.clip_source import IndexedClips
 def resample(config: Config, dataset: str, split: str, shard: int) -> Manifest:
     """Write clip shard number `shard` of a split, and return its manifest.
 
-    Arrays: `frames` (n, frames, H, W, 3) uint8, `caption`, and `padded` (n,) int32, the number of grey frames
-    at the end of a clip that has too few. A clip that can't be decoded is left out and quarantined; where
-    none is left, the arrays have no rows.
+    Arrays: `frames` (n, frames, H, W, 3) uint8, `caption`, and `padded` (n,) int32, the number of grey frames at the
+    end of a clip that has too few. A clip that can't be decoded is left out and quarantined; there may be no rows.
     """
     settings = config.clip
     path = Layout(config).clips(dataset, split, shard)
@@ -48,10 +47,10 @@ def resample(config: Config, dataset: str, split: str, shard: int) -> Manifest:
 
 @contextmanager
 def _scratch(path: Path, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
-    """A uint8 array on the disk of `path`: a shard at the paper's scale (17 GB) is more than a job's memory.
+    """A uint8 array on the disk of `path`: a shard at the paper's scale (17 GB) exceeds a job's memory.
 
-    Its file has no name, so nothing is left of it after a kill, and its size is reserved, so a full disk is
-    an error now and not a bus error later.
+    Its file has no name, so a kill leaves nothing, and its size is reserved, so a full disk is an error now and not a
+    bus error later.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     size = int(np.prod(shape))

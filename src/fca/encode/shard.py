@@ -9,7 +9,7 @@ from tqdm import tqdm
 from fca.artifacts.manifest import Manifest, made_by
 from fca.artifacts.shards import write_shard
 from fca.config import BaseKind, Config, Layout
-from fca.data.clip_source import Clip, Clips, clips_to_encode
+from fca.data.clip_source import Clips, DecodedClip, clips_to_encode
 from fca.encode.captions import caption_tables, half
 from fca.encode.networks import Encoders
 
@@ -75,9 +75,9 @@ def encode(
     )
 
 
-def batches(clips: Clips, size: int) -> Iterator[list[Clip]]:
+def batches(clips: Clips, size: int) -> Iterator[list[DecodedClip]]:
     """Lists of `size` clips in order; the last may be shorter."""
-    batch: list[Clip] = []
+    batch: list[DecodedClip] = []
     for clip in clips:
         batch.append(clip)
         if len(batch) == size:

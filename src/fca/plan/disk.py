@@ -6,12 +6,11 @@ from functools import cache
 from fca.artifacts.columns import stored_bytes
 from fca.config import Config, Layout
 from fca.data.clip import read_records
+from fca.data.datasets.reader import reader_of
 from fca.plan.networks import Networks
 
 WORDS = 100
 """Bytes of a clip's id and caption, where the clips are not listed yet."""
-BRIDGE_CAPTIONS = 106
-"""Distinct captions of Seer's index of BridgeData."""
 EMPTY = 2**13
 """About what an HDF5 file of ours holds beside its arrays."""
 
@@ -67,7 +66,7 @@ class Disk:
         path = self.layout.index(dataset)
         if path.is_file():
             return [record.caption for record in read_records(path, split)][:count]
-        distinct = min(count, BRIDGE_CAPTIONS if settings.format == "bridge" else count)
+        distinct = min(count, reader_of(settings).publication.captions or count)
         words = f"{distinct} captions" if distinct < count else "a caption of its own for each clip"
         self.assumed.add(f"{dataset} is not indexed yet: {words}, {WORDS} bytes of names for each")
         return [f"{number % distinct:0{WORDS // 2}d}" for number in range(count)]

@@ -6,13 +6,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from fca.config import BaseKind, Config, Layout
+from fca.data.datasets.reader import reader_of
 from fca.plan.disk import Disk, checkpoints
 from fca.plan.memory import BYTES, Weights, weights
 from fca.plan.networks import Networks, networks
 from fca.plan.rates import Rates
-
-RAW = {"ssv2": 19_000_000_000}
-"""Bytes of the unpacked videos, where the publisher's size is known (docs/data/)."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ class _Planner:
 
     def _dataset(self, dataset: str) -> list[Row]:
         settings = self.config.datasets[dataset]
-        raw = RAW.get(settings.format) if settings.source == "archive" else None
+        raw = reader_of(settings).publication.bytes if settings.source == "archive" else None
         rows = [
             Row("fetch", dataset, "", 1, {"raw": raw}),
             Row("index", dataset, "", 1),

@@ -12,7 +12,7 @@ from diffusers import CogVideoXDDIMScheduler, CogVideoXTransformer3DModel
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from fca.data.tabletop import STYLES
+from fca.data.tabletop.scene import STYLES
 from fca.encode.blip2 import FrozenBlip2
 from fca.model import FCA, FCAAdapter
 from fca.pocket.corpus import FRAMES, HEIGHT, WIDTH, Corpus

@@ -13,12 +13,14 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from fca.data.tabletop import MOTIONS, STYLES, caption_text, render, sample_scene
-from fca.video.temporal_cast import cast_positions
+from fca.data.tabletop.captions import caption_text
+from fca.data.tabletop.draw import render
+from fca.data.tabletop.sample import sample_scene
+from fca.data.tabletop.scene import MOTIONS, STYLES
+from fca.video.temporal_cast import GREY, cast_positions
 
 FRAMES, HEIGHT, WIDTH = 16, 64, 96
 ASPECTS = {"ssv2": (320 / 240, 426 / 240), "bridge": (640 / 480,), "epic": (456 / 256,)}
-GREY = 127  # Seer pads clips shorter than 16 frames with 0 in [-1, 1] (PROTOCOL: short clips)
 
 
 @dataclass(frozen=True)

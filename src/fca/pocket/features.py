@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from fca.data.tabletop import MOTIONS, STYLES
+from fca.data.tabletop.scene import MOTIONS, STYLES
 from fca.pocket.corpus import FRAMES, HEIGHT, Corpus, to_video
 from fca.pocket.fit import write_record
 from fca.score.i3d import InceptionI3d, stage_means

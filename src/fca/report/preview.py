@@ -23,7 +23,8 @@ from fca.config import Config, Layout
 from fca.config.models import Clip
 from fca.data.clip import ClipRecord
 from fca.data.clip_pixels import Shape, look
-from fca.data.index import FRAME_NAMES, dataset_settings, read_index
+from fca.data.datasets.reader import reader_of
+from fca.data.index import dataset_settings, read_index
 from fca.report.render import render, write_page
 from fca.video.workers import call_apart
 from fca.video.write import GAP, shrink
@@ -109,7 +110,7 @@ def _split(config: Config, split: str, records: Sequence[ClipRecord], clips: int
 
     # Frames are decoded in processes of their own, whose answers come in order.
     calls = (
-        (layout.raw(record.dataset), record, FRAME_NAMES[config.datasets[record.dataset].format], shape)
+        (layout.raw(record.dataset), record, reader_of(config.datasets[record.dataset]).frame_name, shape)
         for _, record in usable
     )
     answers = call_apart(look, calls, config.decode.processes, config.decode.seconds)

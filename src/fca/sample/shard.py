@@ -11,7 +11,7 @@ from tqdm import tqdm
 from fca.artifacts.manifest import Manifest, made_by
 from fca.artifacts.shards import Shard, write_shard
 from fca.config import Config, Layout
-from fca.data.tabletop import opposite_caption
+from fca.data.tabletop.captions import opposite_caption
 from fca.encode.vae import decode, load_vae
 from fca.errors import FcaError
 from fca.model import Denoiser, InitialFrames, Prompt

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fca.data.tabletop import MOTIONS, motion_of_caption
+from fca.data.tabletop.captions import motion_of_caption
+from fca.data.tabletop.scene import MOTIONS
 from fca.errors import FcaError
 from fca.score.interval import Interval, wilson_interval
 

@@ -51,7 +51,7 @@ def protocol(config: Config, dataset: str, network: FeatureNetwork, clips: int) 
         "resize": config.clip.resize,
         "initial_frames": config.datasets[dataset].initial_frames,
         "split": config.datasets[dataset].split_name or "the dataset's own",
-        **({"media": config.datasets[dataset].media} if config.datasets[dataset].format == "epic" else {}),
+        **config.datasets[dataset].stated,
         "scored": "all frames, given ones replaced by the truth (Seer); _raw: as the model made them",
         "codec": "none: uint8 frames as they are stored",
         "truth": "clips after temporal cast and resize, never through the VAE",

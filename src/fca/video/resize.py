@@ -1,10 +1,9 @@
-"""Spatial resizing of a frame: bilinear, with a wider filter where it shrinks, as decord (swscale) and torch
-do it.
+"""Spatial resizing of a frame: bilinear with antialiasing, as decord (swscale) and torch do it.
 
-CogVideoX's text-to-video fine-tuning script stretches with decord's `VideoReader(width=, height=)`;
-enlarging, its filter is the plain two-tap bilinear one, shrinking, the triangle is as wide as the scale says.
-That is `torch.nn.functional.interpolate(mode="bilinear", antialias=True)`, computed here without importing
-torch. Products and sums are numpy's own, one by one, so every machine gets the same bits.
+CogVideoX's text-to-video fine-tuning script stretches with decord's `VideoReader(width=, height=)`. To enlarge, its
+filter is the plain two-tap bilinear one; to shrink, the triangle is as wide as the scale. That is
+`torch.nn.functional.interpolate(mode="bilinear", antialias=True)`, computed here without importing torch. Products and
+sums are numpy's, one by one, so every machine gets the same bits.
 """
 
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-BLOCK = 16  # rows at a time stay in the processor's cache: a tenth of the time that a whole frame takes
+BLOCK = 16  # rows at a time stay in the processor's cache: ten times as fast as a whole frame
 
 
 @dataclass(frozen=True)
@@ -25,10 +24,9 @@ class Taps:
 
 @lru_cache(maxsize=256)
 def taps(source: int, target: int, first: int, count: int) -> Taps:
-    """The triangle filter that resizes `source` pixels to `target`, for the outputs first ... first + count -
-    1.
+    """The triangle filter that resizes `source` pixels to `target`, for `count` outputs from `first` on.
 
-    Weights are float32 and sum to 1; taps that would lie outside the picture don't count.
+    Weights are float32 and sum to 1; taps outside the picture don't count.
     """
     scale = source / target
     support = max(1.0, scale)
@@ -55,21 +53,20 @@ def _interleaved(source: int, target: int, first: int, count: int) -> Taps:
 def resize(frame: np.ndarray, width: int, height: int, mode: str, out: np.ndarray | None = None) -> np.ndarray:
     """Resize a (H, W, 3) float32 frame to (height, width, 3) float32, same value range.
 
-    mode "stretch": both axes on their own, proportions change. mode "crop": the smallest size of the same
-    proportions that covers the target, then its centre (CogVideoX's `resize_for_rectangle_crop`, but
-    bilinear). With `out`, contiguous (height, width, 3) uint8, the values, which must lie within 0 ... 255, are
-    rounded half up into it.
+    mode "stretch": each axis independently, proportions change. mode "crop": the smallest size of the same proportions
+    that covers the target, then its centre (CogVideoX's `resize_for_rectangle_crop`, but bilinear). `out`: contiguous
+    (height, width, 3) uint8, into which values within 0 ... 255 are rounded half up.
     """
     source_height, source_width = frame.shape[:2]
-    full_height, full_width = (
-        _covering(source_width, source_height, width, height) if mode == "crop" else (height, width)
-    )
+    full_height, full_width = height, width
+    if mode == "crop":
+        full_height, full_width = _covering(source_width, source_height, width, height)
     top, left = (full_height - height) // 2, (full_width - width) // 2
     rows = taps(source_height, full_height, top, height)
     columns = _interleaved(source_width, full_width, left, width)
     result = np.empty((height, width, 3), np.float32) if out is None else out
     lines, source = result.reshape(height, -1), np.ascontiguousarray(frame).reshape(source_height, -1)
-    widen_first = full_height > source_height  # where there are fewer rows
+    widen_first = full_height > source_height  # while there are fewer rows
     if widen_first:
         source = _blend(source, columns, 1)
     for start in range(0, height, BLOCK):
@@ -90,7 +87,7 @@ def _covering(source_width: int, source_height: int, width: int, height: int) ->
 
 
 def _blend(lines: np.ndarray, filter: Taps, axis: int, outputs: slice = slice(None)) -> np.ndarray:
-    """Filter one axis of (H, numbers of a row) float32; `outputs`: only these of the results."""
+    """Filter one axis of (H, numbers of a row) float32; `outputs` selects results."""
     result: np.ndarray | None = None
     for index, weight in zip(filter.index[:, outputs], filter.weight[:, outputs], strict=True):
         part = lines[index] if axis == 0 else lines[:, index]

@@ -1,18 +1,24 @@
 """Seer's temporal cast: which source frames, in which blend, make the n frames of a clip.
 
-Source: SeerVideoLDM, `cast_num_frames`: `F.interpolate(mode="trilinear", align_corners=False)` over time for
-clips longer than n, zeros (mid-grey) appended for shorter ones. A two-tap blend at known positions, so at
-most 2n source frames are ever decoded.
+Source: SeerVideoLDM, `cast_num_frames`: `F.interpolate(mode="trilinear", align_corners=False)` over time for clips
+longer than n, zeros (mid-grey) appended to shorter ones. It is a two-tap blend at known positions, so at most 2n source
+frames are ever decoded.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
+
+from fca.video.resize import resize
+
+GREY = 127  # Seer appends zeros in [-1, 1], which is 127.5; of the two neighbours, the one the pocket base knows
 
 
 def cast_positions(length: int, frames: int) -> list[float]:
-    """Positions in the source, in frames, of the outputs that come from it: min(length, frames) numbers.
+    """Positions in the source, in frames, of the min(length, frames) outputs that come from it.
 
-    Output i of a longer clip sits at `max(0, (i + 0.5) * length / frames - 0.5)`; a clip that is not longer
-    is copied.
+    Output i of a longer clip is at `max(0, (i + 0.5) * length / frames - 0.5)`; a clip that is not longer is copied.
     """
     if length < 1 or frames < 1:
         raise ValueError(f"a clip needs at least one source and one output frame, not {length} and {frames}")
@@ -23,14 +29,17 @@ def cast_positions(length: int, frames: int) -> list[float]:
 
 @dataclass(frozen=True)
 class CastPlan:
-    """Output i = (1 - weight[i]) * source[low[i]] + weight[i] * source[high[i]]; `grey` mid-grey frames
-    follow.
-    """
+    """Output i = (1 - weight[i]) * source[low[i]] + weight[i] * source[high[i]]; `grey` mid-grey frames follow."""
 
     low: tuple[int, ...]
     high: tuple[int, ...]
     weight: tuple[float, ...]
     grey: int
+
+    @property
+    def needed(self) -> list[int]:
+        """The source frames that are blended."""
+        return sorted({*self.low, *self.high})
 
 
 def cast_plan(length: int, frames: int) -> CastPlan:
@@ -43,3 +52,18 @@ def cast_plan(length: int, frames: int) -> CastPlan:
         weight=tuple(position - index for position, index in zip(positions, low, strict=True)),
         grey=frames - len(positions),
     )
+
+
+def cast(source: Mapping[int, np.ndarray], plan: CastPlan, width: int, height: int, mode: str) -> np.ndarray:
+    """Blend source frames (number -> (H, W, 3) uint8) by the plan, then resize: (frames, height, width, 3) uint8.
+
+    Both are linear and computed in float32; the one rounding, half up, is at the end.
+    """
+    clip = np.full((len(plan.low) + plan.grey, height, width, 3), GREY, dtype=np.uint8)
+    for output, (low, high, weight) in enumerate(zip(plan.low, plan.high, plan.weight, strict=True)):
+        frame = source[low].astype(np.float32)
+        if weight:
+            frame *= np.float32(1.0 - weight)
+            frame += np.float32(weight) * source[high]
+        resize(frame, width, height, mode, clip[output])
+    return clip

@@ -1,8 +1,8 @@
-"""Calls that may hang or crash, in processes of their own: what goes wrong there costs one call, never the job.
+"""Calls that may hang or crash, in separate processes: a failure there costs one call, never the job.
 
-Why not a library's pool: in Python's own and loky's a process that dies takes the whole pool with it; pebble's
+Why not a library's pool: in Python's own and loky's, a process that dies takes the whole pool with it. Pebble's
 processes share one pipe and one lock, and one that is killed while it sends its frames leaves both broken
-(docs/log.md). Here each process has a pipe to itself, and a thread of this process that waits for it.
+(docs/log.md). Here each process has its own pipe, and a thread of this process that waits for it.
 """
 
 import logging
@@ -38,15 +38,16 @@ def call_apart(
     seconds: float = SECONDS,
     ahead: int = 0,
 ) -> Iterator[Any]:
-    """`function(*arguments)` for each of `calls`, in order: what it returned, or the ClipError that it raised.
+    """`function(*arguments)` for each of `calls`, in order: its result, or the ClipError that it raised.
 
-    A call that takes longer than `seconds`, more than MEMORY bytes, or its process with it, is a ClipError, too,
-    with the same words on every machine; another process goes on with the next call. `function` is a module's own,
-    so that a fresh Python (spawned: decord hangs after a fork) can import it; the fewer modules it needs, the better.
-    Arrays come back with one copy. While the caller does something else, `processes` (default: `cores()`) + `ahead`
-    results are made, and no more.
+    A call that takes longer than `seconds` or more than MEMORY bytes, or that crashes its process, is a ClipError, too,
+    with the same text on every machine; another process takes the next call. `function` is at the top of a module, so
+    that a fresh Python (spawned: decord hangs after a fork) can import it; the fewer modules it needs, the better.
+    Arrays come back with one copy. At most `processes` (default: `cores()`) + `ahead` results wait for the caller.
 
-    Raises `FcaError` when processes don't start, RuntimeError for any other exception of `function`.
+    Raises:
+        FcaError: processes don't start.
+        RuntimeError: `function` raised any other exception.
     """
     count = processes or cores()
     pool = _Pool(function, seconds)
@@ -67,12 +68,12 @@ def call_apart(
 
 def cores() -> int:
     """Cores that this job has: OMP_NUM_THREADS, which Snakemake sets to a job's threads, or all it may run on."""
-    available, given = len(os.sched_getaffinity(0)), os.environ.get("OMP_NUM_THREADS", "")
-    return min(available, int(given)) if given.isdecimal() and int(given) else available
+    available, limit = len(os.sched_getaffinity(0)), os.environ.get("OMP_NUM_THREADS", "")
+    return min(available, int(limit)) if limit.isdecimal() and int(limit) else available
 
 
 class _Pool:
-    """Processes that wait for a call; one is started when there is none."""
+    """Processes that wait for a call; one is started if none is idle."""
 
     def __init__(self, function: Callable[..., Any], seconds: float) -> None:
         self._function, self._seconds = function, seconds
@@ -99,18 +100,18 @@ class _Pool:
         with self._lock:
             self._idle.append(process)
         if isinstance(answer, _Failure):
-            raise RuntimeError(f"{self._function.__name__} failed in a process of its own:\n{answer.traceback}")
+            raise RuntimeError(f"{self._function.__name__} failed in a separate process:\n{answer.traceback}")
         return answer
 
     def stop(self) -> None:
-        """Kill all processes, busy or not, and start no more; whoever waits for one gets an end of file."""
+        """Kill all processes and start no more; a thread that waits for one gets an end of file."""
         with self._lock:
             self._stopped = True
             for process in self._all:
                 process.kill()
 
     def clear(self) -> None:
-        """Wait for the end of stopped processes, when nobody waits for answers any more."""
+        """Wait for the end of stopped processes, once no thread waits for answers."""
         for process in self._all:
             process.end()
 
@@ -122,7 +123,7 @@ class _Pool:
                 process = self._idle.pop()
                 if process.lives:
                     return process
-                self._all.discard(process)  # killed while it had nothing to do: no clip is to blame
+                self._all.discard(process)  # killed while idle: no clip is to blame
                 process.end()
             process = _Process(self._function)
             self._all.add(process)
@@ -153,7 +154,11 @@ class _Process:
         return signal.Signals(-code).name if code is not None and code < 0 else f"exit status {code}"
 
     def wait_until_ready(self) -> None:
-        """Until its modules are imported; `FcaError` when that fails, which no clip is to blame for."""
+        """Wait until its modules are imported.
+
+        Raises:
+            FcaError: that failed, for which no clip is to blame.
+        """
         try:
             self._answer(START_SECONDS)
         except (EOFError, OSError) as error:
@@ -173,13 +178,17 @@ class _Process:
         self._process.kill()
 
     def end(self) -> None:
-        """Kill it and give back what belongs to it; one that hangs inside the kernel (a lost disk) is left behind."""
+        """Kill it and release its pipe; a process that hangs inside the kernel (a lost disk) is left behind."""
         self._process.kill()
         self._process.join(5)
         self._pipe.close()
 
     def _answer(self, seconds: float) -> Any:
-        """What `_send` sends at the other end; TimeoutError, EOFError or OSError where nothing whole arrives."""
+        """What `_send` sends at the other end.
+
+        Raises:
+            TimeoutError, EOFError, OSError: no complete answer arrives.
+        """
         deadline = time.monotonic() + seconds
 
         def wait() -> None:
@@ -200,14 +209,14 @@ class _Process:
 
 
 class _Failure:
-    """An exception that is no ClipError: a mistake in our own code."""
+    """An exception that is no ClipError: a bug in this project."""
 
     def __init__(self, traceback: str) -> None:
         self.traceback = traceback
 
 
 def _serve(function: Callable[..., Any], pipe: Connection) -> None:
-    """The process's life: answer calls until the other end is gone."""
+    """Answer calls until the other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches everyone in the terminal: the job decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with open("/proc/self/statm") as file:
@@ -238,7 +247,7 @@ def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
 
 
 def _send(pipe: Connection, answer: Any) -> None:
-    """An answer, the memory of its arrays behind it as it is."""
+    """Send an answer, followed by the raw memory of its arrays."""
     buffers: list[pickle.PickleBuffer] = []
     content = pickle.dumps(answer, protocol=5, buffer_callback=buffers.append)
     views = [buffer.raw() for buffer in buffers]
@@ -249,7 +258,7 @@ def _send(pipe: Connection, answer: Any) -> None:
 
 
 def _end_with_parent() -> None:
-    """A job that is killed leaves nothing behind, however long a decoder hangs."""
+    """Exit with the job, even if a decoder hangs."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

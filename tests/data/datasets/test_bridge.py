@@ -9,18 +9,17 @@ import numpy as np
 import pytest
 
 from fca.data.datasets.bridge import (
-    LIST_SHA256,
-    PUBLISHED,
+    LIST_NAME,
+    PUBLICATION,
+    READER,
     UPENN,
     caption,
     find_views,
-    index_bridge,
-    listed,
     read_list,
     split_entries,
 )
 from fca.errors import FcaError
-from tests.data.corpora import SHARED, write_bridge, write_jpegs
+from tests.data.corpora import SHARED, listing_of, write_bridge, write_jpegs
 
 SESSION = "2021-06-02_16-36-21/raw"
 VIEWS = {  # in the order that gives the numbers
@@ -60,7 +59,7 @@ def raw(tmp_path: Path) -> Path:
 
 
 def test_numbers_run_over_environments_groups_trajectories_and_cameras(raw: Path) -> None:
-    listing = index_bridge(raw, "bridge", 5, 2)
+    listing = listing_of("bridge", raw, "bridge", 5, 2)
     assert [record.id for record in listing.records] == ORDER
     assert [record.split for record in listing.records] == ["train"] * 5 + ["validation"] * 2  # int(0.8 * 7)
     assert [record.length for record in listing.records] == [7, 12, 3, 8, 5, 4, 6]
@@ -74,7 +73,7 @@ def test_numbers_run_over_environments_groups_trajectories_and_cameras(raw: Path
 
 
 def test_limits_are_heads_of_both_parts(raw: Path) -> None:
-    listing = index_bridge(raw, "bridge", 2, 1)
+    listing = listing_of("bridge", raw, "bridge", 2, 1)
     assert [(record.split, record.id) for record in listing.records] == [
         ("train", ORDER[0]),
         ("train", ORDER[1]),
@@ -83,7 +82,7 @@ def test_limits_are_heads_of_both_parts(raw: Path) -> None:
 
 
 def test_frames_are_in_numeric_order(raw: Path) -> None:
-    record = index_bridge(raw, "bridge", 5, 2).records[1]
+    record = listing_of("bridge", raw, "bridge", 5, 2).records[1]
     assert record.frames == list(range(12))
 
 
@@ -92,7 +91,7 @@ def test_a_missing_frame_and_an_empty_view_are_quarantined(raw: Path) -> None:
     (views[4] / "im_3.jpg").unlink()
     for file in views[0].iterdir():
         file.unlink()
-    listing = index_bridge(raw, "bridge", 5, 2)
+    listing = listing_of("bridge", raw, "bridge", 5, 2)
     assert [record.id for record in listing.records] == ORDER
     assert [(row.id, row.reason) for row in listing.quarantine] == [
         ("flip_pot/4", "im_3.jpg is missing"),
@@ -105,7 +104,7 @@ def test_views_that_are_missing_are_reported_and_quarantined(raw: Path) -> None:
     for file in (views := find_views(raw, {"flip_pot"})["flip_pot"])[5].iterdir():
         file.unlink()
     views[5].rmdir()
-    listing = index_bridge(raw, "bridge", 5, 2)
+    listing = listing_of("bridge", raw, "bridge", 5, 2)
     assert listing.notes["tasks"]["flip_pot"] == {"listed": 6, "found": 5}
     assert [(row.id, row.file) for row in listing.quarantine] == [("flip_pot/5", "flip_pot")]
     assert "6 views" in listing.quarantine[0].reason
@@ -115,7 +114,7 @@ def test_views_that_are_missing_are_reported_and_quarantined(raw: Path) -> None:
 def test_views_beyond_the_list_are_reported(raw: Path) -> None:
     place = f"raw/bridge_data_v1/upenn/toykitchen9/put_lid-on_pot_distractors/{SESSION}/traj_group0/traj0/images0"
     write_jpegs(raw / place, np.zeros((2, 8, 8, 3), np.uint8), "im_{}.jpg")
-    listing = index_bridge(raw, "bridge", 5, 2)
+    listing = listing_of("bridge", raw, "bridge", 5, 2)
     assert listing.notes["tasks"]["put_lid-on_pot_distractors"] == {"listed": 1, "found": 2}
 
 
@@ -124,24 +123,24 @@ def test_other_roots(raw: Path, tree: str) -> None:
     for path in list((raw / "raw/bridge_data_v1").iterdir()):
         (raw / tree).mkdir(exist_ok=True)
         path.rename(raw / tree / path.name)
-    assert not index_bridge(raw, "bridge", 5, 2).quarantine
+    assert not listing_of("bridge", raw, "bridge", 5, 2).quarantine
 
 
 @pytest.mark.parametrize("text", ["", "{}", '["flip_pot"]', '["flip_pot/x"]', "[3]", '["flip_pot/0", "flip_pot/2"]'])
 def test_a_list_that_is_something_else(raw: Path, text: str) -> None:
     (raw / "path_id_bridgedata.txt").write_text(text)
     with pytest.raises(FcaError, match=r"path_id_bridgedata\.txt") as caught:
-        index_bridge(raw, "bridge", 1, 1)
+        listing_of("bridge", raw, "bridge", 1, 1)
     assert "https://" in caught.value.remedy
 
 
 def test_a_raw_folder_without_the_list_or_the_tasks(raw: Path) -> None:
     (raw / "path_id_bridgedata.txt").write_text(json.dumps(["no_such_task/0"]))
     with pytest.raises(FcaError, match="none of the tasks"):
-        index_bridge(raw, "bridge", 1, 1)
+        listing_of("bridge", raw, "bridge", 1, 1)
     (raw / "path_id_bridgedata.txt").unlink()
     with pytest.raises(FcaError, match="there is no"):
-        index_bridge(raw, "bridge", 1, 1)
+        listing_of("bridge", raw, "bridge", 1, 1)
 
 
 def many(trajectories: int, cameras: int = 3) -> tuple[list[tuple[str, int]], dict[str, list[Path]]]:
@@ -186,7 +185,7 @@ def test_views_that_are_missing_keep_their_place_in_a_split_by_trajectory(raw: P
     for file in (views := find_views(raw, {"flip_pot"})["flip_pot"])[5].iterdir():
         file.unlink()
     views[5].rmdir()
-    listing = index_bridge(raw, "bridge", 5, 2, "trajectory_disjoint", seed=3)
+    listing = listing_of("bridge", raw, "bridge", 5, 2, seed=3, split_mode="trajectory_disjoint")
     assert sorted(record.id for record in listing.records) == sorted(ORDER)
     assert [row.id for row in listing.quarantine] == ["flip_pot/5"]
     assert listing.notes["split_mode"] == "trajectory_disjoint"
@@ -195,7 +194,7 @@ def test_views_that_are_missing_keep_their_place_in_a_split_by_trajectory(raw: P
 @pytest.mark.skipif(not (SHARED / "path_id_bridgedata.txt").exists(), reason="Seer's list is not here")
 def test_seers_own_list() -> None:
     path = SHARED / "path_id_bridgedata.txt"
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == LIST_SHA256
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == PUBLICATION.sha256[LIST_NAME]
     entries = read_list(path)
     border = int(0.8 * len(entries))
     assert (len(entries), border, len(entries) - border) == (25083, 20066, 5017)
@@ -212,7 +211,7 @@ def test_seers_own_list() -> None:
     for odd in ("pick up red srewdriver", "pick up pot 50", "turn faucet left 56"):
         assert odd in captions
     assert min(Counter(task for task, _ in entries[border:]).values()) >= 3
-    assert PUBLISHED == {"train": border, "validation": len(entries) - border} == listed(SHARED)
+    assert PUBLICATION.clips == {"train": border, "validation": len(entries) - border} == READER.listed(SHARED)
     counts = Counter(task for task, _ in entries)
     assert len(UPENN) == 8
     assert sum(counts[task] for task in UPENN) == 1011

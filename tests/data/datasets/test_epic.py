@@ -8,17 +8,14 @@ from pathlib import Path
 import pytest
 
 from fca.data.datasets.epic import (
-    PUBLISHED,
-    VALIDATION_SHA256,
+    PUBLICATION,
+    READER,
     frame_rate,
-    index_epic,
-    listed,
-    media_names,
     read_segments,
     strided_frames,
 )
 from fca.errors import FcaError
-from tests.data.corpora import SHARED, write_epic
+from tests.data.corpora import SHARED, listing_of, write_epic
 from tests.video.test_timed import write_mp4
 
 SEGMENTS = {
@@ -34,7 +31,7 @@ def raw(tmp_path: Path) -> Path:
 
 
 def test_segments_in_file_order_with_their_own_numbers(raw: Path) -> None:
-    listing = index_epic(raw, "epic", 2, 1)
+    listing = listing_of("epic", raw, "epic", 2, 1)
     first, long, last = listing.records
     assert first.caption == "take <b>plate</b>"
     assert long.caption == "open drawer, slowly"
@@ -67,7 +64,7 @@ def test_missing_frames_and_folders_are_quarantined(raw: Path) -> None:
     folder = raw / "EPIC-KITCHENS/P01/rgb_frames"
     (folder / "P01_01/frame_0000000005.jpg").unlink()
     (folder / "P01_101").rename(folder / "P01_999")
-    listing = index_epic(raw, "epic", 2, 1)
+    listing = listing_of("epic", raw, "epic", 2, 1)
     assert len(listing.records) == 3
     assert [(row.id, row.file.rpartition("/")[2], row.reason) for row in listing.quarantine] == [
         ("P01_01_train0", "frame_0000000005.jpg", "the frame is missing"),
@@ -79,7 +76,7 @@ def test_a_file_in_place_of_the_folder_of_frames(raw: Path) -> None:
     folder = raw / "EPIC-KITCHENS/P01/rgb_frames/P01_101"
     folder.rename(folder.with_name("P01_999"))
     folder.touch()
-    assert "can't be listed (Not a directory)" in index_epic(raw, "epic", 2, 1).quarantine[0].reason
+    assert "can't be listed (Not a directory)" in listing_of("epic", raw, "epic", 2, 1).quarantine[0].reason
 
 
 def test_frames_a_second_are_the_numberings_not_the_files() -> None:
@@ -90,14 +87,14 @@ def test_videos_instead_of_frames(raw: Path) -> None:
     videos = raw / "EPIC-KITCHENS/P01/videos"
     videos.mkdir()
     write_mp4(videos / "P01_01.MP4", 30, 60)
-    listing = index_epic(raw, "epic", 2, 1, "video")
+    listing = listing_of("epic", raw, "epic", 2, 1, media="video")
     first, second, _ = listing.records
     assert (first.media, first.frames, first.rate) == ("EPIC-KITCHENS/P01/videos/P01_01.MP4", list(range(3, 20)), 60)
     assert second.rate == 50
     assert [(row.id, row.file.rpartition("/")[2], row.reason) for row in listing.quarantine] == [
         ("P01_101_train1", "P01_101.MP4", "it is missing")
     ]
-    names = list(media_names(raw))
+    names = list(READER.media_names(raw))
     assert names[:2] == ["EPIC-KITCHENS/P01/rgb_frames/P01_01", "EPIC-KITCHENS/P01/rgb_frames/P01_101"]
     assert names[2].startswith("EPIC-KITCHENS/P01/videos/P01_01.MP4 ")
 
@@ -105,7 +102,7 @@ def test_videos_instead_of_frames(raw: Path) -> None:
 def test_a_segment_that_stops_before_it_starts(raw: Path) -> None:
     path = raw / "annotations/EPIC_100_validation.csv"
     path.write_text(path.read_text().replace("20,25", "25,20"))
-    assert "stops before" in index_epic(raw, "epic", 1, 1).quarantine[0].reason
+    assert "stops before" in listing_of("epic", raw, "epic", 1, 1).quarantine[0].reason
 
 
 @pytest.mark.parametrize(("old", "new"), [("start_frame", "begin"), ("20,25", "20,x"), ("P01_01,20", "../../etc,20")])
@@ -113,20 +110,20 @@ def test_annotations_that_are_something_else(raw: Path, old: str, new: str) -> N
     path = raw / "annotations/EPIC_100_validation.csv"
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(FcaError, match=r"EPIC_100_validation\.csv, row 1 can't be read"):
-        index_epic(raw, "epic", 1, 1)
+        listing_of("epic", raw, "epic", 1, 1)
 
 
 def test_missing_annotations_name_where_they_are_published(raw: Path) -> None:
     (raw / "annotations/EPIC_100_train.csv").unlink()
     with pytest.raises(FcaError, match="no annotations for train") as caught:
-        index_epic(raw, "epic", 1, 1)
+        listing_of("epic", raw, "epic", 1, 1)
     assert "epic-kitchens" in caught.value.remedy
 
 
 @pytest.mark.skipif(not (SHARED / "EPIC_100_validation.csv").exists(), reason="the published CSV is not here")
 def test_the_published_validation_split() -> None:
     path = SHARED / "EPIC_100_validation.csv"
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == VALIDATION_SHA256
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == PUBLICATION.sha256["EPIC_100_validation.csv"]
     segments = read_segments(path)
     lengths = [len(strided_frames(start, stop)) for *_, start, stop in segments]
     assert len(segments) == 9668
@@ -137,7 +134,7 @@ def test_the_published_validation_split() -> None:
     assert len({folder for _, folder, *_ in segments}) == 138
     assert len({narration for _, _, narration, _, _ in segments}) == 3835
     assert len(read_segments(path, limit=10)) == 10
-    assert len(segments) == PUBLISHED["validation"]
+    assert len(segments) == PUBLICATION.clips["validation"]
 
 
 @pytest.mark.skipif(not (SHARED / "EPIC_100_validation.csv").exists(), reason="the published CSV is not here")
@@ -165,4 +162,4 @@ def test_the_published_frame_numbers_count_60_or_50_a_second() -> None:
 
 
 def test_counts_of_the_annotations(raw: Path) -> None:
-    assert listed(raw) == {"train": 2, "validation": 1}
+    assert READER.listed(raw) == {"train": 2, "validation": 1}

@@ -15,13 +15,13 @@ import pytest
 from fca.artifacts.fingerprint.settings import part
 from fca.artifacts.shards import Shard
 from fca.config import Config, ConfigError, Layout, SplitSettings, load
-from fca.data.datasets.captions import Row, read_captions
-from fca.data.datasets.folder import index_folder, split_rows
+from fca.data.datasets.captions import CaptionRow, read_captions
+from fca.data.datasets.folder import split_rows
 from fca.data.fetch import fetch
 from fca.data.index import build_index
 from fca.data.resample import resample
 from fca.errors import FcaError
-from tests.data.corpora import ROOT, config_for, ramp, write_video
+from tests.data.corpora import ROOT, config_for, listing_of, ramp, write_video
 
 
 def folder_with(root: Path, captions: str | bytes, *files: str, name: str = "captions.csv") -> Path:
@@ -76,8 +76,8 @@ def test_json_lines(tmp_path: Path) -> None:
     text = "\n\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
     rows = read_captions(folder_with(tmp_path, text, "a.mp4", "sub/b b.webm", name="captions.jsonl"))
     assert rows == [
-        Row(1, "a.mp4", "push \u2028 é", "train", "tape 1"),
-        Row(3, "sub/b b.webm", "lift", "validation", "sub/b b.webm"),
+        CaptionRow(1, "a.mp4", "push \u2028 é", "train", "tape 1"),
+        CaptionRow(3, "sub/b b.webm", "lift", "validation", "sub/b b.webm"),
     ]
 
 
@@ -165,7 +165,7 @@ def test_the_first_ten_problems_at_once(tmp_path: Path) -> None:
         ("a.mp4,push left\n", "line 1 doesn't name the columns: 'a.mp4,push left'"),
         ("file,caption\n", "names no video"),
         ("file,caption,author\na.mp4,x,y\n", "line 1: there is no column 'author'"),
-        ("file,caption,file\na.mp4,x,a.mp4\n", "line 1: a column is there twice"),
+        ("file,caption,file\na.mp4,x,a.mp4\n", "line 1: a column is repeated"),
         ("file,caption\na.mp4,gr\u00fcn\n".encode("latin-1"), "line 2 is not UTF-8"),
         ("file,caption\na.mp4,x\n".encode("utf-16"), "line 1 is not UTF-8 but UTF-16"),
     ],
@@ -194,8 +194,8 @@ def test_splits_that_are_wrong(tmp_path: Path, rows: list[str], problem: str) ->
     assert problem in refused(folder_with(tmp_path, text, "a.mp4", "b.mp4"))
 
 
-def rows_of(sources: Sequence[str]) -> list[Row]:
-    return [Row(number + 2, f"{number}.mp4", "x", "", source) for number, source in enumerate(sources)]
+def rows_of(sources: Sequence[str]) -> list[CaptionRow]:
+    return [CaptionRow(number + 2, f"{number}.mp4", "x", "", source) for number, source in enumerate(sources)]
 
 
 def test_a_seeded_split_keeps_sources_together() -> None:
@@ -274,7 +274,7 @@ def test_counts_that_are_not_there_say_what_to_write(tmp_path: Path, caplog: pyt
         build_index(config, "folder")
     assert "folder train have 4 clips\nthe annotations of folder validation have 1" in caught.value.problem
     assert "datasets.folder.train.clips: 4, datasets.folder.validation.clips: 1" in caught.value.remedy
-    fewer = index_folder(Layout(config).raw("folder"), "folder", 2, 1, 0.1, 0)
+    fewer = listing_of("folder", Layout(config).raw("folder"), "folder", 2, 1)
     assert [record.id for record in fewer.records] == ["a.webm", "more/b é.mp4", "d.gif"]
     assert "3 of 5 listed videos are used" in caplog.text
 
@@ -298,7 +298,7 @@ def test_settings_that_make_no_sense(tmp_path: Path) -> None:
     tabletop = {"train": 4, "validation": 1}
     with pytest.raises(ConfigError, match="format is folder: source must be archive"):
         config_for(tmp_path, "folder", 4, 1, source="tabletop", root=None, tabletop=tabletop)
-    with pytest.raises(ConfigError, match="validation_share would change nothing"):
+    with pytest.raises(ConfigError, match=r"validation_share: 0\.2 is for the folder format alone"):
         config_for(tmp_path, "ssv2", 4, 1, validation_share=0.2)
 
 
@@ -314,7 +314,7 @@ def test_the_worked_example(tmp_path: Path) -> None:
     guide = (ROOT / "docs" / "data" / "folder.md").read_text()
     snippet = re.search(r"```python\n(.*?)```", guide, re.DOTALL)
     assert snippet
-    fewer = snippet[1].replace("write_ssv2(folder, 18, 6,", "write_ssv2(folder, 3, 1,")
+    fewer = snippet[1].replace("train=18, validation=6", "train=3, validation=1")
     assert fewer != snippet[1]
     subprocess.run([sys.executable, "-c", fewer], cwd=tmp_path, check=True, capture_output=True, timeout=300)
     pocket = load(ROOT / "config" / "pocket.yaml")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from fca.data.datasets.ssv2 import find_annotations, index_ssv2, listed
+from fca.data.datasets.ssv2 import READER, annotations
 from fca.errors import FcaError
-from tests.data.corpora import write_ssv2
+from tests.data.corpora import listing_of, write_ssv2
 
 TRAIN = [
     ("99", "Holding potato next to Vicks VapoRub bottle", 20),
@@ -23,7 +23,7 @@ def raw(tmp_path: Path) -> Path:
 
 
 def test_the_heads_of_both_files_in_file_order(raw: Path) -> None:
-    listing = index_ssv2(raw, "mine", 2, 2)
+    listing = listing_of("ssv2", raw, "mine", 2, 2)
     assert [(record.split, record.id, record.caption, record.length) for record in listing.records] == [
         *(("train", *clip) for clip in TRAIN),
         *(("validation", *clip) for clip in VALIDATION[:2]),
@@ -40,7 +40,7 @@ def test_broken_videos_keep_their_place(raw: Path) -> None:
     data = (raw / "videos/5.webm").read_bytes()
     (raw / "videos/5.webm").write_bytes(data[: len(data) // 2])
     (raw / "videos/12.webm").write_text("text")
-    listing = index_ssv2(raw, "ssv2", 2, 3)
+    listing = listing_of("ssv2", raw, "ssv2", 2, 3)
     assert [record.id for record in listing.records] == ["99", "7", "5", "12", "1"]
     assert [record.length for record in listing.records] == [0, 0, 0, 0, 2]
     rows = {row.id: row for row in listing.quarantine}
@@ -57,23 +57,23 @@ def test_broken_videos_keep_their_place(raw: Path) -> None:
 def test_published_names_of_the_annotations(raw: Path, name: str) -> None:
     (raw / name).parent.mkdir(exist_ok=True)
     (raw / "annotations/train.json").rename(raw / name)
-    assert find_annotations(raw, "train").resolve() == (raw / name).resolve()
+    assert annotations(raw, "train").resolve() == (raw / name).resolve()
 
 
 def test_the_folder_name_of_the_published_videos(raw: Path) -> None:
     (raw / "videos").rename(raw / "20bn-something-something-v2")
-    assert index_ssv2(raw, "ssv2", 1, 1).records[0].media == "20bn-something-something-v2/99.webm"
+    assert listing_of("ssv2", raw, "ssv2", 1, 1).records[0].media == "20bn-something-something-v2/99.webm"
 
 
 def test_missing_pieces_name_where_they_are_published(raw: Path) -> None:
     (raw / "annotations/train.json").unlink()
     with pytest.raises(FcaError, match="no annotations for train") as caught:
-        index_ssv2(raw, "ssv2", 1, 1)
+        listing_of("ssv2", raw, "ssv2", 1, 1)
     assert "annotations/train.json" in caught.value.expected
     assert "qualcomm.com" in caught.value.remedy
     (raw / "videos").rename(raw / "elsewhere")
     with pytest.raises(FcaError, match="no folder of videos"):
-        index_ssv2(raw, "ssv2", 1, 1)
+        listing_of("ssv2", raw, "ssv2", 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -83,15 +83,15 @@ def test_missing_pieces_name_where_they_are_published(raw: Path) -> None:
 def test_annotations_that_are_something_else(raw: Path, entries: object) -> None:
     (raw / "annotations/train.json").write_text(entries if isinstance(entries, str) else json.dumps(entries))
     with pytest.raises(FcaError, match=r"train\.json can't be read"):
-        index_ssv2(raw, "ssv2", 1, 1)
+        listing_of("ssv2", raw, "ssv2", 1, 1)
 
 
 def test_the_first_2048_of_a_list_as_long_as_the_published_one(raw: Path) -> None:
     """In the file's order, which is not the ids'; ids are texts, labels unmodified, and nothing slides."""
     entries = [{"id": str(220847 - 7 * place), "label": f"Label  {place} "} for place in range(24777)]
     (raw / "annotations/validation.json").write_text(json.dumps(entries))
-    listing = index_ssv2(raw, "ssv2", 2, 2048)
+    listing = listing_of("ssv2", raw, "ssv2", 2, 2048)
     records = [record for record in listing.records if record.split == "validation"]
     assert [(record.id, record.caption) for record in records] == [(e["id"], e["label"]) for e in entries[:2048]]
     assert len(listing.quarantine) == 2048
-    assert listed(raw) == {"train": 2, "validation": 24777}
+    assert READER.listed(raw) == {"train": 2, "validation": 24777}

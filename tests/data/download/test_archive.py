@@ -269,7 +269,7 @@ def test_a_zip_goes_on_where_a_killed_run_stopped(tmp_path: Path) -> None:
 def test_a_process_that_is_killed_leaves_no_target_and_the_next_completes_it(tmp_path: Path, kind: str) -> None:
     [path] = in_parts(tmp_path, PACK[kind](FILES), 1)
     code = (
-        "import sys, time; from pathlib import Path; from fca.data import archive\n"
+        "import sys, time; from pathlib import Path; from fca.data.download import archive\n"
         "copy = archive._Unpacking._copy\n"
         "archive._Unpacking._copy = lambda *given: (time.sleep(0.05), copy(*given))\n"
         "archive.unpack([Path(sys.argv[1])], Path(sys.argv[2]), archive.Limits(100, 2**20))\n"

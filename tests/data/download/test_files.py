@@ -242,7 +242,7 @@ def test_too_little_room_is_said_before_the_first_byte(server: Server, client: C
 def test_a_killed_process_is_gone_on_from_and_two_at_once_are_refused(server: Server, tmp_path: Path) -> None:
     (server.folder / "a.bin").write_bytes(DATA)
     code = (
-        "import sys, time; from pathlib import Path; from fca.data import http; from fca.data import download as d\n"
+        "import sys, time; from pathlib import Path; from fca.data.download import files as d\n"
         "old = d.chunks\n"
         "def slow(response):\n"
         "    for chunk in old(response):\n"

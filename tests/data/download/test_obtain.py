@@ -7,29 +7,24 @@ the published hashes, so the tests put those of the tabletop in their place.
 import fcntl
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fca.artifacts.atomic import sha256_file
 from fca.config import Config, ConfigError
-from fca.data import fetch as module
-from fca.data.clip import Listing
-from fca.data.datasets.bridge import LIST_NAME, index_bridge
-from fca.data.datasets.epic import index_epic
-from fca.data.datasets.ssv2 import index_ssv2
-from fca.data.download import LOCK, Source, epic
+from fca.data.datasets.bridge import LIST_NAME
+from fca.data.download import epic
 from fca.data.download.bridge import choose_frames
 from fca.data.download.http import Client
+from fca.data.download.obtain import LOCK, Source
 from fca.data.fetch import fetch
-from fca.data.tabletop.write import write_bridge, write_epic, write_ssv2
 from fca.errors import FcaError
-from tests.data.corpora import config_for, files_below
+from tests.data.corpora import config_for, files_below, generate_tabletop, listing_of, pretend_published
 from tests.data.download.published import LABELS, serve_bridge_tree, serve_bridge_zip, serve_epic, serve_ssv2
 from tests.data.download.server import Server, serve
 
-INDEX: dict[str, Callable[..., Listing]] = {"ssv2": index_ssv2, "bridge": index_bridge, "epic": index_epic}
 CLIPS = {"ssv2": (2, 1), "bridge": (4, 2), "epic": (1, 1)}
 
 
@@ -44,9 +39,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def originals(tmp_path_factory) -> dict[str, Path]:
     """Format -> the folder of a small tabletop corpus; tests don't change it."""
     folder = tmp_path_factory.mktemp("originals")
-    write_ssv2(folder / "ssv2", *CLIPS["ssv2"], seed=3)
-    write_bridge(folder / "bridge", trajectories=sum(CLIPS["bridge"]) // 3, seed=3)
-    write_epic(folder / "epic", *CLIPS["epic"], seed=3)
+    for form, clips in CLIPS.items():
+        generate_tabletop(form, folder / form, *clips, seed=3)
     return {form: folder / form for form in CLIPS}
 
 
@@ -70,15 +64,13 @@ def published(request, server: Server, tmp_path: Path, monkeypatch, originals) -
     form, pack = SERVE[request.param]
     root = originals[form]
     names = pack(root, server.folder)
-    for path in (LIST_NAME, "annotations/EPIC_100_validation.csv"):
-        if (root / path).exists():
-            monkeypatch.setitem(module.PUBLISHED, Path(path).name, sha256_file(root / path))
+    pretend_published(monkeypatch, form, root)
     more = {"checksums": str(tmp_path / "md5.csv")} if form == "epic" else {}
     return settings(server, tmp_path, form, urls=[server.url + name for name in names], **more), form, root
 
 
 def index(form: str, root: Path) -> list:
-    listing = INDEX[form](root, form, *CLIPS[form])
+    listing = listing_of(form, root, form, *CLIPS[form])
     assert listing.quarantine == []
     return [(record.id, record.split, record.caption, record.frames, record.length) for record in listing.records]
 
@@ -164,7 +156,7 @@ def test_an_archive_of_ssv2_is_missing(server: Server, tmp_path: Path, originals
     serve_ssv2(originals["ssv2"], server.folder)
     (server.folder / missing).unlink()
     config = settings(server, tmp_path, "ssv2", archives=str(server.folder))
-    with pytest.raises(FcaError, match=r"has not all parts|truncated|no annotations"):
+    with pytest.raises(FcaError, match=r"lacks parts|truncated|no annotations"):
         fetch(config, "ssv2")
     assert not (tmp_path / "theirs" / "20bn-something-something-v2").exists()
 
@@ -174,8 +166,7 @@ def test_own_tars_of_epic_as_the_download_scripts_place_them(
 ) -> None:
     root = originals["epic"]
     serve_epic(root, server.folder)
-    name = "EPIC_100_validation.csv"
-    monkeypatch.setitem(module.PUBLISHED, name, sha256_file(root / "annotations" / name))
+    pretend_published(monkeypatch, "epic", root)
     shutil.copytree(root / "annotations", tmp_path / "theirs" / "annotations")
     own = tmp_path / "own" / "EPIC-KITCHENS/P01/rgb_frames"
     own.mkdir(parents=True)
@@ -206,7 +197,7 @@ def test_addresses_of_epic(server: Server, tmp_path: Path) -> None:
         f"{'7' * 32},P01/videos/P01_109.MP4,100\n"
     )
     config = settings(server, tmp_path, "epic", urls=[epic.SERVER], checksums=str(tmp_path / "md5.csv"))
-    source = Source.of("epic", config.datasets["epic"], tmp_path, Client())
+    source = Source("epic", config.datasets["epic"], tmp_path, Client())
     expected = {
         "P01_11": (f"{epic.SERVER}3h91syskeag572hl6tvuovwv4d/frames_rgb_flow/rgb/test/P01/P01_11.tar", "1"),
         "P01_101": (f"{epic.SERVER}2g1n6qdydwa9u22shpxqzp0t8m/P01/rgb_frames/P01_101.tar", "3"),
@@ -229,7 +220,7 @@ def test_addresses_of_epic(server: Server, tmp_path: Path) -> None:
 def test_videos_of_epic_from_the_server(server: Server, tmp_path: Path, monkeypatch) -> None:
     """Downloaded to their places, checked by md5; the index of MP4s is that of the frames but for the media."""
     root = tmp_path / "made"
-    write_epic(root, 1, 1, seed=3, media="video")
+    generate_tabletop("epic", root, 1, 1, seed=3, media="video")
     rows = ["md5,file_remote_path,version"]
     for path in sorted(root.rglob("*.MP4")):
         place = f"videos/train/P01/{path.name}"
@@ -240,15 +231,14 @@ def test_videos_of_epic_from_the_server(server: Server, tmp_path: Path, monkeypa
     for path in (root / "annotations").iterdir():
         shutil.copy(path, server.folder)
     (tmp_path / "md5.csv").write_text("\n".join(rows) + "\n")
-    name = "EPIC_100_validation.csv"
-    monkeypatch.setitem(module.PUBLISHED, name, sha256_file(root / "annotations" / name))
-    urls = [server.url, server.url + "EPIC_100_train.csv", server.url + name]
+    pretend_published(monkeypatch, "epic", root)
+    urls = [server.url, *(f"{server.url}EPIC_100_{split}.csv" for split in ("train", "validation"))]
     more = {"urls": urls, "checksums": str(tmp_path / "md5.csv"), "media": "video"}
     config = settings(server, tmp_path, "epic", **more)
     fetch(config, "epic")
-    listing = index_epic(tmp_path / "theirs", "epic", 1, 1, "video")
+    listing = listing_of("epic", tmp_path / "theirs", "epic", 1, 1, media="video")
     assert listing.quarantine == []
-    assert listing.records == index_epic(root, "epic", 1, 1, "video").records
+    assert listing.records == listing_of("epic", root, "epic", 1, 1, media="video").records
     asked = len(server.asked)
     fetch(config, "epic")
     assert len(server.asked) == asked
@@ -299,14 +289,14 @@ def test_two_at_once_are_refused(server: Server, tmp_path: Path) -> None:
 def test_part_of_a_tree_is_not_taken_for_all_of_it(server: Server, tmp_path: Path, monkeypatch, originals) -> None:
     root = originals["bridge"]
     names = serve_bridge_tree(root, server.folder)
-    monkeypatch.setitem(module.PUBLISHED, LIST_NAME, sha256_file(root / LIST_NAME))
+    pretend_published(monkeypatch, "bridge", root)
     frame = next(path for path in sorted(server.folder.rglob("im_3.jpg")) if "another_task" not in path.parts)
     picture = frame.read_bytes()
     frame.write_bytes(b"<html>busy</html>")
     urls = [server.url + name for name in names]
     with pytest.raises(FcaError, match="is a page, not a picture"):
         fetch(settings(server, tmp_path, "bridge", urls=urls), "bridge")
-    with pytest.raises(FcaError, match="is part of the tree"):
+    with pytest.raises(FcaError, match="is incomplete: the tree"):
         fetch(settings(server, tmp_path, "bridge", urls=urls[1:]), "bridge")
     frame.write_bytes(picture)
     fetch(settings(server, tmp_path, "bridge", urls=urls), "bridge")

@@ -5,6 +5,8 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from fca.config.formats import FORMATS
+
 SOURCE = Path(__file__).parents[2]
 
 ENTRY_MODULES = {
@@ -24,6 +26,13 @@ ENTRY_MODULES = {
     "pocket_base": "fca.pocket.build",
 }
 
+# Modules that import others by the names in the registry of formats: here, the field that they read.
+REGISTRY_FIELD = {
+    "fca.data.datasets.reader": "reader",
+    "fca.data.download.obtain": "download",
+    "fca.data.fetch": "tabletop",
+}
+
 # Configuration reaches a step as settings, which are compared by value; errors and the version don't compute.
 NOT_HASHED = ("fca", "fca.cli", "fca.artifacts.fingerprint", "fca.config", "fca.errors")
 
@@ -32,8 +41,8 @@ NOT_HASHED = ("fca", "fca.cli", "fca.artifacts.fingerprint", "fca.config", "fca.
 def code_hash(step: str) -> str:
     """sha256 over every `fca` module that the step's entry module imports, directly or not, anywhere in it.
 
-    Comments, docstrings and formatting don't count, since a step can be ten days of training. Modules
-    imported by a computed name aren't seen. Files beside modules (templates, word lists) count as bytes.
+    Comments, docstrings and formatting don't count, since a step can be ten days of training. Of modules imported by
+    a computed name, only those in the registry of formats count. Files next to modules count as bytes.
     """
     modules = _modules(step)
     digest = hashlib.sha256()
@@ -82,9 +91,9 @@ def _tree(path: Path) -> ast.Module:
 
 
 def _imports(name: str, path: Path) -> list[str]:
-    """Names that may be modules: `from a import b` gives both a and a.b."""
+    """Names that may be modules: `from a import b` gives both a and a.b. Those of the registry count, too."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    found = []
+    found = [getattr(form, REGISTRY_FIELD[name]) for form in FORMATS.values()] if name in REGISTRY_FIELD else []
     for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]

@@ -48,10 +48,9 @@ def part(
         return getattr(config, name).model_dump(mode="json", exclude=set(without))
 
     def seeded_splits() -> dict[str, Any]:
-        chosen = datasets("format", "validation_share", "split_mode")
-        shares = {name: own["validation_share"] for name, own in chosen.items() if own["format"] == "folder"}
-        seeded = shares or "trajectory_disjoint" in [own["split_mode"] for own in chosen.values()]
-        return {"seed": config.seed, "validation_share": shares} if seeded else {}
+        chosen = config.datasets if dataset is None else {dataset: config.datasets[dataset]}
+        seeded = {name: settings.own for name, settings in chosen.items() if settings.seeded}
+        return {"seed": config.seed, "own": seeded} if seeded else {}
 
     def bases() -> dict[str, Any]:
         kind = config.variant(variant).base if variant is not None else base

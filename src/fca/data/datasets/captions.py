@@ -1,7 +1,7 @@
-"""The captions file of a folder of videos: one row a video, from CSV or JSON lines, every mistake named by its line.
+"""The captions file of a folder of videos: one row a video, from CSV or JSON lines.
 
-The file is untrusted: names must stay below the folder, also through links, and texts must be showable. Nothing is
-mended or passed over; the first ten problems are reported together, so that the file is edited once.
+The file is untrusted: names must stay below the folder, also through links, and texts must be displayable. Nothing is
+repaired or skipped: the first ten problems are reported together, each with its line, so that the file is edited once.
 """
 
 import codecs
@@ -17,9 +17,10 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from tqdm import tqdm
 
 from fca.artifacts.text import storable
+from fca.config.formats import FORMATS
 from fca.errors import FcaError
 
-NAMES = ("captions.csv", "captions.jsonl")
+NAMES = FORMATS["folder"].watched
 COLUMNS = ("file", "caption", "split", "source")
 SPLITS = ("train", "validation")
 DELIMITERS = (",", ";", "\t", "|")
@@ -30,7 +31,7 @@ Fields = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Row:
+class CaptionRow:
     """One video of the captions file."""
 
     line: int
@@ -38,20 +39,20 @@ class Row:
     """Path below the folder, with /."""
     caption: str
     split: str
-    """train, validation, or nothing where the file has no splits."""
+    """train, validation, or empty if the file has no splits."""
     source: str
-    """What the video was cut from; the file itself where the captions file doesn't say."""
+    """What the video was cut from; the file itself if the captions file doesn't say."""
 
 
 class _Problems(list[str]):
-    """What is wrong with a captions file, by line."""
+    """Mistakes in a captions file."""
 
     def at(self, line: int, text: str) -> None:
         self.append(f"line {line}: {text}")
 
 
 def find_captions(root: Path) -> Path:
-    """The captions file of a folder; `FcaError` where there is none, or both kinds."""
+    """The one captions file of a folder."""
     found = [root / name for name in NAMES if (root / name).is_file()]
     if not found:
         raise FcaError(f"{root} has no captions", " or ".join(NAMES), f"write one row for each video; {GUIDE}")
@@ -60,15 +61,14 @@ def find_captions(root: Path) -> Path:
     return found[0]
 
 
-def read_captions(root: Path) -> list[Row]:
-    """The rows of a folder's captions file, in order, every file known to be there.
+def read_captions(root: Path) -> list[CaptionRow]:
+    """The rows of a folder's captions file, in order; every video exists.
 
-    Raises `FcaError` with the first ten problems and their lines.
+    Raises:
+        FcaError: it has problems; the first ten are named with their lines.
     """
-    path = find_captions(root)
-    problems = _Problems()
-    text = _text(path)
-    fields = (_csv_fields if path.suffix == ".csv" else _json_fields)(path, text, problems)
+    path, problems = find_captions(root), _Problems()
+    fields = (_csv_fields if path.suffix == ".csv" else _json_fields)(path, _text(path), problems)
     rows = [_row(line, values, problems) for line, values in fields]
     _check_files(root, path.name, rows, problems)
     _check_splits(rows, problems)
@@ -77,7 +77,7 @@ def read_captions(root: Path) -> list[Row]:
         count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
         raise FcaError(
             "\n".join([f"{path} has {count}:", *problems[:SHOWN], *more]),
-            f"one row for each video: {', '.join(COLUMNS[:2])}, and if you like {' and '.join(COLUMNS[2:])}",
+            f"one row for each video: {', '.join(COLUMNS[:2])}, optionally {' and '.join(COLUMNS[2:])}",
             f"edit or remove these lines, then run the same command again; {GUIDE}",
         )
     if not rows:
@@ -101,7 +101,7 @@ def _text(path: Path) -> str:
 
 
 def _csv_fields(path: Path, text: str, problems: _Problems) -> Iterator[tuple[int, Fields]]:
-    """(line, fields) of every record; the delimiter is the one that makes sense of the first line."""
+    """(line, fields) of every record; the delimiter is the one that splits the first line into known columns."""
     first = re.split("[\r\n]", text, maxsplit=1)[0]
     for delimiter in DELIMITERS:
         columns = [name.strip().casefold() for name in next(csv.reader([first[:1000]], delimiter=delimiter), [])]
@@ -110,14 +110,14 @@ def _csv_fields(path: Path, text: str, problems: _Problems) -> Iterator[tuple[in
     else:
         raise FcaError(
             f"{path}, line 1 doesn't name the columns: {first[:200]!r}",
-            f"file and caption, and if you like {' and '.join(COLUMNS[2:])}, such as `file,caption`",
+            f"file and caption, optionally {' and '.join(COLUMNS[2:])}, such as `file,caption`",
             f"put the columns' names in the first line; {GUIDE}",
         )
     if len(set(columns)) < len(columns):
-        problems.at(1, "a column is there twice")
-    for name in columns:
-        if name not in COLUMNS:
-            problems.at(1, f"there is no column {name!r}; columns are {', '.join(COLUMNS)}")
+        problems.at(1, "a column is repeated")
+    for name in (name for name in columns if name not in COLUMNS):
+        problems.at(1, f"there is no column {name!r}; columns are {', '.join(COLUMNS)}")
+
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     next(reader)
     while True:
@@ -127,7 +127,7 @@ def _csv_fields(path: Path, text: str, problems: _Problems) -> Iterator[tuple[in
         except StopIteration:
             return
         except csv.Error as error:
-            problems.at(line, f"is not CSV ({error}); what follows was not read")
+            problems.at(line, f"is not CSV ({error}); the rest was not read")
             return
         if not any(value.strip() for value in values):
             continue
@@ -150,22 +150,19 @@ def _json_fields(path: Path, text: str, problems: _Problems) -> Iterator[tuple[i
             continue
         if not isinstance(values, dict):
             problems.at(line, 'is not an object such as {"file": "a.mp4", "caption": "push the block"}')
-            continue
-        if unknown := [key for key in values if key not in COLUMNS]:
+        elif unknown := [key for key in values if key not in COLUMNS]:
             problems.at(line, f"there is no key {unknown[0]!r}; keys are {', '.join(COLUMNS)}")
-            continue
-        if wrong := [key for key, value in values.items() if not isinstance(value, str | None)]:
+        elif wrong := [key for key, value in values.items() if not isinstance(value, str | None)]:
             problems.at(line, f"{wrong[0]} is not a text: {values[wrong[0]]!r}"[:200])
-            continue
-        yield line, {key: value or "" for key, value in values.items()}
+        else:
+            yield line, {key: value or "" for key, value in values.items()}
 
 
-def _row(line: int, values: Fields, problems: _Problems) -> Row:
+def _row(line: int, values: Fields, problems: _Problems) -> CaptionRow:
     """A record with its texts checked."""
     texts = {name: values.get(name, "").strip() for name in COLUMNS}
     for name, text in texts.items():
-        controls = [letter for letter in text if unicodedata.category(letter) == "Cc"]
-        if controls:
+        if controls := [letter for letter in text if unicodedata.category(letter) == "Cc"]:
             problems.at(line, f"the {name} has the control character U+{ord(controls[0]):04X}")
         elif not storable(text):
             problems.at(line, f"the {name} is not valid text: {text[:100]!r}")
@@ -178,17 +175,17 @@ def _row(line: int, values: Fields, problems: _Problems) -> Row:
     if texts["split"] not in ("", *SPLITS):
         problems.at(line, f"there is no split {texts['split'][:100]!r}; splits are {' and '.join(SPLITS)}")
     file = PurePosixPath(texts["file"]).as_posix() if texts["file"] else ""
-    return Row(line, file, texts["caption"], texts["split"], texts["source"] or file)
+    return CaptionRow(line, file, texts["caption"], texts["split"], texts["source"] or file)
 
 
-def _check_files(root: Path, captions: str, rows: list[Row], problems: _Problems) -> None:
-    """Every row's file is a file below the folder, and no other row's."""
-    whole = root.resolve()
+def _check_files(root: Path, captions: str, rows: list[CaptionRow], problems: _Problems) -> None:
+    """Check that every row's file is below the folder, and no other row's."""
+    resolved_root = root.resolve()
     seen: dict[Path, int] = {}
     for row in tqdm(rows, desc=captions, unit="clip"):
         if not row.file or any(unicodedata.category(letter) in ("Cc", "Cs") for letter in row.file):
             continue  # named by _row
-        problem, path = _place(whole, row.file)
+        problem, path = _resolved(resolved_root, row.file)
         if path is None:
             problems.at(row.line, f"{row.file!r} {problem}")
         elif path in seen:
@@ -197,8 +194,8 @@ def _check_files(root: Path, captions: str, rows: list[Row], problems: _Problems
             seen[path] = row.line
 
 
-def _place(root: Path, name: str) -> tuple[str, Path | None]:
-    """Where a file really lies, or what is wrong with its name."""
+def _resolved(root: Path, name: str) -> tuple[str, Path | None]:
+    """The file that a name leads to through links, or what is wrong with the name."""
     if PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive:
         return "is absolute, not a path below the folder", None
     if ".." in PurePosixPath(name).parts:
@@ -215,19 +212,19 @@ def _place(root: Path, name: str) -> tuple[str, Path | None]:
     return "", path
 
 
-def _check_splits(rows: list[Row], problems: _Problems) -> None:
-    """All rows have a split or none has, both splits have rows, and no source is in both."""
-    given = [row for row in rows if row.split]
-    if not given:
+def _check_splits(rows: list[CaptionRow], problems: _Problems) -> None:
+    """Check that all rows have a split or none has, both splits have rows, and no source is in both."""
+    with_split = [row for row in rows if row.split]
+    if not with_split:
         return
     for row in rows:
         if not row.split:
-            problems.at(row.line, f"{row.file!r} has no split, line {given[0].line} has one: all rows or none")
-    first: dict[str, Row] = {}
-    for row in given:
+            problems.at(row.line, f"{row.file!r} has no split, line {with_split[0].line} has one: all rows or none")
+    first: dict[str, CaptionRow] = {}
+    for row in with_split:
         other = first.setdefault(row.source, row)
         if other.split != row.split:
-            where = f"{other.split} in line {other.line}"
-            problems.at(row.line, f"the source {row.source!r} is in {row.split} here and in {where}")
-    if len({row.split for row in given} & set(SPLITS)) == 1:
-        problems.append(f"every row is in {given[0].split}: both {' and '.join(SPLITS)} need videos")
+            both = f"in {row.split} here and in {other.split} in line {other.line}"
+            problems.at(row.line, f"the source {row.source!r} is {both}")
+    if len({row.split for row in with_split} & set(SPLITS)) == 1:
+        problems.append(f"every row is in {with_split[0].split}: both {' and '.join(SPLITS)} need videos")

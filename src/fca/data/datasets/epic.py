@@ -1,9 +1,8 @@
-"""Epic-Kitchens-100: narrated segments of long videos, from the published RGB frames.
+"""Epic-Kitchens-100: narrated segments of long videos, from the published RGB frames or the MP4s.
 
-Source: SeerVideoLDM's Epic dataset. A segment of 100 frames or more is thinned with stride `span // 100`;
-frame numbers are the CSV's own and name the files: 60 a second for the videos of EPIC-55, 50 for the
-extension, whatever rate the MP4s have. Where the MP4s are read instead, frame n is what they show at
-(n - 1) / 60 or / 50 seconds.
+Source: SeerVideoLDM's Epic dataset. A segment of 100 frames or more is thinned with stride `span // 100`. Frame
+numbers are the CSV's own and name the files: 60 a second for the videos of EPIC-55, 50 for the extension, at whatever
+rate the MP4s run. In an MP4, frame n is what it shows at (n - 1) / 60 or / 50 seconds.
 """
 
 import csv
@@ -15,53 +14,86 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from fca.artifacts.quarantine import Quarantine
-from fca.data.clip import ClipRecord, Listing, annotations_of
+from fca.artifacts.quarantine import ClipError, Quarantine
+from fca.config import Dataset
+from fca.data.clip import ClipRecord, Listing
+from fca.data.datasets.reader import Publication, Reader, find_annotations
 from fca.errors import FcaError
-from fca.video.decode import ClipError
 from fca.video.timed import Extent, extent_of
 
-FRAME_NAME = "frame_{:010d}.jpg"
-VALIDATION_SHA256 = "35f7932ba0a1127a96cac215a98d35398946f343e3cea9ad6688ed17eee9d75d"
-WHERE = (
-    "EPIC_100_train.csv and EPIC_100_validation.csv from "
+PUBLICATION = Publication(
+    where="EPIC_100_train.csv and EPIC_100_validation.csv from "
     "https://github.com/epic-kitchens/epic-kitchens-100-annotations "
     "(commit ea8b40457a400c3fffa1c7f406ef3dc169cc2522) and the RGB frames with "
     "`python epic_downloader.py --rgb-frames --action-recognition --train --val` from "
     "https://github.com/epic-kitchens/epic-kitchens-download-scripts; "
-    "unpack each tar into EPIC-KITCHENS/<PXX>/rgb_frames/<video_id>/"
+    "unpack each tar into EPIC-KITCHENS/<PXX>/rgb_frames/<video_id>/",
+    licence="CC BY-NC 4.0 (annotations and videos)",
+    page="https://github.com/epic-kitchens/epic-kitchens-100-annotations",
+    sha256={"EPIC_100_validation.csv": "35f7932ba0a1127a96cac215a98d35398946f343e3cea9ad6688ed17eee9d75d"},
+    clips={"train": 67_217, "validation": 9_668},
 )
-LICENCE = "CC BY-NC 4.0 (annotations and videos)"
-PAGE = "https://github.com/epic-kitchens/epic-kitchens-100-annotations"
 FOLDERS = ("annotations", "epic-kitchens-100-annotations", ".")
-PUBLISHED = {"train": 67_217, "validation": 9_668}
 COLUMNS = ("narration_id", "participant_id", "video_id", "start_frame", "stop_frame", "narration")
 
 
-def index_epic(raw: Path, dataset: str, train: int, validation: int, media: str = "rgb_frames") -> Listing:
-    """The first `train` and `validation` segments of the two CSVs, in file order, caption = narration,
-    stripped.
+class Epic(Reader):
+    """Reads the CSVs and, by `media`, the folders of frames or the MP4s."""
 
-    `media`: rgb_frames, whose files are looked for by name and not opened; or video, the MP4s, of which only
-    the headers are read. A segment that is not all there is quarantined at its place.
-    """
-    present, extent = lru_cache(maxsize=8)(_present_frames), lru_cache(maxsize=None)(_extent)
-    records, quarantine = [], []
-    for split, limit in (("train", train), ("validation", validation)):
-        rows = read_segments(find_annotations(raw, split), limit)
-        for identifier, folder, narration, start, stop in tqdm(rows, desc=f"{dataset}: {split}", unit="clip"):
-            frames = strided_frames(start, stop)
-            if media == "video":
-                file, rate = video_of(folder), frame_rate(folder.rpartition("/")[2])
-                reason = _cut_short(frames, rate, extent(raw / file))
-                record = ClipRecord(identifier, dataset, split, narration, file, frames, len(frames), rate)
-            else:
-                file, reason = _problem(folder, frames, present(raw / folder))
-                record = ClipRecord(identifier, dataset, split, narration, folder, frames, len(frames))
-            if reason:
-                quarantine.append(Quarantine(dataset, split, identifier, "index", file, reason))
-            records.append(record)
-    return Listing(records, quarantine, {"media": media})
+    publication = PUBLICATION
+    frame_name = "frame_{:010d}.jpg"
+
+    def index(self, raw: Path, dataset: str, settings: Dataset, seed: int) -> Listing:
+        """Segments in file order; the caption is the stripped narration.
+
+        Frames are looked for by name and not opened; of MP4s only the headers are read. A segment that is not all
+        there is quarantined.
+        """
+        present, extent = lru_cache(maxsize=8)(_present_frames), lru_cache(maxsize=None)(_extent)
+        records, quarantine = [], []
+        for split, limit in settings.clips.items():
+            rows = read_segments(annotations(raw, split), limit)
+            for identifier, folder, narration, start, stop in tqdm(rows, desc=f"{dataset}: {split}", unit="clip"):
+                frames = strided_frames(start, stop)
+                if settings.media == "video":
+                    file, rate = video_of(folder), frame_rate(folder.rpartition("/")[2])
+                    reason = _cut_short(frames, rate, extent(raw / file))
+                    record = ClipRecord(identifier, dataset, split, narration, file, frames, len(frames), rate)
+                else:
+                    file, reason = _problem(folder, frames, present(raw / folder))
+                    record = ClipRecord(identifier, dataset, split, narration, folder, frames, len(frames))
+                if reason:
+                    quarantine.append(Quarantine(dataset, split, identifier, "index", file, reason))
+                records.append(record)
+        return Listing(records, quarantine, {"media": settings.media})
+
+    def annotation_files(self, raw: Path) -> list[Path]:
+        return [annotations(raw, split) for split in PUBLICATION.clips]
+
+    def media_names(self, raw: Path) -> Iterator[str]:
+        """Every folder of frames, and every MP4 with its size."""
+        folders = sorted(raw.glob("EPIC-KITCHENS/P*/rgb_frames/P*"))
+        videos = sorted(raw.glob("EPIC-KITCHENS/P*/videos/P*.MP4"))
+        if not folders and not videos:
+            expected = "EPIC-KITCHENS/<PXX>/rgb_frames/<video_id>/"
+            raise FcaError(f"{raw} has no frames", expected, PUBLICATION.advice)
+        yield from (folder.relative_to(raw).as_posix() for folder in folders)
+        yield from (f"{video.relative_to(raw).as_posix()} {video.stat().st_size}" for video in videos)
+
+    def listed(self, raw: Path) -> dict[str, int]:
+        return {split: len(read_segments(annotations(raw, split))) for split in PUBLICATION.clips}
+
+    def remedy(self, settings: Dataset, row: Quarantine) -> str:
+        lost = "MP4" if settings.media == "video" else "video's folder of frames"
+        return f"remove the {lost}, and run `fca fetch` again"
+
+
+READER = Epic()
+
+
+def annotations(raw: Path, split: str) -> Path:
+    """The CSV of a split."""
+    return find_annotations(raw, split, [f"{folder}/EPIC_100_{split}.csv" for folder in FOLDERS], PUBLICATION)
 
 
 def frame_rate(video: str) -> int:
@@ -74,13 +106,8 @@ def video_of(folder: str) -> str:
     return folder.replace("/rgb_frames/", "/videos/") + ".MP4"
 
 
-def listed(raw: Path) -> dict[str, int]:
-    """Number of segments in the CSV of each split."""
-    return {split: len(read_segments(find_annotations(raw, split))) for split in ("train", "validation")}
-
-
 def strided_frames(start: int, stop: int) -> list[int]:
-    """Seer's choice of frames of a segment, both ends included where the stride allows.
+    """Seer's choice of frames of a segment, both ends included if the stride allows.
 
     At most 100 frames below a span of 100, 101 to 200 from there on (100 -> 101, 199 -> 200, 200 -> 101).
     """
@@ -106,29 +133,9 @@ def read_segments(path: Path, limit: int | None = None) -> list[tuple[str, str, 
         raise FcaError(
             f"{path}, row {len(segments) + 1} can't be read ({type(error).__name__}: {error})",
             f"the columns {', '.join(COLUMNS)}",
-            f"get {WHERE}",
+            PUBLICATION.advice,
         ) from error
     return segments
-
-
-def find_annotations(raw: Path, split: str) -> Path:
-    """The CSV of a split."""
-    return annotations_of(raw, split, [f"{folder}/EPIC_100_{split}.csv" for folder in FOLDERS], WHERE)
-
-
-def annotation_files(raw: Path) -> list[Path]:
-    """The files whose content decides what the clips are."""
-    return [find_annotations(raw, split) for split in ("train", "validation")]
-
-
-def media_names(raw: Path) -> Iterator[str]:
-    """Every video's folder of frames, and every MP4 with its size: what the archive's fingerprint is made of."""
-    folders = sorted(raw.glob("EPIC-KITCHENS/P*/rgb_frames/P*"))
-    videos = sorted(raw.glob("EPIC-KITCHENS/P*/videos/P*.MP4"))
-    if not folders and not videos:
-        raise FcaError(f"{raw} has no frames", "EPIC-KITCHENS/<PXX>/rgb_frames/<video_id>/", f"get {WHERE}")
-    yield from (folder.relative_to(raw).as_posix() for folder in folders)
-    yield from (f"{video.relative_to(raw).as_posix()} {video.stat().st_size}" for video in videos)
 
 
 def _problem(folder: str, frames: list[int], present: frozenset[int] | str) -> tuple[str, str]:
@@ -139,7 +146,7 @@ def _problem(folder: str, frames: list[int], present: frozenset[int] | str) -> t
         return folder, "the segment stops before it starts"
     for number in frames:
         if number not in present:
-            return f"{folder}/{FRAME_NAME.format(number)}", "the frame is missing"
+            return f"{folder}/{Epic.frame_name.format(number)}", "the frame is missing"
     return "", ""
 
 

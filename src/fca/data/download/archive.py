@@ -1,8 +1,8 @@
 """Unpack tar, tar.gz and zip archives, whole or in parts, without trusting them.
 
-Parts are read one after the other as one stream: no joined copy is made. Only regular files are unpacked,
-only below the target and within limits; anything else in an archive is refused, and so is one that ends too
-early. Files are written aside and the folder is renamed at the end: the target is complete or absent.
+Parts are read one after the other as one stream, without a joined copy. Only regular files are unpacked, only below the
+target and within limits; anything else in an archive is refused, and so is one that ends too early. Files are written
+aside and the folder is renamed at the end: the target is complete or absent.
 """
 
 import gzip
@@ -27,7 +27,7 @@ from fca.errors import FcaError
 
 CHUNK = 2**20
 BLOCK = tarfile.BLOCKSIZE
-MAX_HEADER = 2**20  # bytes of a member's name and attributes, which tarfile reads as a whole
+MAX_HEADER = 2**20  # bytes of a member's name and attributes, which tarfile reads at once
 HEADERS = (
     tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK
 )  # fmt: skip
@@ -46,11 +46,12 @@ class Limits:
 def unpack(parts: Sequence[Path], target: Path, limits: Limits, choose: Choice = lambda name: name) -> int:
     """Unpack the chosen files of one archive, in parts or whole, into the folder `target`; return their number.
 
-    Does nothing (and returns 0) where `target` exists. A zip goes on where a killed run stopped: what lies
-    there and has the right checksum is kept. A tar starts again.
+    If `target` exists, nothing is done and 0 returned. After a kill, a zip keeps the files whose checksum is right; a
+    tar starts again.
 
-    Raises `FcaError` naming archive and member for: a path outside the target, a link or a device, more than
-    the limits, an archive that is truncated, damaged or encrypted, nothing to choose in it, a full disk.
+    Raises:
+        FcaError: a path outside the target, a link or a device, more than the limits, an archive that is truncated,
+            damaged or encrypted, nothing to choose in it, or a full disk; it names archive and member.
     """
     if target.exists():
         return 0
@@ -74,18 +75,16 @@ def unpack(parts: Sequence[Path], target: Path, limits: Limits, choose: Choice =
 
 
 class _Unpacking:
-    """One archive on its way to the disk."""
+    """One archive while it is unpacked."""
 
     def __init__(self, joined: JoinedParts, aside: Path, limits: Limits, choose: Choice) -> None:
         self.joined, self.aside, self.limits, self.choose = joined, aside, limits, choose
-        self.member = ""
-        self.members = 0
-        self.bytes = 0
+        self.member, self.members, self.bytes = "", 0, 0
         self.folders: set[Path] = set()
 
     @property
     def shown(self) -> str:
-        """The archive (and its part) and the member, for messages."""
+        """Archive, part and member, for messages."""
         part = f" (at part {self.joined.path.name})" if len(self.joined.paths) > 1 else ""
         return f"{self.joined.paths[0]}{part}{f', {self.member}' if self.member else ''}"
 
@@ -95,7 +94,10 @@ class _Unpacking:
         raw = cast(BinaryIO, io.BufferedReader(self.joined, CHUNK))
         stream = _Watched(cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if zipped else raw)
         count = 0
-        with self._bar() as bar, tarfile.open(fileobj=cast(BinaryIO, stream), mode="r|", tarinfo=_Member) as archive:
+        with (
+            self._bar(self.joined.size) as bar,
+            tarfile.open(fileobj=cast(BinaryIO, stream), mode="r|", tarinfo=_Member) as archive,
+        ):
             for member in archive:
                 archive.members = []  # type: ignore[attr-defined]  # it would keep every one
                 self.member = member.name
@@ -104,15 +106,16 @@ class _Unpacking:
                     continue
                 if not member.isreg() or member.issparse():
                     raise self._refused("is a link, a device or a file with holes")
-                chosen = path and self.choose(path)
-                if chosen:
+                if chosen := path and self.choose(path):
                     try:
-                        with open(self._place(chosen), "xb") as output:
+                        with open(self._path(chosen), "xb") as output:
                             self._copy(cast(IO[bytes], archive.extractfile(member)), output, member.size)
                     except FileExistsError:
                         raise self._refused("is in the archive twice") from None
                     count += 1
                 bar.update(self.joined.tell() - bar.n)
+
+            # Read to the end: the archive must close with two empty blocks and nothing behind them.
             end, last, self.member = archive.offset, self.member, ""
             while data := stream.read(CHUNK):
                 self._limit(len(data), "after its end")
@@ -121,44 +124,43 @@ class _Unpacking:
         return count
 
     def zip(self) -> int:
-        """Unpack a zip archive, keeping what an earlier run has unpacked already."""
+        """Unpack a zip archive, keeping what an earlier run has unpacked."""
         with zipfile.ZipFile(cast(IO[bytes], io.BufferedReader(self.joined, CHUNK))) as archive:
-            infos = archive.infolist()
-            chosen: list[tuple[zipfile.ZipInfo, str]] = []
-            for info in infos:
-                self.member = info.filename
-                path = self._checked(info.filename, 0)
-                mode = info.external_attr >> 16
-                if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-                    raise self._refused("is a link or a device")
-                name = None if info.is_dir() or not path else self.choose(path)
-                if name:
-                    self._limit(info.file_size, "unpacked")
-                    chosen.append((info, name))
+            chosen = list(self._chosen(archive))
             self.member = ""
             if len({name for _, name in chosen}) != len(chosen):
                 raise self._refused("holds two files of one name")
-            done = [self._is_there(info, name) for info, name in chosen]
-            require_space(
-                self.aside, sum(info.file_size for (info, _), there in zip(chosen, done, strict=True) if not there)
-            )
-            with self._bar(self.bytes) as bar:
-                for (info, name), there in zip(chosen, done, strict=True):
+            missing = [(info, name) for info, name in chosen if not self._is_there(info, name)]
+            size = sum(info.file_size for info, _ in missing)
+            require_space(self.aside, size)
+
+            with self._bar(size) as bar:
+                for info, name in missing:
                     self.member = info.filename
-                    if not there:
-                        if info.flag_bits & 1:
-                            raise self._refused("is encrypted")
-                        target = self._place(name)
-                        partial = target.with_name(target.name + ".part")
-                        with archive.open(info) as source, open(partial, "wb") as output:
-                            self._copy(source, output, info.file_size)
-                        os.replace(partial, target)
+                    if info.flag_bits & 1:
+                        raise self._refused("is encrypted")
+                    target = self._path(name)
+                    partial = target.with_name(target.name + ".part")
+                    with archive.open(info) as source, open(partial, "wb") as output:
+                        self._copy(source, output, info.file_size)
+                    os.replace(partial, target)
                     bar.update(info.file_size)
         return len(chosen)
 
+    def _chosen(self, archive: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, str]]:
+        """The members to unpack and their paths, once all are known to be harmless."""
+        for info in archive.infolist():
+            self.member = info.filename
+            path = self._checked(info.filename, 0)
+            if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise self._refused("is a link or a device")
+            if path and not info.is_dir() and (name := self.choose(path)):
+                self._limit(info.file_size, "unpacked")
+                yield info, name
+
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Say of every error which archive and member it is about."""
+        """Name archive and member in every error."""
         try:
             yield
         except (
@@ -168,8 +170,8 @@ class _Unpacking:
             raise FcaError(
                 f"{self.shown}: the archive is truncated or damaged ({type(error).__name__}: {error})",
                 "the whole archive, with all its parts",
-                f"compare its size and hash with the published ones and get it again; parts read: "
-                f"{', '.join(path.name for path in self.joined.paths)}",
+                "compare its size and hash with the published ones and get it again; parts read: "
+                + ", ".join(path.name for path in self.joined.paths),
             ) from error
         except OSError as error:
             if is_full(error):
@@ -177,7 +179,7 @@ class _Unpacking:
             raise
 
     def _checked(self, name: str, size: int) -> str:
-        """The member's path in one spelling ("" for the root), once it and its size are known to be harmless."""
+        """The member's normal path ("" for the root), once it and its size are known to be harmless."""
         if name.startswith("/") or ".." in PurePosixPath(name).parts or re.search(r"[\0\\]", name):
             raise self._refused("has a path that leads out of the folder")
         self.members += 1
@@ -197,8 +199,8 @@ class _Unpacking:
             f"{self.shown} {why}", "a dataset's archive: plain files below one folder", "don't use this archive"
         )
 
-    def _place(self, name: str) -> Path:
-        """Path of a new file of the folder, which exists."""
+    def _path(self, name: str) -> Path:
+        """Path of a new file, whose folder exists."""
         path = self.aside / name
         if path.parent not in self.folders:
             try:
@@ -218,17 +220,15 @@ class _Unpacking:
         source.read(1)  # a zip compares the checksum at the end
 
     def _is_there(self, info: zipfile.ZipInfo, name: str) -> bool:
-        path = self.aside / name
+        path, checksum = self.aside / name, 0
         if not path.is_file() or path.stat().st_size != info.file_size:
             return False
-        checksum = 0
         with open(path, "rb") as file:
             while data := file.read(CHUNK):
                 checksum = zlib.crc32(data, checksum)
         return checksum == info.CRC
 
-    def _bar(self, total: int | None = None) -> tqdm:
-        total = self.joined.size if total is None else total
+    def _bar(self, total: int) -> tqdm:
         return tqdm(total=total, desc=f"unpack {self.joined.paths[0].name}", unit="B", unit_scale=True, mininterval=1)
 
 
@@ -242,12 +242,10 @@ class _Member(tarfile.TarInfo):
 
 
 class _Watched:
-    """A stream that remembers how long it is and where its last byte that isn't zero lies."""
+    """A stream that counts its bytes and remembers the end of the last one that isn't zero."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self.stream = stream
-        self.size = 0
-        self.data_end = 0
+        self.stream, self.size, self.data_end = stream, 0, 0
 
     def read(self, size: int) -> bytes:
         data = self.stream.read(size)

@@ -1,6 +1,6 @@
-"""BridgeData V1 for Seer's list: out of the release's zip, or file by file from the tree that its server shows.
+"""BridgeData V1 for Seer's list, from the release's zip or file by file from its server's tree.
 
-Either way only frames of the tasks in Seer's list are taken: images of RGB cameras, no depth, no states.
+Only RGB frames of the tasks in Seer's list are taken: no depth, no states.
 """
 
 import json
@@ -15,10 +15,10 @@ from urllib.parse import quote
 from tqdm import tqdm
 
 from fca.artifacts.atomic import disk_full, is_full, remove, sync_tree, write_aside
-from fca.data.datasets.bridge import INSTITUTIONS, LIST_NAME, LIST_URL, TREES, read_list
-from fca.data.download.archive import Limits, unpack
+from fca.data.datasets.bridge import FRAME, INSTITUTIONS, LIST_NAME, LIST_URL, TREES, VIEW, read_list
+from fca.data.download.archive import Limits
 from fca.data.download.http import BY_HAND, Client
-from fca.data.download.source import Source
+from fca.data.download.obtain import Source
 from fca.errors import FcaError
 
 TREE = TREES[0]
@@ -26,13 +26,12 @@ NOTE = ".fetched.json"
 # the zip is 411 GB and holds all of BridgeData V2 as well
 LIMITS = Limits(members=50_000_000, bytes=2**40)
 LARGEST_FRAME = 2**24
-# the folders of a view below an institution: environment, task, date, raw, traj_group<g>, traj<t>, images<c>
-VIEW = re.compile(r"[^/]+/(?P<task>[^/]+)/[^/]+/raw/traj_group\d+/traj\d+/images\d+/im_\d+\.jpg")
 
 
-def obtain_bridge(source: Source) -> None:
-    """Put Seer's list and the views of its tasks into the folder: from the tree where a folder's address is
-    given, else from the zip, which is downloaded where its address is given.
+def obtain(source: Source) -> None:
+    """Put Seer's list and the views of its tasks into the folder.
+
+    They come from the server's tree if `urls` has its address, else from the zip, downloaded if `urls` has its address.
     """
     source.expect(rf".+\.zip|{re.escape(LIST_NAME)}", 1, f"the folder bridge_data_v1/ or the zip, and {LIST_NAME}")
     if source.settings.urls:
@@ -42,8 +41,8 @@ def obtain_bridge(source: Source) -> None:
         _obtain_tree(source, tasks)
     elif (note := _note(source)) and not note["complete"]:
         raise FcaError(
-            f"{source.root / TREE} is part of the tree at {note['address']}",
-            "all of it",
+            f"{source.root / TREE} is incomplete: the tree at {note['address']} has more",
+            "the whole tree",
             f"give that address in urls again, or remove {source.root / TREE}",
         )
     elif not any((source.root / tree / name).is_dir() for tree in TREES for name in INSTITUTIONS):
@@ -52,10 +51,8 @@ def obtain_bridge(source: Source) -> None:
         found = sorted(source.archives.glob("*.zip"))
         if len(found) != 1:
             shown = ", ".join(path.name for path in found) or "none"
-            raise FcaError(f"{source.archives} has not one zip but: {shown}", "demos_8_17.zip", source.advice)
-        source.permit(f"unpacking {found[0].name}")
-        source.check(found)
-        unpack(found, source.root / TREE, LIMITS, lambda name: choose_frames(name, tasks))
+            raise FcaError(f"{source.archives} must have one zip, but has: {shown}", "demos_8_17.zip", source.advice)
+        source.unpack(found, source.root / TREE, LIMITS, lambda name: choose_frames(name, tasks))
 
 
 def choose_frames(name: str, tasks: set[str]) -> str | None:
@@ -64,12 +61,13 @@ def choose_frames(name: str, tasks: set[str]) -> str | None:
     if PurePosixPath(TREE).name not in parts:
         return None
     below = parts[parts.index(PurePosixPath(TREE).name) + 1 :]
-    match = VIEW.fullmatch("/".join(below[1:]))
-    return "/".join(below) if match and match["task"] in tasks and below[0] in INSTITUTIONS else None
+    match = VIEW.fullmatch("/".join(below[1:-1]))
+    wanted = match and match["task"] in tasks and below[0] in INSTITUTIONS and FRAME.fullmatch(below[-1])
+    return "/".join(below) if wanted else None
 
 
 def _obtain_tree(source: Source, tasks: set[str]) -> None:
-    """Download the trajectories of the tasks that aren't there yet, each complete or not at all."""
+    """Download missing trajectories of the tasks, each complete or not at all."""
     address, target = source.folders[0], source.root / TREE
     wanted = {"address": address, "tasks": sorted(tasks)}
     if _note(source) == wanted | {"complete": True}:
@@ -80,8 +78,8 @@ def _obtain_tree(source: Source, tasks: set[str]) -> None:
         found = list(tqdm(_trajectories(source.client, address, tasks), desc="bridge: list", unit="trajectory"))
         if not found:
             raise FcaError(f"{address} shows none of the tasks of {LIST_NAME}", "the folder bridge_data_v1/")
-        missing = [place for place in found if not (target / place).is_dir()]
-        jobs = [pool.submit(_download_trajectory, source.client, address, place, target / place) for place in missing]
+        missing = [path for path in found if not (target / path).is_dir()]
+        jobs = [pool.submit(_download_trajectory, source.client, address, path, target / path) for path in missing]
         try:
             for job in tqdm(jobs, desc="bridge: download", unit="trajectory"):
                 job.result()
@@ -91,7 +89,7 @@ def _obtain_tree(source: Source, tasks: set[str]) -> None:
 
 
 def _note(source: Source) -> dict[str, Any] | None:
-    """What was downloaded from a tree, and whether all of it was."""
+    """What was downloaded from a tree, and whether it is complete."""
     path = source.root / TREE / NOTE
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
@@ -104,10 +102,10 @@ def _write_note(source: Source, note: dict[str, Any]) -> None:
 def _trajectories(client: Client, address: str, tasks: set[str]) -> Iterator[str]:
     """Paths of all trajectories of the tasks, as the server's pages show them."""
 
-    def folders(place: str, pattern: str = ".+") -> Iterator[tuple[str, str]]:
-        for name in client.listing(_url(address, place))[0]:
+    def folders(parent: str, pattern: str = ".+") -> Iterator[tuple[str, str]]:
+        for name in client.listing(_url(address, parent))[0]:
             if re.fullmatch(pattern, name) and name != "lmdb":
-                yield f"{place}{name}/", name
+                yield f"{parent}{name}/", name
 
     for institution, _ in folders("", "|".join(INSTITUTIONS)):
         for environment, _ in folders(institution):
@@ -117,26 +115,26 @@ def _trajectories(client: Client, address: str, tasks: set[str]) -> Iterator[str
                 for date, _ in folders(task):
                     for raw, _ in folders(date, "raw"):
                         for group, _ in folders(raw, r"traj_group\d+"):
-                            yield from (place.rstrip("/") for place, _ in folders(group, r"traj\d+"))
+                            yield from (path.rstrip("/") for path, _ in folders(group, r"traj\d+"))
 
 
-def _download_trajectory(client: Client, address: str, place: str, target: Path) -> None:
-    """All views of one trajectory, written aside; frames that an earlier run has written are kept."""
+def _download_trajectory(client: Client, address: str, trajectory: str, target: Path) -> None:
+    """Write all views of one trajectory aside; frames that an earlier run has written are kept."""
     aside = target.with_name(f".unpacking-{target.name}")
     try:
         aside.mkdir(parents=True, exist_ok=True)
-        for view in client.listing(_url(address, place + "/"))[0]:
+        for view in client.listing(_url(address, f"{trajectory}/"))[0]:
             if not re.fullmatch(r"images\d+", view):
                 continue
             (aside / view).mkdir(exist_ok=True)
-            for name in client.listing(_url(address, f"{place}/{view}/"))[1]:
+            for name in client.listing(_url(address, f"{trajectory}/{view}/"))[1]:
                 path = aside / view / name
-                if not re.fullmatch(r"im_\d+\.jpg", name) or path.exists():
+                if not FRAME.fullmatch(name) or path.exists():
                     continue
                 partial = path.with_name(name + ".part")
-                data = client.read(_url(address, f"{place}/{view}/{name}"), LARGEST_FRAME)
+                data = client.read(_url(address, f"{trajectory}/{view}/{name}"), LARGEST_FRAME)
                 if data.startswith(b"<"):
-                    raise FcaError(f"{address}{place}/{view}/{name} is a page, not a picture", "a JPEG", BY_HAND)
+                    raise FcaError(f"{address}{trajectory}/{view}/{name} is a page, not a picture", "a JPEG", BY_HAND)
                 partial.write_bytes(data)
                 os.replace(partial, path)
         sync_tree(aside)
@@ -148,5 +146,5 @@ def _download_trajectory(client: Client, address: str, place: str, target: Path)
         raise
 
 
-def _url(address: str, place: str) -> str:
-    return address + quote(place)
+def _url(address: str, path: str) -> str:
+    return address + quote(path)

@@ -1,4 +1,4 @@
-"""Published hashes: of a file, and the lists of them that come with a dataset."""
+"""Published hashes: of one file, and the lists that come with a dataset."""
 
 import csv
 import hashlib
@@ -24,7 +24,7 @@ def digest_file(path: Path, name: str) -> str:
 
 
 def check_digests(path: Path, expected: Digests, shown: str, remedy: str) -> None:
-    """Raise `FcaError` with both hashes when a file isn't the published one."""
+    """Refuse a file that differs from its published hashes; `shown` names it."""
     for name, wanted in expected.items():
         if (found := digest_file(path, name)) != wanted.lower():
             raise FcaError(f"{shown} is not the published file: {name} {found}", f"{name} {wanted}", remedy)
@@ -49,7 +49,7 @@ def read_epic_table(path: Path) -> dict[tuple[str, str], str]:
     if reader.fieldnames != EPIC_COLUMNS:
         raise FcaError(
             f"{path} has the columns {', '.join(reader.fieldnames or ['(none)'])}",
-            f"{', '.join(EPIC_COLUMNS)}",
+            ", ".join(EPIC_COLUMNS),
             "get data/md5.csv from https://github.com/epic-kitchens/epic-kitchens-download-scripts",
         )
     return {(row["file_remote_path"], row["version"]): row["md5"] for row in reader}

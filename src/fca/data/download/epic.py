@@ -1,17 +1,17 @@
-"""Epic-Kitchens-100: the two CSVs, and one tar of RGB frames, or the MP4, for each video that they name.
+"""Epic-Kitchens-100: the two CSVs, and a tar of RGB frames or the MP4 for each video that they name.
 
-Source: the download scripts of EPIC-KITCHENS (addresses, md5.csv, errata). A video of EPIC-55 lies in a
-folder `train` or `test` of that older dataset's split; md5.csv lists its path, so nothing else need be known.
+Source: the download scripts of EPIC-KITCHENS (addresses, md5.csv, errata). A video of EPIC-55 is in the folder `train`
+or `test` of that dataset's split; md5.csv lists its path.
 """
 
 import re
 from pathlib import Path
 
-from fca.data.datasets.epic import find_annotations, read_segments, video_of
-from fca.data.download.archive import Limits, unpack
-from fca.data.download.digests import check_digests
+from fca.data.datasets.epic import annotations, read_segments, video_of
+from fca.data.download.archive import Limits
+from fca.data.download.digests import read_epic_table
 from fca.data.download.files import RemoteFile
-from fca.data.download.source import Source
+from fca.data.download.obtain import Source
 from fca.errors import FcaError
 
 ANNOTATIONS = "https://raw.githubusercontent.com/epic-kitchens/epic-kitchens-100-annotations/"
@@ -34,10 +34,11 @@ REMOTE = {
 LIMITS = Limits(members=1_000_000, bytes=100 * 2**30)
 
 
-def obtain_epic(source: Source) -> None:
-    """Put the CSVs into `annotations/` and the frames of every video that the used segments name into
-    `EPIC-KITCHENS/<PXX>/rgb_frames/<video_id>/`, or their MP4s beside, downloading what is missing where addresses
-    are given.
+def obtain(source: Source) -> None:
+    """Put the CSVs into `annotations/` and the frames of every used video into its folder, or its MP4.
+
+    If `urls` has addresses, missing files are downloaded. Frames go to `EPIC-KITCHENS/<PXX>/rgb_frames/<video_id>/`,
+    MP4s to `EPIC-KITCHENS/<PXX>/videos/`.
     """
     kind = ".MP4" if source.settings.media == "video" else ".tar"
     names = rf"P\d+_\d+\{kind}|EPIC_100_(train|validation)\.csv"
@@ -46,9 +47,7 @@ def obtain_epic(source: Source) -> None:
     folders = {
         folder
         for split in ("train", "validation")
-        for _, folder, _, _, _ in read_segments(
-            find_annotations(source.root, split), source.settings.split(split).clips
-        )
+        for _, folder, _, _, _ in read_segments(annotations(source.root, split), source.settings.split(split).clips)
     }
     if kind == ".MP4":
         if source.settings.urls:
@@ -64,10 +63,9 @@ def obtain_epic(source: Source) -> None:
     for folder, archive in archives.items():
         if not archive.is_file():
             raise FcaError(f"there is neither {folder} nor {archive}", "the frames of the video", source.advice)
-        source.permit(f"unpacking {archive.name}")
-        if not source.settings.urls and folder.name in published:
-            check_digests(archive, {"md5": published[folder.name][2]}, str(archive), f"get it again: {source.advice}")
-        unpack([archive], folder, LIMITS, _choose_frames)
+        known = not source.settings.urls and folder.name in published
+        digests = {"md5": published[folder.name][2]} if known else {}
+        source.unpack([archive], folder, LIMITS, _choose_frames, digests)
 
 
 def _obtain_annotations(source: Source) -> None:
@@ -76,22 +74,21 @@ def _obtain_annotations(source: Source) -> None:
     wanted = []
     for split in ("train", "validation"):
         try:
-            find_annotations(source.root, split)
+            annotations(source.root, split)
         except FcaError:
             name = f"EPIC_100_{split}.csv"
             own = name in source.files
             path = source.root / "annotations" / name
             url = f"{ANNOTATIONS}{COMMIT}/{name}"
-            wanted.append(source.remote(name, path, url, None if own else BLOBS.get(name)))
+            wanted.append(source.remote(name, path, url, {} if own else BLOBS.get(name, {})))
     source.download(wanted)
 
 
 def published_files(source: Source, kind: str) -> dict[str, tuple[str, str, str]]:
-    """(version, path on the server, md5) of each video's tar of frames, or MP4, in md5.csv, errata before the
-    first edition.
-    """
+    """(version, path on the server, md5) of each video's tar of frames or MP4 in md5.csv; errata go first."""
     found: dict[str, tuple[str, str, str]] = {}
-    for (path, version), md5 in source.table.items():
+    table = read_epic_table(source.checksums) if source.checksums else {}
+    for (path, version), md5 in table.items():
         match = REMOTE[kind].fullmatch(path)
         if match and (version == "errata" or match[1] not in found):
             found[match[1]] = (version, path, md5)
@@ -99,16 +96,16 @@ def published_files(source: Source, kind: str) -> dict[str, tuple[str, str, str]
 
 
 def _find_archive(source: Source, folder: Path) -> Path:
-    """The user's tar of a video, flat or as the download scripts place it; else where to download it to."""
+    """The user's tar of a video, flat or as the download scripts store it; else the path to download it to."""
     video, below = folder.name, Path(folder.parts[-3], "rgb_frames", f"{folder.name}.tar")
-    candidates = [source.archives / place for place in (f"{video}.tar", Path("EPIC-KITCHENS") / below, below)]
+    candidates = [source.archives / path for path in (f"{video}.tar", Path("EPIC-KITCHENS") / below, below)]
     return next((path for path in candidates if path.is_file()), candidates[-1])
 
 
 def remote_file(source: Source, path: Path, published: dict[str, tuple[str, str, str]]) -> RemoteFile:
-    """A video's tar or MP4 and where to download it from; `FcaError` where that isn't known."""
+    """A video's tar or MP4 and its address."""
     name, video = path.name, path.stem
-    version, place, md5 = published.get(video, ("", "", ""))
+    version, remote_path, md5 = published.get(video, ("", "", ""))
     digests = {"md5": md5} if md5 else {}
     if path.is_file() or name in source.files:
         return source.remote(name, path, "", digests)
@@ -118,11 +115,11 @@ def remote_file(source: Source, path: Path, published: dict[str, tuple[str, str,
         return source.remote(name, path, ERRATA[video], digests)
     if version not in FOLDERS:
         raise FcaError(
-            f"{source.dataset}: where {name} lies on the server isn't known",
+            f"{source.dataset}: the address of {name} on the server isn't known",
             f"checksums: the md5.csv of the download scripts, with a row for {name}",
             "get data/md5.csv from https://github.com/epic-kitchens/epic-kitchens-download-scripts",
         )
-    return source.remote(name, path, source.folders[0] + FOLDERS[version] + place, digests)
+    return source.remote(name, path, source.folders[0] + FOLDERS[version] + remote_path, digests)
 
 
 def _choose_frames(name: str) -> str | None:

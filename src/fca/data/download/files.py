@@ -1,8 +1,8 @@
-"""Several files over HTTP at once, each complete and checked, or the part of it that the next run goes on from.
+"""Download several files over HTTP at once; the next run resumes what an interrupted one left.
 
-A file grows as `<name>.part`; `<name>.part.json` says what it is a part of. It goes on only where the server
-says that it still has the same file (ETag or Last-Modified), or a published hash will tell; else it starts
-again. It gets its name when its length and its hashes are right.
+A file grows as `<name>.part`; `<name>.part.json` says what it is a part of. A part is resumed only if the server says
+that it still has the same file (ETag or Last-Modified) or a published hash can tell; else the file starts again. It
+gets its name once its length and hashes are right.
 """
 
 import fcntl
@@ -27,17 +27,21 @@ from fca.errors import FcaError
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file on a server, where it goes, and what is known of it."""
+    """A file on a server, its path here, and what is known of it."""
 
     url: str
     path: Path
     size: int | None = None
     digests: Digests = field(default_factory=dict)
 
+    @property
+    def part(self) -> Path:
+        return self.path.with_name(self.path.name + ".part")
+
 
 @dataclass(frozen=True)
-class _Begun:
-    """What a part is a part of."""
+class _RemoteState:
+    """The file on the server that a part belongs to."""
 
     url: str
     size: int | None
@@ -50,11 +54,11 @@ class _Stopped(Exception):
 
 
 def download(files: Sequence[RemoteFile], workers: int = 4, client: Client | None = None) -> None:
-    """Download what isn't there yet, `workers` files at once.
+    """Download missing files, `workers` at once; files that exist are only checked.
 
-    A file that is there already is checked, and left alone. Raises `FcaError` when a file can't be had
-    (everything else stays as far as it came: run the same command again), has another hash (its part is
-    removed), or doesn't fit on the disk.
+    Raises:
+        FcaError: a file can't be downloaded (the parts of all others stay: run the same command again), has another
+            hash (its part is removed), or doesn't fit on the disk.
     """
     if len({file.path for file in files}) != len(files):
         raise ValueError("two files to download have the same path")
@@ -67,12 +71,12 @@ def download(files: Sequence[RemoteFile], workers: int = 4, client: Client | Non
         return
     for file in waiting:
         file.path.parent.mkdir(parents=True, exist_ok=True)
-    missing = sum(max(0, (file.size or 0) - _size(_part(file))) for file in waiting)
+    missing = sum(max(0, (file.size or 0) - _size(file.part)) for file in waiting)
     require_space(waiting[0].path, missing)
     stop = threading.Event()
     with tqdm(total=0, desc=f"download {len(waiting)} files", unit="B", unit_scale=True, mininterval=1) as bar:
         with ThreadPoolExecutor(workers) as pool:
-            tasks = [pool.submit(_File(file, client, bar, stop).fetch) for file in waiting]
+            tasks = [pool.submit(_Download(file, client, bar, stop).fetch) for file in waiting]
             try:
                 wait(tasks, return_when=FIRST_EXCEPTION)
             finally:
@@ -84,21 +88,21 @@ def download(files: Sequence[RemoteFile], workers: int = 4, client: Client | Non
         raise error
 
 
-class _File:
-    """One file on its way."""
+class _Download:
+    """One file while it is downloaded."""
 
     def __init__(self, file: RemoteFile, client: Client, bar: tqdm, stop: threading.Event) -> None:
         self.file, self.client, self.bar, self.stop = file, client, bar, stop
-        self.part = _part(file)
+        self.part = file.part
         self.note = self.part.with_name(self.part.name + ".json")
         self.counted = [0, 0]  # what this file has added to the bar and to its total
 
     def fetch(self) -> None:
-        """Go on until the file is complete, check it, and give it its name."""
+        """Resume until the file is complete, check it, and give it its name."""
         try:
             with open(self.part, "ab") as output:
                 self._lock(output.fileno())
-                self.client.repeated(self.file.url, lambda: self._go_on(output.fileno()), lambda: _size(self.part))
+                self.client.repeated(self.file.url, lambda: self._resume(output.fileno()), lambda: _size(self.part))
                 os.fsync(output.fileno())
                 self._check()
                 os.replace(self.part, self.file.path)
@@ -109,20 +113,20 @@ class _File:
             raise
 
     def _lock(self, output: int) -> None:
-        """Keep the part to this process, until it is closed."""
+        """Keep the part to this process until it is closed."""
         with suppress(BlockingIOError, FileNotFoundError):
             fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.path.samestat(os.fstat(output), self.part.stat()):
                 return
         raise FcaError(f"another process is downloading {self.file.path}", "one at a time", "wait for it, or stop it")
 
-    def _go_on(self, output: int) -> None:
+    def _resume(self, output: int) -> None:
         """One try: from the end of the part to the end of the file."""
         if self.stop.is_set():
             raise _Stopped
         begun = self._begun()
         have = _size(self.part) if begun else 0
-        self._count(have, self._expected(begun))
+        self._count(have, self.file.size or (begun and begun.size) or 0)
         if begun and begun.size is not None and have >= begun.size:
             if have == begun.size:
                 return
@@ -138,11 +142,11 @@ class _File:
                 raise Broken("the server no longer has the file that was begun, or sends another part of it")
             if response.status_code == 200:
                 have = 0
-                self._begin(output, response, now)
+                self._start(output, response, now)
             self._receive(output, response, have, now.size)
 
-    def _begin(self, output: int, response: requests.Response, now: _Begun) -> None:
-        """Check the head of a whole file, and note what is begun."""
+    def _start(self, output: int, response: requests.Response, now: _RemoteState) -> None:
+        """Check the headers of a whole file, and note what the part belongs to."""
         known = self.file.size is not None or bool(self.file.digests)
         kind = response.headers.get("Content-Type", "").lower()
         if kind.startswith("text/html") and not self.file.digests:
@@ -153,7 +157,7 @@ class _File:
             raise Broken("the server doesn't say how long the file is, so its end could be missing")
         self._restart(output)
         self._count(0, now.size or self.file.size or 0)
-        require_space(self.part, int(self.bar.total - self.bar.n))  # of all files that are on their way
+        require_space(self.part, int(self.bar.total - self.bar.n))  # of all files being downloaded
         self.note.write_text(json.dumps(asdict(now)), encoding="utf-8")
 
     def _receive(self, output: int, response: requests.Response, have: int, size: int | None) -> None:
@@ -178,10 +182,10 @@ class _File:
             self.note.unlink(missing_ok=True)
             raise
 
-    def _begun(self) -> _Begun | None:
-        """What the part is a part of, where it may be gone on with."""
+    def _begun(self) -> _RemoteState | None:
+        """What the part belongs to, if it may be resumed."""
         with suppress(OSError, ValueError, TypeError):
-            begun = _Begun(**json.loads(self.note.read_text(encoding="utf-8")))
+            begun = _RemoteState(**json.loads(self.note.read_text(encoding="utf-8")))
             if begun.url == without_query(self.file.url) and (begun.etag or begun.modified or self.file.digests):
                 return begun
         return None
@@ -190,9 +194,6 @@ class _File:
         self.note.unlink(missing_ok=True)
         os.ftruncate(output, 0)
 
-    def _expected(self, begun: _Begun | None) -> int:
-        return self.file.size or (begun.size if begun else None) or 0
-
     def _count(self, have: int, total: int) -> None:
         with self.bar.get_lock():
             self.bar.total += total - self.counted[1]
@@ -200,22 +201,21 @@ class _File:
         self.counted = [have, total]
 
 
-def _described(url: str, response: requests.Response) -> _Begun:
-    """What the server says of the whole file."""
+def _described(url: str, response: requests.Response) -> _RemoteState:
+    """What the server says about the whole file."""
     size = content_length(response)
     if response.status_code != 200:
         match = re.fullmatch(r"bytes (?:\d+-\d+|\*)/(\d+)", response.headers.get("Content-Range", ""))
         size = int(match[1]) if match else None
-    return _Begun(without_query(url), size, response.headers.get("ETag"), response.headers.get("Last-Modified"))
+    return _RemoteState(without_query(url), size, response.headers.get("ETag"), response.headers.get("Last-Modified"))
 
 
-def _continues(response: requests.Response, begun: _Begun, now: _Begun, have: int) -> bool:
-    """Whether a partial answer is the rest of what was begun."""
+def _continues(response: requests.Response, begun: _RemoteState, now: _RemoteState, have: int) -> bool:
+    """Whether a partial answer is the rest of the part."""
     starts = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     same = all(before == after for before, after in ((begun.etag, now.etag), (begun.modified, now.modified)) if after)
-    return bool(
-        response.status_code == 206 and starts and int(starts[1]) == have and same and begun.size in (None, now.size)
-    )
+    fits = starts is not None and int(starts[1]) == have and begun.size in (None, now.size)
+    return response.status_code == 206 and fits and same
 
 
 def _check_present(file: RemoteFile) -> None:
@@ -223,10 +223,6 @@ def _check_present(file: RemoteFile) -> None:
     if file.size is not None and _size(file.path) != file.size:
         raise FcaError(f"{file.path} has {_size(file.path)} bytes", f"{file.size} bytes", remedy)
     check_digests(file.path, file.digests, str(file.path), remedy)
-
-
-def _part(file: RemoteFile) -> Path:
-    return file.path.with_name(file.path.name + ".part")
 
 
 def _size(path: Path) -> int:

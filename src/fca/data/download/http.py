@@ -1,7 +1,7 @@
-"""HTTP as downloads need it: http and https only, time-outs, and tries that are repeated where that may help.
+"""HTTP for downloads: http and https only, time-outs, and retries of failures that may pass.
 
-A try that may succeed when repeated (a dropped connection, a server that is busy) raises `Broken`; what only
-the user can mend (a wrong address, a missing permission) raises `FcaError` at once.
+A dropped connection or a busy server raises `Broken` and is retried. What only the user can fix (a wrong address, a
+missing permission) raises `FcaError` at once.
 """
 
 import logging
@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from html.parser import HTMLParser
+from html import unescape
 from typing import TypeVar
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -20,30 +20,29 @@ import urllib3
 from fca.errors import FcaError
 
 BUSY = {408, 425, 429, 500, 502, 503, 504}
-BY_HAND = "download it in a browser, signed in where the page asks for it, into the dataset's `archives` folder"
+BY_HAND = "download it in a browser, signed in if the page asks for it, into the dataset's `archives` folder"
 LONGEST_PAUSE = 60.0
 CHUNK = 2**18
+LINK = re.compile(r"""<a\s[^>]*?\bhref\s*=\s*["']?([^"'\s>]+)""", re.IGNORECASE)
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
 class Broken(Exception):
-    """A try that failed and may succeed when it is repeated."""
+    """A failure that a retry may overcome."""
 
 
 class Client:
-    """Requests with a connection kept for each thread; `pause` waits between tries (tests give another)."""
+    """Requests with one connection a thread; `pause` waits between tries."""
 
     def __init__(self, timeout: float = 60.0, tries: int = 6, pause: Callable[[float], object] = time.sleep) -> None:
-        self.timeout = timeout
-        self.tries = tries
-        self.pause = pause
+        self.timeout, self.tries, self.pause = timeout, tries, pause
         self._local = threading.local()
 
     @contextmanager
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[requests.Response]:
-        """An answer with status 200, 206 or 416, whose body is read with `chunks`."""
+        """A response with status 200, 206 or 416; `chunks` reads its body."""
         if urlsplit(url).scheme not in ("http", "https"):
             raise FcaError(f"{url} can't be downloaded", "an address that begins with https:// or http://")
         if not hasattr(self._local, "session"):
@@ -59,7 +58,7 @@ class Client:
             raise Broken(f"{type(error).__name__}: {error}") from error
 
     def read(self, url: str, limit: int) -> bytes:
-        """A small file's bytes, of `limit` at most, with repeated tries."""
+        """A small file's bytes, at most `limit`, with retries."""
 
         def once() -> bytes:
             with self.get(url) as response:
@@ -80,9 +79,10 @@ class Client:
         return self.repeated(url, once)
 
     def repeated(self, url: str, once: Callable[[], Result], progress: Callable[[], int] = lambda: 0) -> Result:
-        """The result of `once`, which is tried again when it is `Broken`, after longer and longer pauses.
+        """The result of `once`, retried after longer and longer pauses while it is `Broken`.
 
-        It gives up after `tries` tries in a row in which `progress` (bytes) set no new record.
+        Raises:
+            FcaError: `tries` tries in a row brought `progress` (bytes) no further.
         """
         failed, record, shown = 0, progress(), without_query(url)
         while True:
@@ -95,34 +95,30 @@ class Client:
                     raise FcaError(
                         f"{shown} could not be downloaded in {failed} tries; the last: {error}",
                         "a connection that holds",
-                        f"run the same command again: it goes on where it stopped; or {BY_HAND}",
+                        f"run the same command again: it resumes; or {BY_HAND}",
                     ) from error
                 log.warning("%s: %s; trying again", shown, error)
                 self.pause(min(2.0 ** (failed - 1), LONGEST_PAUSE))
 
     def listing(self, url: str) -> tuple[list[str], list[str]]:
-        """Names of the folders and of the files in a folder that a server shows as a page of links, sorted."""
+        """Sorted names of the folders and of the files that a server's page of links shows for a folder."""
 
         def once() -> str:
             page = self.read(url, limit=2**26).decode("utf-8", "replace")
             if not re.search(r"</html>\s*$", page, re.IGNORECASE):
-                raise Broken("the folder's page isn't whole")
+                raise Broken("the folder's page is cut off")
             return page
 
-        links = _Links()
-        links.feed(self.repeated(url, once))
-        base = urlsplit(url)
-        folders: set[str] = set()
-        files: set[str] = set()
-        for link in links.found:
-            target = urlsplit(urljoin(url, link))
+        base, page = urlsplit(url), self.repeated(url, once)
+        found: dict[bool, set[str]] = {True: set(), False: set()}
+        for link in LINK.findall(page):
+            target = urlsplit(urljoin(url, unescape(link)))
             inside = target.path.removeprefix(base.path)
             same = (target.scheme, target.netloc) == (base.scheme, base.netloc) and target.path != inside
             name = unquote(inside.removesuffix("/"))
-            if target.query or not same or not is_plain_name(name):
-                continue
-            (folders if inside.endswith("/") else files).add(name)
-        return sorted(folders), sorted(files)
+            if same and not target.query and is_plain_name(name):
+                found[inside.endswith("/")].add(name)
+        return sorted(found[True]), sorted(found[False])
 
 
 def chunks(response: requests.Response) -> Iterator[bytes]:
@@ -132,23 +128,23 @@ def chunks(response: requests.Response) -> Iterator[bytes]:
 
 
 def content_length(response: requests.Response) -> int | None:
-    """Length of the body, where the server says it."""
+    """Length of the body, if the server states it."""
     text = response.headers.get("Content-Length", "")
     return int(text) if text.isdigit() and not is_chunked(response) else None
 
 
 def is_chunked(response: requests.Response) -> bool:
-    """Whether the body says itself where it ends."""
+    """Whether the body marks its own end."""
     return "chunked" in response.headers.get("Transfer-Encoding", "").lower()
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether a name can be that of a file in one folder and nowhere else."""
+    """Whether a name stays in its folder."""
     return name not in ("", ".", "..") and not any(sign in name for sign in "/\\\0")
 
 
 def name_of(url: str) -> str:
-    """The file's name at the end of an address; `FcaError` when there is none."""
+    """The file name at the end of an address."""
     name = unquote(urlsplit(url).path.rpartition("/")[2])
     if not is_plain_name(name):
         raise FcaError(f"{url} doesn't end with a file's name", "https://.../<name>")
@@ -156,7 +152,7 @@ def name_of(url: str) -> str:
 
 
 def without_query(url: str) -> str:
-    """An address without what follows a question mark, which may be a secret, and only good for a day."""
+    """An address without its query, which may hold a secret or a short-lived key."""
     return url.partition("?")[0]
 
 
@@ -176,15 +172,3 @@ def _check(url: str, response: requests.Response) -> None:
             "the file",
             f"check the address: published ones change (docs/data/ has those known); or {BY_HAND}",
         )
-
-
-class _Links(HTMLParser):
-    """Addresses of a page's links."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "a":
-            self.found += [value for name, value in attrs if name == "href" and value]

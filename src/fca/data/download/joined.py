@@ -9,7 +9,7 @@ from typing import IO
 
 
 class JoinedParts(io.RawIOBase):
-    """Files read one after the other as one. A part may be the only member of a zip file of its own."""
+    """Files read one after the other as one. A part may be the only member of its own zip file."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         super().__init__()
@@ -19,13 +19,12 @@ class JoinedParts(io.RawIOBase):
             member.file_size if member else path.stat().st_size
             for path, member in zip(self.paths, self._members, strict=True)
         ]
-        self.size = sum(self._sizes)
-        self._position = 0
-        self._open: tuple[int, IO[bytes]] | None = None
+        self.size, self._position = sum(self._sizes), 0
+        self._files: dict[int, IO[bytes]] = {}
 
     @property
     def path(self) -> Path:
-        """The part that is being read."""
+        """The part being read."""
         return self.paths[self._part()[0]]
 
     def readable(self) -> bool:
@@ -45,10 +44,9 @@ class JoinedParts(io.RawIOBase):
         if self._position >= self.size:
             return 0
         number, offset = self._part()
-        if self._open is None or self._open[0] != number:
-            self._release()
-            self._open = (number, self._opened(number))
-        file = self._open[1]
+        if number not in self._files:
+            self._files[number] = self._opened(number)
+        file = self._files[number]
         if file.tell() != offset:
             file.seek(offset)
         data = file.read(min(len(buffer), self._sizes[number] - offset))
@@ -57,7 +55,8 @@ class JoinedParts(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        self._release()
+        for file in self._files.values():
+            file.close()
         super().close()
 
     def _part(self) -> tuple[int, int]:
@@ -74,11 +73,6 @@ class JoinedParts(io.RawIOBase):
         if member is None:
             return open(self.paths[number], "rb")
         return zipfile.ZipFile(self.paths[number]).open(member)
-
-    def _release(self) -> None:
-        if self._open is not None:
-            self._open[1].close()
-            self._open = None
 
 
 def _lone_member(path: Path) -> zipfile.ZipInfo | None:

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from fca.data.datasets.ssv2 import VIDEOS, find_annotations
-from fca.data.download.archive import Limits, unpack
-from fca.data.download.source import Source
+from fca.data.datasets.ssv2 import VIDEOS, annotations
+from fca.data.download.archive import Limits
+from fca.data.download.obtain import Source
 from fca.errors import FcaError
 
 PART = re.compile(r"20bn-something-something-v2-(\d\d)(\.zip)?")
@@ -15,10 +15,8 @@ VIDEO_LIMITS = Limits(members=300_000, bytes=60 * 2**30)
 LABEL_LIMITS = Limits(members=100, bytes=2**30)
 
 
-def obtain_ssv2(source: Source) -> None:
-    """Unpack the labels to `labels/` and the videos to `20bn-something-something-v2/`, downloading them first
-    where the user has given addresses.
-    """
+def obtain(source: Source) -> None:
+    """Unpack the labels to `labels/` and the videos to `20bn-something-something-v2/`, downloaded first if possible."""
     source.expect(f"{PART.pattern}|{re.escape(LABELS)}", 0, f"20bn-something-something-v2-00, -01, ... and {LABELS}")
     needs_videos = not any((source.root / name).is_dir() for name in VIDEOS)
     needs_labels = not _has_annotations(source.root)
@@ -29,28 +27,20 @@ def obtain_ssv2(source: Source) -> None:
         labels = source.archives / LABELS
         if not labels.is_file():
             raise FcaError(f"{source.root} has no annotations, and there is no {labels}", LABELS, source.advice)
-        source.permit(f"unpacking {labels.name}")
-        source.check([labels])
-        unpack([labels], source.root / "labels", LABEL_LIMITS, _choose_labels)
+        source.unpack([labels], source.root / "labels", LABEL_LIMITS, _choose_labels)
     if needs_videos:
-        parts = _parts(source)
-        source.permit(f"unpacking {parts[0].name}")
-        source.check(parts)
-        unpack(parts, source.root / VIDEOS[1], VIDEO_LIMITS, _choose_videos)
+        source.unpack(_parts(source), source.root / VIDEOS[1], VIDEO_LIMITS, _choose_videos)
 
 
 def _parts(source: Source) -> list[Path]:
-    """The parts of the videos' archive in order; `FcaError` when there are none, or one between is missing.
-
-    That the last ones are missing shows when the archive ends too early.
-    """
+    """The parts of the videos' archive in order. Missing last ones show later, as the archive ends too early."""
     folder = source.archives
     found = sorted(path for path in folder.iterdir() if PART.fullmatch(path.name)) if folder.is_dir() else []
     numbers = [int(match[1]) for path in found if (match := PART.fullmatch(path.name))]
     if not numbers or numbers != list(range(len(numbers))):
         shown = ", ".join(path.name for path in found) or "none"
         raise FcaError(
-            f"{folder} has not all parts of the videos' archive: {shown}",
+            f"{folder} lacks parts of the videos' archive: {shown}",
             "20bn-something-something-v2-00, -01, ... without a gap, each once",
             source.advice,
         )
@@ -59,7 +49,7 @@ def _parts(source: Source) -> list[Path]:
 
 def _has_annotations(root: Path) -> bool:
     try:
-        return all(find_annotations(root, split) for split in ("train", "validation"))
+        return all(annotations(root, split) for split in ("train", "validation"))
     except FcaError:
         return False
 

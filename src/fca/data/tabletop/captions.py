@@ -1,7 +1,5 @@
 """Captions of tabletop scenes in the three datasets' own wordings, and back from a caption to its motion."""
 
-from __future__ import annotations
-
 from fca.data.tabletop.scene import Scene
 
 SSV2_TEMPLATES: dict[str, str] = {
@@ -16,10 +14,10 @@ SSV2_TEMPLATES: dict[str, str] = {
 
 
 def caption(scene: Scene, motion: str | None = None) -> dict[str, object]:
-    """The annotation of a scene in its style's fields; ``motion`` stands in for the scene's own.
+    """The annotation of a scene in its style's fields; `motion` replaces the scene's own.
 
-    ssv2: ``label``, ``template``, ``placeholders`` (a list of one name). bridge: ``task``, a folder name such
-    as ``"push_red_block_left"``. epic: ``narration``, ``verb``, ``noun``.
+    ssv2: `label`, `template`, `placeholders` (a list of one name). bridge: `task`, a folder name such as
+    `"push_red_block_left"`. epic: `narration`, `verb`, `noun`.
     """
     motion = scene.motion if motion is None else motion
     name = scene.items[scene.target].name
@@ -41,17 +39,13 @@ def caption(scene: Scene, motion: str | None = None) -> dict[str, object]:
 
 
 def caption_text(scene: Scene, motion: str | None = None) -> str:
-    """The plain caption a reader of the dataset makes of ``caption``: e.g. ``"lift red block"``."""
+    """The plain caption a reader of the dataset makes of `caption`: e.g. `"lift red block"`."""
     fields = caption(scene, motion)
-    text = fields.get("label") or fields.get("narration") or str(fields["task"]).replace("_", " ")
-    return str(text)
+    return str(fields.get("label") or fields.get("narration") or str(fields["task"]).replace("_", " "))
 
 
 def motion_of_caption(text: str) -> str:
-    """The motion a caption names, in any of the three wordings.
-
-    Underscores, case and a last word ``distractors`` (bridge's crowded tasks) do not matter.
-    """
+    """The motion a caption names, in any of the three wordings; underscores, case and `distractors` don't matter."""
     words = text.lower().replace("_", " ").removesuffix(" distractors").split()
     if "camera" in words or words[:1] == ["look"]:
         return "pan_left" if "left" in words else "pan_right"

@@ -1,12 +1,11 @@
-"""Pixels of a tabletop ``Scene``: flat colours, gentle gradients and antialiased edges, drawn with Pillow.
+"""Pixels of a tabletop `Scene`: flat colours, gentle gradients and antialiased edges, drawn with Pillow.
 
-Everything is a polygon in scene coordinates (see ``scene.py``), drawn supersampled and reduced by a box
-filter: a frame is a pure function of the scene, the phase and the size. With ``aspect`` given, x is scaled
-apart from y: a 96x64 render with ``aspect=4/3`` looks like a 640x480 one stretch-resized to 96x64.
+Everything is a polygon in scene coordinates (see `scene.py`), drawn supersampled and reduced by a box filter: a frame
+is a pure function of the scene, the phase and the size. With `aspect`, x and y are scaled independently: a 96x64 render
+with `aspect=4/3` looks like a 640x480 one stretched to 96x64.
 """
 
-from __future__ import annotations
-
+import io
 import math
 from collections.abc import Sequence
 
@@ -21,7 +20,7 @@ _Point = tuple[float, float]
 
 
 def _mix(one: Colour, other: Colour, share: float) -> Colour:
-    """``one`` with ``share`` in [0, 1] of ``other``."""
+    """`one` with `share` in [0, 1] of `other`."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
@@ -30,10 +29,8 @@ def _arc(x: float, y: float, radius_x: float, radius_y: float, start: float, sto
     """Points on an ellipse, angles in turns: 0 = right, 0.25 = down."""
     step = 2.0 * math.pi * (stop - start) / (count - 1)
     first = 2.0 * math.pi * start
-    return [
-        (x + radius_x * math.cos(first + step * index), y + radius_y * math.sin(first + step * index))
-        for index in range(count)
-    ]  # fmt: skip
+    angles = [first + step * index for index in range(count)]
+    return [(x + radius_x * math.cos(angle), y + radius_y * math.sin(angle)) for angle in angles]
 
 
 class _Canvas:
@@ -68,7 +65,7 @@ class _Canvas:
         return Image.fromarray(column[:, None, :]).resize(self.size, Image.Resampling.NEAREST)
 
     def polygon(self, points: Sequence[_Point], colour: Colour) -> None:
-        """Fill a polygon given in scene coordinates."""
+        """Fill a polygon in scene coordinates."""
         (scale_x, scale_y), (origin_x, origin_y) = self.scale, self.origin
         self.draw.polygon([(x * scale_x + origin_x, y * scale_y + origin_y) for x, y in points], fill=colour)
 
@@ -106,10 +103,8 @@ def _draw_backdrop(canvas: _Canvas, scene: Scene) -> None:
         count = int(half_width / backdrop.seam)
         for index in range(-count, count + 1):
             x = index * backdrop.seam
-            near = 1.3 * x
-            canvas.polygon(
-                [(x - 0.005, horizon), (x + 0.005, horizon), (near + 0.009, 1.2), (near - 0.009, 1.2)], colour
-            )
+            far, near = (x - 0.005, x + 0.005), (1.3 * x + 0.009, 1.3 * x - 0.009)
+            canvas.polygon([*((end, horizon) for end in far), *((end, 1.2) for end in near)], colour)
     if backdrop.basin:
         colour = _mix(backdrop.table, _BLACK, 0.10)
         canvas.polygon([(-0.56, 0.50), (0.56, 0.50), (0.70, 1.3), (-0.70, 1.3)], _mix(backdrop.table, _WHITE, 0.22))
@@ -122,7 +117,7 @@ def _draw_backdrop(canvas: _Canvas, scene: Scene) -> None:
 
 
 def _draw_shadow(canvas: _Canvas, scene: Scene, item: Item, x: float, y: float, height: float) -> None:
-    """Shadow on the table at (x, y) of an item held ``height`` above: the higher, the fainter and wider."""
+    """Shadow on the table at (x, y) of an item held `height` above: the higher, the fainter and wider."""
     depth = 0.34 / (1.0 + 1.6 * height)
     radius = HALF_WIDTH[item.shape] * item.size * (1.06 + 0.25 * height)
     table = scene.backdrop.table
@@ -172,20 +167,15 @@ def _draw_hand(canvas: _Canvas, scene: Scene, at: Pose) -> None:
     thumb_side = 1.0 if effector.lean < 0.0 else -1.0
 
     def point(back: float, side: float) -> _Point:
-        """A point ``back`` behind the tips and ``side`` to the side of the arm's axis."""
+        """A point `back` behind the tips and `side` to the side of the arm's axis."""
         return tip_x - back * along[0] - side * along[1], tip_y - back * along[1] + side * along[0]
 
     skin, seam = effector.skin, _mix(effector.skin, _BLACK, 0.16)
     cuff = 0.20 if scene.style == "epic" else 0.30
     canvas.limb(base, point(0.16, 0.0), 0.060, 0.048, skin)
     canvas.limb(base, point(cuff, 0.0), 0.085, 0.066, effector.sleeve)
-    canvas.limb(
-        point(cuff + 0.01, -0.052),
-        point(cuff + 0.01, 0.052),
-        0.014,
-        0.014,
-        _mix(effector.sleeve, _BLACK, 0.2),
-    )
+    hem = _mix(effector.sleeve, _BLACK, 0.2)
+    canvas.limb(point(cuff + 0.01, -0.052), point(cuff + 0.01, 0.052), 0.014, 0.014, hem)
     canvas.limb(point(0.115, thumb_side * 0.04), point(0.045, thumb_side * 0.082), 0.022, 0.017, seam)
     canvas.limb(point(0.135, 0.0), point(0.085, 0.0), 0.052, 0.058, skin)
     for side, back in ((-0.045, 0.020), (-0.015, 0.004), (0.015, 0.0), (0.045, 0.016)):
@@ -217,7 +207,7 @@ def _draw_gripper(canvas: _Canvas, scene: Scene, at: Pose) -> None:
 def render(scene: Scene, phase: float, width: int, height: int, aspect: float | None = None) -> np.ndarray:
     """One frame at a phase in [0, 1]: uint8 (height, width, 3) RGB.
 
-    ``aspect`` is the native width / height; by default that of the frame. Another value stretches x to fit.
+    `aspect` is the native width / height; by default that of the frame. Another value stretches x to fit.
     """
     at = pose(scene, phase)
     canvas = _Canvas(scene, at, width, height, width / height if aspect is None else aspect)
@@ -243,7 +233,8 @@ def render(scene: Scene, phase: float, width: int, height: int, aspect: float | 
     return canvas.finish()
 
 
-def clip(scene: Scene, frames: int, width: int, height: int, aspect: float | None = None) -> np.ndarray:
-    """All frames of a scene at evenly spaced phases 0..1: uint8 (frames, height, width, 3) RGB."""
-    phases = [index / (frames - 1) if frames > 1 else 0.0 for index in range(frames)]
-    return np.stack([render(scene, phase, width, height, aspect) for phase in phases])
+def jpeg_bytes(frame: np.ndarray, quality: int) -> bytes:
+    """A uint8 (height, width, 3) RGB frame as a JPEG file; the same frame, the same bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(frame).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()

@@ -1,10 +1,8 @@
-"""Tabletop scenes drawn from a random generator: the same generator state, the same scene.
+"""Tabletop scenes drawn from a random generator: the same generator state gives the same scene.
 
-What is drawn depends only on the kind of the motion (sideways, up or down, camera pan), not on its direction:
-asked for ``left`` or for ``right``, the same generator state gives the same scene but for ``motion``.
+Only the kind of the motion (sideways, up or down, camera pan) decides what is drawn, not its direction: for `left` and
+`right`, the same generator state gives the same scene except for `motion`.
 """
-
-from __future__ import annotations
 
 from typing import TypeVar
 
@@ -16,7 +14,6 @@ from fca.data.tabletop.scene import (
     HALF_WIDTH,
     SHAPES,
     STYLE_MOTIONS,
-    STYLES,
     TOP,
     Backdrop,
     Colour,
@@ -26,7 +23,7 @@ from fca.data.tabletop.scene import (
     Scene,
 )
 
-_Option = TypeVar("_Option")
+Option = TypeVar("Option")
 
 _WALLS: dict[str, tuple[Colour, ...]] = {
     "ssv2": ((222, 219, 210), (200, 210, 214), (214, 206, 188), (196, 206, 190), (206, 198, 206)),
@@ -41,19 +38,14 @@ _TABLES: dict[str, tuple[Colour, ...]] = {
 _FLOORS: tuple[Colour, ...] = ((92, 84, 80), (74, 80, 86), (104, 98, 88))
 _SKINS: tuple[Colour, ...] = ((232, 186, 156), (214, 164, 132), (176, 122, 90), (126, 84, 60))
 _SLEEVES: tuple[Colour, ...] = (
-    (60, 72, 92),
-    (84, 112, 112),
-    (108, 84, 88),
-    (70, 74, 66),
-    (220, 218, 214),
-    (56, 54, 60),
-)
+    (60, 72, 92), (84, 112, 112), (108, 84, 88), (70, 74, 66), (220, 218, 214), (56, 54, 60),
+)  # fmt: skip
 _POSTERS: tuple[Colour, ...] = (
     (150, 170, 176), (176, 150, 140), (140, 156, 132), (236, 234, 228), (120, 124, 138), (196, 182, 140),
 )  # fmt: skip
 
 
-def _pick(rng: np.random.Generator, options: tuple[_Option, ...]) -> _Option:
+def _pick(rng: np.random.Generator, options: tuple[Option, ...]) -> Option:
     """One of the options, each as likely."""
     return options[int(rng.integers(len(options)))]
 
@@ -82,7 +74,7 @@ def _sample_backdrop(rng: np.random.Generator, style: str) -> Backdrop:
 
 
 def _sample_effector(rng: np.random.Generator, style: str, verb: str) -> Effector:
-    """A gripper for bridge, a hand for the others; during pans a resting hand at the bottom edge, or none."""
+    """A gripper for bridge, a hand for the others; in pans a resting hand at the bottom edge, or none."""
     skin, sleeve = _pick(rng, _SKINS), _pick(rng, _SLEEVES)
     side = -1.0 if rng.random() < 0.5 else 1.0
     if style == "bridge":
@@ -113,8 +105,8 @@ def _sample_items(
 ) -> tuple[tuple[Item, ...], int]:
     """2 or 3 items of distinct colours and the target's index.
 
-    They keep clear of each other, of the target's whole way in both directions and, for sideways motions, of
-    the place where the arm comes in.
+    They keep clear of each other, of the target's whole path in both directions and, for sideways motions, of the
+    spot where the arm enters.
     """
     count = int(rng.integers(2, 4))
     colours = [list(COLOURS)[int(index)] for index in rng.permutation(len(COLOURS))[:count]]
@@ -142,9 +134,7 @@ def _sample_items(
 
 
 def sample_scene(rng: np.random.Generator, style: str, motion: str | None = None) -> Scene:
-    """A scene of a style (one of ``STYLES``), with the motion asked for or, by default, any the style has."""
-    if style not in STYLES:
-        raise ValueError(f"unknown style {style!r}; one of {STYLES}")
+    """A scene of a style (one of `STYLES`), with the requested motion or any that the style has."""
     if motion is None:
         motion = str(_pick(rng, STYLE_MOTIONS[style]))
     if motion not in STYLE_MOTIONS[style]:
@@ -161,10 +151,8 @@ def sample_scene(rng: np.random.Generator, style: str, motion: str | None = None
     items, target = _sample_items(rng, style, verb, extent, effector.entry)
     sway = (0.0, 0.0, 0.0, 0.0)
     if style == "epic":
-        sway = (
-            float(rng.uniform(0.005, 0.014)), float(rng.uniform(0.004, 0.010)),
-            float(rng.uniform(0.6, 1.4)), float(rng.uniform(0.0, 1.0)),
-        )  # fmt: skip
+        x, y = float(rng.uniform(0.005, 0.014)), float(rng.uniform(0.004, 0.010))
+        sway = (x, y, float(rng.uniform(0.6, 1.4)), float(rng.uniform(0.0, 1.0)))
     return Scene(
         style=style,
         motion=motion,
@@ -179,3 +167,10 @@ def sample_scene(rng: np.random.Generator, style: str, motion: str | None = None
         smoothness=float(rng.uniform(0.4, 1.0)),
         sway=sway,
     )
+
+
+def even_motions(rng: np.random.Generator, style: str, count: int) -> list[str]:
+    """`count` motions of a style in random order, each as often as any other, give or take one."""
+    motions = STYLE_MOTIONS[style]
+    whole = [motions[index % len(motions)] for index in range(count)]
+    return [whole[int(index)] for index in rng.permutation(count)]

@@ -1,31 +1,22 @@
 """Descriptions of tiny tabletop videos: what stands where, and what moves.
 
-A ``Scene`` is a frozen record (``sample.py`` draws them from a random generator); ``pose`` says where the
-target, the hand or gripper and the camera are at a phase in [0, 1]. The pixels are made in ``draw.py``.
+`sample.py` draws a `Scene` from a random generator; `pose` gives the positions of the target, the hand or gripper and
+the camera at a phase in [0, 1]; `draw.py` renders the pixels.
 
-Geometry: unit of length = the frame height. ``y`` is 0 at the top and 1 at the bottom of the frame. ``x`` is
-measured from the frame's vertical centre line, so that a frame of native aspect ``a`` (width / height) shows
-``-a/2 <= x <= a/2``; every scene keeps what matters within a 4:3 frame.
+The unit of length is the frame height. `y` runs from 0 at the top to 1 at the bottom of the frame. `x` is measured from
+the vertical centre line: a frame of native aspect `a` (width / height) shows `-a/2 <= x <= a/2`. Everything that
+matters stays within a 4:3 frame.
 
-At phase 0 a scene and its opposite (``dataclasses.replace(scene, motion=OPPOSITE[scene.motion])``) have the
-same pose: the first frame does not say which way things will move.
+At phase 0 a scene and its opposite (`dataclasses.replace(scene, motion=OPPOSITE[scene.motion])`) have the same pose:
+the first frame does not tell which way things will move.
 """
-
-from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
 STYLES: tuple[str, ...] = ("ssv2", "bridge", "epic")
 MOTIONS: tuple[str, ...] = ("left", "right", "up", "down", "pan_left", "pan_right")
-OPPOSITE: dict[str, str] = {
-    "left": "right",
-    "right": "left",
-    "up": "down",
-    "down": "up",
-    "pan_left": "pan_right",
-    "pan_right": "pan_left",
-}
+OPPOSITE = dict(zip(MOTIONS, ("right", "left", "down", "up", "pan_right", "pan_left"), strict=True))
 STYLE_MOTIONS: dict[str, tuple[str, ...]] = {"ssv2": MOTIONS, "bridge": MOTIONS[:4], "epic": MOTIONS}
 
 Colour = tuple[int, int, int]
@@ -60,7 +51,7 @@ class Item:
 
     @property
     def name(self) -> str:
-        """What captions call it, e.g. ``"red block"``."""
+        """What captions call it, e.g. `"red block"`."""
         return f"{self.colour} {self.shape}"
 
 
@@ -77,11 +68,10 @@ class Poster:
 
 @dataclass(frozen=True)
 class Backdrop:
-    """Wall above ``horizon``, table below it; colours are RGB in 0..255, lengths in frame heights.
+    """Wall above `horizon`, table below it; colours are RGB in 0..255, lengths in frame heights.
 
-    The table ends at ``table_half_width`` left and right of the centre (seen only while the camera pans) and
-    beyond it lies the floor. ``seam`` > 0 is the spacing of board seams, 0 means none; ``basin`` draws a
-    sink.
+    The table ends at `table_half_width` from the centre, which only a pan shows; beyond it lies the floor. `seam` is
+    the spacing of board seams, 0 for none; `basin` draws a sink.
     """
 
     wall: Colour
@@ -96,9 +86,9 @@ class Backdrop:
 
 @dataclass(frozen=True)
 class Effector:
-    """What moves things: kind ``"hand"``, ``"gripper"`` or ``"none"``; entry ``"top"`` or ``"bottom"``.
+    """What moves things: kind `"hand"`, `"gripper"` or `"none"`; entry `"top"` or `"bottom"`.
 
-    ``skin`` and ``sleeve`` are RGB; ``lean`` is the x at which the arm enters, relative to the finger tips.
+    `skin` and `sleeve` are RGB; `lean` is the x at which the arm enters, relative to the finger tips.
     """
 
     kind: str
@@ -123,12 +113,11 @@ CAMERAS: tuple[Camera, ...] = (Camera(), Camera(0.85, 0.05, 0.035), Camera(0.93,
 
 @dataclass(frozen=True)
 class Scene:
-    """One clip. ``verb`` is the manner: ``push`` or ``slide`` (left, right), ``hold`` (up, down), ``pan``.
+    """One clip. `verb` is the manner: `push` or `slide` (left, right), `hold` (up, down), `pan`.
 
-    ``extent`` is how far the target (or, for pans, the world) travels, in frame heights. ``haste`` in [0.85,
-    1.2] bends time (below 1: fast first), ``smoothness`` in [0, 1] blends a steady speed with ease-in and
-    ease-out. ``sway`` = (x amplitude, y amplitude, cycles, offset) of the smooth head motion, amplitudes in
-    frame heights.
+    `extent`: how far the target (or, for pans, the world) travels. `haste` in [0.85, 1.2] bends time (below 1: fast
+    first). `smoothness` in [0, 1] blends a steady speed with ease-in and ease-out. `sway`: x amplitude, y amplitude,
+    cycles and offset of the smooth head motion. Lengths are in frame heights.
     """
 
     style: str

@@ -2,16 +2,13 @@
 
 Layout under the root::
 
-    raw/bridge_data_v1/berkeley/<env>/<task>/<YYYY-MM-DD_HH-MM-SS>/raw/traj_group<g>/traj<t>/images<c>/im_<i>.
-    jpg path_id_bridgedata.txt
+    raw/bridge_data_v1/berkeley/<env>/<task>/<YYYY-MM-DD_HH-MM-SS>/raw/traj_group<g>/traj<t>/images<c>/im_<i>.jpg
+    path_id_bridgedata.txt
 
-Frames are 640x480 JPEGs numbered from 0 without padding; every trajectory is seen by three fixed cameras
-``images0..2``. The text file is one JSON list of ``"<task>/<index>"`` in shuffled order, where the index
-counts the ``images<c>`` folders of a task, 0 to n - 1, in the numeric order of (env, date, traj_group, traj,
-camera).
+Frames are 640x480 JPEGs numbered from 0 without padding; three fixed cameras `images0..2` see every trajectory. The
+text file is one JSON list of `"<task>/<index>"` in shuffled order: the index counts the `images<c>` folders of a task
+in the numeric order of (env, date, traj_group, traj, camera).
 """
-
-from __future__ import annotations
 
 import dataclasses
 import json
@@ -20,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from fca.config import Tabletop
 from fca.data.tabletop.captions import caption
-from fca.data.tabletop.draw import render
-from fca.data.tabletop.files import even_motions, jpeg_bytes, whole_folder
-from fca.data.tabletop.sample import sample_scene
+from fca.data.tabletop.draw import jpeg_bytes, render
+from fca.data.tabletop.sample import even_motions, sample_scene
 from fca.data.tabletop.scene import CAMERAS, Scene
 
 WIDTH, HEIGHT, QUALITY = 640, 480, 95
@@ -32,7 +29,7 @@ DISTRACTORS = "_distractors"
 
 
 def _sample_tasks(rng: np.random.Generator, count: int) -> list[tuple[str, str]]:
-    """``count`` distinct (task, motion) pairs, motions evenly spread; every third is of the crowded kind."""
+    """`count` distinct (task, motion) pairs, motions evenly spread; every third is crowded."""
     tasks: dict[str, str] = {}
     for motion in even_motions(rng, "bridge", count):
         before = len(tasks)
@@ -52,32 +49,34 @@ def _sample_scene_of(rng: np.random.Generator, task: str, motion: str) -> Scene:
 
 
 def _date(rng: np.random.Generator) -> str:
-    """A recording date, ``YYYY-MM-DD_HH-MM-SS``."""
+    """A recording date, `YYYY-MM-DD_HH-MM-SS`."""
     month, day, hour = (int(rng.integers(1, 13)), int(rng.integers(1, 29)), int(rng.integers(9, 20)))
     return f"2021-{month:02d}-{day:02d}_{hour:02d}-{int(rng.integers(60)):02d}-{int(rng.integers(60)):02d}"
 
 
-def write_bridge(root: Path, trajectories: int, seed: int) -> None:
-    """Write trajectories, three views each, under ``root`` (see the module's layout).
+def generate(root: Path, made: Tabletop, seed: int, split_mode: str = "") -> None:
+    """Write trajectories, three views each, under `root`; the same arguments give the same bytes.
 
-    Each has 20..50 frames, but the first has 12. There are about a quarter as many tasks as trajectories, so
-    that a task has several entries. The same arguments give the same bytes.
+    Each has 20..50 frames, but the first has 12. With about a quarter as many tasks as trajectories, a task has several
+    entries.
     """
+    trajectories = (made.train + made.validation) // made.cameras
     rng = np.random.default_rng([seed, 2])
     tasks = _sample_tasks(rng, max(1, trajectories // 4))
-    dates = {(task, place): _date(rng) for task, _ in tasks for place in ENVIRONMENTS}
+    dates = {(task, environment): _date(rng) for task, _ in tasks for environment in ENVIRONMENTS}
     taken: dict[tuple[str, str, int], int] = {}
     views = {task: 0 for task, _ in tasks}
-    with whole_folder(root) as folder, tqdm(total=trajectories, desc="bridge", unit="trajectory") as bar:
+    root.mkdir(parents=True)
+    with tqdm(total=trajectories, desc="bridge", unit="trajectory") as bar:
         for index in range(trajectories):
             task, motion = tasks[index % len(tasks)]
-            place = ENVIRONMENTS[int(rng.integers(len(ENVIRONMENTS)))]
+            environment = ENVIRONMENTS[int(rng.integers(len(ENVIRONMENTS)))]
             group = int(rng.random() < 0.25)
-            number = taken.get((task, place, group), 0)
-            taken[task, place, group] = number + 1
+            number = taken.get((task, environment, group), 0)
+            taken[task, environment, group] = number + 1
             frames = 12 if index == 0 else int(rng.integers(20, 51))
             scene = _sample_scene_of(rng, task, motion)
-            session = folder / "raw/bridge_data_v1/berkeley" / place / task / dates[task, place] / "raw"
+            session = root / "raw/bridge_data_v1/berkeley" / environment / task / dates[task, environment] / "raw"
             for camera, view in enumerate(CAMERAS):
                 images = session / f"traj_group{group}" / f"traj{number}" / f"images{camera}"
                 images.mkdir(parents=True)
@@ -89,4 +88,4 @@ def write_bridge(root: Path, trajectories: int, seed: int) -> None:
             bar.update()
         entries = [f"{task}/{index}" for task, count in views.items() for index in range(count)]
         shuffled = [entries[int(index)] for index in rng.permutation(len(entries))]
-        (folder / "path_id_bridgedata.txt").write_text(json.dumps(shuffled))
+        (root / "path_id_bridgedata.txt").write_text(json.dumps(shuffled))

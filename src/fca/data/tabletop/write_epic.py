@@ -3,18 +3,14 @@
 Layout under the root::
 
     EPIC-KITCHENS/<PXX>/rgb_frames/<video_id>/frame_%010d.jpg    456x256, numbered from 1, none missing
-    EPIC-KITCHENS/<PXX>/videos/<video_id>.MP4                    instead of them, where videos are asked for
-    annotations/EPIC_100_train.csv, EPIC_100_validation.csv      one row a segment, the 15 columns of
-    ``COLUMNS``
+    EPIC-KITCHENS/<PXX>/videos/<video_id>.MP4                    instead of them, if videos are requested
+    annotations/EPIC_100_train.csv, EPIC_100_validation.csv      one row a segment
 
-Videos ``PXX_YY`` run at 60 frames a second, ``PXX_1YY`` at 50; the MP4s of the former have 59.94, as most of the
-published ones, so that a frame's number is not its place in the file. A segment spans ``start_frame`` to
-``stop_frame`` inclusive, each the floor of its time stamp times the rate. In the short gaps between segments
-the picture holds the pose that ended the segment before, then the one that begins the next. Verb and noun
-class numbers are this corpus' own.
+Videos `PXX_YY` run at 60 frames a second, `PXX_1YY` at 50. The MP4s of the former have 59.94, as most of the published
+ones, so a frame's number is not its position in the file. A segment spans `start_frame` to `stop_frame` inclusive, each
+the floor of its time stamp times the rate. In the short gaps between segments the picture holds the last pose of the
+segment before, then the first of the next. Verb and noun class numbers are this corpus' own.
 """
-
-from __future__ import annotations
 
 import csv
 import dataclasses
@@ -26,45 +22,28 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from fca.config import Tabletop
 from fca.data.tabletop.captions import caption
-from fca.data.tabletop.draw import render
-from fca.data.tabletop.files import even_motions, jpeg_bytes, whole_folder
-from fca.data.tabletop.sample import sample_scene
+from fca.data.tabletop.draw import jpeg_bytes, render
+from fca.data.tabletop.sample import even_motions, sample_scene
 from fca.data.tabletop.scene import SHAPES, Scene
 from fca.video.write import video_writer
 
 WIDTH, HEIGHT, QUALITY = 456, 256, 90
-COLUMNS: tuple[str, ...] = (
-    "narration_id",
-    "participant_id",
-    "video_id",
-    "narration_timestamp",
-    "start_timestamp",
-    "stop_timestamp",
-    "start_frame",
-    "stop_frame",
-    "narration",
-    "verb",
-    "verb_class",
-    "noun",
-    "noun_class",
-    "all_nouns",
-    "all_noun_classes",
-)
 VERBS: tuple[str, ...] = ("push", "slide", "lift", "lower", "look")
 NOUNS: tuple[str, ...] = (*SHAPES, "left", "right")
 SEGMENTS_PER_VIDEO = 4
 
 
 def _time(centiseconds: int, digits: int) -> str:
-    """``HH:MM:SS.`` and two or three decimals."""
+    """`HH:MM:SS.` and two or three decimals."""
     seconds, rest = divmod(centiseconds, 100)
     clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
     return f"{clock}.{rest:02d}" + "0" * (digits - 2)
 
 
 def _stamp(frame: int, rate: int) -> int:
-    """The first centisecond c with floor(c * rate / 100) == ``frame``; there is one for rates up to 100."""
+    """The first centisecond c with floor(c * rate / 100) == `frame`; there is one for rates up to 100."""
     return -(-frame * 100 // rate)
 
 
@@ -110,7 +89,7 @@ def _pictures(folder: Path) -> Iterator[Callable[[np.ndarray], None]]:
 
 @contextmanager
 def _mp4(path: Path, rate: int) -> Iterator[Callable[[np.ndarray], None]]:
-    """A function that takes the next frame of ``rate`` a second, for an H.264 file of a rate that may differ."""
+    """A function that takes the next frame of `rate` a second, for an H.264 file of a rate that may differ."""
     path.parent.mkdir(parents=True, exist_ok=True)
     own = Fraction(60000, 1001) if rate == 60 else Fraction(rate)
     taken = written = 0
@@ -130,7 +109,7 @@ def _mp4(path: Path, rate: int) -> Iterator[Callable[[np.ndarray], None]]:
 def _write_video(
     put: Callable[[np.ndarray], None], video: str, rate: int, scenes: list[Scene], spans: list[int], gaps: list[int]
 ) -> list[dict[str, object]]:
-    """Put every frame of one video and return its rows; ``gaps`` are those before, between and after."""
+    """Put every frame of one video and return its rows; `gaps` are those before, between and after."""
     number, held = 1, np.empty(0)
     rows = []
     for index, (scene, span) in enumerate(zip(scenes, spans, strict=True)):
@@ -149,27 +128,27 @@ def _write_video(
 
 
 def _spans(rng: np.random.Generator, count: int, with_extremes: bool) -> list[int]:
-    """Segment lengths, 40..130; with extremes, one of 12 (given two) and one of 205..240 (given four)."""
+    """Segment lengths, 40..130; with extremes, one of 12 (of two or more) and one of 205..240 (of four or more)."""
     spans = [int(span) for span in rng.integers(40, 131, size=count)]
-    places = [int(index) for index in rng.permutation(count)]
+    order = rng.permutation(count)
     if with_extremes and count >= 2:
-        spans[places[0]] = 12
+        spans[order[0]] = 12
     if with_extremes and count >= 4:
-        spans[places[1]] = int(rng.integers(205, 241))
+        spans[order[1]] = int(rng.integers(205, 241))
     return spans
 
 
-def write_epic(root: Path, segments_train: int, segments_validation: int, seed: int, media: str = "rgb_frames") -> None:
-    """Write the segments of both splits under ``root`` (see the module's layout), motions evenly spread.
+def generate(root: Path, made: Tabletop, seed: int, media: str = "rgb_frames") -> None:
+    """Write the segments of both splits under `root`, motions evenly spread; the same arguments give the same bytes.
 
-    ``media``: rgb_frames or video, with the same segments. A video has up to four segments in one kitchen and by
-    one arm; a participant has up to two videos in each split, one at either rate. The same arguments give the same
-    bytes.
+    `media`: rgb_frames or video, with the same segments. A video has up to four segments in one kitchen and by one arm;
+    a participant has up to two videos in each split, one at either rate.
     """
     rng = np.random.default_rng([seed, 3])
-    splits = (("train", segments_train), ("validation", segments_validation))
-    with whole_folder(root) as folder, tqdm(total=segments_train + segments_validation, desc="epic") as bar:
-        (folder / "annotations").mkdir()
+    splits = (("train", made.train), ("validation", made.validation))
+    root.mkdir(parents=True)
+    with tqdm(total=made.train + made.validation, desc="epic") as bar:
+        (root / "annotations").mkdir()
         for take, (split, count) in enumerate(splits, start=1):
             motions = even_motions(rng, "epic", count)
             spans = _spans(rng, count, with_extremes=split == "train")
@@ -179,22 +158,19 @@ def write_epic(root: Path, segments_train: int, segments_validation: int, seed: 
                 video = f"P{person:02d}_{take:02d}" if fast else f"P{person:02d}_1{take:02d}"
                 scenes = [sample_scene(rng, "epic", motion) for motion in motions[begin : begin + SEGMENTS_PER_VIDEO]]
                 kitchen, arm = scenes[0].backdrop, scenes[0].effector
+                arms = [dataclasses.replace(scene.effector, skin=arm.skin, sleeve=arm.sleeve) for scene in scenes]
                 scenes = [
-                    dataclasses.replace(
-                        scene,
-                        backdrop=kitchen,
-                        effector=dataclasses.replace(scene.effector, skin=arm.skin, sleeve=arm.sleeve),
-                    )
-                    for scene in scenes
+                    dataclasses.replace(scene, backdrop=kitchen, effector=own)
+                    for scene, own in zip(scenes, arms, strict=True)
                 ]
                 gaps = [int(gap) for gap in rng.integers(6, 16, size=len(scenes) + 1)]
-                place, rate = folder / "EPIC-KITCHENS" / f"P{person:02d}", 60 if fast else 50
-                mp4 = _mp4(place / "videos" / f"{video}.MP4", rate)
-                with mp4 if media == "video" else _pictures(place / "rgb_frames" / video) as put:
+                own, rate = root / "EPIC-KITCHENS" / f"P{person:02d}", 60 if fast else 50
+                mp4 = _mp4(own / "videos" / f"{video}.MP4", rate)
+                with mp4 if media == "video" else _pictures(own / "rgb_frames" / video) as put:
                     rows += _write_video(put, video, rate, scenes, spans[begin : begin + len(scenes)], gaps)
                 bar.update(len(scenes))
             rows.sort(key=lambda row: str(row["narration_id"]))
-            with (folder / "annotations" / f"EPIC_100_{split}.csv").open("w", newline="") as file:
-                table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            with (root / "annotations" / f"EPIC_100_{split}.csv").open("w", newline="") as file:
+                table = csv.DictWriter(file, rows[0], lineterminator="\n")
                 table.writeheader()
                 table.writerows(rows)

@@ -8,18 +8,16 @@ Layout under the root::
     annotations/labels.json     {template without brackets: "<class index>"}
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from fca.config import Tabletop
 from fca.data.tabletop.captions import SSV2_TEMPLATES, caption
 from fca.data.tabletop.draw import render
-from fca.data.tabletop.files import even_motions, whole_folder
-from fca.data.tabletop.sample import sample_scene
+from fca.data.tabletop.sample import even_motions, sample_scene
 from fca.data.tabletop.scene import Scene
 from fca.video.write import video_writer
 
@@ -36,28 +34,28 @@ def _write_webm(path: Path, scene: Scene, frames: int, width: int) -> None:
 
 
 def _lengths(rng: np.random.Generator, count: int, with_long: bool) -> list[int]:
-    """Frame counts in 24..72; one of 12 if there are two clips or more; one in 104..120 if asked for."""
+    """Frame counts in 24..72; one of 12 if there are two clips or more; one in 104..120 if requested."""
     lengths = [int(length) for length in rng.integers(24, 73, size=count)]
-    places = [int(index) for index in rng.permutation(count)]
+    order = rng.permutation(count)
     if count >= 2:
-        lengths[places[0]] = 12
+        lengths[order[0]] = 12
     if with_long:
-        lengths[places[1]] = int(rng.integers(104, 121))
+        lengths[order[1]] = int(rng.integers(104, 121))
     return lengths
 
 
-def write_ssv2(root: Path, train: int, validation: int, seed: int) -> None:
-    """Write ``train`` + ``validation`` clips under ``root`` (see the module's layout), motions evenly spread.
+def generate(root: Path, made: Tabletop, seed: int) -> None:
+    """Write the clips of both splits under `root`, motions evenly spread; the same arguments give the same bytes.
 
-    At least one clip of each split has fewer than 16 frames (given two clips), and one training clip more
-    than 100 (given eight). The same arguments give the same bytes.
+    A clip of each split has fewer than 16 frames (of two clips or more), and a training clip more than 100 (of eight).
     """
     rng = np.random.default_rng([seed, 1])
-    identifiers = [str(number + 1) for number in rng.choice(220847, size=train + validation, replace=False)]
-    with whole_folder(root) as folder, tqdm(total=train + validation, desc="ssv2", unit="clip") as bar:
-        (folder / "videos").mkdir()
-        (folder / "annotations").mkdir()
-        for split, count in (("train", train), ("validation", validation)):
+    identifiers = [str(number + 1) for number in rng.choice(220847, size=made.train + made.validation, replace=False)]
+    root.mkdir(parents=True)
+    with tqdm(total=len(identifiers), desc="ssv2", unit="clip") as bar:
+        (root / "videos").mkdir()
+        (root / "annotations").mkdir()
+        for split, count in (("train", made.train), ("validation", made.validation)):
             entries = []
             motions = even_motions(rng, "ssv2", count)
             lengths = _lengths(rng, count, with_long=split == "train" and count >= 8)
@@ -65,10 +63,10 @@ def write_ssv2(root: Path, train: int, validation: int, seed: int) -> None:
                 identifier = identifiers.pop()
                 scene = sample_scene(rng, "ssv2", motion)
                 width = WIDTHS[int(rng.integers(len(WIDTHS)))]
-                _write_webm(folder / "videos" / f"{identifier}.webm", scene, frames, width)
+                _write_webm(root / "videos" / f"{identifier}.webm", scene, frames, width)
                 entries.append({"id": identifier, **caption(scene)})
                 bar.update()
-            (folder / "annotations" / f"{split}.json").write_text(json.dumps(entries, indent=1) + "\n")
+            (root / "annotations" / f"{split}.json").write_text(json.dumps(entries, indent=1) + "\n")
         names = sorted(template.replace("[", "").replace("]", "") for template in SSV2_TEMPLATES.values())
         labels = {name: str(index) for index, name in enumerate(names)}
-        (folder / "annotations" / "labels.json").write_text(json.dumps(labels, indent=1) + "\n")
+        (root / "annotations" / "labels.json").write_text(json.dumps(labels, indent=1) + "\n")

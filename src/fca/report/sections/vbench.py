@@ -92,12 +92,9 @@ def table(config: Config, layout: Layout, dataset: str) -> VBenchTable:
         rows.append(VBenchRow(title, [_cell(found["scores"].get(dimension)) for dimension in DIMENSIONS]))
         measured.append((title, found))
 
-    if config.datasets[dataset].format == "ssv2":
-        cited = {
-            name: [Cell(f"{values[dimension]:.4f}", "", "cited") for dimension in DIMENSIONS]
-            for name, values in VBENCH_PUBLISHED.items()
-        }
-        rows += [VBenchRow(f"{name}, as the paper cites it", cells, cited=True) for name, cells in cited.items()]
+    for name, values in VBENCH_PUBLISHED.get(config.datasets[dataset].format, {}).items():
+        cells = [Cell(f"{values[dimension]:.4f}", "", "cited") for dimension in DIMENSIONS]
+        rows.append(VBenchRow(f"{name}, as the paper cites it", cells, cited=True))
     return VBenchTable(
         dataset=dataset,
         clips=counts({found["count"] for _, found in measured}),

@@ -1,0 +1,73 @@
+"""The registry of dataset formats: one line each. `fca.data.datasets.reader` says what a format's module holds.
+
+It names modules and imports none, so that a configuration loads without decoders. `code_hash` reads it too.
+"""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, WithJsonSchema
+
+
+@dataclass(frozen=True)
+class Format:
+    """What the configuration and the workflow must know of a format; its reader knows everything else."""
+
+    reader: str
+    """Module with the `READER` of the format"""
+    download: str = ""
+    """Module whose `obtain` completes a folder from archives and addresses; empty: the files are the user's own"""
+    tabletop: str = ""
+    """Module whose `generate` writes tabletop clips in the format; empty: none are generated"""
+    own: tuple[str, ...] = ()
+    """Settings of a dataset that only this format reads"""
+    split: str = ""
+    """The one of them that says how the splits are made: part of every score's name"""
+    stated: tuple[str, ...] = ()
+    """Those of them that a score's protocol states"""
+    seeded: Callable[[Any], bool] = lambda settings: False
+    """Whether the seed decides which clips are in a split"""
+    watched: tuple[str, ...] = ()
+    """Annotation files that the user edits: the workflow reads them again when they change"""
+    views: bool = False
+    """Whether a scene is seen by several cameras (`tabletop.cameras`)"""
+    train_share: float | None = None
+    """Part of the format's one list that is for training; None: each split has a list"""
+
+
+FORMATS = {
+    "ssv2": Format("fca.data.datasets.ssv2", "fca.data.download.ssv2", "fca.data.tabletop.write_ssv2"),
+    "bridge": Format(
+        "fca.data.datasets.bridge", "fca.data.download.bridge", "fca.data.tabletop.write_bridge",
+        own=("split_mode",), split="split_mode", views=True, train_share=0.8,
+        seeded=lambda settings: settings.split_mode == "trajectory_disjoint",
+    ),
+    "epic": Format(
+        "fca.data.datasets.epic", "fca.data.download.epic", "fca.data.tabletop.write_epic",
+        own=("media",), stated=("media",),
+    ),
+    "folder": Format(
+        "fca.data.datasets.folder", own=("validation_share",), seeded=lambda settings: True,
+        watched=("captions.csv", "captions.jsonl"),
+    ),
+}  # fmt: skip
+
+
+def known_format(name: str) -> str:
+    """The name of a registered format, as it is.
+
+    Raises:
+        ValueError: no format has that name.
+    """
+    if name not in FORMATS:
+        close = difflib.get_close_matches(name, FORMATS, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        raise ValueError(f"{name!r} isn't a registered format{hint}; formats are {', '.join(FORMATS)}")
+    return name
+
+
+FormatName = Annotated[
+    str, AfterValidator(known_format), WithJsonSchema({"type": "string", "enum": list(FORMATS)}, mode="validation")
+]

@@ -1,0 +1,123 @@
+"""What a dataset format is to the steps: a `Reader`, found through the registry `fca.config.formats`.
+
+To add a format, write a module with a `READER` and one line in the registry. A method that a format doesn't define
+does what its docstring here says.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from fca.artifacts.quarantine import ClipError, Quarantine
+from fca.config import Dataset
+from fca.config.formats import FORMATS
+from fca.data.clip import ClipRecord, Listing
+from fca.errors import FcaError
+from fca.video.decode import count_all
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Where a dataset is published and what is known of it."""
+
+    where: str
+    """What to get and from where, for messages"""
+    licence: str
+    page: str = ""
+    """Address of the licence; empty: the files are the user's own"""
+    sha256: dict[str, str] = field(default_factory=dict)
+    """Hashes of annotation files by name"""
+    clips: dict[str, int] = field(default_factory=dict)
+    """Clips of each split"""
+    bytes: int | None = None
+    """Size of the unpacked videos"""
+    captions: int | None = None
+    """Distinct captions; None: each clip may have its own"""
+
+    @property
+    def advice(self) -> str:
+        """What to get and where, under which licence."""
+        return f"get {self.where}, under {self.licence}" if self.page else f"put {self.where}"
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """A table of counts that `fca data verify` writes next to its manifest, and what it prints of it."""
+
+    file: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    summary: str
+    """One line"""
+    differing: Sequence[Sequence[object]]
+    """The rows to print"""
+
+
+class Reader(Protocol):
+    """A dataset format: what it lists, where its media and annotations are, and what to do about a missing file."""
+
+    publication: Publication
+    frame_name: str | None = None
+    """File name of a frame, such as `im_{}.jpg`, if clips are folders of frames"""
+    kept_notes: Sequence[str] = ()
+    """Notes of the index that the manifest of `fca data verify` repeats"""
+
+    def index(self, raw: Path, dataset: str, settings: Dataset, seed: int) -> Listing:
+        """The first `settings.clips` clips of each split in the dataset's order; an unusable one keeps its row."""
+
+    def annotation_files(self, raw: Path) -> list[Path]:
+        """The files whose content decides what the clips are."""
+
+    def media_names(self, raw: Path) -> Iterator[str]:
+        """Every video or folder of frames, with its size if that is known cheaply: hashed as the raw manifest."""
+
+    def listed(self, raw: Path) -> dict[str, int]:
+        """Clips that the annotations list for each split; none if no number of clips is published."""
+        return {}
+
+    def remedy(self, settings: Dataset, row: Quarantine) -> str:
+        """What to do about an unusable clip."""
+        return f"replace {row.file or row.id}, or take it out of the annotations"
+
+    def breakdowns(self, notes: Mapping[str, Any]) -> list[Breakdown]:
+        """Tables of the `kept_notes`: none."""
+        return []
+
+
+def reader_of(settings: Dataset) -> Reader:
+    """The reader of a dataset's format."""
+    return import_module(FORMATS[settings.format].reader).READER
+
+
+def count_frames(
+    raw: Path, dataset: str, clips: Iterable[tuple[str, str, str, str]], notes: Mapping[str, Any] = MappingProxyType({})
+) -> Listing:
+    """The records of video files as (split, id, caption, path below `raw`), with frames counted undecoded.
+
+    A video that can't be read is quarantined and keeps its row.
+    """
+    found = list(clips)
+    lengths = count_all([raw / media for *_, media in found], f"{dataset}: count frames")
+    records, quarantine = [], []
+    for (split, identifier, caption, media), length in zip(found, lengths, strict=True):
+        frames = 0 if isinstance(length, ClipError) else length
+        records.append(ClipRecord(identifier, dataset, split, caption, media, None, frames))
+        if isinstance(length, ClipError):
+            quarantine.append(Quarantine(dataset, split, identifier, "index", media, str(length)))
+    return Listing(records, quarantine, dict(notes))
+
+
+def find_annotations(raw: Path, split: str, names: Sequence[str], publication: Publication) -> Path:
+    """The annotations of a split: the first of these files in the raw folder.
+
+    Raises:
+        FcaError: none of them exists.
+    """
+    for name in names:
+        if (raw / name).is_file():
+            return raw / name
+    shown = ", ".join(Path(name).as_posix() for name in names)
+    raise FcaError(f"{raw} has no annotations for {split}", f"one of {shown}", publication.advice)
