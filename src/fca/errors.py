@@ -1,6 +1,7 @@
 """The one exception that users are meant to read, and the status of a step that stopped to go on later."""
 
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 INTERRUPTED = 75
@@ -43,3 +44,28 @@ class Interrupted(FcaError):
     """A step stopped early because it was asked to, and nothing is lost."""
 
     exit_status = INTERRUPTED
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text; the name of its class if it has no text."""
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A suggestion, in parentheses, if one of the known words is close."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def require_known(kind: str, name: str, known: Iterable[str]) -> None:
+    """Check that a name is in the configuration.
+
+    Raises:
+        FcaError: it is not among the `known` ones.
+    """
+    known = list(known)
+    if name not in known:
+        problem = f"there is no {kind} {name!r} in the configuration{did_you_mean(name, known)}"
+        raise FcaError(problem, f"one of {', '.join(known)}")

@@ -1,21 +1,19 @@
-"""The command line: help, names that aren't in the configuration, exit statuses, and a full disk."""
+"""The command line: names that aren't in the configuration, exit statuses, and a full disk."""
 
 import errno
 import os
-import resource
-import subprocess
 import sys
 import types
 from pathlib import Path
 
 import pytest
 
+from fca import __version__
 from fca.cli.main import main
-from fca.errors import FcaError
+from fca.errors import FcaError, Interrupted
 
 ROOT = Path(__file__).parents[2]
 POCKET = str(ROOT / "config" / "pocket.yaml")
-STEPS = ["fetch", "index", "resample", "encode", "train", "sample", "score", "report", "predict"]
 
 
 @pytest.fixture
@@ -28,74 +26,11 @@ def stand_in(monkeypatch):
     return put
 
 
-@pytest.mark.parametrize("step", [*STEPS, "study", "config"])
-def test_help(step, capsys) -> None:
-    with pytest.raises(SystemExit) as end:
-        main([step, "--help"])
-    assert end.value.code == 0
-    assert f"usage: fca {step}" in capsys.readouterr().out
+def raises(error: BaseException):
+    def fail(*_) -> None:
+        raise error
 
-
-def test_help_lists_the_steps_in_order_and_quickly() -> None:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    run = subprocess.run([sys.executable, "-m", "fca.cli", "--help"], capture_output=True, text=True, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
-    places = [run.stdout.index(f"\n    {step} ") for step in STEPS]
-    assert places == sorted(places)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "module", "name", "expected"),
-    [
-        (["fetch", "ssv2"], "fca.data.fetch", "fetch", ("ssv2",)),
-        (["index", "epic"], "fca.data.index", "build_index", ("epic",)),
-        (
-            ["resample", "ssv2", "train", "--shard", "1"],
-            "fca.data.resample",
-            "resample",
-            ("ssv2", "train", 1),
-        ),
-        (
-            ["encode", "ssv2", "validation", "--shard", "0000"],
-            "fca.encode.shard",
-            "encode",
-            ("ssv2", "validation", 0, "text"),
-        ),
-        (["train", "ssv2", "fca"], "fca.train", "train", ("ssv2", "fca")),
-        (["sample", "ssv2", "fca", "--shard", "0"], "fca.sample", "sample", ("ssv2", "fca", "validation", 0)),
-        (
-            ["sample", "ssv2", "fca", "--shard", "0", "--kind", "opposite"],
-            "fca.sample",
-            "sample",
-            ("ssv2", "fca", "opposite", 0),
-        ),
-        (
-            ["sample", "ssv2", "fca", "--shard", "0000", "--kind", "edited"],
-            "fca.sample.edited",
-            "sample_edited",
-            ("ssv2", "fca"),
-        ),
-        (["score", "ssv2", "repeat"], "fca.score", "score", ("ssv2", "repeat")),
-        (["report"], "fca.report.page", "report", (None,)),
-        (["report", "table3"], "fca.report.page", "report", ("table3",)),
-    ],
-)
-@pytest.mark.usefixtures("handlers")
-def test_each_step_calls_its_function(stand_in, arguments, module, name, expected) -> None:
-    called = []
-    stand_in(module, name, lambda *given: called.append(given))
-    assert main([*arguments, "-c", POCKET]) == 0
-    [(config, *rest)] = called
-    assert config.scale == "pocket"
-    assert tuple(rest[: len(expected)]) == expected
-
-
-def test_pocket_passes_everything_on(stand_in) -> None:
-    called = []
-    stand_in("fca.pocket.build", "main", called.append)
-    assert main(["pocket", "vae", "--steps", "3"]) == 0
-    assert called == [["vae", "--steps", "3"]]
+    return fail
 
 
 @pytest.mark.parametrize(
@@ -103,12 +38,15 @@ def test_pocket_passes_everything_on(stand_in) -> None:
     [
         (
             ["fetch", "sssv2"],
-            "there is no dataset 'sssv2' in the configuration\n  expected: one of ssv2, bridge, epic",
+            "there is no dataset 'sssv2' in the configuration (did you mean 'ssv2'?)\n  expected: one of ssv2, bridge",
         ),
         (
             ["train", "ssv2", "lorra"],
-            "there is no variant 'lorra' in the configuration\n  expected: one of fca, base",
+            "there is no variant 'lorra' in the configuration (did you mean 'lora'?)\n  expected: one of fca, base",
         ),
+        (["score", "ssv2", "xyz"], "there is no variant 'xyz' in the configuration\n  expected: one of fca, base"),
+        (["vbench", "ssv2", "turth"], "there is no variant 'turth' in the configuration (did you mean 'truth'?)\n"),
+        (["data", "verify", "epik"], "there is no dataset 'epik' in the configuration (did you mean 'epic'?)\n"),
         (["train", "ssv2", "base"], "the variant 'base' has nothing to train\n  expected: one of fca"),
         (
             ["encode", "ssv2", "train", "--shard", "999"],
@@ -116,7 +54,7 @@ def test_pocket_passes_everything_on(stand_in) -> None:
         ),
         (
             ["train", "bridge", "no_ftc"],
-            "bridge has no ablation_steps\n  expected: a dataset that ablations are trained on",
+            "bridge has no ablation_steps\n  expected: a dataset to train ablations on",
         ),
         (["sample", "ssv2", "repeat", "--shard", "0"], "the variant 'repeat' has nothing to sample"),
         (
@@ -132,7 +70,8 @@ def test_pocket_passes_everything_on(stand_in) -> None:
 )
 def test_names_that_are_not_there(capsys, arguments, message) -> None:
     assert main([*arguments, "-c", POCKET]) == 1
-    assert f"fca {arguments[0]}: {message}" in capsys.readouterr().err
+    words = arguments[: 2 if arguments[0] == "data" else 1]
+    assert f"fca {' '.join(words)}: {message}" in capsys.readouterr().err
 
 
 def test_wrong_configuration_is_status_2(tmp_path, capsys) -> None:
@@ -145,14 +84,12 @@ def test_wrong_configuration_is_status_2(tmp_path, capsys) -> None:
 
 
 def test_debug_shows_where(stand_in, capsys) -> None:
-    def fail(*_) -> None:
-        raise FcaError("the problem", "the expectation", "the remedy")
-
-    stand_in("fca.report.page", "report", fail)
+    stand_in("fca.report.page", "report", raises(FcaError("the problem", "the expectation", "the remedy")))
     assert main(["report", "-c", POCKET]) == 1
     assert capsys.readouterr().err == "fca report: the problem\n  expected: the expectation\n  remedy: the remedy\n"
-    assert main(["report", "-c", POCKET, "--debug"]) == 1
-    assert "Traceback" in capsys.readouterr().err
+    for arguments in (["report", "-c", POCKET, "--debug"], ["--debug", "report", "-c", POCKET]):
+        assert main(arguments) == 1
+        assert "Traceback" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -167,20 +104,14 @@ def test_debug_shows_where(stand_in, capsys) -> None:
     ],
 )
 def test_full_disk(stand_in, capsys, error, place) -> None:
-    def fail(*_) -> None:
-        raise error
-
-    stand_in("fca.report.page", "report", fail)
+    stand_in("fca.report.page", "report", raises(error))
     assert main(["report", "-c", POCKET]) == 1
     assert f"fca report: {place}: no space left on the disk\n  remedy: make room" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EIO, errno.EROFS])
 def test_files_that_can_not_be_read_or_written_are_named(stand_in, capsys, code) -> None:
-    def fail(*_) -> None:
-        raise OSError(code, os.strerror(code), "runs/pocket/lock")
-
-    stand_in("fca.report.page", "report", fail)
+    stand_in("fca.report.page", "report", raises(OSError(code, os.strerror(code), "runs/pocket/lock")))
     assert main(["report", "-c", POCKET]) == 1
     error = capsys.readouterr().err
     assert f"fca report: runs/pocket/lock: {os.strerror(code)}\n" in error
@@ -194,11 +125,51 @@ def test_defects_are_not_hidden(stand_in, defect) -> None:
         main(["report", "-c", POCKET])
 
 
-def test_unknown_option(capsys) -> None:
-    with pytest.raises(SystemExit) as end:
-        main(["report", "--quick"])
-    assert end.value.code == 2
-    assert "unrecognised arguments: --quick" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["report", "--quick"], "fca report: No such option '--quick'."),
+        (["report", "tabel1"], "figure7 (did you mean 'table1'?)"),
+        (["train", "ssv2", "fca", "--acept-changes"], "fca train: No such option '--acept-changes'. Did you mean"),
+        (["trian", "ssv2", "fca"], "fca: No such command 'trian'. Did you mean 'train'?"),
+        (["data", "chek"], "fca data: No such command 'chek'. Did you mean 'check'?"),
+        (["fetch"], "fca fetch: Missing argument 'DATASET'."),
+        (["index", "ssv2", "more"], "fca index: Got unexpected extra argument (more)"),
+        (["encode", "ssv2", "test", "--shard", "0"], "'test' is not one of 'train', 'validation'."),
+        (["encode", "ssv2", "train", "--shard", "x"], "'x' is not a valid integer."),
+        (["data", "check", "--workers", "0"], "0 is not in the range x>=1."),
+        (["plan", "--clips-per-second", "fetch=2"], "'fetch=2' is not STEP=RATE, such as encode=2.5."),
+        (["study", "build", "-o", "s", "--variants"], "Option '--variants' requires an argument."),
+        (["study", "build", "--variants", "-o", "s"], "Option '--variants' requires an argument."),
+    ],
+)
+def test_wrong_command_lines(capsys, arguments, message) -> None:
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("fca")
+    assert "--help` shows how it is called" in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("arguments", [[], ["data"]])
+def test_a_group_alone_shows_its_help(capsys, arguments) -> None:
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert "Usage: fca" in shown.err
+    assert shown.out == ""
+
+
+def test_version(capsys) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"fca {__version__}\n"
+
+
+def test_interrupted_from_the_keyboard_is_130_and_stopped_on_request_75(stand_in, capsys) -> None:
+    for error, status in ((KeyboardInterrupt(), 130), (Interrupted("stopped after step 3"), 75)):
+        stand_in("fca.report.page", "report", raises(error))
+        assert main(["report", "-c", POCKET]) == status
+    assert capsys.readouterr().err == "fca report: interrupted\nfca report: stopped after step 3\n"
 
 
 def test_config_check(capsys) -> None:

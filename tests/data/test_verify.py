@@ -298,12 +298,12 @@ def test_the_command_prints_a_table_and_fails_where_something_is_broken(tmp_path
     assert main(arguments) == 0
     shown = capsys.readouterr().out
     assert "train: 4 clips listed, 4 expected" in shown
-    assert "5 clips are sound: 64x48 (5); 0 will end in grey" in shown
+    assert "5 clips are sound: 64x48 (5); 0 will be padded with grey" in shown
     (raw / "videos/3.webm").unlink()
     assert main(arguments) == 1
     shown = capsys.readouterr()
     assert "train  3   videos/3.webm  it is missing" in shown.out
-    assert "1 of 5 clips of ssv2 can't be used" in shown.err
+    assert "1 of 5 clips of ssv2 are unusable" in shown.err
     assert "unusable.tsv has a remedy for each clip" in shown.err
     assert main([*arguments, "--quarantine"]) == 0
 
@@ -344,7 +344,7 @@ def test_tasks_of_bridge_that_have_not_as_many_views_as_seers_list(tmp_path: Pat
     assert main(["data", "verify", "-c", write_config(tmp_path, config), "bridge"]) == 1
     shown = capsys.readouterr()
     assert "2 of 3 tasks differ from the list, 2 views are missing" in shown.out
-    assert "2 of 6 clips of bridge can't be used" in shown.err
+    assert "2 of 6 clips of bridge are unusable" in shown.err
     assert table(config, "bridge", "tasks.tsv") == [
         ["task", "listed", "found", "difference", "upenn"],
         ["flip_pot", "3", "4", "1", ""],

@@ -131,8 +131,6 @@ def test_the_command(tmp_path, capsys):
     assert values["total"]["disk"]["clips"] > 0
     assert values["total"]["without_a_rate"] == ["encode", "score", "score-floor", "train"]
     assert [path.name for path in tmp_path.iterdir() if path.name not in ("variants", "pocket.yaml")] == []
-    with pytest.raises(SystemExit):
-        main(["plan", "-c", str(config), "--clips-per-second", "fetch=2"])
 
 
 @pytest.mark.parametrize(

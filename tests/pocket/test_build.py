@@ -7,7 +7,7 @@ from fca.encode.networks import load_vae
 from fca.model import FCAAdapter
 from fca.model.build import load_denoiser
 from fca.model.image_to_video import ImageToVideo
-from fca.pocket.build import PARTS, main
+from fca.pocket.build import PARTS, build
 from fca.sample import FCAPipeline
 
 STEPS = {"features": 50, "vae": 2, "base": 100, "vision": 50, "adapter": 100, "image_base": 2}
@@ -16,9 +16,8 @@ STEPS = {"features": 50, "vae": 2, "base": 100, "vision": 50, "adapter": 100, "i
 @pytest.mark.slow
 def test_every_part_can_be_trained_from_nothing_and_works_together(tmp_path):
     root = tmp_path / "base"
-    settings = ["--output", str(root), "--cache", str(tmp_path / "cache"), "--clips", "24", "--held-out", "8"]
     assert set(STEPS) == set(PARTS)
-    main([*settings, *[f"--{part.replace('_', '-')}-steps={steps}" for part, steps in STEPS.items()]])
+    build(PARTS, root, tmp_path / "cache", seed=0, clips=24, held_out=8, threads=None, steps=STEPS)
     assert {path.name for path in root.iterdir()} >= {"vae", "transformer", "text_encoder", "tokenizer", "scheduler"}
     assert "held-out reconstruction" in (root / "README.md").read_text()
     assert FCAAdapter.from_pretrained(root / "adapter").config.queries_per_frame == 16

@@ -19,7 +19,7 @@ from fca.artifacts.atomic import require_space, write_aside
 from fca.artifacts.columns import TABLES, Column, bytes_of, check_columns, content_hash, to_json, write_hdf5
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import Quarantine
-from fca.errors import FcaError, remake
+from fca.errors import FcaError, first_line, remake
 
 MADE_BY = {"clips": "fca resample", "latents": "fca encode", "samples": "fca sample", "features": "fca score"}
 ROOM = 2**20  # bytes beside the arrays: headers, chunk index, manifest
@@ -188,7 +188,7 @@ class Shard:
         except FcaError:
             raise
         except errors as error:
-            raise self._damaged(f"{problem} ({_short(error)})") from error
+            raise self._damaged(f"{problem} ({first_line(error)})") from error
 
     def _damaged(self, problem: str) -> FcaError:
         maker, manifest = MADE_BY.get(self.manifest.kind, "a step"), manifest_path(self.path)
@@ -221,7 +221,3 @@ class Rows:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self[:], dtype=dtype)
-
-
-def _short(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

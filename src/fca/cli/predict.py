@@ -1,50 +1,121 @@
-"""`fca predict`: from files to a file. Everything that can be wrong is looked at before torch is imported."""
+"""`fca predict`: from files to a file. Every mistake is found before torch is imported."""
 
 import sys
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
+from fca.cli.common import PATH, Command, ManyValues
 from fca.errors import FcaError
-from fca.pretrained.exported import FILE, ExportedModel
-from fca.sample.media import check_out, check_rate, read_start
-from fca.video.write import write_video
 
 SHIPPED = Path("config/pocket-base/adapter")
 
 
+@click.command(
+    cls=Command, example="fca predict --frames docs/start.png --prompt 'push red block right' --out next.mp4"
+)
+@click.option(
+    "--frames",
+    cls=ManyValues,
+    type=PATH,
+    required=True,
+    metavar="FILE...",
+    help="The initial frames in order, as many as the model was trained with (the shipped one: 1 or 2): JPEG, PNG or "
+    "WebP of any size; or one video, whose first frames are used.",
+)
+@click.option(
+    "--prompt",
+    required=True,
+    metavar="TEXT",
+    help="What happens, such as 'push red block left'. If it is too long it is cut off, and the part that is read is "
+    "shown.",
+)
+@click.option(
+    "--out",
+    type=PATH,
+    required=True,
+    metavar="PATH",
+    help="File to write or replace: .mp4, .webm, .gif; a name without a suffix is a folder of PNGs.",
+)
+@click.option(
+    "--fps",
+    "frames_per_second",
+    type=int,
+    default=8,
+    metavar="N",
+    help="Frames per second of the output.",
+)
+@click.option("--negative-prompt", default="", metavar="TEXT", help="What should not happen.")
+@click.option("--seed", type=int, default=42, metavar="N", help="The same seed gives the same video.")
+@click.option(
+    "--steps",
+    type=int,
+    metavar="N",
+    help="DDIM steps; fewer are quicker and coarser (default: the model's own).",
+)
+@click.option(
+    "--guidance",
+    "guidance_scale",
+    type=float,
+    metavar="X",
+    help="Guidance scale: raise it if the prompt isn't obeyed; 1 turns guidance off (default: the model's own).",
+)
+@click.option(
+    "--model",
+    type=PATH,
+    metavar="FOLDER",
+    help=f"A trained model, as written by `fca train` (default: {SHIPPED}, the shipped pocket model).",
+)
+@click.option(
+    "--base",
+    metavar="NAME",
+    help="The model's CogVideoX checkpoint, a folder or hub name, if it has moved since training.",
+)
+@click.option(
+    "--vision-model",
+    metavar="NAME",
+    help="The model's BLIP-2 checkpoint, likewise (default: the folder vision of --base).",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "bf16", "fp16"]),
+    default="fp32",
+    help="Arithmetic; take bf16 or fp16 if the GPU memory is too small.",
+)
 def predict(
-    frames: Sequence[Path],
+    frames: tuple[Path, ...],
     prompt: str,
     out: Path,
-    model: Path | None = None,
-    negative_prompt: str = "",
-    seed: int = 42,
-    steps: int | None = None,
-    guidance_scale: float | None = None,
-    frames_per_second: int = 8,
-    base: str | None = None,
-    vision_model: str | None = None,
-    precision: str = "fp32",
+    model: Path | None,
+    negative_prompt: str,
+    seed: int,
+    steps: int | None,
+    guidance_scale: float | None,
+    frames_per_second: int,
+    base: str | None,
+    vision_model: str | None,
+    precision: str,
 ) -> None:
-    """Write the video that `model` predicts from pictures or the start of a video, see `FCAPipeline` and `media`.
+    """Predict a video from one or two pictures, or the start of a video, and a sentence."""
+    from fca.pretrained.exported import ExportedModel
+    from fca.sample.media import check_out, check_rate, read_start
+    from fca.video.write import write_video
 
-    Raises:
-        FcaError: something given is missing, broken or doesn't fit; nothing was written.
-    """
     check_rate(frames_per_second)
     check_out(out, frames)
-    model = shipped_model() if model is None else model
-    facts = ExportedModel.read(model)
-    facts.sampling(steps, guidance_scale, seed)
-    facts.located(model, base, vision_model)
-    start = read_start(frames, facts)
+    model = _shipped_model() if model is None else model
+    exported = ExportedModel.read(model)
+    exported.sampling(steps, guidance_scale, seed)
+    exported.located(model, base, vision_model)
+    start = read_start(frames, exported)
     if not prompt.strip():
-        _say("the prompt is empty: the video goes on as the model likes")
+        _warn("the prompt is empty: the model continues the video as it likes")
+
     from fca.sample.pipeline import FCAPipeline
 
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: _say(str(message))
+        warnings.showwarning = lambda message, *_, **__: _warn(str(message))
         pipeline = FCAPipeline.from_pretrained(model, base, vision_model, precision)
         video = pipeline(
             frames=start,
@@ -58,17 +129,19 @@ def predict(
     print(out)
 
 
-def shipped_model() -> Path:
+def _shipped_model() -> Path:
     """The pocket adapter of the working directory, or of the repository that this module is installed from."""
+    from fca.pretrained.exported import FILE
+
     for root in (Path(), Path(__file__).parents[3]):
         if (root / SHIPPED / FILE).is_file():
             return root / SHIPPED
     raise FcaError(
         f"there is no {SHIPPED} here to predict with",
-        "a model's folder, as `fca train` writes it (data_dir/scale/DATASET/models/VARIANT)",
+        "the folder of a model, as written by `fca train` (data_dir/scale/DATASET/models/VARIANT)",
         "name it with --model",
     )
 
 
-def _say(message: str) -> None:
+def _warn(message: str) -> None:
     print(f"fca predict: {message}", file=sys.stderr)

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fca.config.lookup import accepts_null, did_you_mean
+from fca.config.lookup import accepts_null
 from fca.config.shipped import CONFIGURATIONS
 from fca.config.yaml_file import ConfigError, Layer, Location, overrides_layer, read
+from fca.errors import did_you_mean
 
 GROUPS_OF_VARIANTS = ("variants", "ablations")
 

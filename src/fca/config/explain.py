@@ -5,8 +5,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fca.config.lookup import choices_at, did_you_mean, meaning, settings_at
+from fca.config.lookup import choices_at, meaning, settings_at
 from fca.config.yaml_file import ConfigError, Location, Origin, kind
+from fca.errors import did_you_mean
 
 
 def explained(error: ValidationError, origins: Mapping[Location, Origin]) -> ConfigError:

@@ -1,8 +1,7 @@
 """Find the type and the meaning of a setting by its location in the models."""
 
-import difflib
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -46,12 +45,6 @@ def meaning(location: Sequence[str]) -> str:
     """The description of the setting at a location, in brackets."""
     setting = settings_at(location[:-1]).get(location[-1])
     return f" [{setting.description}]" if setting is not None and setting.description else ""
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A suggestion, in parentheses, if one of the known words is close."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _first_option(annotation: Any) -> Any:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import Blip2Config, Blip2VisionModel
 from transformers.models.blip_2.modeling_blip_2 import Blip2TextEmbeddings
 
-from fca.errors import FcaError
+from fca.errors import FcaError, first_line
 from fca.pretrained.files import PICKLE, check_shapes, read_tensors, weight_files
 from fca.pretrained.load import load_tokenizer, read_json
 
@@ -90,8 +90,7 @@ def _configuration(folder: Path) -> Blip2Config:
     try:
         return Blip2Config.from_dict(content)
     except (TypeError, ValueError, AttributeError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        problem = f"{folder / 'config.json'} describes no BLIP-2 ({reason})"
+        problem = f"{folder / 'config.json'} describes no BLIP-2 ({first_line(error)})"
         raise FcaError(problem, "config.json of a BLIP-2 checkpoint", "fetch it again") from error
 
 

@@ -8,7 +8,7 @@ from diffusers import CogVideoXPipeline, CogVideoXTransformer3DModel
 from peft import LoraConfig, get_peft_model_state_dict
 from safetensors import SafetensorError, safe_open
 
-from fca.errors import FcaError
+from fca.errors import FcaError, first_line
 from fca.model.denoiser import Denoiser, Velocity, predict_velocity
 from fca.model.inputs import InitialFrames, Prompt
 
@@ -39,9 +39,8 @@ def load_lora(transformer: CogVideoXTransformer3DModel, folder: Path) -> None:
             if absent := sorted({f"transformer.{name}" for name in wanted} - set(file.keys())):
                 raise KeyError(f"{absent[0]} is missing")
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FcaError(
-            f"{folder / WEIGHTS} doesn't fit the transformer: {reason}",
+            f"{folder / WEIGHTS} doesn't fit the transformer: {first_line(error)}",
             "low-rank weights trained on this base",
             "use the base that they were trained on, or train again",
         ) from error

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from fca.artifacts.atomic import sha256_file
-from fca.errors import FcaError
+from fca.errors import FcaError, first_line
 
 SAFETENSORS = ("diffusion_pytorch_model.safetensors", "model.safetensors")
 """What diffusers and transformers call a network's weights."""
@@ -157,5 +157,4 @@ def check_sha256(folder: Path, expected: Mapping[str, str], setting: str, only: 
 
 
 def _damaged(path: Path, error: Exception) -> FcaError:
-    reason = next(iter(str(error).splitlines()), type(error).__name__)
-    return FcaError(f"{path} can't be read as weights ({reason})", "an undamaged file", AGAIN)
+    return FcaError(f"{path} can't be read as weights ({first_line(error)})", "an undamaged file", AGAIN)

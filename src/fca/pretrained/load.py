@@ -16,7 +16,7 @@ from diffusers import ModelMixin
 
 from fca.config import Base
 from fca.config.shipped import located
-from fca.errors import FcaError
+from fca.errors import FcaError, first_line
 from fca.pretrained.files import AGAIN, PICKLE, SAFETENSORS, check_sha256, check_shapes, shapes, weight_files
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -191,8 +191,7 @@ def load_tokenizer(folder: Path, rows: int) -> Any:
             folder, local_files_only=True, padding_side="right", truncation_side="right"
         )
     except Exception as error:  # tokenizers raises bare Exceptions, protobuf its own
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise FcaError(f"{vocabulary} can't be read ({reason})", "an undamaged tokenizer", AGAIN) from error
+        raise FcaError(f"{vocabulary} can't be read ({first_line(error)})", "an undamaged tokenizer", AGAIN) from error
     if tokenizer.vocab_size > rows:
         raise FcaError(
             f"{vocabulary} has {tokenizer.vocab_size} tokens, its embeddings have {rows} rows",
@@ -229,9 +228,8 @@ def _require(path: Path) -> None:
 
 
 def _unusable(kind: Any, folder: Path, error: Exception) -> FcaError:
-    reason = next(iter(str(error).splitlines()), type(error).__name__)
     return FcaError(
-        f"{kind.__name__} can't be loaded from {folder}: {reason}",
+        f"{kind.__name__} can't be loaded from {folder}: {first_line(error)}",
         "config.json and undamaged safetensors of the same network",
         "fetch or rebuild the folder",
     )

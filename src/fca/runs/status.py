@@ -1,6 +1,5 @@
 """`fca status`: one table of all training runs of a scale. It only reads their folders, so it is quick."""
 
-import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,25 +12,16 @@ STALE = 600.0
 COLUMNS = ("dataset", "variant", "run", "step", "s/step", "left", "checkpoint", "loss", "skipped", "health")
 
 
-def add_status(commands: Any) -> None:
-    """Add the subcommand to those of `fca`."""
-    status = commands.add_parser(
-        "status",
-        help="list all trainings: step, speed, time left, newest checkpoint, loss, health",
-        description="List all trainings of a configuration's run_dir, those of earlier settings included.",
-    )
-    status.set_defaults(function=run, debug=False)
-    status.add_argument("-c", "--config", type=Path, metavar="FILE", default=Path("config/pocket.yaml"),
-                        help="configuration (default: %(default)s)")  # fmt: skip
-
-
-def run(arguments: argparse.Namespace) -> None:
-    """Print the table."""
-    from fca.config import Layout, load
-
-    folder = Layout(load(arguments.config)).runs
+def as_text(folder: Path) -> str:
+    """The aligned table of all runs in `folder`."""
     rows = table(folder, time.time())
-    print("\n".join(_aligned([COLUMNS, *rows])) if rows else f"no training has begun in {folder}")
+    if not rows:
+        return f"no training has begun in {folder}"
+    rows.insert(0, COLUMNS)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
 def table(folder: Path, now: float) -> list[tuple[str, ...]]:
@@ -93,8 +83,3 @@ def path_time(path: Path) -> float:
 
 def _age(then: float, now: float) -> str:
     return f"{duration(max(0.0, now - then))} ago"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from fca.errors import FcaError
+from fca.errors import FcaError, first_line
 from fca.pretrained.exported import ExportedModel
 from fca.sample.picture import rgb
 from fca.video.decode import MAX_PIXELS, ClipError, read_frames
@@ -155,4 +155,4 @@ def _check_writable(path: Path) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or next(iter(str(error).splitlines()), type(error).__name__)
+    return getattr(error, "strerror", None) or first_line(error)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fca.artifacts.fingerprint.code import code_hash
 from fca.artifacts.shards import Shard, manifest_path, write_shard
-from fca.errors import FcaError
+from fca.errors import FcaError, first_line
 from fca.score.features import ClipFeatures, FeatureNetwork
 
 log = logging.getLogger(__name__)
@@ -73,5 +73,5 @@ class FeatureCache:
                 shard.verify()
                 return ClipFeatures(shard["features"][:], shard["logits"][:])
         except FcaError as error:
-            log.warning("%s; the features are recomputed", str(error).splitlines()[0])
+            log.warning("%s; the features are recomputed", first_line(error))
             return None

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from fca.artifacts.atomic import sha256_file
 from fca.config.shipped import located
-from fca.errors import FcaError
+from fca.errors import FcaError, first_line
 from fca.score.i3d import InceptionI3d, stage_means
 
 REMEDY = (
@@ -224,7 +224,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        problem = f"{path} can't be read as weights ({next(iter(str(error).splitlines()), type(error).__name__)})"
+        problem = f"{path} can't be read as weights ({first_line(error)})"
         raise FcaError(problem, "a safetensors file or a pickled state dict", REMEDY) from error
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise FcaError(f"{path} is not a state dict", "names and tensors of I3D", REMEDY)

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from fca.config import Config
-from fca.errors import FcaError
+from fca.errors import FcaError, require_known
 from fca.report.render import render, write_page
 from fca.score.pairs import Pairs, with_initial_frames
 from fca.study.files import KEY_NAME, Item, Key, StudyClip
@@ -117,8 +117,7 @@ def render_study(key: Key, shown: Sequence[ShownClip], config: Config) -> str:
 
 def _check_names(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
     for name in names:
-        if name not in known:
-            raise FcaError(f"there is no {kind} {name!r} in the configuration", f"one of {', '.join(known)}")
+        require_known(kind, name, known)
     if not names or len(set(names)) < len(names):
         raise FcaError(f"{kind}s: {', '.join(names) or 'none'}", "at least one, each once")
 

@@ -12,7 +12,7 @@ from fca.artifacts.fingerprint.code import code_hash
 from fca.artifacts.fingerprint.settings import part
 from fca.artifacts.fingerprint.weights import weights_hash
 from fca.config import Config, Layout
-from fca.errors import FcaError, Interrupted
+from fca.errors import FcaError, Interrupted, first_line
 from fca.runs.folder import RECORD, Record, checkpoints, differences, locked
 from fca.train.export import git_commit
 
@@ -71,7 +71,7 @@ def open_run(
             yield folder, record
         except BaseException as error:
             record.state = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
-            record.said = (str(error).splitlines() or [type(error).__name__])[0]
+            record.said = first_line(error)
             with suppress(OSError, FcaError):  # a full disk must not hide why it ended
                 record.write(folder)
             raise

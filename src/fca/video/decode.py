@@ -22,6 +22,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from fca.artifacts.quarantine import ClipError
+from fca.errors import first_line
 from fca.video.workers import call_apart
 
 decord.logging.set_level(decord.logging.QUIET)  # broken files are reported once, by ClipError
@@ -285,5 +286,5 @@ def _file_problem(path: Path, error: BaseException) -> str:
 
 def _reason(error: BaseException) -> str:
     """An error's text without paths and addresses, so that manifests are equal on every machine."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return re.sub(r"'?/\S+|<.*?>", "...", text.splitlines()[0])
+    text = getattr(error, "strerror", None) or first_line(error)
+    return re.sub(r"'?/\S+|<.*?>", "...", text)

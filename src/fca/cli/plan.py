@@ -1,0 +1,65 @@
+"""`fca plan` and `fca status`: what a configuration will take, and how far its trainings are."""
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from fca.cli.common import Command, configured
+
+if TYPE_CHECKING:
+    from fca.config import Config
+
+STEPS = ("encode", "train", "sample", "score", "vae-roundtrip")
+
+
+class Rate(click.ParamType):
+    """STEP=RATE."""
+
+    name = "rate"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        step, _, number = value.partition("=")
+        step = "vae-roundtrip" if step == "floor" else step
+        try:
+            rate = float(number)
+        except ValueError:
+            rate = 0.0
+        if step not in STEPS or not 0 < rate < float("inf"):
+            self.fail(f"{value!r} is not STEP=RATE, such as encode=2.5.", param, ctx)
+        return step, rate
+
+
+@click.command(cls=Command, example="fca plan -c config/paper.yaml --clips-per-second encode=2.5")
+@configured
+@click.option("--ablations", is_flag=True, help="Plan the variants below ablations, too.")
+@click.option(
+    "--clips-per-second",
+    type=Rate(),
+    multiple=True,
+    metavar="STEP=RATE",
+    help=f"Throughput of one GPU; STEP: {', '.join(STEPS)}. May be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, in bytes and hours.")
+def plan(config: "Config", ablations: bool, clips_per_second: tuple[tuple[str, float], ...], as_json: bool) -> None:
+    """Print jobs, disk, GPU hours and memory of each step, before anything runs.
+
+    Reads no data and no weights.
+    """
+    from fca.plan import as_text, plan
+
+    planned = plan(config, ablations, dict(clips_per_second))
+    print(json.dumps(planned.as_json(), indent=1) if as_json else as_text(planned))
+
+
+@click.command(cls=Command, example="fca status -c config/paper.yaml")
+@configured
+def status(config: "Config") -> None:
+    """List all trainings: step, speed, time left, newest checkpoint, loss, health.
+
+    Trainings of earlier settings in the configuration's run_dir are included.
+    """
+    from fca.config import Layout
+    from fca.runs.status import as_text
+
+    print(as_text(Layout(config).runs))

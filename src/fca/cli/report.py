@@ -1,0 +1,68 @@
+"""`fca report` and `fca compare`: pages about results."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from fca.cli.common import PATH, Command, configured
+from fca.errors import did_you_mean
+
+if TYPE_CHECKING:
+    from fca.config import Config
+
+
+class Comparison(click.ParamType):
+    """A table or figure of the paper; `click.Choice` would import them for every `fca --help`."""
+
+    name = "comparison"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from fca.config.comparisons import COMPARISONS
+
+        if value not in COMPARISONS:
+            known = ", ".join(COMPARISONS)
+            self.fail(f"{value!r} is not one of {known}{did_you_mean(value, COMPARISONS)}.", param, ctx)
+        return value
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from fca.config.comparisons import COMPARISONS
+
+        return [CompletionItem(name) for name in COMPARISONS if name.startswith(incomplete)]
+
+
+@click.command(cls=Command, example="fca report table3")
+@configured
+@click.argument(
+    "comparison",
+    type=Comparison(),
+    required=False,
+    help="Write the page of one table or figure of the paper instead: table1 to table4, figure5 to figure7.",
+)
+def report(config: "Config", comparison: str | None) -> None:
+    """Write the HTML report."""
+    from fca.report.page import report
+
+    report(config, comparison)
+
+
+@click.command(cls=Command, example="fca compare config/pocket.yaml config/mine.yaml")
+@click.argument("a", type=PATH, help="Configuration of the first run.")
+@click.argument("b", type=PATH, help="Configuration of the second run.")
+@click.option(
+    "--out",
+    type=PATH,
+    metavar="FOLDER",
+    help="Folder for the page (default: compare, in the report folder of A).",
+)
+def compare(a: Path, b: Path, out: Path | None) -> None:
+    """Write a page that compares two runs: scores, the same clips, different settings.
+
+    Each run is given by its configuration. Scores have their intervals, and clips stand side by side. Scores of
+    different protocols are refused.
+    """
+    from fca.config import load
+    from fca.report.compare import compare
+
+    print(compare(load(a), load(b), (a.as_posix(), b.as_posix()), out))
