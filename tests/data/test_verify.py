@@ -254,7 +254,7 @@ def test_clips_excluded_by_hand(tmp_path: Path) -> None:
     for text, problem in {
         "train\t9\tno": "there is no clip '9'",
         "train\t3": "three fields",
-        "train\t3\ta\ntrain\t3\tb": "twice",
+        "train\t3\ta\ntrain\t3\tb": "repeated",
         "test\t3\ta": "there is no clip '3' in 'test'",
         "train\t3\u2028\ta": "there is no clip",  # a line is what ends with a line feed
         '#\nvalidation\t4\t"no" hand\n': "can't be read",
@@ -352,7 +352,7 @@ def test_tasks_of_bridge_that_have_not_as_many_views_as_seers_list(tmp_path: Pat
         ["pick_up_pot_50", "2", "0", "-2", "yes"],
     ]
     rows = {row[1]: row[5] for row in table(config, "bridge", "unusable.tsv")}
-    assert rows["pick_up_pot_50/1"] == "get the task's other trajectories, which lie below upenn"
+    assert rows["pick_up_pot_50/1"] == "get the task's other trajectories, which are below upenn"
     assert json.loads(Layout(config).verified("bridge").read_text())["extra"]["tasks"]["lift_bowl"]["found"] == 1
 
 

@@ -55,6 +55,7 @@ def obtain(source: Source) -> None:
             videos = [path for folder in sorted(folders) if not (path := source.root / video_of(folder)).is_file()]
             source.download(remote_file(source, path, published) for path in videos)
         return
+
     missing = [source.root / folder for folder in sorted(folders) if not (source.root / folder).is_dir()]
     archives = {folder: _find_archive(source, folder) for folder in missing}
     published = published_files(source, kind)

@@ -73,6 +73,8 @@ def download(files: Sequence[RemoteFile], workers: int = 4, client: Client | Non
         file.path.parent.mkdir(parents=True, exist_ok=True)
     missing = sum(max(0, (file.size or 0) - _size(file.part)) for file in waiting)
     require_space(waiting[0].path, missing)
+
+    # The first failure stops all others; the errors are raised at the end, the cause first.
     stop = threading.Event()
     with tqdm(total=0, desc=f"download {len(waiting)} files", unit="B", unit_scale=True, mininterval=1) as bar:
         with ThreadPoolExecutor(workers) as pool:

@@ -130,6 +130,7 @@ def _draw_item(canvas: _Canvas, item: Item, x: float, y: float) -> None:
     size, main = item.size, COLOURS[item.colour]
     light, dark = _mix(main, _WHITE, 0.32), _mix(main, _BLACK, 0.30)
     foot = y + 0.5 * size
+
     if item.shape == "block":
         lid = y - 0.24 * size
         canvas.rectangle(x - 0.46 * size, lid, x + 0.46 * size, foot, main)

@@ -146,6 +146,8 @@ def sample_scene(rng: np.random.Generator, style: str, motion: str | None = None
     else:
         verb = "push" if style == "ssv2" or rng.random() < 0.5 else "slide"
         extents = (0.45, 0.54) if style == "epic" else (0.38, 0.46)
+
+    # The order of the draws is part of the result.
     extent = float(rng.uniform(*extents))
     effector = _sample_effector(rng, style, verb)
     items, target = _sample_items(rng, style, verb, extent, effector.entry)

@@ -86,6 +86,7 @@ def generate(root: Path, made: Tabletop, seed: int, split_mode: str = "") -> Non
                     (images / f"im_{frame}.jpg").write_bytes(jpeg_bytes(pixels, QUALITY))
                 views[task] += 1
             bar.update()
+
         entries = [f"{task}/{index}" for task, count in views.items() for index in range(count)]
         shuffled = [entries[int(index)] for index in rng.permutation(len(entries))]
         (root / "path_id_bridgedata.txt").write_text(json.dumps(shuffled))

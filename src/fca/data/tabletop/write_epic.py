@@ -163,6 +163,7 @@ def generate(root: Path, made: Tabletop, seed: int, media: str = "rgb_frames") -
                     dataclasses.replace(scene, backdrop=kitchen, effector=own)
                     for scene, own in zip(scenes, arms, strict=True)
                 ]
+
                 gaps = [int(gap) for gap in rng.integers(6, 16, size=len(scenes) + 1)]
                 own, rate = root / "EPIC-KITCHENS" / f"P{person:02d}", 60 if fast else 50
                 mp4 = _mp4(own / "videos" / f"{video}.MP4", rate)
