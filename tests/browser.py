@@ -6,7 +6,7 @@
         page = open_page(serve(folder))         # index.html of a folder, from a static web server
 
 Each call opens a browser context of its own (nothing stored, nothing shared); pass `context=page.context` to open
-another page beside it. When the test ends, it fails for each error on the console, each exception that no script
+another page next to it. When the test ends, it fails for each error on the console, each exception that no script
 caught, each request that failed, and each request to anywhere but the page's own folder, WebSockets included.
 Pages with a content security policy need functions in `page.wait_for_function("() => ...")`.
 Tests skip where playwright or Chromium isn't installed; FCA_CHROMIUM names a browser in an unusual place.
@@ -115,7 +115,7 @@ def watch(page: Any, address: str, problems: list[str]) -> None:
 
 
 def too_wide(page: Any) -> list[str]:
-    """Elements that reach beyond the right edge of the window; empty where the page needs no sideways scrolling."""
+    """Elements that reach beyond the right edge of the window; empty if the page needs no sideways scrolling."""
     return page.evaluate(
         """() => {
             const edge = document.documentElement.clientWidth;

@@ -1,4 +1,4 @@
-"""Two runs beside each other: what they share is compared, what can't be compared is refused."""
+"""Two runs compared: what they share is compared, and incomparable runs are refused."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ def edit(path: Path, **values: Any) -> None:
     write_json(path, json.loads(path.read_text()) | values)
 
 
-def test_scores_clips_and_settings_stand_beside_each_other(runs: tuple[Config, Config], tmp_path: Path) -> None:
+def test_scores_clips_and_settings_are_compared(runs: tuple[Config, Config], tmp_path: Path) -> None:
     page_path = compare(*runs, FILES, tmp_path / "page")
     source = page_path.read_text(encoding="utf-8")
     page = Page(source)

@@ -55,7 +55,7 @@ def write_samples(
     without: Container[int] = (),
     quarantine: tuple[Quarantine, ...] = (),
 ) -> None:
-    """Predictions of `fca`: the truth with noise, in the opposite order within each shard."""
+    """Predictions of `fca`: the ground truth with noise, in the opposite order within each shard."""
     layout = Layout(config)
     words = captions or (CAPTIONS if kind == "validation" else FLIPPED)
     for number in layout.shards("ssv2", "validation"):

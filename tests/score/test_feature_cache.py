@@ -29,7 +29,7 @@ def test_no_clip_goes_through_the_network_twice(config: Config, monkeypatch: pyt
     assert score(config, "ssv2", "fca").read_bytes() == first, "cached features give the same bytes"
     assert read == []
     scored(config, "repeat")
-    assert sum(read) == 2 * CLIPS  # the truth is known
+    assert sum(read) == 2 * CLIPS  # the ground truth is cached
     read.clear()
     write_samples(config, noise=30.0)
     assert score(config, "ssv2", "fca").read_bytes() != first, "other predictions are not cached"

@@ -1,4 +1,4 @@
-"""Which files VBench needs, and what is said where they are missing."""
+"""The files that VBench needs, and the errors if they are missing."""
 
 import re
 from pathlib import Path

@@ -18,6 +18,8 @@ from fca.report.score_file import ScoreFile, read_round_trips, read_scores
 VAE_BOUND = "VAE reconstruction bound"
 """Title of the scores of the ground truth, encoded and decoded, which no prediction can be expected to surpass."""
 
+KINDS: dict[SampleKind, str] = {"validation": "", "opposite": ", opposite captions", "edited": ", edited captions"}
+
 
 @dataclass(frozen=True)
 class StoredClips:
@@ -117,24 +119,24 @@ def _dataset(config: Config, layout: Layout, name: str) -> DatasetResult:
     variants = []
     for variant in config.variants.values():
         model = _existing(layout.model_manifest(name, variant.name)) if variant.trained else []
-        samples = _shards(_sample_paths(layout, name, variant.name, "validation"))
-        opposite = _shards(_sample_paths(layout, name, variant.name, "opposite"))
-        edited = _shards(_sample_paths(layout, name, variant.name, "edited"))
+        samples = {
+            kind: _shards(layout.samples(name, variant.name, kind, shard) for shard in layout.sample_shards(name, kind))
+            for kind in KINDS
+        }
         folder = layout.samples(name, variant.name, "validation", 0).parent
+        parts.append((f"model, {variant.name}", layout.model(name, variant.name), model))
         parts += [
-            (f"model, {variant.name}", layout.model(name, variant.name), model),
-            (f"predictions, {variant.name}", folder, list(samples.values())),
-            (f"predictions, {variant.name}, opposite captions", folder, list(opposite.values())),
-            (f"predictions, {variant.name}, edited captions", folder, list(edited.values())),
+            (f"predictions, {variant.name}{captions}", folder, list(samples[kind].values()))
+            for kind, captions in KINDS.items()
         ]
         variants.append(
             VariantResult(
                 variant=variant,
                 scores=read_scores(layout.scores(name, variant.name)),
                 model=model[0] if model else None,
-                samples=_stored(samples),
-                opposite=_stored(opposite),
-                edited=_stored(edited),
+                samples=_stored(samples["validation"]),
+                opposite=_stored(samples["opposite"]),
+                edited=_stored(samples["edited"]),
             )
         )
 
@@ -157,10 +159,6 @@ def _dataset(config: Config, layout: Layout, name: str) -> DatasetResult:
             if scores and (why := changed_parents(layout, scores.parents))
         ],
     )
-
-
-def _sample_paths(layout: Layout, dataset: str, variant: str, kind: SampleKind) -> list[Path]:
-    return [layout.samples(dataset, variant, kind, shard) for shard in layout.sample_shards(dataset, kind)]
 
 
 def _existing(path: Path) -> list[Manifest]:

@@ -17,7 +17,7 @@ from fca.report.choose import choose
 from fca.report.collect import DatasetResult, VariantResult, collect
 from fca.report.format import DASH, signed
 from fca.report.metrics import METRICS, Cell, Metric, cell, find
-from fca.report.render import render, write_page
+from fca.report.render import render, write_text
 from fca.report.score_file import ClipScore, ScoreFile
 from fca.report.sections.cards import Gallery, Series, make_gallery, series
 from fca.report.sections.provenance import training_runs
@@ -108,12 +108,12 @@ def compare(a: Config, b: Config, files: tuple[str, str], folder: Path | None = 
             compared=[variant for of_dataset in compared for variant in of_dataset],
             galleries=[_gallery(one, variants, limit, assets) for one, _, variants in shared],
             changes=changes(a, b),
-            runs=[("A", run) for run in training_runs([one for one, _, _ in shared])]
-            + [("B", run) for run in training_runs([other for _, other, _ in shared])],
+            runs=training_runs([one for one, _, _ in shared], "A")
+            + training_runs([other for _, other, _ in shared], "B"),
             artifacts=_different_artifacts(shared),
             fca_version=__version__,
         )
-    return write_page(folder / "index.html", text)
+    return write_text(folder / "index.html", text)
 
 
 def _check_folder(folder: Path) -> None:
@@ -241,14 +241,8 @@ def _gain(mine: Series, theirs: Series, clip_id: str) -> float | None:
 
 def changes(a: Config, b: Config) -> list[Change]:
     """Settings that differ, by their dotted names, in the order of the configuration."""
-    one, other = (
-        {key: _written(value) for key, value in flat(config.model_dump(mode="json")).items()} for config in (a, b)
-    )
-    return [
-        Change(key, one.get(key, DASH), other.get(key, DASH))
-        for key in dict.fromkeys([*one, *other])
-        if one.get(key) != other.get(key)
-    ]
+    one, other = (flat(config.model_dump(mode="json")) for config in (a, b))
+    return _differences(*({key: _written(value) for key, value in run.items()} for run in (one, other)))
 
 
 def _written(value: Any) -> str:
@@ -258,11 +252,9 @@ def _written(value: Any) -> str:
 
 def _different_artifacts(shared: Sequence[tuple[DatasetResult, DatasetResult, Any]]) -> list[Change]:
     """Artifacts whose content differs."""
-    found = []
-    for one, other, _ in shared:
-        mine, theirs = ({artifact.label: artifact.sha256 for artifact in run.artifacts} for run in (one, other))
-        for label in dict.fromkeys([*mine, *theirs]):
-            a, b = mine.get(label, DASH), theirs.get(label, DASH)
-            if a != b:
-                found.append(Change(label, a, b))
-    return found
+    runs = [[artifact for pair in shared for artifact in pair[number].artifacts] for number in (0, 1)]
+    return _differences(*({artifact.label: artifact.sha256 for artifact in run} for run in runs))
+
+
+def _differences(a: Mapping[str, str], b: Mapping[str, str]) -> list[Change]:
+    return [Change(key, a.get(key, DASH), b.get(key, DASH)) for key in {**a, **b} if a.get(key) != b.get(key)]

@@ -11,7 +11,7 @@ from fca.config.comparisons import COMPARISONS, comparison_config
 from fca.report.collect import DatasetResult, collect
 from fca.report.metrics import METRICS
 from fca.report.plots import write_plots
-from fca.report.render import render, write_page
+from fca.report.render import render, write_text
 from fca.report.sections import provenance
 from fca.report.sections.alongside import Alongside, alongside
 from fca.report.sections.cards import gallery
@@ -41,22 +41,20 @@ def report(config: Config, comparison: str | None = None) -> Path:
         assets.mkdir()
         galleries = [gallery(dataset, config.report.clips, assets) for dataset in datasets]
         edits = [] if comparison else [found for dataset in datasets if (found := edited_gallery(dataset, assets))]
-        has_overview = write_overview(datasets, assets / "overview.png")
+        write_overview(datasets, assets / "overview.png")
         text = render(
             "page.html.j2",
             **context(config, datasets),
             galleries=galleries,
             edited=edits,
-            has_overview=has_overview,
             alongside=_alongside(comparison, datasets),
             title=COMPARISONS[comparison].title if comparison else "",
             others=[] if comparison else _other_comparisons(config),
         )
 
-    with write_aside(layout.metrics) as file:
-        file.write_text(json.dumps(all_values(datasets), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_text(layout.metrics, json.dumps(all_values(datasets), indent=1, sort_keys=True) + "\n")
     write_plots(datasets, layout.metrics.with_name("plots"))
-    return write_page(layout.report, text)
+    return write_text(layout.report, text)
 
 
 def _alongside(comparison: str | None, datasets: list[DatasetResult]) -> Alongside | None:

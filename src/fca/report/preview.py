@@ -25,7 +25,7 @@ from fca.data.clip import ClipRecord
 from fca.data.clip_pixels import Shape, look
 from fca.data.datasets.reader import reader_of
 from fca.data.index import dataset_settings, read_index
-from fca.report.render import render, write_page
+from fca.report.render import render, write_text
 from fca.video.workers import call_apart
 from fca.video.write import GAP, shrink
 
@@ -86,7 +86,7 @@ def preview(config: Config, dataset: str, splits: Sequence[str], clips: int) -> 
         shown_frames=[position + 1 for position in shown_frames(config.clip.frames)],
         fca_version=__version__,
     )
-    return write_page(layout.preview(dataset), text)
+    return write_text(layout.preview(dataset), text)
 
 
 def shown_frames(frames: int) -> list[int]:

@@ -50,8 +50,8 @@ def render(
     )
 
 
-def write_page(path: Path, text: str) -> Path:
-    """Write a page, complete or not at all; return its path."""
+def write_text(path: Path, text: str) -> Path:
+    """Write a file, complete or not at all; return its path."""
     with write_aside(path) as aside:
         aside.write_text(text, encoding="utf-8", newline="\n")
     return path

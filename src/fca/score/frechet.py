@@ -17,16 +17,21 @@ def frechet_distance(first: Features, second: Features) -> float:
     The distance is symmetric. With few clips it is biased upwards: two sets of 16 clips from the same distribution are
     far apart, so only equal counts are comparable.
     """
-    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
-        raise ValueError(f"two sets of features (n, d) are needed, not {first.shape} and {second.shape}")
-    if min(len(first), len(second)) < 2:
-        raise ValueError("a covariance needs at least two clips")
+    check_sets(first, second)
     first, second = first.astype(np.float64), second.astype(np.float64)
     shift = first.mean(0) - second.mean(0)
     root, other = covariance_factor(first), covariance_factor(second)
     overlap = np.linalg.svd(root @ other.T, compute_uv=False).sum()
     distance = shift @ shift + (root**2).sum() + (other**2).sum() - 2 * overlap
     return max(float(distance), 0.0)  # rounding may leave -1e-12 for equal sets
+
+
+def check_sets(first: Features, second: Features) -> None:
+    """Refuse two sets of features that can't be compared."""
+    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
+        raise ValueError(f"two sets of features (n, d) are needed, not {first.shape} and {second.shape}")
+    if min(len(first), len(second)) < 2:
+        raise ValueError("a distance needs at least two clips in each set")
 
 
 def covariance_factor(features: Features) -> Features:

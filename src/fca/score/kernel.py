@@ -9,7 +9,7 @@ that input; the score file reports both under different names.
 import numpy as np
 from numpy.typing import NDArray
 
-from fca.score.frechet import Features
+from fca.score.frechet import Features, check_sets
 
 BLOCK = 1024
 """Rows of a kernel matrix held at once: the whole matrix of 24,777 clips would take 5 GB."""
@@ -22,10 +22,7 @@ def centred(features: Features) -> Features:
 
 def kernel_distance(first: Features, second: Features) -> float:
     """Unbiased squared MMD of two sets (n, d) and (m, d), n and m at least 2."""
-    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
-        raise ValueError(f"two sets of features (n, d) are needed, not {first.shape} and {second.shape}")
-    if min(len(first), len(second)) < 2:
-        raise ValueError("an unbiased estimate needs at least two clips")
+    check_sets(first, second)
     once, also = np.ones((1, len(first))), np.ones((1, len(second)))
     return float(_distances(first, second, once, also)[0])
 

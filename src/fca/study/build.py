@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from fca.config import Config
 from fca.errors import FcaError, require_known
-from fca.report.render import render, write_page
+from fca.report.render import render, write_text
 from fca.score.pairs import Pairs, with_initial_frames
 from fca.study.files import KEY_NAME, Item, Key, StudyClip
 from fca.study.order import sha256, shuffled
@@ -91,7 +91,7 @@ def build(
     text = render_study(key, sorted(shown.values(), key=lambda clip: clip.id), config)
     _check_free(key_path, key)
     key.write(key_path)
-    return write_page(out / "page" / "index.html", text), key_path
+    return write_text(out / "page" / "index.html", text), key_path
 
 
 def render_study(key: Key, shown: Sequence[ShownClip], config: Config) -> str:

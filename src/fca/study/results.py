@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fca.artifacts.atomic import write_aside
-from fca.report.render import render, write_page
+from fca.report.render import render, write_text
 from fca.score.interval import bootstrap_interval, resampling_counts
 from fca.study.build import TEMPLATES
 from fca.study.files import CRITERIA, KEY_NAME, LARGEST_RATING, Criterion, Key, Ratings, read_all
@@ -67,9 +66,8 @@ def write_results(key_path: Path, paths: Sequence[Path], partial: bool = False, 
 
     values = facts | {"variants": key.variants, "results": [asdict(one) for one in found]}
     folder = out or (key_path if key_path.is_dir() else key_path.parent) / "results"
-    with write_aside(folder / "results.json") as aside:
-        aside.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    write_page(folder / "figure9.svg", figure(key, found[0]))
+    write_text(folder / "results.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+    write_text(folder / "figure9.svg", figure(key, found[0]))
     page = render(
         "results.html.j2",
         ("study.css", "results.css"),
@@ -83,7 +81,7 @@ def write_results(key_path: Path, paths: Sequence[Path], partial: bool = False, 
         largest=LARGEST_RATING,
         key_name=KEY_NAME,
     )
-    path = write_page(folder / "index.html", page)
+    path = write_text(folder / "index.html", page)
     return table(key, found, len(every), len(every) - complete) + f"{path}\n"
 
 

@@ -29,17 +29,8 @@ from typing import Any
 
 REFUSED = 3
 BLOCKED = ("socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.posix_spawn", "os.exec")
-PACKAGES = (
-    "vbench",
-    "torch",
-    "torchvision",
-    "timm",
-    "pyiqa",
-    "openai-clip",
-    "decord",
-    "opencv-python-headless",
-    "numpy",
-)
+VIDEO = ("decord", "opencv-python-headless")
+PACKAGES = ("vbench", "torch", "torchvision", "timm", "pyiqa", "openai-clip", *VIDEO, "numpy")
 KEPT: list[Any] = []
 """References that keep declarations of operators alive."""
 BPE = "bpe_simple_vocab_16e6.txt.gz"

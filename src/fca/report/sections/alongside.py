@@ -13,14 +13,6 @@ COLUMNS = (FVD, KVD_SEER)
 
 
 @dataclass(frozen=True)
-class Column:
-    """A score of a dataset: its title and the protocol names that were measured."""
-
-    title: str
-    protocol: str
-
-
-@dataclass(frozen=True)
 class CitedRow:
     """For each column of each dataset the published value as text and the measured one; None if there is none."""
 
@@ -35,8 +27,8 @@ class Alongside:
     title: str
     note: str
     datasets: Sequence[str]
-    columns: Sequence[Column]
-    """The columns of all datasets, in order."""
+    columns: Sequence[tuple[str, str]]
+    """Titles of the columns of all datasets, with the protocol names that were measured."""
     rows: Sequence[CitedRow]
     baselines: Sequence[CitedRow]
     """Rows that the paper doesn't have."""
@@ -72,10 +64,10 @@ def alongside(comparison: Comparison, datasets: Sequence[DatasetResult]) -> Alon
     )
 
 
-def _columns(comparison: Comparison, dataset: DatasetResult) -> list[Column]:
+def _columns(comparison: Comparison, dataset: DatasetResult) -> list[tuple[str, str]]:
     results = [result for name in comparison.variants if (result := dataset.variant(name))]
     columns = []
     for metric in COLUMNS:
         found = [score.name for result in results if (score := find(result.scores, metric))]
-        columns.append(Column(metric.title, " / ".join(dict.fromkeys(found))))
+        columns.append((metric.title, " / ".join(dict.fromkeys(found))))
     return columns

@@ -44,14 +44,17 @@ def _ticks(log: Sequence[Mapping[str, Any]], key: str) -> list[tuple[float, floa
     ]
 
 
+def frame_curve(label: str, style: int, values: Sequence[float | None], frames: int) -> Curve:
+    """Values by frame number from 1; a list shorter than a clip ends with its last frame."""
+    first = frames - len(values) + 1
+    return Curve(label, style, [(first + i, math.nan if value is None else value) for i, value in enumerate(values)])
+
+
 def _per_frame(dataset: DatasetResult, key: str, title: str, y_label: str, frames: int) -> Chart | None:
-    """Values by frame number from 1. A list shorter than a clip ends with its last frame."""
     drawn = []
     for style, result in enumerate(dataset.variants):
         values = getattr(result.scores, key) if result.scores else []
         if any(value is not None for value in values):
-            first = frames - len(values) + 1
-            points = [(first + i, math.nan if value is None else value) for i, value in enumerate(values)]
-            drawn.append(Curve(result.variant.title, style, points))
+            drawn.append(frame_curve(result.variant.title, style, values, frames))
     shade = (0.5, dataset.settings.initial_frames + 0.5)
     return line_chart(f"{dataset.name}-{key.split('_')[0]}-frames", title, "frame", y_label, drawn, shade)

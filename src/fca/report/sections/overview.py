@@ -19,14 +19,14 @@ MARGIN = 24
 PAPER, INK, FAINT, INITIAL = (253, 252, 249), (29, 27, 24), (110, 104, 96), (184, 110, 20)
 
 
-def write_overview(datasets: Sequence[DatasetResult], path: Path) -> bool:
-    """Write the contact sheet to `path` and return True; write nothing if no clip can be shown.
+def write_overview(datasets: Sequence[DatasetResult], path: Path) -> None:
+    """Write the contact sheet to `path`, or nothing if no clip can be shown.
 
     The clips are those at one and two thirds of the ranking by PSNR, neither the best nor the worst.
     """
     blocks = [[_block(dataset, clip_id) for clip_id in middling(dataset)] for dataset in datasets if len(dataset.truth)]
     if not blocks:
-        return False
+        return
     width = max(sum(block.width for block in row) + MARGIN * (len(row) - 1) for row in blocks) + 2 * MARGIN
     height = sum(max(block.height for block in row) + MARGIN for row in blocks) + MARGIN
     sheet = Image.new("RGB", (width, height), PAPER)
@@ -38,7 +38,6 @@ def write_overview(datasets: Sequence[DatasetResult], path: Path) -> bool:
             left += block.width + MARGIN
         top += max(block.height for block in row) + MARGIN
     sheet.save(path, "PNG")
-    return True
 
 
 def middling(dataset: DatasetResult) -> list[str]:

@@ -16,6 +16,7 @@ from fca.report.format import DASH
 class TrainingRun:
     """One training run, every value as it is printed; a dash if the manifest lacks it."""
 
+    run: str
     dataset: str
     variant: str
     steps: str
@@ -55,14 +56,14 @@ def _existing(path: str) -> str:
     return path if Path(path).is_file() else ""
 
 
-def training_runs(datasets: Sequence[DatasetResult]) -> list[TrainingRun]:
-    """Every training run that left a model manifest."""
+def training_runs(datasets: Sequence[DatasetResult], run: str = "") -> list[TrainingRun]:
+    """Every training run that left a model manifest; `run` is its name if two are compared."""
     return [
-        _run(dataset.name, result) for dataset in datasets for result in dataset.variants if result.model is not None
+        _training_run(dataset.name, result, run) for dataset in datasets for result in dataset.variants if result.model
     ]
 
 
-def _run(dataset: str, result: VariantResult) -> TrainingRun:
+def _training_run(dataset: str, result: VariantResult, run: str) -> TrainingRun:
     extra = result.model.extra if result.model else {}
 
     def number(key: str, write: str, unit: str = "", scale: float = 1.0) -> str:
@@ -70,6 +71,7 @@ def _run(dataset: str, result: VariantResult) -> TrainingRun:
         return DASH if value is None else f"{float(value) * scale:{write}}{unit}"
 
     return TrainingRun(
+        run=run,
         dataset=dataset,
         variant=result.variant.title,
         steps=number("steps", ",.0f"),

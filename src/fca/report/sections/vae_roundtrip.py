@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from fca.report.chart import Chart, Curve, line_chart
+from fca.report.chart import Chart, line_chart
 from fca.report.collect import DatasetResult
-from fca.report.format import significant
+from fca.report.format import DASH, significant
 from fca.report.metrics import FVD, FVD_RAW, PSNR, Cell, Metric, find
 from fca.report.score_file import ScoreFile
+from fca.report.sections.curves import frame_curve
 
 COLUMNS = (PSNR, FVD, FVD_RAW)
 """PSNR of the frames that a model predicts; FVD with the initial frames replaced by the ground truth, and without."""
@@ -37,17 +38,13 @@ def vae_roundtrip(dataset: DatasetResult, frames: int) -> RoundTrip:
     trips = {f"VAE, {length} frames": scores for length, scores in dataset.round_trips.items()}
     if not trips:
         return RoundTrip(dataset.name, 0, [], None)
-    curves = [
-        Curve(title, style, [(number, _known(value)) for number, value in enumerate(scores.psnr_per_frame, 1)])
-        for style, (title, scores) in enumerate(trips.items())
-    ]
+    lengths = [(title, scores.psnr_per_frame) for title, scores in trips.items()]
+    curves = [frame_curve(title, style, values, len(values)) for style, (title, values) in enumerate(lengths)]
 
     # The variant that the report is about, for comparison.
-    lead = dataset.lead
-    if lead is not None and lead.scores is not None:
-        shown = lead.scores.psnr_per_frame
-        points = [(frames - len(shown) + number, value) for number, value in enumerate(shown, 1) if value is not None]
-        curves.append(Curve(lead.variant.title, len(curves), points))
+    if dataset.lead and dataset.lead.scores:
+        shown = dataset.lead.scores.psnr_per_frame
+        curves.append(frame_curve(dataset.lead.variant.title, len(curves), shown, frames))
     shade = (0.5, dataset.settings.initial_frames + 0.5)
     return RoundTrip(
         dataset.name,
@@ -57,12 +54,10 @@ def vae_roundtrip(dataset: DatasetResult, frames: int) -> RoundTrip:
     )
 
 
-def _known(value: float | None) -> float:
-    return float("nan") if value is None else value
-
-
 def _row(title: str, scores: ScoreFile) -> RoundTripRow:
-    return RoundTripRow(title, [_cell(scores, metric) for metric in COLUMNS], f"{_known(scores.psnr_per_frame[0]):.1f}")
+    first = scores.psnr_per_frame[0]
+    text = DASH if first is None else f"{first:.1f}"
+    return RoundTripRow(title, [_cell(scores, metric) for metric in COLUMNS], text)
 
 
 def _cell(scores: ScoreFile, metric: Metric) -> Cell | None:
