@@ -22,6 +22,12 @@ STANDS_FOR = {
 """What a letter or a word in capitals stands for."""
 
 
+@pytest.fixture(autouse=True)
+def no_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parsers of Snakemake and DVC also look at `sys.argv`."""
+    monkeypatch.setattr("sys.argv", ["docs"])
+
+
 class Refused(Exception):
     """A parser's own words about a command."""
 
@@ -182,7 +188,6 @@ def test_snakemake_parses_its_commands_and_has_the_targets(
     from snakemake.cli import get_argument_parser
 
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("sys.argv", ["snakemake"])  # its parser looks there for a profile
     asked: dict[str, set[str]] = {}
 
     def parse(arguments: list[str]) -> None:
