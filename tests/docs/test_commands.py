@@ -4,7 +4,6 @@ import argparse
 import re
 import shlex
 from collections.abc import Callable, Iterator
-from importlib import import_module
 
 import click
 import pytest
@@ -107,13 +106,9 @@ def parse_fca(arguments: list[str]) -> None:
     Raises:
         Refused: there is no such command, option or value.
     """
-    main = import_module("fca.cli.main")  # `fca.cli` has a function of that name
-    if hasattr(main, "_parser"):  # built on argparse
-        if arguments[0] != "pocket":
-            parsed(main._parser(), arguments)
-        return
+    from fca.cli.main import fca
 
-    words, command = list(arguments), main.fca
+    words, command = list(arguments), fca
     context = click.Context(command, info_name="fca")
     try:
         while isinstance(command, click.Group) and words and not words[0].startswith("-"):
