@@ -4,7 +4,6 @@ import argparse
 import re
 import shlex
 from collections.abc import Callable, Iterator
-from importlib import import_module
 
 import click
 import pytest
@@ -20,6 +19,12 @@ STANDS_FOR = {
     "B": "text", "FILE": "config/pocket.yaml", "TARGET": "all", "PART": "vae", "COMMAND": "train",
 }  # fmt: skip
 """What a letter or a word in capitals stands for."""
+
+
+@pytest.fixture(autouse=True)
+def no_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parsers of Snakemake and DVC also look at `sys.argv`."""
+    monkeypatch.setattr("sys.argv", ["docs"])
 
 
 class Refused(Exception):
@@ -101,13 +106,9 @@ def parse_fca(arguments: list[str]) -> None:
     Raises:
         Refused: there is no such command, option or value.
     """
-    main = import_module("fca.cli.main")  # `fca.cli` has a function of that name
-    if hasattr(main, "_parser"):  # built on argparse
-        if arguments[0] != "pocket":
-            parsed(main._parser(), arguments)
-        return
+    from fca.cli.main import fca
 
-    words, command = list(arguments), main.fca
+    words, command = list(arguments), fca
     context = click.Context(command, info_name="fca")
     try:
         while isinstance(command, click.Group) and words and not words[0].startswith("-"):
@@ -182,7 +183,6 @@ def test_snakemake_parses_its_commands_and_has_the_targets(
     from snakemake.cli import get_argument_parser
 
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("sys.argv", ["snakemake"])  # its parser looks there for a profile
     asked: dict[str, set[str]] = {}
 
     def parse(arguments: list[str]) -> None:
