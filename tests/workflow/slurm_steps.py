@@ -91,8 +91,8 @@ def outputs(step: str, names: list[str]) -> list[Path]:
             return [folder / "models" / f"{variant}.json"]
         case "sample", variant, kind, shard:
             return [folder / "samples" / variant / f"{kind}-{shard}.json"]
-        case ("score-floor",):
-            return [folder / "scores" / "vae_floor.json"]
+        case ("score-vae-roundtrip",):
+            return [folder / "scores" / "vae_roundtrip.json"]
         case "score", variant:
             return [folder / "scores" / f"{variant}.json"]
     raise ValueError(f"no such step: {step} {names}")

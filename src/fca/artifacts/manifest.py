@@ -4,19 +4,14 @@ Rules of the workflow depend on manifests, so a manifest is written last. The sa
 same bytes: it holds no absolute path and no time of day, but for the training log in a model's manifest.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
-from fca import __version__
 from fca.artifacts.atomic import write_aside
-from fca.artifacts.fingerprint.code import code_hash
-from fca.artifacts.fingerprint.settings import part
 from fca.artifacts.quarantine import Quarantine
-from fca.config import BaseKind, Config
 from fca.errors import FcaError, remake
 
 
@@ -35,7 +30,7 @@ class Manifest:
     parents: dict[str, str]
     """Path, relative to the data folder -> sha256 of the content this was made from."""
     made_by: dict[str, str]
-    """See `made_by`."""
+    """See `fca.artifacts.fingerprint.made_by`."""
     quarantine: Sequence[Quarantine]
     """Clips that can't be used, found by this step or by one before it."""
     extra: dict[str, Any] = field(default_factory=dict)
@@ -69,20 +64,3 @@ class Manifest:
         except (ValueError, TypeError, KeyError) as error:
             expected = f"a JSON object with {', '.join(item.name for item in fields(cls))}"
             raise FcaError(f"{path} is not a manifest ({error})", expected, remedy) from error
-
-
-def made_by(
-    config: Config,
-    step: str,
-    dataset: str | None = None,
-    variant: str | None = None,
-    base: BaseKind | None = None,
-) -> dict[str, str]:
-    """What made a result: `config` (sha256 of the settings that matter to `step`), `code` and `fca` (the
-    version).
-
-    With `dataset` and `variant` only their settings count, so editing one leaves the others' results as they
-    are.
-    """
-    text = json.dumps(part(config, step, dataset, variant, base), sort_keys=True, ensure_ascii=False)
-    return {"config": hashlib.sha256(text.encode()).hexdigest(), "code": code_hash(step), "fca": __version__}

@@ -9,7 +9,8 @@ import numpy as np
 from tqdm import tqdm
 
 from fca.artifacts.atomic import require_space, reserve
-from fca.artifacts.manifest import Manifest, made_by
+from fca.artifacts.fingerprint import made_by
+from fca.artifacts.manifest import Manifest
 from fca.artifacts.shards import write_shard
 from fca.config import Config, Layout
 from fca.data.clip_source import IndexedClips

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from fca.artifacts.manifest import Manifest, made_by
+from fca.artifacts.fingerprint import made_by
+from fca.artifacts.manifest import Manifest
 from fca.artifacts.shards import write_shard
 from fca.config import BaseKind, Config, Layout
 from fca.data.clip_source import Clips, DecodedClip, clips_to_encode

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fca.artifacts.manifest import Manifest, made_by
+from fca.artifacts.fingerprint import made_by
+from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import Quarantine
 from fca.artifacts.shards import Shard, write_shard
 from fca.config import Config, Layout

@@ -8,7 +8,8 @@ import torch
 from diffusers import AutoencoderKLCogVideoX, CogVideoXDDIMScheduler
 from tqdm import tqdm
 
-from fca.artifacts.manifest import Manifest, made_by
+from fca.artifacts.fingerprint import made_by
+from fca.artifacts.manifest import Manifest
 from fca.artifacts.shards import Shard, write_shard
 from fca.config import Config, Layout
 from fca.data.tabletop.captions import opposite_caption
