@@ -36,19 +36,18 @@ class Manifest:
     extra: dict[str, Any] = field(default_factory=dict)
     """What only this kind has to say (JSON values)."""
 
+    def text(self) -> str:
+        """The manifest as JSON with sorted keys."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
     def write(self, path: Path | str) -> None:
-        """Write the manifest as JSON with sorted keys, aside and renamed."""
-        values = asdict(self) | {
-            "ids": list(self.ids),
-            "quarantine": [asdict(row) for row in self.quarantine],
-        }
+        """Write the manifest aside, and rename it."""
         with write_aside(path) as aside:
-            aside.write_text(json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+            aside.write_text(self.text(), encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path | str) -> Self:
         """Read a manifest; `FcaError` when it is missing, damaged, or not a manifest."""
-        remedy = f"remove {path}, then {remake(path)}"
         try:
             text = Path(path).read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -57,10 +56,21 @@ class Manifest:
                 "the step that makes it to have run",
                 f"{remake(path)}, or that `fca` step by hand",
             ) from None
+        return cls.parse(text, path)
+
+    @classmethod
+    def parse(cls, text: str, path: Path | str) -> Self:
+        """The manifest in a text that was read from `path`.
+
+        Raises:
+            FcaError: it is none.
+        """
         try:
             values = json.loads(text)
             values["quarantine"] = [Quarantine(**row) for row in values["quarantine"]]
             return cls(**values)
         except (ValueError, TypeError, KeyError) as error:
             expected = f"a JSON object with {', '.join(item.name for item in fields(cls))}"
-            raise FcaError(f"{path} is not a manifest ({error})", expected, remedy) from error
+            raise FcaError(
+                f"{path} is not a manifest ({error})", expected, f"remove {path}, then {remake(path)}"
+            ) from error
