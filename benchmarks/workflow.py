@@ -37,7 +37,7 @@ encode) out=$dataset/latents/$9/$5-$7 ;;
 train) out=$dataset/models/$5 ;;
 sample) out=$dataset/samples/$5/$7-$9 ;;
 score) out=$dataset/scores/$5 ;;
-score-floor) out=$dataset/scores/vae_floor ;;
+score-vae-roundtrip) out=$dataset/scores/vae_roundtrip ;;
 report)
     mkdir -p reports/assets reports/plots
     for file in index.html metrics.json assets/style.css plots/ssv2-loss.csv; do echo '{}' >reports/$file; done

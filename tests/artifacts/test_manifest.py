@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fca.artifacts.manifest import Manifest, made_by
+from fca.artifacts.fingerprint import made_by
+from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import Quarantine
 from fca.config import load
 from fca.errors import FcaError
@@ -46,7 +47,7 @@ def test_unknown_keys_are_refused(tmp_path: Path) -> None:
 def test_made_by_changes_with_what_matters_only() -> None:
     file = ROOT / "config" / "pocket.yaml"
     plain = made_by(load(file), "resample", "ssv2")
-    assert set(plain) == {"config", "code", "fca"}
+    assert set(plain) == {"config", "code", "weights", "fca"}
     for same in (
         {"train": {"batch_size": 2}},
         {"data_dir": "elsewhere"},

@@ -65,11 +65,13 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
 
 
 def test_same_content_same_bytes(tmp_path: Path) -> None:
-    write(tmp_path / "a.h5")
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    write(tmp_path / "a" / "s.h5")
     time.sleep(1.1)  # HDF5's times have whole seconds
-    write(tmp_path / "b.h5")
-    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
-    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    write(tmp_path / "b" / "s.h5")
+    assert (tmp_path / "a" / "s.h5").read_bytes() == (tmp_path / "b" / "s.h5").read_bytes()
+    assert (tmp_path / "a" / "s.json").read_bytes() == (tmp_path / "b" / "s.json").read_bytes()
 
 
 def test_the_hash_is_of_the_content() -> None:
@@ -219,11 +221,13 @@ def test_a_shard_without_clips_keeps_shapes_types_and_quarantine(tmp_path: Path)
 
 
 def test_shards_without_clips_have_the_same_bytes(tmp_path: Path) -> None:
-    write_empty(tmp_path / "a.h5")
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    write_empty(tmp_path / "a" / "s.h5")
     time.sleep(1.1)  # HDF5's times have whole seconds
-    write_empty(tmp_path / "b.h5")
-    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
-    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    write_empty(tmp_path / "b" / "s.h5")
+    assert (tmp_path / "a" / "s.h5").read_bytes() == (tmp_path / "b" / "s.h5").read_bytes()
+    assert (tmp_path / "a" / "s.json").read_bytes() == (tmp_path / "b" / "s.json").read_bytes()
 
 
 def test_a_shard_without_clips_is_not_taken_for_another_one(tmp_path: Path) -> None:

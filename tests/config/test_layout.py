@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fca.artifacts.fingerprint.settings import STEPS, part
+from fca.artifacts.fingerprint.settings import STEPS, settings_of
 from fca.config import Config, Layout, load
 
 ROOT = Path(__file__).parents[2]
@@ -61,20 +61,20 @@ def test_edited_captions_are_one_shard_of_trained_variants(config) -> None:
 def test_an_edited_caption_matters_to_its_own_samples_and_the_report(config) -> None:
     settings = config.datasets["ssv2"].model_copy(update={"edited_captions": {"1": ["something else"]}})
     changed = config.model_copy(update={"datasets": config.datasets | {"ssv2": settings}})
-    concerned = [step for step in STEPS if part(config, step) != part(changed, step)]
+    concerned = [step for step in STEPS if settings_of(config, step) != settings_of(changed, step)]
     assert concerned == ["sample_edited", "report"]
-    assert part(config, "sample_edited", "epic", "fca") == part(changed, "sample_edited", "epic", "fca")
+    assert settings_of(config, "sample_edited", "epic", "fca") == settings_of(changed, "sample_edited", "epic", "fca")
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_parts_are_plain_values(config, step) -> None:
-    assert part(config, step) == part(config.model_copy(), step)
-    assert "ssv2" not in str(part(config, step, "epic", "fca"))
+    assert settings_of(config, step) == settings_of(config.model_copy(), step)
+    assert "ssv2" not in str(settings_of(config, step, "epic", "fca"))
 
 
 def test_an_unknown_step(config) -> None:
     with pytest.raises(ValueError, match="no such step: 'trian'"):
-        part(config, "trian")
+        settings_of(config, "trian")
 
 
 @pytest.mark.parametrize(
@@ -97,6 +97,7 @@ def test_a_setting_restarts_the_trainings_that_read_it_and_no_other(changes, con
     path = Path(__file__).parents[2] / "config/pocket.yaml"
     names = ("fca", "no_ftc", "lora", "controlnet_zeros")
     before, after = (
-        {name: part(load(path, overrides), "train", "ssv2", name) for name in names} for overrides in ({}, changes)
+        {name: settings_of(load(path, overrides), "train", "ssv2", name) for name in names}
+        for overrides in ({}, changes)
     )
     assert {name for name in names if before[name] != after[name]} == concerned

@@ -129,7 +129,7 @@ def test_the_command(tmp_path, capsys):
     assert main(["plan", "-c", str(config), "--json", "--clips-per-second", "sample=2"]) == 0
     values = json.loads(capsys.readouterr().out)
     assert values["total"]["disk"]["clips"] > 0
-    assert values["total"]["without_a_rate"] == ["encode", "score", "score-floor", "train"]
+    assert values["total"]["without_a_rate"] == ["encode", "score", "score-vae-roundtrip", "train"]
     assert [path.name for path in tmp_path.iterdir() if path.name not in ("variants", "pocket.yaml")] == []
 
 

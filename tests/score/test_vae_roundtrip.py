@@ -100,9 +100,9 @@ def test_the_file_and_the_report(encoded):
     assert 'href="#vae"' in page
     assert "VAE, 17 frames" in page
     assert 'id="ssv2-vae-title"' in page
-    assert "fca score-floor epic" in page  # not measured yet
+    assert "fca score-vae-roundtrip epic" in page  # not measured yet
     path.write_text('{"round_trips": {"16": {}}}')
-    with pytest.raises(FcaError, match=r"vae_floor\.json is not a score file"):
+    with pytest.raises(FcaError, match=r"vae_roundtrip\.json is not a score file"):
         report(encoded)
 
 
@@ -147,6 +147,6 @@ def test_latents_of_the_same_clips_as_they_were_before_are_refused(encoded):
 
 def test_no_variant_can_take_its_name(tmp_path):
     own = load("config/pocket.yaml").model_dump(mode="json")
-    own["variants"]["vae_floor"] = own["variants"]["fca"] | {"name": "vae_floor"}
-    with pytest.raises(ValueError, match="can't be called vae_floor"):
+    own["variants"]["vae_roundtrip"] = own["variants"]["fca"] | {"name": "vae_roundtrip"}
+    with pytest.raises(ValueError, match="can't be called vae_roundtrip"):
         Config.model_validate(own, strict=False)

@@ -202,7 +202,7 @@ def manifests(config) -> list:
 def test_an_unfinished_run_on_other_latents_or_other_code_is_refused(encoded, monkeypatch):
     stopped(encoded, 2)
     with monkeypatch.context() as patch:
-        patch.setattr("fca.train.run.code_hash", lambda step: "0" * 64)
+        patch.setattr("fca.artifacts.fingerprint.code_hash", lambda step: "0" * 64)
         with pytest.raises(FcaError, match=r"code: .* then, 000000000000\.\.\. now"):
             train(encoded, "ssv2", "fca")
     write_clips(encoded, change=3)

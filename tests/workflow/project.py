@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 from fca.config import load
-from fca.artifacts.fingerprint.settings import part
+from fca.artifacts.fingerprint.settings import settings_of
 
 
 def main():
@@ -49,10 +49,10 @@ def main():
             "train": lambda: folder / "models" / f"{names[0]}.json",
             "sample": lambda: folder / "samples" / names[0] / f"{names[1]}-{names[2]}.json",
             "score": lambda: folder / "scores" / f"{names[0]}.json",
-            "score-floor": lambda: folder / "scores" / "vae_floor.json",
+            "score-vae-roundtrip": lambda: folder / "scores" / "vae_roundtrip.json",
         }[step]()
         if step == "score":
-            names.append(str(part(config, "sample")))
+            names.append(str(settings_of(config, "sample")))
     path.parent.mkdir(parents=True, exist_ok=True)
     if step in ("resample", "encode", "sample"):
         path.with_suffix(".h5").write_text("licensed pictures")

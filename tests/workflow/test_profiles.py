@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fca.artifacts.fingerprint.settings import STEPS, part
+from fca.artifacts.fingerprint.settings import STEPS, settings_of
 from fca.config import Layout, load
 from tests.workflow.project import ROOT
 
@@ -36,10 +36,10 @@ def test_a_machine_changes_no_result(name) -> None:
     ours, theirs = load(path), load(path, overrides)
     assert ours != theirs
     for step in STEPS:
-        assert part(ours, step) == part(theirs, step)
+        assert settings_of(ours, step) == settings_of(theirs, step)
     for name, variant in ours.every_variant.items():
         if variant.trained:
-            assert part(ours, "train", "ssv2", name) == part(theirs, "train", "ssv2", name)
+            assert settings_of(ours, "train", "ssv2", name) == settings_of(theirs, "train", "ssv2", name)
 
 
 def test_hundreds_of_shards_are_some_submissions() -> None:

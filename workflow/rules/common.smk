@@ -1,22 +1,20 @@
 # The configuration, and the functions that rules share. No rule is here.
 import os
 import shlex
-import shutil
 import sys
+from functools import cache
 from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
 
-from fca.artifacts.fingerprint.code import code_hash
+from fca.artifacts.fingerprint import code_hash, fingerprint
 from fca.config import ConfigError, Layout, load
-from fca.artifacts.fingerprint.settings import part
 from fca.config.formats import FORMATS
 from fca.config.comparisons import COMPARISONS, comparison_config
 from fca.errors import FcaError
 from fca.config.vbench import GROUND_TRUTH
 from fca.vbench.weights import is_ready
-from fca.artifacts.fingerprint.weights import weights_hash
 
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 
@@ -62,20 +60,16 @@ CONFIG, CONFIG_FILE = read_configuration()
 LAYOUT = Layout(CONFIG)
 
 
-def settings(step):
-    """For `params:`: the settings that a step depends on, for the job's own dataset and variant."""
+fingerprint_once = cache(lambda step, *names: fingerprint(CONFIG, step, *names))
+
+
+def fingerprint_of(step):
+    """For `params:`: settings, code and weights that a step depends on, for the job's own dataset, variant and base."""
 
     def of_job(wildcards):
-        return part(CONFIG, step, wildcards.get("dataset"), wildcards.get("variant"), wildcards.get("base"))
-
-    return of_job
-
-
-def weights(step):
-    """For `params:`: hashes of the frozen networks that a step reads, for the job's own variant or base."""
-
-    def of_job(wildcards):
-        return weights_hash(CONFIG, step, wildcards.get("variant"), wildcards.get("base", "text"))
+        variant = wildcards.get("variant", wildcards.get("row"))
+        names = wildcards.get("dataset"), None if variant == GROUND_TRUTH else variant, wildcards.get("base")
+        return fingerprint_once(step, *names)
 
     return of_job
 
@@ -170,7 +164,7 @@ def scores(dataset):
     return [LAYOUT.scores(dataset, variant) for variant in CONFIG.variants]
 
 
-def floors():
+def vae_roundtrips():
     """Scores of the VAE alone, of all datasets."""
     return [LAYOUT.vae_roundtrip(dataset) for dataset in CONFIG.datasets]
 
@@ -198,8 +192,3 @@ def vbench_results(datasets):
 def vbench_samples(wildcards):
     """Manifests of the predictions that are measured; the truth has none."""
     return [] if wildcards.row == GROUND_TRUTH else samples(wildcards.dataset, wildcards.row)
-
-
-def vbench_settings(wildcards):
-    """What the job depends on."""
-    return part(CONFIG, "vbench", wildcards.dataset, None if wildcards.row == GROUND_TRUTH else wildcards.row)

@@ -9,10 +9,8 @@ rule encode_latents:
     log:
         log_of("encode", "{base}", "{dataset}", "{split}", "{shard}"),
     params:
-        code=code_hash("encode"),
-        settings=settings("encode"),
-        weights=weights("encode"),
+        fingerprint=fingerprint_of("encode"),
     shell:
-        "once.sh {output:q} fca encode -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.split} --shard {wildcards.shard}"
+        "fca encode -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.split} --shard {wildcards.shard}"
         " --base {wildcards.base}"
         " 2>&1 | tee {log:q}"

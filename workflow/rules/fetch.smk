@@ -9,7 +9,6 @@ rule fetch:
     log:
         log_of("fetch", "{dataset}"),
     params:
-        code=code_hash("fetch"),
-        settings=settings("fetch"),
+        fingerprint=fingerprint_of("fetch"),
     shell:
         "fca fetch -c {CONFIG_FILE:q} {wildcards.dataset} 2>&1 | tee {log:q}"

@@ -10,7 +10,6 @@ rule index_clips:
     log:
         log_of("index", "{dataset}"),
     params:
-        code=code_hash("index"),
-        settings=settings("index"),
+        fingerprint=fingerprint_of("index"),
     shell:
         "fca index -c {CONFIG_FILE:q} {wildcards.dataset} 2>&1 | tee {log:q}"

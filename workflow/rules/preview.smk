@@ -9,7 +9,6 @@ rule preview:
     log:
         log_of("preview", "{dataset}"),
     params:
-        code=code_hash("preview"),
-        settings=settings("preview"),
+        fingerprint=fingerprint_of("preview"),
     shell:
         "fca data preview -c {CONFIG_FILE:q} {wildcards.dataset} 2>&1 | tee {log:q}"

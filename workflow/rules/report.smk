@@ -4,7 +4,7 @@
 rule report:
     input:
         [scores(dataset) for dataset in CONFIG.datasets],
-        floors(),
+        vae_roundtrips(),
         [edited_samples(dataset) for dataset in CONFIG.datasets],
         vbench_results(CONFIG.datasets) if is_ready(CONFIG.score.vbench) else [],
     output:
@@ -12,8 +12,7 @@ rule report:
     log:
         log_of("report", CONFIG.scale),
     params:
-        code=code_hash("report"),
-        settings=settings("report"),
+        fingerprint=fingerprint_of("report"),
     shell:
         "fca report -c {CONFIG_FILE:q} 2>&1 | tee {log:q}"
 
@@ -32,7 +31,6 @@ for name in COMPARISONS:
             log_of("report", name),
         params:
             name=name,
-            code=code_hash("report"),
-            settings=settings("report"),
+            fingerprint=fingerprint_of("report"),
         shell:
             "fca report -c {CONFIG_FILE:q} {params.name} 2>&1 | tee {log:q}"

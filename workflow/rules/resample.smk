@@ -10,8 +10,6 @@ rule resample_clips:
     log:
         log_of("resample", "{dataset}", "validation", "{shard}"),
     params:
-        code=code_hash("resample"),
-        settings=settings("resample"),
+        fingerprint=fingerprint_of("resample"),
     shell:
-        "once.sh {output:q} fca resample -c {CONFIG_FILE:q} {wildcards.dataset} validation --shard {wildcards.shard}"
-        " 2>&1 | tee {log:q}"
+        "fca resample -c {CONFIG_FILE:q} {wildcards.dataset} validation --shard {wildcards.shard}" " 2>&1 | tee {log:q}"

@@ -10,9 +10,7 @@ rule sample_clips:
     log:
         log_of("sample", "{dataset}", "{variant}", "{kind}", "{shard}"),
     params:
-        code=code_hash("sample"),
-        settings=settings("sample"),
-        weights=weights("sample"),
+        fingerprint=fingerprint_of("sample"),
     shell:
-        "once.sh {output:q} fca sample -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.variant} --kind {wildcards.kind}"
+        "fca sample -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.variant} --kind {wildcards.kind}"
         " --shard {wildcards.shard} 2>&1 | tee {log:q}"

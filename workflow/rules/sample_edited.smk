@@ -10,9 +10,7 @@ rule sample_edited:
     log:
         log_of("sample", "{dataset}", "{variant}", "edited"),
     params:
-        code=code_hash("sample_edited"),
-        settings=settings("sample_edited"),
-        weights=weights("sample"),
+        fingerprint=fingerprint_of("sample_edited"),
     shell:
         "fca sample -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.variant} --kind edited --shard 0000"
         " 2>&1 | tee {log:q}"

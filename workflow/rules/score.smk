@@ -10,8 +10,6 @@ rule score_variant:
     log:
         log_of("score", "{dataset}", "{variant}"),
     params:
-        code=code_hash("score"),
-        settings=settings("score"),
-        weights=weights_hash(CONFIG, "score"),
+        fingerprint=fingerprint_of("score"),
     shell:
         "fca score -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.variant} 2>&1 | tee {log:q}"

@@ -12,9 +12,7 @@ rule train_adapter:
         log_of("train", "{dataset}", "{variant}"),
     threads: 2
     params:
-        code=code_hash("train"),
-        settings=settings("train"),
-        weights=weights("train"),
+        fingerprint=fingerprint_of("train"),
     shell:
         "trap : TERM; "
         "fca train -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.variant} 2>&1 | (trap '' TERM; tee -a {log:q})"

@@ -13,9 +13,7 @@ rule vbench_scores:
     wildcard_constraints:
         row="|".join([*CONFIG.every_variant, GROUND_TRUTH]),
     params:
-        code=code_hash("vbench"),
-        settings=vbench_settings,
-        weights=weights_hash(CONFIG, "vbench"),
+        fingerprint=fingerprint_of("vbench"),
     shell:
         "fca vbench -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.row} 2>&1 | tee {log:q}"
 

@@ -10,7 +10,6 @@ rule verify_clips:
     log:
         log_of("verify", "{dataset}"),
     params:
-        code=code_hash("verify"),
-        settings=settings("verify"),
+        fingerprint=fingerprint_of("verify"),
     shell:
         "fca data verify -c {CONFIG_FILE:q} {wildcards.dataset} --quarantine 2>&1 | tee {log:q}"

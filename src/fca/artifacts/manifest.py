@@ -4,19 +4,14 @@ Rules of the workflow depend on manifests, so a manifest is written last. The sa
 same bytes: it holds no absolute path and no time of day, but for the training log in a model's manifest.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
-from fca import __version__
 from fca.artifacts.atomic import write_aside
-from fca.artifacts.fingerprint.code import code_hash
-from fca.artifacts.fingerprint.settings import part
 from fca.artifacts.quarantine import Quarantine
-from fca.config import BaseKind, Config
 from fca.errors import FcaError, remake
 
 
@@ -35,25 +30,24 @@ class Manifest:
     parents: dict[str, str]
     """Path, relative to the data folder -> sha256 of the content this was made from."""
     made_by: dict[str, str]
-    """See `made_by`."""
+    """See `fca.artifacts.fingerprint.made_by`."""
     quarantine: Sequence[Quarantine]
     """Clips that can't be used, found by this step or by one before it."""
     extra: dict[str, Any] = field(default_factory=dict)
     """What only this kind has to say (JSON values)."""
 
+    def text(self) -> str:
+        """The manifest as JSON with sorted keys."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
     def write(self, path: Path | str) -> None:
-        """Write the manifest as JSON with sorted keys, aside and renamed."""
-        values = asdict(self) | {
-            "ids": list(self.ids),
-            "quarantine": [asdict(row) for row in self.quarantine],
-        }
+        """Write the manifest aside, and rename it."""
         with write_aside(path) as aside:
-            aside.write_text(json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+            aside.write_text(self.text(), encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path | str) -> Self:
         """Read a manifest; `FcaError` when it is missing, damaged, or not a manifest."""
-        remedy = f"remove {path}, then {remake(path)}"
         try:
             text = Path(path).read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -62,27 +56,21 @@ class Manifest:
                 "the step that makes it to have run",
                 f"{remake(path)}, or that `fca` step by hand",
             ) from None
+        return cls.parse(text, path)
+
+    @classmethod
+    def parse(cls, text: str, path: Path | str) -> Self:
+        """The manifest in a text that was read from `path`.
+
+        Raises:
+            FcaError: it is none.
+        """
         try:
             values = json.loads(text)
             values["quarantine"] = [Quarantine(**row) for row in values["quarantine"]]
             return cls(**values)
         except (ValueError, TypeError, KeyError) as error:
             expected = f"a JSON object with {', '.join(item.name for item in fields(cls))}"
-            raise FcaError(f"{path} is not a manifest ({error})", expected, remedy) from error
-
-
-def made_by(
-    config: Config,
-    step: str,
-    dataset: str | None = None,
-    variant: str | None = None,
-    base: BaseKind | None = None,
-) -> dict[str, str]:
-    """What made a result: `config` (sha256 of the settings that matter to `step`), `code` and `fca` (the
-    version).
-
-    With `dataset` and `variant` only their settings count, so editing one leaves the others' results as they
-    are.
-    """
-    text = json.dumps(part(config, step, dataset, variant, base), sort_keys=True, ensure_ascii=False)
-    return {"config": hashlib.sha256(text.encode()).hexdigest(), "code": code_hash(step), "fca": __version__}
+            raise FcaError(
+                f"{path} is not a manifest ({error})", expected, f"remove {path}, then {remake(path)}"
+            ) from error

@@ -6,6 +6,7 @@ headings on opening, of a row when it is read (HDF5 verifies its checksum), anyw
 """
 
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +22,10 @@ from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import Quarantine
 from fca.errors import FcaError, first_line, remake
 
+log = logging.getLogger(__name__)
+
 MADE_BY = {"clips": "fca resample", "latents": "fca encode", "samples": "fca sample", "features": "fca score"}
+MANIFEST = "manifest"  # in the file, the text of the shard's manifest; no column
 ROOM = 2**20  # bytes beside the arrays: headers, chunk index, manifest
 DAMAGE = (OSError, RuntimeError, KeyError, UnicodeDecodeError)  # what h5py raises when it reads damaged bytes
 
@@ -70,10 +74,48 @@ def write_shard(
         extra=dict(extra or {}),
     )
     with write_aside(path) as aside:
-        write_hdf5(aside, {"kind": kind, "meta": to_json(meta), "sha256": manifest.sha256}, columns)
+        attributes = {"name": path.name, "kind": kind, "meta": to_json(meta), "sha256": manifest.sha256}
+        write_hdf5(aside, attributes, columns | {MANIFEST: np.frombuffer(manifest.text().encode(), np.uint8)})
         manifest_path(path).unlink(missing_ok=True)  # never an old manifest beside a new file
     manifest.write(manifest_path(path))
     return manifest
+
+
+def reused(
+    path: Path | str,
+    kind: str,
+    parents: Mapping[str, str],
+    made_by: Mapping[str, str],
+    quarantine: Sequence[Quarantine] = (),
+) -> Manifest | None:
+    """Write the manifest of a shard again and return it, if the file is intact and the very job at hand made it.
+
+    The job is known by the file's name, its inputs (`parents`), its fingerprint (`made_by`, except for the version) and
+    the clips that were unusable before it (`quarantine`). A shard that lost more clips than these is never reused:
+    their media may have been repaired. None: the job must run. All of the shard is read, which takes seconds.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return None
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            if MANIFEST not in file or file.attrs["name"].decode() != path.name:
+                return None
+            found = Manifest.parse(file[MANIFEST][:].tobytes().decode(), path)
+        if _job(found.parents, found.made_by, found.quarantine) != _job(parents, made_by, quarantine):
+            return None
+        with Shard(path, kind, found) as shard:
+            shard.verify()
+    except Exception as error:  # whatever a damaged file raises
+        log.warning("%s can't be reused and is recomputed (%s)", path, first_line(error))
+        return None
+    found.write(manifest_path(path))
+    print(f"{path} is complete: nothing to compute, its manifest is written", flush=True)
+    return found
+
+
+def _job(parents: Mapping[str, str], made_by: Mapping[str, str], quarantine: Sequence[Quarantine]) -> tuple[Any, ...]:
+    return dict(parents), {name: value for name, value in made_by.items() if name != "fca"}, list(quarantine)
 
 
 class Shard:
@@ -88,9 +130,10 @@ class Shard:
             shard.ids, shard.captions, shard.meta, shard.manifest
     """
 
-    def __init__(self, path: Path | str, kind: str | None = None) -> None:
+    def __init__(self, path: Path | str, kind: str | None = None, manifest: Manifest | None = None) -> None:
+        """`manifest`: what the shard is compared with; None: the file next to it."""
         self.path = Path(path)
-        self.manifest = Manifest.read(manifest_path(self.path))
+        self.manifest = manifest or Manifest.read(manifest_path(self.path))
         self._file: h5py.File | None = None
         self._datasets: dict[str, h5py.Dataset] = {}
         self._process = 0
@@ -110,7 +153,7 @@ class Shard:
         if (stored := file.attrs["kind"].decode("utf-8")) != self.manifest.kind:
             raise ValueError(f"the file holds {stored}, its manifest says {self.manifest.kind}")
         self.meta: dict[str, Any] = json.loads(file.attrs["meta"].decode("utf-8"))
-        self.names = sorted(file)
+        self.names = sorted(set(file) - {MANIFEST})
         self.ids: list[str] = list(file["id"].asstr()[:])
         self.captions: list[str] = list(file["caption"].asstr()[:]) if "caption" in file else []
         if self.ids != list(self.manifest.ids) or len(self.ids) != self.manifest.count:

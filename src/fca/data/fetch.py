@@ -11,7 +11,8 @@ from importlib import import_module
 from pathlib import Path
 
 from fca.artifacts.atomic import sha256_file, sha256_tree, write_aside
-from fca.artifacts.manifest import Manifest, made_by
+from fca.artifacts.fingerprint import made_by
+from fca.artifacts.manifest import Manifest
 from fca.config import Config, Dataset, Layout
 from fca.config.formats import FORMATS
 from fca.data.datasets.reader import reader_of

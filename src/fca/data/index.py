@@ -4,7 +4,8 @@ import logging
 from collections import Counter
 
 from fca.artifacts.atomic import sha256_file
-from fca.artifacts.manifest import Manifest, made_by
+from fca.artifacts.fingerprint import made_by
+from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import Quarantine, require_usable
 from fca.config import Config, Dataset, Layout
 from fca.data.clip import ClipRecord, Listing, read_records, write_records

@@ -9,8 +9,9 @@ import numpy as np
 from tqdm import tqdm
 
 from fca.artifacts.atomic import require_space, reserve
-from fca.artifacts.manifest import Manifest, made_by
-from fca.artifacts.shards import write_shard
+from fca.artifacts.fingerprint import made_by
+from fca.artifacts.manifest import Manifest
+from fca.artifacts.shards import reused, write_shard
 from fca.config import Config, Layout
 from fca.data.clip_source import IndexedClips
 
@@ -24,6 +25,9 @@ def resample(config: Config, dataset: str, split: str, shard: int) -> Manifest:
     settings = config.clip
     path = Layout(config).clips(dataset, split, shard)
     source = IndexedClips(config, dataset, split, shard)
+    made = made_by(config, "resample", dataset)
+    if found := reused(path, "clips", source.parents, made, source.quarantine):
+        return found
     ids: list[str] = []
     captions: list[str] = []
     padded: list[int] = []
@@ -39,7 +43,7 @@ def resample(config: Config, dataset: str, split: str, shard: int) -> Manifest:
             {"frames": frames[: len(ids)], "caption": captions, "padded": np.asarray(padded, dtype=np.int32)},
             ids=ids,
             parents=source.parents,
-            made_by=made_by(config, "resample", dataset),
+            made_by=made,
             quarantine=source.quarantine,
             meta={"dataset": dataset, "split": split, "shard": shard, "resize": settings.resize},
         )

@@ -17,7 +17,8 @@ from typing import Any
 from tqdm import tqdm
 
 from fca.artifacts.atomic import sha256_file, write_aside
-from fca.artifacts.manifest import Manifest, made_by
+from fca.artifacts.fingerprint import made_by
+from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.config import Config, Dataset, Layout
 from fca.data.clip import ClipRecord

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from fca.artifacts.manifest import Manifest, made_by
-from fca.artifacts.shards import write_shard
+from fca.artifacts.fingerprint import made_by
+from fca.artifacts.manifest import Manifest
+from fca.artifacts.shards import reused, write_shard
 from fca.config import BaseKind, Config, Layout
 from fca.data.clip_source import Clips, DecodedClip, clips_to_encode
 from fca.encode.captions import caption_tables, half
@@ -32,6 +33,11 @@ def encode(
     Raises `FcaError` where clips, index or networks are missing or damaged.
     """
     source = clips_to_encode(config, dataset, split, shard) if source is None else source
+    path = Layout(config).latents(dataset, split, shard, base)
+    made = made_by(config, "encode", dataset, base=base)
+    if found := reused(path, "latents", source.parents, made, source.quarantine):
+        return found
+
     encoders = Encoders(config.base_called(base), config.encode.precision)
     # an image-to-video base starts from one picture
     initial_frames = config.datasets[dataset].initial_frames if base == "text" else 1
@@ -58,14 +64,14 @@ def encode(
         black = encoded(np.zeros((1, config.clip.frames, config.clip.height, config.clip.width, 3), np.uint8))
         parts = [{name: value[:0] for name, value in black.items()}]
     return write_shard(
-        Layout(config).latents(dataset, split, shard, base),
+        path,
         "latents",
         {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         | {"caption": captions}
         | caption_tables(encoders, captions),
         ids,
         parents=source.parents,
-        made_by=made_by(config, "encode", dataset, base=base),
+        made_by=made,
         quarantine=source.quarantine,
         meta={
             "scaling_factor": float(encoders.vae.config.scaling_factor),

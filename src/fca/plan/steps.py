@@ -169,4 +169,4 @@ class _Planner:
     def _floor(self, dataset: str) -> Row:
         hours, rate = self.rates.of_clips("floor", self.config.datasets[dataset].validation.clips)
         size = BYTES[self.config.encode.precision] * self.networks["text"].vae_parameters
-        return Row("score-floor", dataset, "", 1, {}, hours, rate, size, "weights of the VAE")
+        return Row("score-vae-roundtrip", dataset, "", 1, {}, hours, rate, size, "weights of the VAE")

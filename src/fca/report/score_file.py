@@ -97,7 +97,7 @@ def read_round_trips(path: Path) -> dict[str, ScoreFile]:
             raise KeyError("psnr_per_frame")
         return trips
 
-    return _read(path, "fca score-floor", parse) or {}
+    return _read(path, "fca score-vae-roundtrip", parse) or {}
 
 
 Parsed = TypeVar("Parsed")

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fca.artifacts.manifest import Manifest, made_by
+from fca.artifacts.fingerprint import made_by
+from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import Quarantine
-from fca.artifacts.shards import Shard, write_shard
+from fca.artifacts.shards import Shard, reused, write_shard
 from fca.config import Config, Layout
 from fca.errors import FcaError
 from fca.sample.prompts import encoded_prompts
@@ -39,6 +40,9 @@ def sample_edited(config: Config, dataset: str, variant: str) -> Manifest:
     chosen = {path: ids for path, ids in chosen.items() if ids}
     parents = {path.relative_to(layout.root).as_posix(): manifests[path].sha256 for path in chosen}
     parents |= model_parent(layout, dataset, variant)
+    target, made = layout.samples(dataset, variant, "edited", 0), made_by(config, "sample_edited", dataset, variant)
+    if found := reused(target, "samples", parents, made, quarantine):
+        return found
 
     # Encode the captions before the networks that predict are loaded.
     captions = [caption for ids in chosen.values() for id in ids for caption in edits[id]]
@@ -57,12 +61,12 @@ def sample_edited(config: Config, dataset: str, variant: str) -> Manifest:
         names += [f"{id}/{number}" for id in ids for number in range(1, 1 + len(edits[id]))]
         seeds += [seed_of(config.seed, "sample", dataset, id) for id in repeated]
     return write_shard(
-        layout.samples(dataset, variant, "edited", 0),
+        target,
         "samples",
         {"frames": joined(config, frames), "caption": captions, "seed": np.array(seeds, dtype=np.int64)},
         names,
         parents=parents,
-        made_by=made_by(config, "sample_edited", dataset, variant),
+        made_by=made,
         quarantine=quarantine,
     )
 

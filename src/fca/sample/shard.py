@@ -8,8 +8,9 @@ import torch
 from diffusers import AutoencoderKLCogVideoX, CogVideoXDDIMScheduler
 from tqdm import tqdm
 
-from fca.artifacts.manifest import Manifest, made_by
-from fca.artifacts.shards import Shard, write_shard
+from fca.artifacts.fingerprint import made_by
+from fca.artifacts.manifest import Manifest
+from fca.artifacts.shards import Shard, reused, write_shard
 from fca.config import Config, Layout
 from fca.data.tabletop.captions import opposite_caption
 from fca.encode.vae import decode, load_vae
@@ -36,7 +37,13 @@ def sample(config: Config, dataset: str, variant: str, kind: str, shard: int) ->
     if config.variant(variant).prediction != "model":
         raise FcaError(f"the variant {variant} predicts nothing", "a variant with prediction: model")
     source_path = layout.latents(dataset, "validation", shard, config.variant(variant).base)
+    path, made = layout.samples(dataset, variant, kind, shard), made_by(config, "sample", dataset, variant)
     with Shard(source_path, kind="latents") as source:
+        parents = {str(source_path.relative_to(layout.root)): source.manifest.sha256}
+        parents |= model_parent(layout, dataset, variant)
+        if found := reused(path, "samples", parents, made, source.manifest.quarantine):
+            return found
+
         # Encode other captions before the networks that predict are loaded.
         if kind == "opposite":
             captions = [opposite_caption(caption) for caption in source.captions]
@@ -49,14 +56,13 @@ def sample(config: Config, dataset: str, variant: str, kind: str, shard: int) ->
         title = f"sample {dataset} {variant} {kind} {shard}"
         frames = predict_clips(config, dataset, networks, source, range(len(source)), prompts, empty, title)
         seeds = [seed_of(config.seed, "sample", dataset, id) for id in source.ids]
-        parents = {str(source_path.relative_to(layout.root)): source.manifest.sha256}
         return write_shard(
-            layout.samples(dataset, variant, kind, shard),
+            path,
             "samples",
             {"frames": frames, "caption": captions, "seed": np.array(seeds, dtype=np.int64)},
             source.ids,
-            parents=parents | model_parent(layout, dataset, variant),
-            made_by=made_by(config, "sample", dataset, variant),
+            parents=parents,
+            made_by=made,
             quarantine=source.manifest.quarantine,
         )
 

@@ -1,6 +1,5 @@
 """Features of clips, cached next to the scores: every metric uses the same values, computed once for each clip."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,11 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fca.artifacts.fingerprint.code import code_hash
-from fca.artifacts.shards import Shard, manifest_path, write_shard
-from fca.errors import FcaError, first_line
+from fca.artifacts.shards import Shard, reused, write_shard
 from fca.score.features import ClipFeatures, FeatureNetwork
-
-log = logging.getLogger(__name__)
 
 
 class FeatureCache:
@@ -63,15 +59,8 @@ class FeatureCache:
         return self.cached
 
     def _load(self) -> ClipFeatures | None:
-        if not manifest_path(self.path).is_file():
+        found = reused(self.path, "features", self.parents, self.made_by)
+        if found is None or found.ids != self.ids:
             return None
-        try:
-            with Shard(self.path, kind="features") as shard:
-                found = shard.manifest
-                if (shard.ids, found.parents, found.made_by) != (self.ids, self.parents, self.made_by):
-                    return None
-                shard.verify()
-                return ClipFeatures(shard["features"][:], shard["logits"][:])
-        except FcaError as error:
-            log.warning("%s; the features are recomputed", first_line(error))
-            return None
+        with Shard(self.path) as shard:
+            return ClipFeatures(shard["features"][:], shard["logits"][:])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from fca.artifacts.atomic import write_aside
-from fca.artifacts.manifest import made_by
+from fca.artifacts.fingerprint import made_by
 from fca.config import Config, Layout
 from fca.score import motion
 from fca.score.feature_cache import FeatureCache

@@ -15,7 +15,7 @@ from diffusers import AutoencoderKLCogVideoX
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from fca.artifacts.manifest import made_by
+from fca.artifacts.fingerprint import made_by
 from fca.artifacts.quarantine import Quarantine
 from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
@@ -137,7 +137,7 @@ def score_vae_roundtrip(config: Config, dataset: str) -> Path:
         "feature_network": {"name": network.name, "sha256": network.sha256},
         "quarantine": [asdict(row) for row in trips.quarantine],
         "parents": trips.parents,
-        "made_by": made_by(config, "score_floor", dataset),
+        "made_by": made_by(config, "score_vae_roundtrip", dataset),
     }
     return write_json(Layout(config).vae_roundtrip(dataset), rounded(values))
 

@@ -6,7 +6,8 @@ from importlib.metadata import version
 from typing import Any
 
 from fca.artifacts.atomic import sha256_tree, write_aside
-from fca.artifacts.manifest import Manifest, made_by
+from fca.artifacts.fingerprint import made_by
+from fca.artifacts.manifest import Manifest
 from fca.config import Config, Layout
 from fca.model import Denoiser
 from fca.pretrained.exported import ExportedModel

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fca.artifacts.atomic import remove
-from fca.artifacts.fingerprint.code import code_hash
-from fca.artifacts.fingerprint.settings import part
-from fca.artifacts.fingerprint.weights import weights_hash
+from fca.artifacts.fingerprint import fingerprint
 from fca.config import Config, Layout
 from fca.errors import FcaError, Interrupted, first_line
 from fca.runs.folder import RECORD, Record, checkpoints, differences, locked
@@ -23,16 +21,10 @@ SHOWN = 8  # differences in an error
 def identity(config: Config, dataset: str, variant: str, latents: Sequence[str]) -> Identity:
     """Everything that affects a training's outcome, as JSON values. `latents`: the content hash of each training shard.
 
-    `settings` (see `fca.artifacts.fingerprint`: the clips of a step, not how they are divided), `code` (a hash),
-    `latents` (by shard), `weights` (hashes of the frozen networks and the starting adapter).
+    The rest is the step's fingerprint: `settings`, `code` and `weights`.
     """
-    found = {
-        "settings": part(config, "train", dataset, variant),
-        "code": code_hash("train"),
-        "latents": {str(shard): sha256 for shard, sha256 in enumerate(latents)},
-        "weights": weights_hash(config, "train", variant),
-    }
-    return json.loads(json.dumps(found))
+    shards = {str(shard): sha256 for shard, sha256 in enumerate(latents)}
+    return json.loads(json.dumps(fingerprint(config, "train", dataset, variant) | {"latents": shards}))
 
 
 def run_folder(config: Config, dataset: str, variant: str, identity: Identity) -> Path:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from fca.artifacts.atomic import remove, require_space, sha256_file
+from fca.artifacts.fingerprint import made_by
 from fca.artifacts.fingerprint.weights import weights_hash
-from fca.artifacts.manifest import made_by
 from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
 from fca.config.vbench import DIMENSIONS, GROUND_TRUTH, VBench

@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from fca.artifacts.fingerprint.settings import part
+from fca.artifacts.fingerprint.settings import settings_of
 from fca.artifacts.shards import Shard
 from fca.config import Config, ConfigError, Layout, SplitSettings, load
 from fca.data.datasets.captions import CaptionRow, read_captions
@@ -305,8 +305,8 @@ def test_settings_that_make_no_sense(tmp_path: Path) -> None:
 def test_the_share_and_the_seed_count_for_folders_alone(tmp_path: Path) -> None:
     config = own_config(tmp_path, tmp_path)
     other = own_config(tmp_path, tmp_path, validation_share=0.3)
-    assert part(config, "index", "folder") != part(other, "index", "folder")
-    assert "seed" not in part(config_for(tmp_path, "ssv2", 4, 1), "index", "ssv2")
+    assert settings_of(config, "index", "folder") != settings_of(other, "index", "folder")
+    assert "seed" not in settings_of(config_for(tmp_path, "ssv2", 4, 1), "index", "ssv2")
 
 
 def test_the_worked_example(tmp_path: Path) -> None:

@@ -95,8 +95,8 @@ def test_other_protocols_are_not_compared(config: Config) -> None:
 
 
 def test_the_vae_bound_is_a_row_for_scale_and_never_the_best(config: Config) -> None:
-    path = Layout(config).scores("ssv2", "vae_floor")
-    values = score_values(config, "ssv2", "vae_floor", make_clips(config, 0), 0.5, 40.0)
+    path = Layout(config).scores("ssv2", "vae_roundtrip")
+    values = score_values(config, "ssv2", "vae_roundtrip", make_clips(config, 0), 0.5, 40.0)
     write_json(path, values | {"scores": {}, "round_trips": {"16": {"scores": values["scores"]}}})
     dataset = collect(config)[0]
     *variants, bound = dataset_table(dataset).rows

@@ -19,7 +19,7 @@ ENTRY_MODULES = {
     "sample": "fca.sample.shard",
     "sample_edited": "fca.sample.edited",
     "score": "fca.score",
-    "score_floor": "fca.score.vae_roundtrip",
+    "score_vae_roundtrip": "fca.score.vae_roundtrip",
     "vbench": "fca.vbench.step",
     "report": "fca.report.page",
     "preview": "fca.report.preview",

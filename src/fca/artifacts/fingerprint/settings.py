@@ -1,149 +1,186 @@
-"""Which settings each step depends on; a rule's `settings` parameter and a manifest's config hash are these.
+"""Which settings a step depends on.
 
-What only changes how fast a step runs (batch sizes, processes, logging, folders) is left out. Of training, the clips
-that an optimizer step sees count, which change what is learned, and not how they are divided. So is the time limit of
-decoding left out, which few clips ever meet: raise it, then remove the manifests of the shards that lost clips to it;
-and where archives come from: a raw manifest's hash says what came. Earlier steps' settings reach a step through their
-manifests.
+Every setting concerns every step unless a table here says otherwise, so that a forgotten row costs time and never
+leaves a stale result. Settings of earlier steps also reach a step through the manifests of its inputs.
 """
 
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from fca.config.models import Config
-from fca.config.settings import BaseKind
-from fca.config.variant import ADAPTER_SETTINGS, ADAPTER_SIZES
+from fca.config.settings import BaseKind, Settings
+from fca.config.variant import ADAPTER_SIZES
 
-NOT_THE_SAME_FOR_ALL = ("learning_rate", "ablation_learning_rate", "init_from")
-"""Settings of `train` that reach a training through `Config.learning_rate` and `init_from`."""
-HOW_IT_RUNS = (
-    *("batch_size", "processes", "gradient_accumulation", "compile", "checkpointed_layers"),
-    *("checkpoint_every", "keep_checkpoints", "keep_every_hours", "keep_best", "max_skipped"),
-    *("loader_workers", "log_every", "trackers", "hours", "margin_minutes"),
-)
-"""Settings of `train` that decide no more than rounding; of the first three, only the product counts."""
 STEPS = (
-    *("fetch", "index", "verify", "resample", "encode"),
-    *("train", "sample", "sample_edited", "score", "score_floor", "vbench", "report", "preview"),
+    *("fetch", "index", "verify", "resample", "encode", "train", "sample", "sample_edited"),
+    *("score", "score_vae_roundtrip", "vbench", "report", "preview"),
 )
+SAMPLE = ("sample", "sample_edited")
+SCORE = ("score", "score_vae_roundtrip", "vbench")
+
+WHERE = "where files are, not what is in them"
+CHECKED = "checks what is read; the weights' own hash is in the fingerprint"
+OBTAINED = "where archives come from; the hash of the raw files says what came"
+ROUNDING = "clips processed together; changes rounding alone"
+PACE = "when training saves, logs or stops; a resumed run gives the same model"
+HARMLESS = {
+    "scale": WHERE,
+    "data_dir": WHERE,
+    "run_dir": WHERE,
+    "report_dir": WHERE,
+    "base.sha256": CHECKED,
+    "base.vision_sha256": CHECKED,
+    "image_base.sha256": CHECKED,
+    "image_base.vision_sha256": CHECKED,
+    "features.sha256": CHECKED,
+    "datasets.*.archives": OBTAINED,
+    "datasets.*.urls": OBTAINED,
+    "datasets.*.checksums": OBTAINED,
+    "datasets.*.licence_accepted": OBTAINED,
+    "datasets.*.download_workers": OBTAINED,
+    "decode.seconds": "few clips ever meet this limit: raise it, then remove the shards that lost clips to it",
+    "decode.processes": "clips are decoded one by one, each in a process",
+    "encode.batch_size": ROUNDING,
+    "sample.batch_size": ROUNDING,
+    "score.batch_size": ROUNDING,
+    "score.vbench.environment": "a folder; the results name the versions of its packages",
+    "score.vbench.datasets": "which results are wanted, not what is in one",
+    "train.checkpointed_layers": "memory against time",
+    "train.compile": "changes rounding alone",
+    "train.loader_workers": "any number gives the same batches",
+    "train.checkpoint_every": PACE,
+    "train.keep_checkpoints": PACE,
+    "train.keep_every_hours": PACE,
+    "train.keep_best": PACE,
+    "train.max_skipped": PACE,
+    "train.hours": PACE,
+    "train.margin_minutes": PACE,
+    "train.log_every": PACE,
+    "train.trackers": PACE,
+    "variants.*.name": "the name of a file; part of every path",
+}
+"""Settings that change no result, each with its reason."""
+CONCERNED: dict[str, tuple[str, ...]] = {
+    "seed": ("fetch", "index", "train", *SAMPLE, *SCORE),
+    "clip.frames": ("verify", "resample", "encode", "train", *SAMPLE, *SCORE, "preview"),
+    "clip": ("resample", "encode", "train", *SAMPLE, *SCORE, "preview"),
+    "base.model": ("encode", "train", *SAMPLE, "score_vae_roundtrip"),
+    "base.revision": ("encode", "train", *SAMPLE, "score_vae_roundtrip"),
+    "base.t_ref": ("train", *SAMPLE),
+    "image_base.t_ref": ("train", *SAMPLE),
+    "base": ("encode", "train", *SAMPLE),
+    "image_base": ("encode", "train", *SAMPLE),
+    "adapter": ("train",),
+    "features": ("score", "score_vae_roundtrip"),
+    "encode.precision": ("encode", *SAMPLE, "score_vae_roundtrip"),
+    "train": ("train",),
+    "sample.precision": (*SAMPLE, "score_vae_roundtrip"),
+    "sample": SAMPLE,
+    "score.vbench": ("vbench",),
+    "score": SCORE,
+    "report": (),
+    "datasets.*.root": ("fetch", "index"),
+    "datasets.*.tabletop": ("fetch", "verify"),
+    "datasets.*.validation_share": ("index",),
+    "datasets.*.split_mode": STEPS[1:],
+    "datasets.*.exclude": ("verify",),
+    "datasets.*.edited_captions": ("sample_edited",),
+    "datasets.*.initial_frames": ("encode", "train", *SAMPLE, *SCORE, "preview"),
+    "datasets.*.train": ("index", "resample", "encode", "preview"),
+    "datasets.*.validation": ("index", "resample", "encode", "preview"),
+    "datasets.*.train_steps": ("train",),
+    "datasets.*.ablation_steps": ("train",),
+    "variants.*.title": (),
+    "variants.*.prediction": (*SAMPLE, "score", "vbench"),
+    "variants.*.base": ("train", *SAMPLE, "score", "vbench"),
+    "variants.*.adapter": ("train", *SAMPLE),
+    "variants.*.opposite": ("score",),
+    "variants": ("train",),
+}
+"""The steps that a setting concerns besides the report, which shows all; the first row that covers it counts."""
+THROUGH_A_VARIANT = (
+    *("train.batch_size", "train.processes", "train.gradient_accumulation"),
+    *("train.learning_rate", "train.ablation_learning_rate", "train.init_from"),
+    *("datasets.*.train_steps", "datasets.*.ablation_steps", "variants.*.steps"),
+)
+"""Settings of training that count only as what they mean for a variant: see `_training`."""
 
 
-def part(
+def settings_of(
     config: Config,
     step: str,
     dataset: str | None = None,
     variant: str | None = None,
     base: BaseKind | None = None,
 ) -> dict[str, Any]:
-    """The settings that decide what a step makes, for one dataset, variant and base or for all, as plain values."""
+    """The settings that decide what a step makes, by dotted name, for one dataset, variant and base or for all.
 
-    def datasets(*fields: str) -> dict[str, Any]:
-        chosen = config.datasets if dataset is None else {dataset: config.datasets[dataset]}
-        return {name: settings.model_dump(mode="json", include=set(fields)) for name, settings in chosen.items()}
+    Raises:
+        ValueError: no such step.
+    """
+    if step not in STEPS:
+        raise ValueError(f"no such step: {step!r}; steps are {', '.join(STEPS)}")
+    names = {"datasets": dataset, "variants": variant}
+    sizes = ADAPTER_SIZES.get(config.variant(variant).adapter, ()) if variant is not None else None
+    base = base if variant is None else config.variant(variant).base
+    other_base = {"text": "image_base", "image": "base"}[base] if base else None
 
-    def variants(*fields: str) -> dict[str, Any]:
-        chosen = config.variants if variant is None else {variant: config.variant(variant)}
-        return {name: settings.model_dump(mode="json", include=set(fields)) for name, settings in chosen.items()}
+    def of_this_job(group: str, name: str) -> bool:
+        if group == "seed" and step == "index":
+            return any(settings.seeded for key, settings in config.datasets.items() if dataset in (None, key))
+        if group == "variants" and variant is None and step == "vbench":
+            return False  # the ground truth is measured
+        if group == "adapter" and sizes is not None:
+            return name in sizes
+        return group != other_base and names.get(group) in (None, name)
 
-    def group(name: str, *without: str) -> dict[str, Any]:
-        return getattr(config, name).model_dump(mode="json", exclude=set(without))
+    found = {}
+    for path, kind, value in leaves(config):
+        group, name, *_ = (*path.split("."), "")
+        if step in concerned(kind) and of_this_job(group, name) and kind not in THROUGH_A_VARIANT:
+            found[path] = value
+    return found | (_training(config, dataset, variant) if step in ("train", "report") else {})
 
-    def seeded_splits() -> dict[str, Any]:
-        chosen = config.datasets if dataset is None else {dataset: config.datasets[dataset]}
-        seeded = {name: settings.own for name, settings in chosen.items() if settings.seeded}
-        return {"seed": config.seed, "own": seeded} if seeded else {}
 
-    def bases() -> dict[str, Any]:
-        kind = config.variant(variant).base if variant is not None else base
-        chosen = {"text": config.base, "image": config.image_base}
-        return {  # hashes check what is read and change nothing
-            name: settings.model_dump(mode="json", exclude={"sha256", "vision_sha256"})
-            for name, settings in chosen.items()
-            if settings and kind in (None, name)
-        }
+def leaves(settings: Settings, above: str = "", kind: str = "") -> Iterator[tuple[str, str, Any]]:
+    """Every setting that holds no others: dotted name, the same with `*` for names of datasets and variants, value."""
+    for name in type(settings).model_fields:
+        if name == "ablations":
+            continue
+        value = settings.every_variant if name == "variants" and isinstance(settings, Config) else None
+        value = getattr(settings, name) if value is None else value
+        if isinstance(value, Settings):
+            yield from leaves(value, f"{above}{name}.", f"{kind}{name}.")
+        elif isinstance(value, Mapping) and any(isinstance(item, Settings) for item in value.values()):
+            for key, item in value.items():
+                yield from leaves(item, f"{above}{name}.{key}.", f"{kind}{name}.*.")
+        else:
+            yield f"{above}{name}", f"{kind}{name}", list(value) if isinstance(value, tuple) else value
 
-    def trainings() -> dict[str, Any]:
-        """What is trained, how long, at which rate and from where: settings of other variants don't count."""
-        names = [name for name, settings in config.variants.items() if settings.trained]
-        return {
-            f"{place} {name}": {
-                "steps": config.train_steps(place, name),
-                "learning_rate": config.learning_rate(name),
-                "init_from": str(config.init_from(name)),
-                "sizes": config.adapter.model_dump(include=set(ADAPTER_SIZES[config.variant(name).adapter])),
-                "variant": config.variant(name).model_dump(
-                    include={"base", "adapter", *ADAPTER_SETTINGS.get(config.variant(name).adapter, ())}
-                ),
-            }
-            for place in (config.datasets if dataset is None else [dataset])
-            for name in (names if variant is None else [variant])
-        }
 
-    match step:
-        case "fetch":
-            return {"seed": config.seed, "datasets": datasets("format", "source", "root", "tabletop", "media")}
-        case "index":
-            own = datasets("format", "source", "root", "train", "validation", "split_mode", "media")
-            return {"datasets": own, **seeded_splits()}
-        case "verify":
-            return {"frames": config.clip.frames, "datasets": datasets("format", "source", "tabletop", "exclude")}
-        case "resample":
-            return {"clip": group("clip"), "datasets": datasets("format", "train", "validation")}
-        case "encode":
-            return {
-                "clip": group("clip"),
-                "base": bases(),
-                "encode": group("encode", "batch_size"),
-                "datasets": datasets("initial_frames"),
+@cache
+def concerned(kind: str) -> tuple[str, ...]:
+    """The steps that a setting concerns, by its name with `*`."""
+    if _covers(HARMLESS, kind):
+        return ()
+    return next(((*steps, "report") for row, steps in CONCERNED.items() if _covers([row], kind)), STEPS)
+
+
+def _covers(rows: Iterable[str], kind: str) -> bool:
+    return any(f"{kind}.".startswith(f"{row}.") for row in rows)
+
+
+def _training(config: Config, dataset: str | None, variant: str | None) -> dict[str, Any]:
+    """How long a variant is trained, at which rate and from where; how the clips of a step are divided is left out."""
+    trained = [name for name, settings in config.variants.items() if settings.trained]
+    found: dict[str, Any] = {"train.clips_per_step": config.train.clips_per_step}
+    for name in trained if variant is None else [variant]:
+        start = config.init_from(name)
+        for corpus in config.datasets if dataset is None else [dataset]:
+            found |= {
+                f"training.{corpus}.{name}.steps": config.train_steps(corpus, name),
+                f"training.{corpus}.{name}.learning_rate": config.learning_rate(name),
+                f"training.{corpus}.{name}.init_from": start and str(start),
             }
-        case "train":
-            return {
-                "seed": config.seed,
-                "base": bases(),
-                "train": group("train", *NOT_THE_SAME_FOR_ALL, *HOW_IT_RUNS)
-                | {"clips_per_step": config.train.clips_per_step},
-                "trainings": trainings(),
-            }
-        case "sample" | "sample_edited":
-            edited = {"datasets": datasets("edited_captions")}
-            return {
-                "seed": config.seed,
-                "base": bases(),
-                "sample": group("sample", "batch_size"),
-                "precision": config.encode.precision,  # of opposite and edited captions, which latents don't hold
-                "variants": variants("prediction", "base", "adapter"),
-                **(edited if step == "sample_edited" else {}),
-            }
-        case "score":
-            return {
-                "seed": config.seed,
-                "features": group("features"),
-                "score": group("score", "batch_size", "vbench"),
-                "datasets": datasets("format", "source", "media", "initial_frames"),
-                "variants": variants("prediction"),
-            }
-        case "score_floor":
-            return {
-                "seed": config.seed,
-                "base": config.base.model_dump(mode="json", include={"model", "revision"}),
-                "precision": [config.encode.precision, config.sample.precision],
-                "features": group("features"),
-                "score": group("score", "batch_size", "vbench"),
-                "datasets": datasets("format", "source", "media", "initial_frames"),
-            }
-        case "vbench":
-            return {
-                "seed": config.seed,
-                "score": group("score", "batch_size", "vbench"),
-                "vbench": config.score.vbench and config.score.vbench.model_dump(exclude={"environment", "datasets"}),
-                "datasets": datasets("initial_frames"),
-                "variants": variants("prediction") if variant else {},
-            }
-        case "report":
-            return {
-                "report": group("report"),
-                "datasets": datasets("format", "source", "initial_frames", "edited_captions"),
-                "variants": {name: settings.title for name, settings in config.every_variant.items()},
-            }
-        case "preview":
-            return {"clip": group("clip"), "datasets": datasets("format", "initial_frames")}
-    raise ValueError(f"no such step: {step!r}; steps are {', '.join(STEPS)}")
+    return found

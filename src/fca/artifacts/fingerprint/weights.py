@@ -25,9 +25,10 @@ def weights_hash(config: Config, step: str, variant: str | None = None, base: Ba
     read = {
         "encode": encoders,
         "train": [*denoiser, *([start] if start else [])],
-        "sample": [*denoiser, *encoders],  # the decoder, and opposite and edited captions, which have no latents
+        "sample": [*denoiser, *encoders],  # the decoder; opposite captions are encoded here
+        "sample_edited": [*denoiser, *encoders],
         "score": [Path(config.features.network)],
-        "score_floor": [folder / "vae", Path(config.features.network)],
+        "score_vae_roundtrip": [folder / "vae", Path(config.features.network)],
         "vbench": [Path(settings.weights) / file.name for file in WEIGHTS] if settings and settings.weights else [],
     }
     return {str(path): _hash(located(path)) for path in read.get(step, []) if located(path).exists()}

@@ -1,4 +1,4 @@
-"""The VAE reconstruction bound: the scores of the validation clips, encoded and decoded (`fca score-floor`)."""
+"""The VAE reconstruction bound: the scores of the validation clips, encoded and decoded (`fca score-vae-roundtrip`)."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ class RoundTrip:
 
 
 def vae_roundtrip(dataset: DatasetResult, frames: int) -> RoundTrip:
-    """What `fca score-floor` measured on one dataset; `frames` is the length of a clip."""
+    """What `fca score-vae-roundtrip` measured on one dataset; `frames` is the length of a clip."""
     trips = {f"VAE, {length} frames": scores for length, scores in dataset.round_trips.items()}
     if not trips:
         return RoundTrip(dataset.name, 0, [], None)

@@ -1,17 +1,15 @@
 # Score what the VAE alone makes of the validation clips: no prediction can be better.
 
 
-rule score_vae_floor:
+rule score_vae_roundtrip:
     input:
         clips=lambda wildcards: clips(wildcards.dataset, "validation"),
         latents=lambda wildcards: latents(wildcards.dataset, "validation"),
     output:
         LAYOUT.vae_roundtrip("{dataset}"),
     log:
-        log_of("score_floor", "{dataset}"),
+        log_of("score_vae_roundtrip", "{dataset}"),
     params:
-        code=code_hash("score_floor"),
-        settings=settings("score_floor"),
-        weights=weights_hash(CONFIG, "score_floor"),
+        fingerprint=fingerprint_of("score_vae_roundtrip"),
     shell:
-        "fca score-floor -c {CONFIG_FILE:q} {wildcards.dataset} 2>&1 | tee {log:q}"
+        "fca score-vae-roundtrip -c {CONFIG_FILE:q} {wildcards.dataset} 2>&1 | tee {log:q}"
