@@ -28,6 +28,7 @@ def resample(config: Config, dataset: str, split: str, shard: int) -> Manifest:
     made = made_by(config, "resample", dataset)
     if found := reused(path, "clips", source.parents, made, source.quarantine):
         return found
+
     ids: list[str] = []
     captions: list[str] = []
     padded: list[int] = []

@@ -69,6 +69,7 @@ def networks(base: Base) -> Networks:
     """The networks of `base`; `FcaError` where a folder's configuration is missing or no JSON."""
     folder, vision_folder = located(base.model), located(base.vision_model)
     assumed = []
+
     with init_empty_weights():
         if folder.is_dir():
             transformer = CogVideoXTransformer3DModel.from_config(read_json(folder / "transformer" / "config.json"))
@@ -84,6 +85,7 @@ def networks(base: Base) -> Networks:
         content: dict[str, Any] = read_json(vision_folder / "config.json") if vision_folder.is_dir() else {}
         blip2 = Blip2Config.from_dict(content)
         vision = Blip2VisionModel(blip2.vision_config)
+
     if not content:
         assumed.append(f"{base.vision_model} isn't in a folder here: sizes of blip2-itm-vit-g as published")
     own = blip2.vision_config

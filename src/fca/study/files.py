@@ -160,11 +160,13 @@ def read_ratings(key: Key, path: Path, partial: bool = False) -> Ratings:
             "items of the key",
             "ask the participant for the file as the page saved it",
         )
+
     if ratings.digest != key.digest(ratings.participant, ratings.ratings):
         raise FcaError(
             f"{path} was changed after the page saved it: its content doesn't match its digest",
             remedy="ask the participant for the file as the page saved it",
         )
+
     wanted = len(key.items) * len(CRITERIA)
     if ratings.count < wanted and not partial:
         raise FcaError(
