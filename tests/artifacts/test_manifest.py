@@ -48,10 +48,6 @@ def test_made_by_changes_with_what_matters_only() -> None:
     file = ROOT / "config" / "pocket.yaml"
     plain = made_by(load(file), "resample", "ssv2")
     assert set(plain) == {"config", "code", "weights", "fca"}
-    for same in (
-        {"train": {"batch_size": 2}},
-        {"data_dir": "elsewhere"},
-        {"datasets": {"epic": {"train_steps": 7}}},
-    ):
+    for same in ({"train": {"batch_size": 2}}, {"data_dir": "elsewhere"}, {"datasets": {"epic": {"train_steps": 7}}}):
         assert made_by(load(file, same), "resample", "ssv2") == plain
     assert made_by(load(file, {"clip": {"resize": "crop"}}), "resample", "ssv2")["config"] != plain["config"]

@@ -14,16 +14,7 @@ POCKET = Path(__file__).parents[2] / "config" / "pocket.yaml"
 
 @pytest.fixture
 def base(tmp_path):
-    for name in (
-        "vae",
-        "transformer",
-        "scheduler",
-        "text_encoder",
-        "tokenizer",
-        "vision",
-        "features",
-        "adapter",
-    ):
+    for name in ("vae", "transformer", "scheduler", "text_encoder", "tokenizer", "vision", "features", "adapter"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text("{}")
         (tmp_path / name / "weights.safetensors").write_bytes(b"weights")
@@ -37,8 +28,7 @@ def config(base):
 
 
 @pytest.mark.parametrize(
-    ("network", "steps"),
-    [("vae", {"encode", "sample"}), ("transformer", {"train", "sample"}), ("features", {"score"})],
+    ("network", "steps"), [("vae", {"encode", "sample"}), ("transformer", {"train", "sample"}), ("features", {"score"})]
 )
 def test_a_network_concerns_the_steps_that_read_it(config, base, network, steps) -> None:
     every = ("fetch", "index", "resample", "encode", "train", "sample", "score", "report")

@@ -48,19 +48,10 @@ def raises(error: BaseException):
         (["vbench", "ssv2", "turth"], "there is no variant 'turth' in the configuration (did you mean 'truth'?)\n"),
         (["data", "verify", "epik"], "there is no dataset 'epik' in the configuration (did you mean 'epic'?)\n"),
         (["train", "ssv2", "base"], "the variant 'base' has nothing to train\n  expected: one of fca"),
-        (
-            ["encode", "ssv2", "train", "--shard", "999"],
-            "ssv2 train has no shard 999\n  expected: a number from 0 to",
-        ),
-        (
-            ["train", "bridge", "no_ftc"],
-            "bridge has no ablation_steps\n  expected: a dataset to train ablations on",
-        ),
+        (["encode", "ssv2", "train", "--shard", "999"], "ssv2 train has no shard 999\n  expected: a number from 0 to"),
+        (["train", "bridge", "no_ftc"], "bridge has no ablation_steps\n  expected: a dataset to train ablations on"),
         (["sample", "ssv2", "repeat", "--shard", "0"], "the variant 'repeat' has nothing to sample"),
-        (
-            ["sample", "ssv2", "base", "--shard", "0", "--kind", "opposite"],
-            "there is no kind of samples 'opposite'",
-        ),
+        (["sample", "ssv2", "base", "--shard", "0", "--kind", "opposite"], "there is no kind of samples 'opposite'"),
         (["sample", "ssv2", "base", "--shard", "0", "--kind", "edited"], "there is no kind of samples 'edited'"),
         (
             ["sample", "ssv2", "fca", "--shard", "1", "--kind", "edited"],
@@ -95,10 +86,7 @@ def test_debug_shows_where(stand_in, capsys) -> None:
 @pytest.mark.parametrize(
     ("error", "place"),
     [
-        (
-            OSError(errno.ENOSPC, "No space left on device", "data/pocket/ssv2/raw.json"),
-            "data/pocket/ssv2/raw.json",
-        ),
+        (OSError(errno.ENOSPC, "No space left on device", "data/pocket/ssv2/raw.json"), "data/pocket/ssv2/raw.json"),
         (OSError(errno.ENOSPC, "No space left on device"), "data/pocket or runs/pocket"),
         (RuntimeError("I/O error: No space left on device (os error 28)"), "data/pocket or runs/pocket"),
     ],

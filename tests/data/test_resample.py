@@ -101,11 +101,7 @@ def test_broken_clips_are_left_out_and_named(tmp_path: Path) -> None:
     manifest = resample(config, "ssv2", "train", 0)
     assert manifest.ids == ["0"]
     assert manifest.count == 1
-    assert [(row.id, row.step) for row in manifest.quarantine] == [
-        ("1", "index"),
-        ("2", "resample"),
-        ("3", "resample"),
-    ]
+    assert [(row.id, row.step) for row in manifest.quarantine] == [("1", "index"), ("2", "resample"), ("3", "resample")]
     assert "9 frames, the index says 5" in manifest.quarantine[2].reason
     assert Manifest.read(Layout(config).clips("ssv2", "train", 0).with_suffix(".json")) == manifest
 

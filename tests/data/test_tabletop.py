@@ -71,14 +71,7 @@ def test_first_frame_does_not_reveal_the_direction(style: str, motion: str) -> N
 @pytest.mark.parametrize(("style", "motion"), CASES)
 def test_motion_is_in_the_pixels(style: str, motion: str) -> None:
     """The target's colour moves the asked way by at least a seventh of the frame, and hardly across it."""
-    asked = {
-        "left": (-1, 0),
-        "right": (1, 0),
-        "up": (0, -1),
-        "down": (0, 1),
-        "pan_left": (1, 0),
-        "pan_right": (-1, 0),
-    }
+    asked = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1), "pan_left": (1, 0), "pan_right": (-1, 0)}
     direction = np.array(asked[motion], dtype=np.float64)
     for scene in _scenes(style, motion, 20):
         first, last = render(scene, 0.0, 96, 64), render(scene, 1.0, 96, 64)

@@ -57,13 +57,7 @@ def make_clips(config: Config, seed: int, captions: list[str] | None = None, cou
         good = (truth + noise).clip(0, 255).astype(np.uint8)
         bad = (np.roll(truth, 7, 2) * 0.6 + 50 + noise).clip(0, 255).astype(np.uint8)
         caption = captions[number % len(captions)] if captions else f"push red block {number} right"
-        clips[f"clip_{number}"] = (
-            caption,
-            f"push red block {number} left",
-            truth.astype(np.uint8),
-            good,
-            bad,
-        )
+        clips[f"clip_{number}"] = (caption, f"push red block {number} left", truth.astype(np.uint8), good, bad)
     return clips
 
 
@@ -77,22 +71,9 @@ def make_dataset(config: Config, name: str, clips: Clips, quarantine: list[Quara
         shard_of(layout.clips(name, "validation", shard), "clips", rows, clips, 2, quarantine)
         for variant, column in (("fca", 3), ("base", 4)):
             shard_of(layout.samples(name, variant, "validation", shard), "samples", rows, clips, column, quarantine)
-        shard_of(
-            layout.samples(name, "fca", "opposite", shard),
-            "samples",
-            rows,
-            clips,
-            3,
-            quarantine,
-            opposite=True,
-        )
+        shard_of(layout.samples(name, "fca", "opposite", shard), "samples", rows, clips, 3, quarantine, opposite=True)
     log = [
-        {
-            "step": step,
-            "loss": 0.2 + 1 / (step + 1),
-            "learning_rate": 1e-3 * min(1, step / 20),
-            "grad_norm": 1.0,
-        }
+        {"step": step, "loss": 0.2 + 1 / (step + 1), "learning_rate": 1e-3 * min(1, step / 20), "grad_norm": 1.0}
         for step in range(10, 160, 10)
     ]
     extra = {
@@ -122,10 +103,7 @@ def shard_of(
 ) -> None:
     """A shard of clips or samples."""
     frames = np.stack([np.asarray(clips[clip_id][column]) for clip_id in ids])
-    arrays: dict[str, Any] = {
-        "frames": frames,
-        "caption": [clips[clip_id][1 if opposite else 0] for clip_id in ids],
-    }
+    arrays: dict[str, Any] = {"frames": frames, "caption": [clips[clip_id][1 if opposite else 0] for clip_id in ids]}
     if kind == "samples":
         arrays["seed"] = np.arange(len(ids))
     write_shard(path, kind, arrays, ids, {}, MADE_BY, quarantine)

@@ -16,12 +16,7 @@ def networks():
     torch.manual_seed(0)
     transformer = build_transformer().requires_grad_(False).eval()
     adapter = FCAAdapter.for_transformer(
-        transformer,
-        latent_frames=4,
-        queries_per_frame=16,
-        text_width=64,
-        vision_width=64,
-        conditioning_heads=4,
+        transformer, latent_frames=4, queries_per_frame=16, text_width=64, vision_width=64, conditioning_heads=4
     ).requires_grad_(False)
     for parameter in [*transformer.parameters(), *adapter.parameters()]:
         parameter.add_(0.03 * torch.randn_like(parameter))

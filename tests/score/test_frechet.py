@@ -122,9 +122,6 @@ def test_inputs_are_left_alone_and_bad_ones_refused() -> None:
 
 
 def test_float32_features_are_computed_in_float64() -> None:
-    first, second = (
-        features(11, 2000, 30).astype(np.float32) + 1000,
-        features(12, 2000, 30).astype(np.float32),
-    )
+    first, second = (features(11, 2000, 30).astype(np.float32) + 1000, features(12, 2000, 30).astype(np.float32))
     exact = frechet_distance(first.astype(np.float64), second.astype(np.float64))
     assert frechet_distance(first, second) == exact

@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 
 from fca.score.frechet import frechet_distance
-from fca.score.interval import (
-    bootstrap_interval,
-    mean_interval,
-    resampling_counts,
-    small_sample_bias,
-    wilson_interval,
-)
+from fca.score.interval import bootstrap_interval, mean_interval, resampling_counts, small_sample_bias, wilson_interval
 from fca.score.kernel import kernel_distance
 
 

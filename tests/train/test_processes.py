@@ -65,12 +65,7 @@ def test_a_signal_saves_and_ends_with_75_although_nobody_reads_what_is_said(enco
     assert step >= 2
     config, command = changed(encoded, tmp_path / "a", steps=10_000, checkpoint_every=10_000, loader_workers=2)
     again = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=ENVIRONMENT,
-        start_new_session=True,
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT, start_new_session=True
     )
     wait_for_steps(again, config, step + 1)
     os.killpg(again.pid, signal.SIGTERM)  # the loader's workers get it, too

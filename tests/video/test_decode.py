@@ -56,11 +56,7 @@ def test_a_truncated_video_is_named(video: Path, tmp_path: Path, share: float) -
 
 
 def test_files_that_are_no_videos_are_named(tmp_path: Path) -> None:
-    bad = {
-        "empty.webm": b"",
-        "text.webm": b"not a video\n" * 99,
-        "noise.webm": np.random.default_rng(0).bytes(9999),
-    }
+    bad = {"empty.webm": b"", "text.webm": b"not a video\n" * 99, "noise.webm": np.random.default_rng(0).bytes(9999)}
     for name, data in bad.items():
         (tmp_path / name).write_bytes(data)
     Image.new("RGB", (32, 32)).save(tmp_path / "picture.jpg")

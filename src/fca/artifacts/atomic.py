@@ -18,11 +18,7 @@ from typing import IO
 from fca.errors import FcaError
 
 MANY_FILES = 100
-SUFFIXES = (
-    "",
-    ".old",
-    ".partial",
-)  # of temporary names: ours, a folder on its way out, a careful writer's own
+SUFFIXES = ("", ".old", ".partial")  # of temporary names: ours, a folder on its way out, a careful writer's own
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # HDF5 hides the errno of a failed write in the text of its error, h5py sometimes under a RuntimeError; so do
 # libraries in Rust such as safetensors.

@@ -18,12 +18,7 @@ import numpy as np
 
 from fca.artifacts.text import storable
 
-TABLES = {
-    "prompt_embeds",
-    "text_embeds",
-    "text_ids",
-    "text_mask",
-}  # one row per distinct caption, not per clip
+TABLES = {"prompt_embeds", "text_embeds", "text_ids", "text_mask"}  # one row per distinct caption, not per clip
 FORMAT = ("v110", "v110")
 CHUNK_BYTES = 2**18
 HASH_BYTES = 2**24

@@ -53,11 +53,7 @@ def data() -> None:
 @dataset
 @click.option("--split", type=SPLIT, help="Only this split (default: both).")
 @click.option(
-    "--clips",
-    type=click.IntRange(min=1),
-    default=12,
-    metavar="N",
-    help="Clips shown of each split, evenly spaced.",
+    "--clips", type=click.IntRange(min=1), default=12, metavar="N", help="Clips shown of each split, evenly spaced."
 )
 def preview(config: "Config", dataset: str, split: str | None, clips: int) -> None:
     """Write a page of contact sheets, after `fca index`."""

@@ -38,21 +38,11 @@ SHIPPED = Path("config/pocket-base/adapter")
     metavar="PATH",
     help="File to write or replace: .mp4, .webm, .gif; a name without a suffix is a folder of PNGs.",
 )
-@click.option(
-    "--fps",
-    "frames_per_second",
-    type=int,
-    default=8,
-    metavar="N",
-    help="Frames per second of the output.",
-)
+@click.option("--fps", "frames_per_second", type=int, default=8, metavar="N", help="Frames per second of the output.")
 @click.option("--negative-prompt", default="", metavar="TEXT", help="What should not happen.")
 @click.option("--seed", type=int, default=42, metavar="N", help="The same seed gives the same video.")
 @click.option(
-    "--steps",
-    type=int,
-    metavar="N",
-    help="DDIM steps; fewer are quicker and coarser (default: the model's own).",
+    "--steps", type=int, metavar="N", help="DDIM steps; fewer are quicker and coarser (default: the model's own)."
 )
 @click.option(
     "--guidance",

@@ -51,10 +51,7 @@ def report(config: "Config", comparison: str | None) -> None:
 @click.argument("a", type=PATH, help="Configuration of the first run.")
 @click.argument("b", type=PATH, help="Configuration of the second run.")
 @click.option(
-    "--out",
-    type=PATH,
-    metavar="FOLDER",
-    help="Folder for the page (default: compare, in the report folder of A).",
+    "--out", type=PATH, metavar="FOLDER", help="Folder for the page (default: compare, in the report folder of A)."
 )
 def compare(a: Path, b: Path, out: Path | None) -> None:
     """Write a page that compares two runs: scores, the same clips, different settings.

@@ -34,13 +34,7 @@ def study() -> None:
     metavar="N",
     help="Clips of each dataset, drawn by the seed.",
 )
-@click.option(
-    "--seed",
-    type=int,
-    default=42,
-    metavar="N",
-    help="Another seed draws other clips, names and orders.",
-)
+@click.option("--seed", type=int, default=42, metavar="N", help="Another seed draws other clips, names and orders.")
 @click.option(
     "-o", "--out", type=PATH, required=True, metavar="FOLDER", help="Folder for page/index.html and study-key.json."
 )

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 @split
 @shard
 @click.option(
-    "--base",
-    type=click.Choice(["text", "image"]),
-    default="text",
-    help="Take the networks of base, or of image_base.",
+    "--base", type=click.Choice(["text", "image"]), default="text", help="Take the networks of base, or of image_base."
 )
 def encode(config: "Config", dataset: str, split: str, shard: int, base: "BaseKind") -> None:
     """Run the frozen networks over a shard of clips."""
@@ -34,9 +31,7 @@ def encode(config: "Config", dataset: str, split: str, shard: int, base: "BaseKi
 @dataset
 @variant
 @click.option(
-    "--accept-changes",
-    is_flag=True,
-    help="Go on with an unfinished run although settings, code or data have changed.",
+    "--accept-changes", is_flag=True, help="Go on with an unfinished run although settings, code or data have changed."
 )
 def train(config: "Config", dataset: str, variant: str, accept_changes: bool) -> int:
     """Train a variant. To resume, run the same command again.

@@ -62,11 +62,7 @@ def write_card(root: Path, clips: int, held_out: int) -> None:
             curves.append(f"| {name} | " + " | ".join(_at(found["curve"], share) for share in SHARES) + " |")
     size = sum(path.stat().st_size for path in root.rglob("*.safetensors"))
     text = TEXT.format(
-        mebibytes=size / 2**20,
-        clips=clips,
-        held_out=held_out,
-        rows="\n".join(rows),
-        curves="\n".join(curves),
+        mebibytes=size / 2**20, clips=clips, held_out=held_out, rows="\n".join(rows), curves="\n".join(curves)
     )
     with write_aside(root / "README.md") as aside:
         aside.write_text(text)

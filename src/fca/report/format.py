@@ -36,9 +36,7 @@ def counts(values: set[int]) -> str:
     return " or ".join(f"{value:,}" for value in sorted(values))
 
 
-def shared_protocols(
-    protocols: Iterable[tuple[str, Mapping[str, Any]]],
-) -> list[tuple[str, Sequence[tuple[str, str]]]]:
+def shared_protocols(protocols: Iterable[tuple[str, Mapping[str, Any]]]) -> list[tuple[str, Sequence[tuple[str, str]]]]:
     """Protocols by title, as titles and the settings that they share."""
     shared: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for title, protocol in protocols:

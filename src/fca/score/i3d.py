@@ -74,12 +74,7 @@ class Mixed(nn.Module):
         self.b3b = Unit3D(channels_in, widths[5])
 
     def forward(self, video: Tensor) -> Tensor:
-        branches = (
-            self.b0(video),
-            self.b1b(self.b1a(video)),
-            self.b2b(self.b2a(video)),
-            self.b3b(self.b3a(video)),
-        )
+        branches = (self.b0(video), self.b1b(self.b1a(video)), self.b2b(self.b2a(video)), self.b3b(self.b3a(video)))
         return torch.cat(branches, dim=1)
 
 

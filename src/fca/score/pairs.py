@@ -84,10 +84,7 @@ class Pairs:
                         prediction = np.stack([samples.frames[row] for _, row in chosen])
                     captions = (samples or truth).captions
                     yield PairBatch(
-                        [truth.ids[row] for row, _ in chosen],
-                        [captions[row] for _, row in chosen],
-                        pixels,
-                        prediction,
+                        [truth.ids[row] for row, _ in chosen], [captions[row] for _, row in chosen], pixels, prediction
                     )
             if samples is not None:
                 samples.close()

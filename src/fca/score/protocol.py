@@ -55,7 +55,6 @@ def protocol(config: Config, dataset: str, network: FeatureNetwork, clips: int) 
         "scored": "all frames, given ones replaced by the truth (Seer); _raw: as the model made them",
         "codec": "none: uint8 frames as they are stored",
         "truth": "clips after temporal cast and resize, never through the VAE",
-
         # How each number is computed.
         "feature_network": {**network.config.model_dump(), "dimensions": network.feature_width},
         "preprocess": "uint8; short side resized bilinear without antialias, long side rounded up; [-1, 1]",

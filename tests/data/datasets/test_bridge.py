@@ -47,12 +47,7 @@ ORDER = [
 def raw(tmp_path: Path) -> Path:
     write_bridge(tmp_path / "raw", VIEWS, ORDER)
     place = tmp_path / "raw/raw/bridge_data_v1/berkeley/toykitchen1/flip_pot" / SESSION
-    for distraction in (
-        "traj_group0/traj2/depth_images0",
-        "lmdb",
-        "traj_group0/traj2/images",
-        "traj_group0/lmdb",
-    ):
+    for distraction in ("traj_group0/traj2/depth_images0", "lmdb", "traj_group0/traj2/images", "traj_group0/lmdb"):
         write_jpegs(place / distraction, np.zeros((1, 8, 8, 3), np.uint8), "im_{}.jpg")
     (place / "traj.tar").touch()
     return tmp_path / "raw"

@@ -7,13 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fca.data.datasets.epic import (
-    PUBLICATION,
-    READER,
-    frame_rate,
-    read_segments,
-    strided_frames,
-)
+from fca.data.datasets.epic import PUBLICATION, READER, frame_rate, read_segments, strided_frames
 from fca.errors import FcaError
 from tests.data.corpora import SHARED, listing_of, write_epic
 from tests.video.test_timed import write_mp4

@@ -319,18 +319,7 @@ def test_the_worked_example(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", fewer], cwd=tmp_path, check=True, capture_output=True, timeout=300)
     pocket = load(ROOT / "config" / "pocket.yaml")
     config = load(ROOT / "config" / "pocket-folder.yaml")
-    for name in (
-        "clip",
-        "base",
-        "adapter",
-        "features",
-        "variants",
-        "encode",
-        "train",
-        "sample",
-        "report",
-        "seed",
-    ):
+    for name in ("clip", "base", "adapter", "features", "variants", "encode", "train", "sample", "report", "seed"):
         assert getattr(config, name) == getattr(pocket, name), name
     assert config.score == pocket.score.model_copy(update={"vbench": None})
     mine = config.datasets["mine"]

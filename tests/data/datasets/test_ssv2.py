@@ -9,10 +9,7 @@ from fca.data.datasets.ssv2 import READER, annotations
 from fca.errors import FcaError
 from tests.data.corpora import listing_of, write_ssv2
 
-TRAIN = [
-    ("99", "Holding potato next to Vicks VapoRub bottle", 20),
-    ("7", "<script>alert('x')</script> & co", 3),
-]
+TRAIN = [("99", "Holding potato next to Vicks VapoRub bottle", 20), ("7", "<script>alert('x')</script> & co", 3)]
 VALIDATION = [("5", "pushing é", 16), ("12", "pushing é", 4), ("1", "last", 2)]
 
 
@@ -77,8 +74,7 @@ def test_missing_pieces_name_where_they_are_published(raw: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "entries",
-    ["{", {"a": 1}, [{"id": 3, "label": "x"}], [{"id": "3"}], [{"id": "../3", "label": "x"}], ["3"], [None]],
+    "entries", ["{", {"a": 1}, [{"id": 3, "label": "x"}], [{"id": "3"}], [{"id": "../3", "label": "x"}], ["3"], [None]]
 )
 def test_annotations_that_are_something_else(raw: Path, entries: object) -> None:
     (raw / "annotations/train.json").write_text(entries if isinstance(entries, str) else json.dumps(entries))

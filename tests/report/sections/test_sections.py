@@ -51,10 +51,7 @@ def test_best_median_and_worst_are_chosen(count: int, limit: int) -> None:
 
 def test_without_scores_the_first_clips_are_chosen() -> None:
     choices = choose([("b", None), ("a", None), ("c", None)], 2)
-    assert [(choice.id, choice.rank, choice.label) for choice in choices] == [
-        ("b", None, ""),
-        ("a", None, ""),
-    ]
+    assert [(choice.id, choice.rank, choice.label) for choice in choices] == [("b", None, ""), ("a", None, "")]
 
 
 def test_the_sentence_admits_defeat(config: Config) -> None:

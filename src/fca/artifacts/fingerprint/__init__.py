@@ -12,11 +12,7 @@ from fca.config import BaseKind, Config
 
 
 def fingerprint(
-    config: Config,
-    step: str,
-    dataset: str | None = None,
-    variant: str | None = None,
-    base: BaseKind | None = None,
+    config: Config, step: str, dataset: str | None = None, variant: str | None = None, base: BaseKind | None = None
 ) -> dict[str, Any]:
     """`settings` by name, `code` (a hash) and `weights` (hashes by path) of a step; its inputs are not in it.
 
@@ -31,11 +27,7 @@ def fingerprint(
 
 
 def made_by(
-    config: Config,
-    step: str,
-    dataset: str | None = None,
-    variant: str | None = None,
-    base: BaseKind | None = None,
+    config: Config, step: str, dataset: str | None = None, variant: str | None = None, base: BaseKind | None = None
 ) -> dict[str, str]:
     """The fingerprint as a manifest keeps it: hashes (`config`, `code`, `weights`), and the version `fca`."""
     found = fingerprint(config, step, dataset, variant, base)

@@ -108,11 +108,7 @@ THROUGH_A_VARIANT = (
 
 
 def settings_of(
-    config: Config,
-    step: str,
-    dataset: str | None = None,
-    variant: str | None = None,
-    base: BaseKind | None = None,
+    config: Config, step: str, dataset: str | None = None, variant: str | None = None, base: BaseKind | None = None
 ) -> dict[str, Any]:
     """The settings that decide what a step makes, by dotted name, for one dataset, variant and base or for all.
 
