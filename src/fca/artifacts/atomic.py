@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -110,11 +110,12 @@ def sha256_file(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sha256_tree(folder: Path) -> tuple[int, str]:
+def sha256_tree(folder: Path, without: Container[str] = ()) -> tuple[int, str]:
     """Number of files below `folder` and one hex SHA-256 over their sorted relative names and their
     hashes.
     """
     files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file())
+    files = [(name, path) for name, path in files if name not in without]
     digest = hashlib.sha256()
     for name, path in files:
         digest.update(f"{name}\0{sha256_file(path)}\n".encode())

@@ -5,7 +5,7 @@ same bytes: it holds no absolute path and no time of day, but for the training l
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
@@ -35,6 +35,13 @@ class Manifest:
     """Clips that can't be used, found by this step or by one before it."""
     extra: dict[str, Any] = field(default_factory=dict)
     """What only this kind has to say (JSON values)."""
+
+    def is_of(
+        self, parents: Mapping[str, str], made_by: Mapping[str, str], quarantine: Sequence[Quarantine] = ()
+    ) -> bool:
+        """Whether the job with these inputs, this fingerprint and these unusable clips made it; versions may differ."""
+        found, wanted = ({**fingerprint, "fca": ""} for fingerprint in (self.made_by, made_by))
+        return (self.parents, found, self.quarantine) == (dict(parents), wanted, list(quarantine))
 
     def text(self) -> str:
         """The manifest as JSON with sorted keys."""

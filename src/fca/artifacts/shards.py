@@ -102,7 +102,7 @@ def reused(
             if MANIFEST not in file or file.attrs["name"].decode() != path.name:
                 return None
             found = Manifest.parse(file[MANIFEST][:].tobytes().decode(), path)
-        if _job(found.parents, found.made_by, found.quarantine) != _job(parents, made_by, quarantine):
+        if not found.is_of(parents, made_by, quarantine):
             return None
         with Shard(path, kind, found) as shard:
             shard.verify()
@@ -112,10 +112,6 @@ def reused(
     found.write(manifest_path(path))
     print(f"{path} is complete: nothing to compute, its manifest is written", flush=True)
     return found
-
-
-def _job(parents: Mapping[str, str], made_by: Mapping[str, str], quarantine: Sequence[Quarantine]) -> tuple[Any, ...]:
-    return dict(parents), {name: value for name, value in made_by.items() if name != "fca"}, list(quarantine)
 
 
 class Shard:

@@ -9,46 +9,69 @@ from fca.artifacts.atomic import sha256_tree, write_aside
 from fca.artifacts.fingerprint import made_by
 from fca.artifacts.manifest import Manifest
 from fca.config import Config, Layout
+from fca.errors import FcaError
 from fca.model import Denoiser
-from fca.pretrained.exported import ExportedModel
+from fca.pretrained.exported import FILE, ExportedModel
 
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "h5py")
+MANIFEST = "manifest.json"
+NOT_WEIGHTS = (FILE, MANIFEST)  # model.json holds sampling settings, which training doesn't read
 
 
 def export(
     config: Config, dataset: str, variant: str, denoiser: Denoiser, parents: dict[str, str], summary: dict[str, Any]
 ) -> None:
-    """Write what was trained (safetensors), then its manifest with the run's `summary`."""
-    layout = Layout(config)
+    """Write what was trained (safetensors) and its manifest with the run's `summary`, which the folder also holds."""
+    layout, steps = Layout(config), config.train_steps(dataset, variant)
     model = layout.model(dataset, variant)
     with write_aside(model) as aside:
         denoiser.save(aside)
-        sha256 = sha256_tree(aside)[
-            1
-        ]  # of the weights alone: model.json holds sampling settings, which training doesn't read
-        ExportedModel.of(config, dataset, variant).write(aside)
-        layout.model_manifest(dataset, variant).unlink(missing_ok=True)  # never an old manifest next to a new model
+        manifest = Manifest(
+            kind="model",
+            count=1,
+            ids=[],
+            sha256=sha256_tree(aside)[1],
+            parents=parents,
+            made_by=made_by(config, "train", dataset, variant),
+            quarantine=[],
+            extra={
+                "steps": steps,
+                "seconds_per_step": round(summary["seconds"] / steps, 4),
+                "peak_memory_gib": max((entry["peak_memory_gib"] for entry in summary["log"]), default=None),
+                "trainable_parameters": sum(parameter.numel() for parameter in denoiser.trained().values()),
+                "init_from": str(start) if (start := config.init_from(variant)) else None,
+                "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+                "git_commit": git_commit(),
+            }
+            | summary,
+        )
 
-    steps = config.train_steps(dataset, variant)
-    Manifest(
-        kind="model",
-        count=1,
-        ids=[],
-        sha256=sha256,
-        parents=parents,
-        made_by=made_by(config, "train", dataset, variant),
-        quarantine=[],
-        extra={
-            "steps": steps,
-            "seconds_per_step": round(summary["seconds"] / steps, 4),
-            "peak_memory_gib": max((entry["peak_memory_gib"] for entry in summary["log"]), default=None),
-            "trainable_parameters": sum(parameter.numel() for parameter in denoiser.trained().values()),
-            "init_from": str(start) if (start := config.init_from(variant)) else None,
-            "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
-            "git_commit": git_commit(),
-        }
-        | summary,
-    ).write(layout.model_manifest(dataset, variant))
+        ExportedModel.of(config, dataset, variant).write(aside)
+        manifest.write(aside / MANIFEST)
+        layout.model_manifest(dataset, variant).unlink(missing_ok=True)  # never an old manifest next to a new model
+    manifest.write(layout.model_manifest(dataset, variant))
+
+
+def restore_manifest(config: Config, dataset: str, variant: str, parents: dict[str, str]) -> bool:
+    """Write the manifest of an intact model again if the very training at hand exported it; else False.
+
+    Every process of a training gets the same answer, because none writes in the model's folder.
+    """
+    layout = Layout(config)
+    model = layout.model(dataset, variant)
+    try:
+        manifest = Manifest.read(model / MANIFEST)
+        if (
+            not manifest.is_of(parents, made_by(config, "train", dataset, variant))
+            or sha256_tree(model, NOT_WEIGHTS)[1] != manifest.sha256
+            or ExportedModel.read(model) != ExportedModel.of(config, dataset, variant)
+        ):
+            return False
+    except FcaError:
+        return False
+    manifest.write(layout.model_manifest(dataset, variant))
+    print(f"{model} is complete: nothing to train, its manifest is written", flush=True)
+    return True
 
 
 def git_commit() -> str | None:

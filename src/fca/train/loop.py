@@ -16,7 +16,7 @@ from fca.runs.stop import Stop
 from fca.train.bookkeeping import NullRun, Run
 from fca.train.checkpoint import load_checkpoint
 from fca.train.data import LatentClips, StepOrder, data_loader
-from fca.train.export import export
+from fca.train.export import export, restore_manifest
 from fca.train.finite import diagnose
 from fca.train.objective import Batch
 from fca.train.run import identity, open_run, run_folder
@@ -42,6 +42,9 @@ def train(config: Config, dataset: str, variant: str, stop: Stop | None = None, 
     clips = LatentClips(paths, config.seed)
     require_usable(dataset, "train", len(clips), (row for shard in clips.shards for row in shard.manifest.quarantine))
     latents = [shard.manifest.sha256 for shard in clips.shards]
+    parents = {path.relative_to(layout.root).as_posix(): sha256 for path, sha256 in zip(paths, latents, strict=True)}
+    if restore_manifest(config, dataset, variant, parents):
+        return
     made_from = identity(config, dataset, variant, latents)
 
     stop = stop or Stop()
@@ -58,8 +61,6 @@ def train(config: Config, dataset: str, variant: str, stop: Stop | None = None, 
         _steps(config, trainer, clips, run, range(first, config.train_steps(dataset, variant)), stop)
         accelerator.wait_for_everyone()
         if isinstance(run, Run):
-            names = (path.relative_to(layout.root).as_posix() for path in paths)
-            parents = dict(zip(names, latents, strict=True))
             export(config, dataset, variant, trainer.denoiser, parents, run.summary())
     accelerator.end_training()
 

@@ -1,0 +1,68 @@
+"""A lost manifest of a model comes back as it was, because the model's folder holds a copy; for no other training."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fca.config import Layout
+from fca.train.loop import train
+from tests.conftest import encode_stored, small_config, write_clips
+
+
+class TrainingError(Exception):
+    """Raised instead of training."""
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise TrainingError
+
+
+@pytest.fixture
+def trained(encoded, monkeypatch):
+    train(encoded, "ssv2", "fca")
+    monkeypatch.setattr("fca.train.loop.Trainer", refuse)
+    return encoded
+
+
+def test_a_lost_manifest_comes_back_without_training(trained) -> None:
+    path = Layout(trained).model_manifest("ssv2", "fca")
+    before, model = path.read_bytes(), path.with_suffix("").stat().st_ino
+    path.unlink()
+    train(trained, "ssv2", "fca")
+    assert (path.read_bytes(), path.with_suffix("").stat().st_ino) == (before, model)
+
+
+def spoil_weights(folder: Path) -> None:
+    (path,) = folder.glob("*.safetensors")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def remove_copy(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+
+
+def change_sampling(folder: Path) -> None:
+    path = folder / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"steps": 7}))
+
+
+@pytest.mark.parametrize("damage", [spoil_weights, remove_copy, change_sampling])
+def test_a_model_that_is_not_what_was_exported_is_exported_again(trained, damage) -> None:
+    path = Layout(trained).model_manifest("ssv2", "fca")
+    damage(path.with_suffix(""))
+    path.unlink()
+    with pytest.raises(TrainingError):
+        train(trained, "ssv2", "fca")
+
+
+def test_another_training_is_another_model(trained, tmp_path, random_base) -> None:
+    with pytest.raises(TrainingError):
+        train(small_config(tmp_path, random_base, weight_decay=0.5), "ssv2", "fca")
+    write_clips(trained, change=3)
+    for shard in (0, 1):
+        encode_stored(trained, "train", shard)
+    with pytest.raises(TrainingError):
+        train(trained, "ssv2", "fca")
