@@ -61,7 +61,7 @@ def chain(config: Config) -> None:
     run(config, "sample", "ssv2", "fca", "--kind", "edited", "--shard", 0)
     run(config, "score", "ssv2", "fca")
     run(config, "score", "ssv2", "repeat")
-    run(config, "score-floor", "ssv2")
+    run(config, "score-vae-roundtrip", "ssv2")
 
 
 def videos(config: Config, kind: str) -> dict[str, np.ndarray]:

@@ -1,24 +1,24 @@
-"""The one exception that users are meant to read, and the status of a step that stopped to go on later."""
+"""The exception that users read, the exit status of an interrupted step, and text for errors."""
 
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
 INTERRUPTED = 75
-"""Exit status of a step that was asked to stop, saved what it had, and goes on when the same command is run again
-(EX_TEMPFAIL of sysexits.h): a scheduler should queue it again."""
+"""Exit status of a step that stopped on request and saved its state: a scheduler should queue the same command again
+(EX_TEMPFAIL of sysexits.h)."""
 
 
 def remake(*paths: Path | str) -> str:
-    """For a remedy: the command that makes lost files again.
+    """For a remedy: the command that rebuilds lost files.
 
-    They are named in it, because Snakemake misses a file in the middle, whose results are there, only when asked for.
+    It names them, because Snakemake rebuilds an intermediate file whose results exist only on request.
     """
     return f"`snakemake --cores 2 {shlex.join(map(str, paths))}` (and this scale's --configfile)"
 
 
 class FcaError(Exception):
-    """A problem that a user can mend: what happened, what was expected instead, and what to do about it.
+    """A problem that a user can fix: what happened, what was expected, and what to do about it.
 
     The `fca` command prints `str(error)` without a traceback and exits with `exit_status`.
     """
@@ -41,7 +41,7 @@ class FcaError(Exception):
 
 
 class Interrupted(FcaError):
-    """A step stopped early because it was asked to, and nothing is lost."""
+    """A step stopped early on request, and nothing is lost."""
 
     exit_status = INTERRUPTED
 

@@ -86,7 +86,7 @@ def test_the_papers_plan_is_the_papers():
     assert rows(planned, "encode")["train, text"].gpu_hours is None
     assert not any(row.step == "resample" and row.of == "train" for row in planned.rows)
     text = as_text(planned)
-    for words in ("CogVideoX-2B as published", "no rate is known", "106 captions", "8.64 s", "not known: raw"):
+    for words in ("CogVideoX-2B as published", "the rate is unknown", "106 captions", "8.64 s", "unknown: raw"):
         assert words in text
 
 
@@ -94,8 +94,8 @@ def test_rates_are_measured_where_a_run_exists_and_given_ones_go_first(tmp_path)
     config = small_config(tmp_path, CONFIG / "pocket-base")
     layout = Layout(config)
 
-    def training(**given: float) -> tuple[float | None, str]:
-        return Rates(config, given).training("ssv2", "fca")
+    def training(**throughput: float) -> tuple[float | None, str]:
+        return Rates(config, throughput).training("ssv2", "fca")
 
     assert training()[0] is None
     log = layout.run("ssv2", "fca") / "0123456789ab" / "log.jsonl"
@@ -134,7 +134,7 @@ def test_the_command(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "size, text", [(0, "0 B"), (999, "999 B"), (1e12, "1 TB"), (31.7e9, "31.7 GB"), (None, "not known")]
+    "size, text", [(0, "0 B"), (999, "999 B"), (1e12, "1 TB"), (31.7e9, "31.7 GB"), (None, "unknown")]
 )
 def test_sizes_are_readable(size, text):
     assert readable(size) == text

@@ -44,7 +44,7 @@ def test_the_earlier_of_both_limits_counts():
 def test_a_job_no_longer_than_the_margin_is_refused_since_it_would_be_queued_for_ever():
     stop = Stop(clock=lambda: 1000.0)
     job = {"SLURM_JOB_START_TIME": "990", "SLURM_JOB_END_TIME": "1590"}
-    with pytest.raises(FcaError, match="is given 10 minutes in all"):
+    with pytest.raises(FcaError, match="has 10 minutes in all"):
         stop.limit(None, 10, job)
     stop.limit(None, 9, job)
     assert stop.end == 1590 - 540

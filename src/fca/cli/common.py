@@ -143,22 +143,22 @@ config_option = click.option(
 
 
 def configured(function: Callable) -> Callable:
-    """Add `-c`, and call the command with the loaded configuration, in which the names and numbers given must be."""
+    """Add `-c`, and call the command with the loaded configuration, after checking its other arguments against it."""
 
     @config_option
     @functools.wraps(function)
-    def call(file: Path, **given: Any) -> Any:
+    def call(file: Path, **arguments: Any) -> Any:
         from fca.config import load
 
         config = load(file)
         current_call().config = config
-        _check(config, given)
-        return function(config, **given)
+        _check(config, arguments)
+        return function(config, **arguments)
 
     return call
 
 
-def _check(config: "Config", given: dict[str, Any]) -> None:
+def _check(config: "Config", arguments: dict[str, Any]) -> None:
     """Check the names of datasets, variants and kinds, and the number of a shard.
 
     Raises:
@@ -166,18 +166,18 @@ def _check(config: "Config", given: dict[str, Any]) -> None:
     """
     from fca.config import Layout
 
-    layout, kind = Layout(config), given.get("kind")
+    layout, kind = Layout(config), arguments.get("kind")
     for parameter, known in known_names(config).items():
-        if given.get(parameter) is not None:
+        if arguments.get(parameter) is not None:
             what = "variant" if parameter == "measured" else parameter
-            require_known(what, given[parameter], known)
+            require_known(what, arguments[parameter], known)
     if kind:
-        dataset, variant = given["dataset"], given["variant"]
+        dataset, variant = arguments["dataset"], arguments["variant"]
         if config.variant(variant).prediction == "repeat":
             raise FcaError(f"the variant {variant!r} has nothing to sample: it repeats the last initial frame")
         require_known("kind of samples", kind, layout.sample_kinds(dataset, variant))
-    if "shard" in given:
-        dataset, of = given["dataset"], kind or given["split"]
+    if "shard" in arguments:
+        dataset, of = arguments["dataset"], kind or arguments["split"]
         shards = layout.sample_shards(dataset, kind) if kind else layout.shards(dataset, of)
-        if given["shard"] not in shards:
-            raise FcaError(f"{dataset} {of} has no shard {given['shard']}", f"a number from 0 to {shards.stop - 1}")
+        if arguments["shard"] not in shards:
+            raise FcaError(f"{dataset} {of} has no shard {arguments['shard']}", f"a number from 0 to {shards.stop - 1}")

@@ -13,7 +13,7 @@ from contextlib import suppress
 import click
 
 from fca import __version__
-from fca.cli import config, data, plan, pocket, predict, report, sample, score, study, train
+from fca.cli import config, data, plan, pocket, predict, report, steps, study
 from fca.cli.common import Call, Group
 from fca.cli.completion import VARIABLE, completion
 from fca.errors import FcaError
@@ -22,18 +22,7 @@ DEFECTS = (None, errno.ENOENT, errno.EBADF)
 """Errors of an OSError that are ours: steps check what they read, so a missing file was named wrongly here."""
 
 SECTIONS: dict[str, list[click.Command]] = {
-    "Steps, in order": [
-        data.fetch,
-        data.index,
-        data.resample,
-        train.encode,
-        train.train,
-        sample.sample,
-        score.score,
-        score.score_vae_roundtrip,
-        score.vbench,
-        report.report,
-    ],
+    "Steps, in order": [data.fetch, data.index, data.resample, *steps.COMMANDS, report.report],
     "Look at the data": [data.data],
     "Use the results": [report.compare, study.study, predict.predict],
     "Tools": [plan.plan, plan.status, config.config, completion, pocket.pocket],
@@ -47,13 +36,10 @@ class _Sectioned(Group):
                 formatter.write_dl([(str(command.name), command.get_short_help_str(100)) for command in commands])
 
 
-@click.group(
-    name="fca",
-    cls=_Sectioned,
-    commands=[command for commands in SECTIONS.values() for command in commands] + [score.score_floor],
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True},
-    epilog="`fca COMMAND --help` explains a command and shows an example.",
-)
+@click.group(name="fca", cls=_Sectioned,
+             commands=[*(command for commands in SECTIONS.values() for command in commands), steps.score_floor],
+             context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True},
+             epilog="`fca COMMAND --help` explains a command and shows an example.")  # fmt: skip
 @click.version_option(__version__, message="fca %(version)s")
 def fca() -> None:
     """Predict the rest of a video from its first frames and a sentence, step by step."""

@@ -33,13 +33,8 @@ class Rate(click.ParamType):
 @click.command(cls=Command, example="fca plan -c config/paper.yaml --clips-per-second encode=2.5")
 @configured
 @click.option("--ablations", is_flag=True, help="Plan the variants below ablations, too.")
-@click.option(
-    "--clips-per-second",
-    type=Rate(),
-    multiple=True,
-    metavar="STEP=RATE",
-    help=f"Throughput of one GPU; STEP: {', '.join(STEPS)}. May be repeated.",
-)
+@click.option("--clips-per-second", type=Rate(), multiple=True, metavar="STEP=RATE",
+              help=f"Throughput of one GPU; STEP: {', '.join(STEPS)}. May be repeated.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in bytes and hours.")
 def plan(config: "Config", ablations: bool, clips_per_second: tuple[tuple[str, float], ...], as_json: bool) -> None:
     """Print jobs, disk, GPU hours and memory of each step, before anything runs.

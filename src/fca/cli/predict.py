@@ -15,64 +15,30 @@ SHIPPED = Path("config/pocket-base/adapter")
 @click.command(
     cls=Command, example="fca predict --frames docs/start.png --prompt 'push red block right' --out next.mp4"
 )
-@click.option(
-    "--frames",
-    cls=ManyValues,
-    type=PATH,
-    required=True,
-    metavar="FILE...",
-    help="The initial frames in order, as many as the model was trained with (the shipped one: 1 or 2): JPEG, PNG or "
-    "WebP of any size; or one video, whose first frames are used.",
-)
-@click.option(
-    "--prompt",
-    required=True,
-    metavar="TEXT",
-    help="What happens, such as 'push red block left'. If it is too long it is cut off, and the part that is read is "
-    "shown.",
-)
-@click.option(
-    "--out",
-    type=PATH,
-    required=True,
-    metavar="PATH",
-    help="File to write or replace: .mp4, .webm, .gif; a name without a suffix is a folder of PNGs.",
-)
+@click.option("--frames", cls=ManyValues, type=PATH, required=True, metavar="FILE...",
+              help="The initial frames in order, as many as the model was trained with (the shipped one: 1 or 2): "
+                   "JPEG, PNG or WebP of any size; or one video, whose first frames are used.")  # fmt: skip
+@click.option("--prompt", required=True, metavar="TEXT",
+              help="What happens, such as 'push red block left'. If it is too long it is cut off, and the part that is "
+                   "read is shown.")  # fmt: skip
+@click.option("--out", type=PATH, required=True, metavar="PATH",
+              help="File to write or replace: .mp4, .webm, .gif; without a suffix, a folder of PNGs.")  # fmt: skip
 @click.option("--fps", "frames_per_second", type=int, default=8, metavar="N", help="Frames per second of the output.")
 @click.option("--negative-prompt", default="", metavar="TEXT", help="What should not happen.")
 @click.option("--seed", type=int, default=42, metavar="N", help="The same seed gives the same video.")
 @click.option(
     "--steps", type=int, metavar="N", help="DDIM steps; fewer are quicker and coarser (default: the model's own)."
 )
-@click.option(
-    "--guidance",
-    "guidance_scale",
-    type=float,
-    metavar="X",
-    help="Guidance scale: raise it if the prompt isn't obeyed; 1 turns guidance off (default: the model's own).",
-)
-@click.option(
-    "--model",
-    type=PATH,
-    metavar="FOLDER",
-    help=f"A trained model, as written by `fca train` (default: {SHIPPED}, the shipped pocket model).",
-)
-@click.option(
-    "--base",
-    metavar="NAME",
-    help="The model's CogVideoX checkpoint, a folder or hub name, if it has moved since training.",
-)
-@click.option(
-    "--vision-model",
-    metavar="NAME",
-    help="The model's BLIP-2 checkpoint, likewise (default: the folder vision of --base).",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "bf16", "fp16"]),
-    default="fp32",
-    help="Arithmetic; take bf16 or fp16 if the GPU memory is too small.",
-)
+@click.option("--guidance", "guidance_scale", type=float, metavar="X",
+              help="Guidance scale; more follows the prompt better, 1: off (default: the model's own).")  # fmt: skip
+@click.option("--model", type=PATH, metavar="FOLDER",
+              help=f"A model trained by `fca train` (default: {SHIPPED}, as shipped).")  # fmt: skip
+@click.option("--base", metavar="NAME",
+              help="Its CogVideoX checkpoint, a folder or hub name, if it has moved since training.")  # fmt: skip
+@click.option("--vision-model", metavar="NAME",
+              help="Its BLIP-2 checkpoint, likewise (default: the folder vision of --base).")  # fmt: skip
+@click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32",
+              help="Arithmetic; take bf16 or fp16 if the GPU memory is too small.")  # fmt: skip
 def predict(
     frames: tuple[Path, ...],
     prompt: str,

@@ -34,12 +34,8 @@ class Comparison(click.ParamType):
 
 @click.command(cls=Command, example="fca report table3")
 @configured
-@click.argument(
-    "comparison",
-    type=Comparison(),
-    required=False,
-    help="Write the page of one table or figure of the paper instead: table1 to table4, figure5 to figure7.",
-)
+@click.argument("comparison", type=Comparison(), required=False,
+                help="Write the page of one table or figure: table1 to table4, figure5 to figure7.")  # fmt: skip
 def report(config: "Config", comparison: str | None) -> None:
     """Write the HTML report."""
     from fca.report.page import report

@@ -19,21 +19,10 @@ def study() -> None:
 @study.command(example="fca study build --datasets ssv2 --variants fca base --clips 15 -o study")
 @configured
 @click.option("--datasets", cls=ManyValues, type=Name("dataset"), metavar="D...", help="Datasets (default: all).")
-@click.option(
-    "--variants",
-    cls=ManyValues,
-    type=Name("variant"),
-    metavar="V...",
-    help="Variants to compare (default: those of the configuration without ablations).",
-)
-@click.option(
-    "--clips",
-    type=int,
-    default=15,
-    show_default="15, as in the paper",
-    metavar="N",
-    help="Clips of each dataset, drawn by the seed.",
-)
+@click.option("--variants", cls=ManyValues, type=Name("variant"), metavar="V...",
+              help="Variants to compare (default: those of the configuration without ablations).")  # fmt: skip
+@click.option("--clips", type=int, default=15, show_default="15, as in the paper", metavar="N",
+              help="Clips of each dataset, drawn by the seed.")  # fmt: skip
 @click.option("--seed", type=int, default=42, metavar="N", help="Another seed draws other clips, names and orders.")
 @click.option(
     "-o", "--out", type=PATH, required=True, metavar="FOLDER", help="Folder for page/index.html and study-key.json."

@@ -1,6 +1,7 @@
 """What `fca data verify` prints for a person at a terminal."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 SHOWN = 20
 
 
-def show(manifest: "Manifest", folder: str, breakdowns: "list[Breakdown]") -> None:
+def show(manifest: "Manifest", folder: str, breakdowns: "Sequence[Breakdown]") -> None:
     """Print counts, the rows of the format's own tables that differ, and the first unusable clips."""
     extra = manifest.extra
     for problem in extra["problems"]:
@@ -22,6 +23,7 @@ def show(manifest: "Manifest", folder: str, breakdowns: "list[Breakdown]") -> No
         if table.differing:
             _print_table([tuple(table.columns), *map(tuple, table.differing)])
             print(f"all of them: {folder}/{table.file}")
+
     sizes = Counter(extra["sizes"]).most_common(5)
     shown = ", ".join(f"{size} ({count:,})" for size, count in sizes)
     more = f" and {len(extra['sizes']) - len(sizes)} other sizes" if len(extra["sizes"]) > len(sizes) else ""
@@ -32,10 +34,10 @@ def show(manifest: "Manifest", folder: str, breakdowns: "list[Breakdown]") -> No
         print(f"with remedies: {folder}/unusable.tsv" + (f" ({len(rows) - SHOWN:,} more)" if len(rows) > SHOWN else ""))
 
 
-def _print_table(rows: list[tuple[object, ...]]) -> None:
+def _print_table(rows: Sequence[tuple[object, ...]]) -> None:
     """Print columns as wide as their widest text."""
     texts = [["".join(map(_shown, str(value))) for value in row] for row in rows]
-    widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]))]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     for row in texts:
         print("  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 

@@ -1,4 +1,4 @@
-"""`fca plan`: what a configuration will take, before anything runs."""
+"""`fca plan`: estimate what a configuration will take, before anything runs."""
 
 from fca.plan.steps import Plan, plan
 from fca.plan.text import as_text

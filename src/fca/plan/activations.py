@@ -1,4 +1,4 @@
-"""What autograd keeps of a forward pass, counted on tensors that have a shape and no numbers."""
+"""Count the bytes that autograd keeps of a forward pass, on fake tensors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ class NormsInFloat32(TorchFunctionMode):
 
 
 class Kept:
-    """Bytes of every storage that autograd keeps, apart from weights and their bf16 copies, which are counted apart."""
+    """Bytes of every storage that autograd keeps, except weights and their bf16 copies, counted elsewhere."""
 
     def __init__(self, model: Denoiser):
         self.weights = {storage(weight) for weight in model.parameters()}
@@ -48,16 +48,16 @@ class Kept:
 
 
 def storage(tensor: Tensor) -> int:
-    """A number that tensors on the same memory share."""
+    """An identifier shared by tensors on the same memory."""
     return tensor.untyped_storage()._cdata
 
 
 def activations(
-    model: Denoiser, given: InitialFrames, prompt: Prompt, noisy: Tensor, timestep: Tensor, autocast: bool = True
+    model: Denoiser, initial: InitialFrames, prompt: Prompt, noisy: Tensor, timestep: Tensor, autocast: bool = True
 ) -> int:
     """Bytes kept for the backward pass, without weights and their copies; `autocast`: bf16, as on a GPU."""
     kept = Kept(model)
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast), NormsInFloat32(), kept.counting():
-        prediction = model.prepare(given, prompt)(noisy, timestep)
+        prediction = model.prepare(initial, prompt)(noisy, timestep)
     del prediction
     return sum(kept.bytes.values())

@@ -10,13 +10,13 @@ from fca.data.datasets.reader import reader_of
 from fca.plan.networks import Networks
 
 WORDS = 100
-"""Bytes of a clip's id and caption, where the clips are not listed yet."""
+"""Bytes assumed for a clip's id and caption until the clips are indexed."""
 EMPTY = 2**13
-"""About what an HDF5 file of ours holds beside its arrays."""
+"""About what an HDF5 file of ours holds besides its arrays."""
 
 
 class Disk:
-    """Counts clips and captions from the index, where there is one, and from the configuration, where there is none."""
+    """Sizes from the index if it exists, otherwise from the configuration."""
 
     def __init__(self, config: Config) -> None:
         self.config, self.layout = config, Layout(config)
@@ -60,7 +60,7 @@ class Disk:
         return [captions[own.start : own.stop] for own in rows]
 
     def _read_captions(self, dataset: str, split: str) -> list[str]:
-        """The caption of each clip that the configuration asks for."""
+        """The caption of each clip in use."""
         settings = self.config.datasets[dataset]
         count = settings.split(split).clips
         path = self.layout.index(dataset)
@@ -86,6 +86,6 @@ def _file(captions: list[str], *rows: int) -> int:
 def readable(size: float | None) -> str:
     """`3.4 GB`, in powers of ten."""
     if size is None:
-        return "not known"
+        return "unknown"
     power = 0 if size < 1 else min(4, int(math.log10(size)) // 3)
     return f"{size / 1000**power:.3g} {['B', 'kB', 'MB', 'GB', 'TB'][power]}"

@@ -1,4 +1,4 @@
-"""GPU memory and trained weights of a variant, counted on networks without numbers."""
+"""Count the GPU memory and the trained weights of a variant on networks without values."""
 
 from dataclasses import dataclass
 
@@ -18,18 +18,18 @@ BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 
 @dataclass(frozen=True)
 class Weights:
-    """Numbers of a variant's networks, and the bytes that training one process takes on its GPU."""
+    """Parameters of a variant's networks, and the bytes that one training process takes on its GPU."""
 
     trained: int
     frozen: int
     training: int
-    """Weights, gradients, AdamW's moments, autocast's copies, and the activations of one forward pass where counted."""
+    """Weights, gradients, AdamW's moments, autocast's copies, and the activations of one forward pass if counted."""
     counts_activations: bool
-    """Of the paper's adapter alone: peft and ControlNet's copies can't be made of fake tensors."""
+    """Only for the paper's adapter: peft and ControlNet's copies can't be built from fake tensors."""
 
 
 def weights(config: Config, variant: str, networks: Networks) -> Weights:
-    """Of a trained variant, made as training makes it."""
+    """The weights of a trained variant, built as for training."""
     fresh = config.model_copy(update={"train": config.train.model_copy(update={"init_from": None})})
     half, counted = config.train.precision != "fp32", config.variant(variant).adapter == "fca"
     state = torch.get_rng_state()  # making a model seeds torch's own generator
@@ -56,10 +56,10 @@ def _activations(config: Config, model: Denoiser, networks: Networks, half: bool
     latent = (networks.latent_channels, clip.height // 8, clip.width // 8)
     noisy = torch.empty(batch, clip.frames // 4, *latent)
     initial = torch.empty(batch, 1, *latent)
-    given = InitialFrames(initial, initial, torch.empty(batch, networks.vision_tokens, networks.vision_width))
+    frames = InitialFrames(initial, initial, torch.empty(batch, networks.vision_tokens, networks.vision_width))
     prompt = Prompt(
         torch.empty(batch, base.text_tokens, networks.prompt_width),
         torch.empty(batch, base.caption_tokens, networks.text_width),
         torch.ones(batch, base.caption_tokens, dtype=torch.bool),
     )
-    return activations(model, given, prompt, noisy, torch.ones(batch, dtype=torch.long), autocast=half)
+    return activations(model, frames, prompt, noisy, torch.ones(batch, dtype=torch.long), autocast=half)

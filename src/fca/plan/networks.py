@@ -1,6 +1,6 @@
-"""The networks of a configuration as shapes without numbers, from their own or the published configurations.
+"""The networks of a configuration as shapes without values, from their own or the published configurations.
 
-No weights are read and nothing is fetched.
+No weights are read and nothing is downloaded.
 """
 
 from dataclasses import dataclass
@@ -42,17 +42,17 @@ T5_XXL = {
     "num_heads": 64,
     "feed_forward_proj": "gated-gelu",
 }
-"""CogVideoX-2B and CogVideoX1.5-5B-I2V as their published configurations say, as far as they differ from the classes'
-own defaults. Blip2Config's defaults are blip2-itm-vit-g's."""
+"""What the published configurations of CogVideoX-2B and CogVideoX1.5-5B-I2V set differently from the defaults of the
+classes. Blip2Config's defaults are blip2-itm-vit-g's."""
 
 
 @dataclass(frozen=True)
 class Networks:
-    """One `base` or `image_base`, and what of it is assumed."""
+    """The networks of one `base` or `image_base`, and the assumptions about them."""
 
     base: Base
     transformer: CogVideoXTransformer3DModel
-    """On the meta device: shapes alone."""
+    """On the meta device."""
     latent_channels: int
     prompt_width: int
     text_width: int
@@ -66,7 +66,11 @@ class Networks:
 
 
 def networks(base: Base) -> Networks:
-    """The networks of `base`; `FcaError` where a folder's configuration is missing or no JSON."""
+    """The networks of `base`.
+
+    Raises:
+        FcaError: a configuration in its folder is missing or not JSON.
+    """
     folder, vision_folder = located(base.model), located(base.vision_model)
     assumed = []
 
@@ -88,6 +92,7 @@ def networks(base: Base) -> Networks:
 
     if not content:
         assumed.append(f"{base.vision_model} isn't in a folder here: sizes of blip2-itm-vit-g as published")
+
     own = blip2.vision_config
     return Networks(
         base=base,
@@ -104,5 +109,5 @@ def networks(base: Base) -> Networks:
 
 
 def numbers(module: nn.Module) -> int:
-    """How many numbers a network has."""
+    """The number of parameters of a network."""
     return sum(parameter.numel() for parameter in module.parameters())

@@ -1,4 +1,4 @@
-"""GPU hours: from logs where a run exists, from rates given or stated elsewhere, and not known."""
+"""GPU hours, from rates on the command line, from logs, or from the paper."""
 
 import json
 from pathlib import Path
@@ -12,27 +12,27 @@ SAMPLED_CLIP = 42.0
 """GPU seconds of a clip of 16 frames, 720x480, 50 steps with guidance, on an A100. The paper: 2,048 in 6 h on four."""
 
 Hours = tuple[float | None, str]
-"""GPU hours, and where the rate is from."""
-UNKNOWN: Hours = (None, "no rate is known: give --clips-per-second {step}=RATE")
+"""GPU hours, and the source of the rate."""
+UNKNOWN: Hours = (None, "the rate is unknown: add --clips-per-second {step}=RATE")
 
 
 class Rates:
-    """GPU hours of a configuration's steps; `given`: clips a second of one GPU, by step."""
+    """GPU hours of the steps of a configuration; `throughput`: clips per second of one GPU, by step."""
 
-    def __init__(self, config: Config, given: dict[str, float]) -> None:
-        self.config, self.layout, self.given = config, Layout(config), given
+    def __init__(self, config: Config, throughput: dict[str, float]) -> None:
+        self.config, self.layout, self.throughput = config, Layout(config), throughput
 
     def of_clips(self, step: str, clips: int) -> Hours:
         """Hours of a step without a published rate."""
-        if step in self.given:
-            return clips / self.given[step] / 3600, f"{self.given[step]:g} clips a second, as given"
+        if step in self.throughput:
+            return clips / self.throughput[step] / 3600, f"{self.throughput[step]:g} clips per second, as requested"
         return None, UNKNOWN[1].format(step=step)
 
     def training(self, dataset: str, variant: str) -> Hours:
         """Hours of all GPUs of a training together."""
         settings, steps = self.config.train, self.config.train_steps(dataset, variant)
         clips = steps * settings.clips_per_step
-        if "train" in self.given:
+        if "train" in self.throughput:
             return self.of_clips("train", clips)
         if (found := self._logged(dataset, variant)) is not None:
             seconds, where = found
@@ -45,13 +45,13 @@ class Rates:
     def sampling(self, variant: str, clips: int) -> Hours:
         """Hours of predicting clips."""
         own, steps = self.config.variant(variant), self.config.sample.steps
-        if "sample" not in self.given and self._paper() and own.base == "text" and own.adapter in ("fca", "none"):
+        if "sample" not in self.throughput and self._paper() and own.base == "text" and own.adapter in ("fca", "none"):
             seconds = SAMPLED_CLIP * steps / 50
             return clips * seconds / 3600, f"{seconds:.3g} A100 seconds a clip (the paper: 42 with 50 steps)"
         return self.of_clips("sample", clips)
 
     def _paper(self) -> bool:
-        """Whether clips and base are those that the paper's times are of."""
+        """Whether clips and base are those of the paper's times."""
         clip = self.config.clip
         size = (clip.frames, clip.height, clip.width) == (16, 480, 720)
         return size and Path(self.config.base.model).name.lower() == "cogvideox-2b"

@@ -1,4 +1,4 @@
-"""Every step of a configuration with its jobs, bytes, hours and memory."""
+"""List every step of a configuration with its jobs, bytes, hours and memory."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -23,18 +23,18 @@ class Row:
     """Split, base or variant."""
     jobs: int
     disk: Mapping[str, int | None] = field(default_factory=dict)
-    """Kind of file -> bytes; null: not known."""
+    """Kind of file -> bytes; None: unknown."""
     gpu_hours: float | None = 0.0
-    """Of all jobs, on all their GPUs; null: not known; 0: no GPU is used."""
+    """Of all jobs, on all their GPUs; None: unknown; 0: no GPU is used."""
     rate: str = ""
     gpu_memory: int | None = None
-    """Bytes on one GPU; null: not counted."""
+    """Bytes on one GPU; None: not counted."""
     memory_of: str = ""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All rows, and what was assumed."""
+    """All rows, and the assumptions."""
 
     scale: str
     folder: str
@@ -42,7 +42,7 @@ class Plan:
     assumed: list[str]
 
     def disk(self) -> dict[str, int]:
-        """Bytes by kind, without what is not known."""
+        """Known bytes by kind."""
         total: Counter[str] = Counter()
         for row in self.rows:
             total.update({kind: size for kind, size in row.disk.items() if size is not None})
@@ -62,15 +62,15 @@ class Plan:
 
 
 def plan(config: Config, ablations: bool = False, clips_per_second: dict[str, float] | None = None) -> Plan:
-    """The steps of `all`, and with `ablations` the other variants', on the datasets that they are trained on."""
+    """The steps of the target `all`, and with `ablations` those of the other variants."""
     return _Planner(config, ablations, clips_per_second or {}).plan()
 
 
 class _Planner:
-    def __init__(self, config: Config, ablations: bool, given: dict[str, float]) -> None:
+    def __init__(self, config: Config, ablations: bool, throughput: dict[str, float]) -> None:
         self.config, self.layout = config, Layout(config)
         self.variants = config.every_variant if ablations else config.variants
-        self.disk, self.rates = Disk(config), Rates(config, given)
+        self.disk, self.rates = Disk(config), Rates(config, throughput)
         kinds: dict[BaseKind, None] = {"text": None}
         kinds |= {own.base: None for own in self.variants.values() if own.prediction == "model"}
         self.networks: dict[BaseKind, Networks] = {kind: networks(config.base_called(kind)) for kind in kinds}
@@ -99,10 +99,10 @@ class _Planner:
         ]
         for name in self._variants(dataset):
             rows += self._variant(dataset, name)
-        return [*rows, self._floor(dataset)]
+        return [*rows, self._vae_roundtrip(dataset)]
 
     def _variants(self, dataset: str) -> list[str]:
-        """Those that this dataset has: ablations are trained where it has steps for them."""
+        """The variants trained on this dataset: ablations only if it has steps for them."""
         has_ablations = self.config.datasets[dataset].ablation_steps is not None
         return [name for name in self.variants if name in self.config.variants or has_ablations]
 
@@ -111,7 +111,7 @@ class _Planner:
         return [kind for kind in self.networks if kind in needed]
 
     def _clips(self, dataset: str) -> Row:
-        """Validation clips are kept; those of training go from pixels to latents and never lie on the disk."""
+        """Only validation clips are stored; training clips go from pixels to latents in memory."""
         jobs = len(self.layout.shards(dataset, "validation"))
         return Row("resample", dataset, "validation", jobs, {"clips": self.disk.clips(dataset, "validation")})
 
@@ -131,7 +131,7 @@ class _Planner:
         )
 
     def _kept(self, hours: float | None) -> int:
-        """Checkpoints that are there at the end of a training of so many hours."""
+        """Number of checkpoints at the end of a training of so many hours."""
         settings = self.config.train
         old = int((hours or 0.0) // settings.keep_every_hours) if settings.keep_every_hours else 0
         return settings.keep_checkpoints + settings.keep_best + old
@@ -147,10 +147,10 @@ class _Planner:
             rows.append(Row("train", dataset, name, 1, made, hours, rate, count.training, what))
         kinds = self.layout.sample_kinds(dataset, name)
         if kinds:
-            place = self.config.datasets[dataset]
-            edited = sum(map(len, place.edited_captions.values()))
+            settings = self.config.datasets[dataset]
+            edited = sum(map(len, settings.edited_captions.values()))
             jobs = sum(len(self.layout.sample_shards(dataset, kind)) for kind in kinds)
-            clips = sum(edited if kind == "edited" else place.validation.clips for kind in kinds)
+            clips = sum(edited if kind == "edited" else settings.validation.clips for kind in kinds)
             hours, rate = self.rates.sampling(name, clips)
             sizes = [self.disk.edited(dataset) if kind == "edited" else self.disk.samples(dataset) for kind in kinds]
             size = {"samples": sum(sizes)}
@@ -166,7 +166,7 @@ class _Planner:
             numbers = sum(parameter.numel() for parameter in own.transformer.parameters())
         return BYTES[self.config.sample.precision] * (numbers + own.vae_parameters), "weights of denoiser and VAE"
 
-    def _floor(self, dataset: str) -> Row:
-        hours, rate = self.rates.of_clips("floor", self.config.datasets[dataset].validation.clips)
+    def _vae_roundtrip(self, dataset: str) -> Row:
+        hours, rate = self.rates.of_clips("vae-roundtrip", self.config.datasets[dataset].validation.clips)
         size = BYTES[self.config.encode.precision] * self.networks["text"].vae_parameters
         return Row("score-vae-roundtrip", dataset, "", 1, {}, hours, rate, size, "weights of the VAE")

@@ -1,4 +1,4 @@
-"""A plan as aligned text."""
+"""Write a plan as aligned text."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ HEAD = ("step", "of", "jobs", "disk", "GPU hours", "GPU memory")
 
 
 def as_text(plan: Plan) -> str:
-    """A table for each dataset, totals, where rates are from, and what was assumed."""
+    """A table for each dataset, totals, sources of rates, and assumptions."""
     cells = [_cells(row) for row in plan.rows]
     widths = [max(len(line[column]) for line in [HEAD, *cells]) for column in range(len(HEAD))]
 
@@ -28,7 +28,7 @@ def as_text(plan: Plan) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     disk = ", ".join(f"{kind} {readable(size)}" for kind, size in row.disk.items()) or "-"
-    hours = "not known" if row.gpu_hours is None else f"{row.gpu_hours:,.4g}" if row.gpu_hours else "-"
+    hours = "unknown" if row.gpu_hours is None else f"{row.gpu_hours:,.4g}" if row.gpu_hours else "-"
     memory = "-" if row.gpu_memory is None else f"{row.gpu_memory / 2**30:.3g} GiB"
     return row.step, row.of or "-", str(row.jobs), disk, hours, memory
 
@@ -37,30 +37,30 @@ def _totals(plan: Plan) -> list[str]:
     total = plan.as_json()["total"]
     disk = plan.disk()
     unknown = sorted({kind for row in plan.rows for kind, size in row.disk.items() if size is None})
-    more = f", and what is not known: {', '.join(unknown)}" if unknown else ""
+    more = f", and unknown: {', '.join(unknown)}" if unknown else ""
     hours = f"{total['gpu_hours']:,.4g}"
     if total["without_a_rate"]:
-        hours += f", and what has no rate: {', '.join(total['without_a_rate'])}"
-    place = next(folder for folder in [Path(plan.folder), *Path(plan.folder).absolute().parents] if folder.is_dir())
+        hours += f", and without a rate: {', '.join(total['without_a_rate'])}"
+    existing = next(folder for folder in [Path(plan.folder), *Path(plan.folder).absolute().parents] if folder.is_dir())
     return [
         f"disk       {readable(sum(disk.values()))} ("
         + ", ".join(f"{k} {readable(v)}" for k, v in disk.items())
         + f"){more}",
-        f"           {readable(shutil.disk_usage(place).free)} are free where data_dir lies",
+        f"           {readable(shutil.disk_usage(existing).free)} are free on the disk of data_dir",
         f"GPU hours  {hours}",
     ]
 
 
 def _notes(plan: Plan) -> list[str]:
-    """Where rates are from, what the memory holds, and what was assumed, each once."""
+    """Sources of rates, contents of the memory, and assumptions, each once."""
     rates = dict.fromkeys(f"{row.step}: {row.rate}" for row in plan.rows if row.rate)
     memory = dict.fromkeys(f"{row.step} {row.of if row.step == 'train' else ''}".strip() + f": {row.memory_of}"
                            for row in plan.rows if row.memory_of)  # fmt: skip
     return [
-        "Rates (where a log was made on a CPU, its hours stand for the GPU's)",
+        "Rates (if a log was written on a CPU, its hours stand for those of a GPU)",
         *(f"  {note}" for note in rates),
-        "GPU memory, without kernels' work space and the allocator's reserve",
+        "GPU memory, without workspaces of kernels and the reserve of the allocator",
         *(f"  {note}" for note in memory),
         *(["Assumed", *(f"  {note}" for note in plan.assumed)] if plan.assumed else []),
-        "Clips of training take no disk: they go from pixels to latents in one pass.",
+        "Training clips take no disk: they go from pixels to latents in one pass.",
     ]

@@ -1,1 +1,1 @@
-"""A training from outside: its folder, how it is stopped, how far it is. Imports without torch."""
+"""Training runs as seen from outside: their folders, stop requests, status. Imports without torch."""

@@ -1,6 +1,6 @@
-"""The folder of a training run: what it is, how far it is, and who is at work in it. Read by `fca status`, so no torch.
+"""The folder of a training run: its record, log, checkpoints and lock. `fca status` reads it, so no torch.
 
-A run's folder lies in `Layout.run(dataset, variant)`, which holds a lock for all of them.
+The folder of a run is in `Layout.run(dataset, variant)`, which holds one lock for all of its runs.
 """
 
 import fcntl
@@ -21,31 +21,31 @@ from fca.errors import FcaError
 
 RECORD, LOG, SKIPPED, LOCK = "run.json", "log.jsonl", "skipped.jsonl", "lock"
 HERE, ELSEWHERE = 2.0, 100.0
-"""Seconds to wait for a lock: of a process that ends here; of a lost node, whose lock a file server keeps a while."""
+"""Seconds to wait for the lock of a process on this machine, and of a lost node: a file server releases it late."""
 
 
 @dataclass
 class Record:
-    """`run.json`: what is trained, from what, and how the last process left it."""
+    """`run.json`: what is trained, from what, and the state in which the last process left it."""
 
     dataset: str
     variant: str
     steps: int
-    """Optimizer steps that it is to have."""
+    """Optimizer steps of the whole run."""
     identity: dict[str, Any]
-    """Everything that decides the outcome, by name: settings, code, latents, frozen networks, starting adapter."""
+    """Everything that affects the result, by name: settings, code, latents, frozen networks, starting adapter."""
     git_commit: str | None
     state: Literal["running", "interrupted", "failed", "finished"] = "running"
-    """As the last process left it; `running` without a lock means that it was killed."""
+    """`running` without a lock means that the process was killed."""
     said: str = ""
     """Why it was interrupted or failed."""
     processes: int = 1
     changes: list[dict[str, Any]] = field(default_factory=list)
-    """Changes that were accepted on the way: `step`, `keys` (name -> [before, after]), `before` (an identity)."""
+    """Changes accepted during the run: `step`, `keys` (name -> [before, after]), `before` (an identity)."""
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """None where there is no readable one."""
+        """The record of a run; None if there is no readable one."""
         try:
             return cls(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -57,10 +57,10 @@ class Record:
 
 
 class JsonLines:
-    """A list of entries that is a file, one JSON object a line.
+    """A list of entries kept in a file, one JSON object a line.
 
-    A line is handed to the system at once, so a killed process loses none; it is not forced to the disk, since a
-    checkpoint holds the entries, too, and resuming from it begins with exactly those.
+    Each line is flushed at once, so a killed process loses none. It is not synced to disk: a checkpoint holds the
+    entries, too, and a resumed run begins with exactly those.
     """
 
     def __init__(self, path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
@@ -69,7 +69,11 @@ class JsonLines:
             aside.write_text("".join(json.dumps(entry) + "\n" for entry in self.entries), encoding="utf-8")
 
     def append(self, entry: Mapping[str, Any]) -> None:
-        """`FcaError` when the disk is full."""
+        """Add an entry.
+
+        Raises:
+            FcaError: the disk is full.
+        """
         self.entries.append(dict(entry))
         try:
             with self.path.open("a", encoding="utf-8") as file:
@@ -79,7 +83,7 @@ class JsonLines:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Entries of a `JsonLines` file; [] if missing. Half lines, of a writer or a lost node, are passed over."""
+    """Entries of a `JsonLines` file; [] if it is missing. Incomplete lines are skipped."""
     try:
         lines = path.read_bytes().splitlines(keepends=True)
     except OSError:
@@ -93,7 +97,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def checkpoints(folder: Path) -> dict[int, Path]:
-    """Step -> file, oldest first."""
+    """Checkpoints of a run: step -> file, oldest first."""
     found = {}
     for path in folder.glob("checkpoint-*.pt"):
         if match := re.fullmatch(r"checkpoint-(\d{7})\.pt", path.name):
@@ -102,14 +106,14 @@ def checkpoints(folder: Path) -> dict[int, Path]:
 
 
 def duration(seconds: float) -> str:
-    """Such as 2 d 03:04:05."""
+    """Seconds as text, such as 2 d 03:04:05."""
     days, rest = divmod(round(seconds), 86400)
     clock = f"{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}"
     return f"{days} d {clock}" if days else clock
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Dotted name -> values before and after (None where it is missing), where two identities differ."""
+    """The differences of two identities: dotted name -> values before and after (None: missing)."""
     one, other = flat(before), flat(after)
     names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
     return {name: [one.get(name), other.get(name)] for name in names}
@@ -117,10 +121,10 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
 
 @contextmanager
 def locked(folder: Path, run: Path) -> Iterator[None]:
-    """Keep others out of all runs in `folder` while `run`, one of them, is trained.
+    """Lock all runs in `folder` while `run`, one of them, is trained.
 
-    The lock is the kernel's (fcntl), so it goes when the process ends in whatever way; on a disk that can't lock there
-    is no such protection.
+    The kernel holds the lock (fcntl) and releases it however the process ends. A disk without locks gives no
+    protection.
 
     Raises:
         FcaError: another process trains there, on this machine or another.
@@ -138,7 +142,7 @@ def locked(folder: Path, run: Path) -> Iterator[None]:
                 if time.monotonic() - started > wait:
                     raise _taken(folder, who) from None
                 if wait == ELSEWHERE and not told:
-                    print(f"waiting up to {wait:.0f} s for {who['host']} to let go of {folder}", flush=True)
+                    print(f"waiting up to {wait:.0f} s for {who['host']} to release {folder}", flush=True)
                     told = True
                 time.sleep(0.1)
             except OSError as error:
@@ -151,7 +155,7 @@ def locked(folder: Path, run: Path) -> Iterator[None]:
 
 
 def holder(folder: Path) -> dict[str, Any] | None:
-    """Who trains in a folder of runs: `host`, `process` and `run`; None: nobody, as far as locks can tell."""
+    """Who trains in a folder of runs: `host`, `process` and `run`; None: nobody holds the lock."""
     try:
         with open(folder / LOCK, encoding="utf-8") as file:
             fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""`fca status`: one table of all training runs of a scale. It only reads their folders, so it is quick."""
+"""The table of `fca status`: all training runs of a scale, read from their folders alone."""
 
 import time
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 from fca.runs.folder import LOG, RECORD, SKIPPED, Record, checkpoints, duration, holder, read_lines
 
 STALE = 600.0
-"""Seconds without news, at least, after which a running training is called silent."""
+"""Seconds without any write, at least, after which a running training is reported as silent."""
 COLUMNS = ("dataset", "variant", "run", "step", "s/step", "left", "checkpoint", "loss", "skipped", "health")
 
 
@@ -27,16 +27,16 @@ def as_text(folder: Path) -> str:
 def table(folder: Path, now: float) -> list[tuple[str, ...]]:
     """A row of `COLUMNS` for every run in `folder`/dataset/variant/; `now`: seconds since 1970."""
     rows = []
-    for place in sorted(folder.glob("*/*/")):
-        held = holder(place)
-        for path in sorted(place.iterdir()):
+    for group in sorted(folder.glob("*/*/")):
+        held = holder(group)
+        for path in sorted(group.iterdir()):
             record = Record.read(path) if path.is_dir() else None
             if record is not None:
                 rows.append(_row(path, record, held is not None and held.get("run") == path.name, now))
             elif kept := checkpoints(path):
                 step, saved = max(kept), _age(path_time(kept[max(kept)]), now)
                 health = f"{RECORD} is missing or can't be read"
-                rows.append((place.parent.name, place.name, path.name, f"{step}/?", "-", "-", saved, "-", "-", health))
+                rows.append((group.parent.name, group.name, path.name, f"{step}/?", "-", "-", saved, "-", "-", health))
     return rows
 
 
@@ -74,7 +74,7 @@ def _health(path: Path, record: Record, held: bool, log: Sequence[dict[str, Any]
 
 
 def path_time(path: Path) -> float:
-    """When a file was last written; 0 where it has just gone."""
+    """When a file was last written; 0 if it has just been deleted."""
     try:
         return path.stat().st_mtime
     except OSError:

@@ -1,4 +1,4 @@
-"""Being asked to stop: by a signal, or by the clock. Light, so that a signal is heard before torch is imported."""
+"""Stop requests, by signal or by the clock. Quick to import: a signal must be caught before torch is imported."""
 
 import math
 import os
@@ -16,7 +16,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
 class Stop:
-    """Whether, and why, work should stop at the next point where nothing is lost."""
+    """Whether, and why, work should stop at the next point at which nothing is lost."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         """`clock`: seconds since 1970."""
@@ -26,9 +26,9 @@ class Stop:
         self._signal: int | None = None
 
     def listen(self) -> Self:
-        """From now on a signal of `SIGNALS` asks to stop instead of ending the process.
+        """Turn each signal of `SIGNALS` into a stop request from now on.
 
-        Signals that a parent blocked while it started this process arrive now.
+        Signals that the parent blocked while it started this process arrive now.
         """
         for number in SIGNALS:
             signal.signal(number, self._heard)
@@ -39,10 +39,10 @@ class Stop:
         self._signal = number
 
     def limit(self, hours: float | None, margin_minutes: float, environment: Mapping[str, str] = os.environ) -> None:
-        """Stop after `hours`, and `margin_minutes` before Slurm's end of the job (SLURM_JOB_END_TIME, where set).
+        """Stop after `hours`, and `margin_minutes` before Slurm's end of the job (SLURM_JOB_END_TIME, if set).
 
         Raises:
-            FcaError: the whole job is no longer than the margin: each would do one step and queue the next.
+            FcaError: the whole job is no longer than the margin, so that each would do one step and queue the next.
         """
         if hours is not None:
             self.end, self.end_reason = self.started + 3600 * hours, f"the limit of {hours:g} hours"
@@ -51,8 +51,8 @@ class Stop:
             start = environment.get("SLURM_JOB_START_TIME", "")
             if start.isdecimal() and end <= float(start):
                 raise FcaError(
-                    f"the Slurm job is given {margin_minutes + (end - float(start)) / 60:g} minutes in all",
-                    f"more than train.margin_minutes, {margin_minutes:g}, before whose beginning training stops",
+                    f"the Slurm job has {margin_minutes + (end - float(start)) / 60:g} minutes in all",
+                    f"more than train.margin_minutes, {margin_minutes:g}: training stops that long before the end",
                     "give the job more time (in a profile: runtime of train_adapter), or lower train.margin_minutes",
                 )
             if end < self.end:
@@ -60,25 +60,25 @@ class Stop:
 
     @property
     def reason(self) -> str | None:
-        """Why to stop; None: go on."""
+        """Why to stop; None: continue."""
         if self._signal is not None:
             return signal.Signals(self._signal).name
         return self.end_reason if self.clock() >= self.end else None
 
 
 def deaf() -> None:
-    """From now on `SIGNALS` do nothing: a process that only has its status left to give is not to lose it to another.
+    """Ignore `SIGNALS` from now on, so that none replaces the exit status of a process that is ending.
 
-    Python takes its own handlers away while it ends, which takes a second once torch is there.
+    Python removes its own handlers during shutdown, which takes a second with torch imported.
     """
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
 def leave_signals_to_parent(worker: int = 0) -> None:
-    """For a loader's workers, which a scheduler signals with the process that trains: that one decides when to stop.
+    """Let the training process alone decide when its loader's workers stop.
 
-    Its own SIGTERM, with which it ends workers that it needs no longer, still ends them.
+    A scheduler signals the workers, too. Only a SIGTERM from the training process still ends them.
     """
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})

@@ -1,0 +1,115 @@
+"""The steps from latents to scores: `fca encode`, `train`, `sample`, `score`, `score-vae-roundtrip` and `vbench`."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from fca.cli.common import Command, Name, configured, current_call, dataset, shard, split, variant
+from fca.errors import FcaError
+
+if TYPE_CHECKING:
+    from fca.config import BaseKind, Config, SampleKind
+
+
+@click.command(cls=Command, example="fca encode ssv2 train --shard 0")
+@configured
+@dataset
+@split
+@shard
+@click.option(
+    "--base", type=click.Choice(["text", "image"]), default="text", help="Take the networks of base, or of image_base."
+)
+def encode(config: "Config", dataset: str, split: str, shard: int, base: "BaseKind") -> None:
+    """Run the frozen networks over a shard of clips."""
+    from fca.encode.shard import encode
+
+    encode(config, dataset, split, shard, base)
+
+
+@click.command(cls=Command, example="fca train ssv2 fca")
+@configured
+@dataset
+@variant
+@click.option(
+    "--accept-changes", is_flag=True, help="Go on with an unfinished run although settings, code or data have changed."
+)
+def train(config: "Config", dataset: str, variant: str, accept_changes: bool) -> int:
+    """Train a variant. To resume, run the same command again.
+
+    The exit status is 75 if training was asked to stop and saved what it had.
+    """
+    trained = [name for name, own in config.every_variant.items() if own.trained]
+    if variant not in trained:
+        raise FcaError(f"the variant {variant!r} has nothing to train", f"one of {', '.join(trained)}")
+    config.train_steps(dataset, variant)  # refuses an ablation on a dataset without ablation_steps
+    from fca.train.launch import train
+
+    return train(config, dataset, variant, accept_changes, current_call().argv)
+
+
+@click.command(cls=Command, example="fca sample ssv2 fca --shard 0 --kind opposite")
+@configured
+@dataset
+@variant
+@shard
+@click.option("--kind", type=click.Choice(["validation", "opposite", "edited"]), default="validation",
+              help="The captions as they are, opposite ones, or edited_captions.")  # fmt: skip
+def sample(config: "Config", dataset: str, variant: str, shard: int, kind: "SampleKind") -> None:
+    """Predict a shard of validation clips."""
+    if kind == "edited":
+        from fca.sample.edited import sample_edited
+
+        sample_edited(config, dataset, variant)
+        return
+    from fca.sample import sample
+
+    sample(config, dataset, variant, kind, shard)
+
+
+@click.command(cls=Command, example="fca score ssv2 fca")
+@configured
+@dataset
+@variant
+def score(config: "Config", dataset: str, variant: str) -> None:
+    """Compare the predictions of a variant with the ground truth."""
+    from fca.score import score
+
+    score(config, dataset, variant)
+
+
+@click.command(name="score-vae-roundtrip", cls=Command, example="fca score-vae-roundtrip ssv2")
+@configured
+@dataset
+def score_vae_roundtrip(config: "Config", dataset: str) -> None:
+    """Score the VAE's reconstruction of the validation clips.
+
+    The clips are encoded and decoded by the VAE. The result bounds every prediction that goes through it.
+    """
+    from fca.score.vae_roundtrip import score_vae_roundtrip
+
+    score_vae_roundtrip(config, dataset)
+
+
+score_floor = Command(
+    "score-floor",
+    callback=score_vae_roundtrip.callback,
+    params=score_vae_roundtrip.params[:-1],
+    hidden=True,
+    example="fca score-floor ssv2",
+)
+"""The old name of `score-vae-roundtrip`."""
+
+
+@click.command(cls=Command, example="fca vbench ssv2 fca")
+@configured
+@dataset
+@click.argument("measured", type=Name("measured"), metavar="VARIANT",
+                help="A variant of the configuration, or `truth` for the ground truth.")  # fmt: skip
+def vbench(config: "Config", dataset: str, measured: str) -> None:
+    """Measure VBench of a variant or of the ground truth with the official package."""
+    from fca.vbench.step import vbench
+
+    print(vbench(config, dataset, measured))
+
+
+COMMANDS = (encode, train, sample, score, score_vae_roundtrip, vbench)
