@@ -105,9 +105,14 @@ def watch(page: Any, address: str, problems: list[str]) -> None:
         if not url.startswith((folder, *WITHIN)):
             problems.append(f"request outside {folder}: {url}")
 
+    def failed(request: Any) -> None:
+        """Chromium cancels the request of a video when it seeks or closes; a missing file fails with another error."""
+        if request.resource_type != "media" or request.failure != "net::ERR_ABORTED":
+            problems.append(f"request failed: {request.url} ({request.failure})")
+
     page.on("request", lambda request: requested(request.url))
     page.on("websocket", lambda socket: requested(socket.url))
-    page.on("requestfailed", lambda request: problems.append(f"request failed: {request.url} ({request.failure})"))
+    page.on("requestfailed", failed)
     page.on("response", lambda answer: answer.status >= 400 and problems.append(f"{answer.status}: {answer.url}"))
     page.on("pageerror", lambda error: problems.append(f"exception: {error}"))
     page.on("console", lambda line: line.type == "error" and problems.append(f"console: {line.text}"))

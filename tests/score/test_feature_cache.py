@@ -40,7 +40,7 @@ def test_damaged_caches_are_recomputed(config: Config, caplog: pytest.LogCapture
     write_clips(config)
     first = score(config, "ssv2", "repeat").read_bytes()
     for name in ("truth", "repeat-validation-raw"):
-        path = Layout(config).features("ssv2", name)
+        path = Layout(config).feature_cache("ssv2", name)
         path.write_bytes(path.read_bytes()[:-300])
     assert score(config, "ssv2", "repeat").read_bytes() == first
     assert "recomputed" in caplog.text
@@ -53,7 +53,7 @@ def test_a_cache_of_other_initial_frames_or_of_a_network_used_otherwise_is_inval
 
     def with_and_without_cache(config: Config) -> tuple[dict, dict]:
         found = scored(config, "repeat")
-        shutil.rmtree(Layout(config).features("ssv2", "truth").parent)
+        shutil.rmtree(Layout(config).feature_cache("ssv2", "truth").parent)
         return found, scored(config, "repeat")
 
     first = scored(config, "repeat")
@@ -71,7 +71,9 @@ def test_swapped_caches_are_recomputed(config: Config) -> None:
     write_samples(config)
     write_samples(config, "opposite")
     first = score(config, "ssv2", "fca").read_bytes()
-    one, other = (Layout(config).features("ssv2", f"fca-validation-{name}") for name in ("raw", "initial_from_truth"))
+    one, other = (
+        Layout(config).feature_cache("ssv2", f"fca-validation-{name}") for name in ("raw", "initial_from_truth")
+    )
     content = one.read_bytes()
     one.write_bytes(other.read_bytes())
     other.write_bytes(content)

@@ -120,7 +120,7 @@ def test_batch_size_and_shards_do_not_change_a_score(config: Config) -> None:
     write_samples(config)
     write_samples(config, "opposite")
     first = scored(config, "fca")["scores"]
-    shutil.rmtree(Layout(config).features("ssv2", "truth").parent)
+    shutil.rmtree(Layout(config).feature_cache("ssv2", "truth").parent)
     settings = config.model_copy(update={"score": config.score.model_copy(update={"batch_size": 1})})
     one_by_one = scored(settings, "fca")["scores"]
     ssv2 = config.datasets["ssv2"].model_copy(update={"validation": SplitSettings(clips=CLIPS, shard_clips=2)})
