@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# A Slurm of one node on this machine, for tests: one-node-slurm.sh start | stop
+# A one-node Slurm on this machine, for tests: one-node-slurm.sh start | stop
 #
-# The node claims 64 CPUs, 512 GB and four A100s, none of which is there; partitions `cpu` and `gpu` share it. Runs as
-# root on loopback alone, without systemd, cgroups, munge or accounting. Nothing is installed: on Debian, first
+# The node claims 64 CPUs, 512 GB and four A100s that don't exist; partitions `cpu` and `gpu` share it. It runs as root, on
+# loopback only, without systemd, cgroups, munge or accounting. It installs nothing; on Debian, first run
 #     apt-get install --no-install-recommends slurmctld slurmd slurm-client
-# What it writes is in $FCA_SLURM_DIR (default /var/tmp/fca-slurm) and in /etc/slurm, where two links lead there: jobs
-# start job steps without SLURM_CONF in their environment. `start` keeps what already runs; `stop` ends only that.
+# It writes to $FCA_SLURM_DIR (default /var/tmp/fca-slurm), and two links in /etc/slurm point there, because jobs start job
+# steps without SLURM_CONF in their environment. `start` keeps running daemons; `stop` ends only its own.
 set -euo pipefail
 
 dir=${FCA_SLURM_DIR:-/var/tmp/fca-slurm}
@@ -20,7 +20,7 @@ die() {
     exit 1
 }
 
-# Process ids come from files, so a command line is compared, too: the id may be another process's by now.
+# Process ids come from files, so compare the command, too: another process may have the id by now.
 running() { # DAEMON
     local pid
     pid=$(cat "$dir/$1.pid" 2>/dev/null) && [ -n "$pid" ] || return 1
@@ -38,7 +38,7 @@ await() { # SECONDS COMMAND...
 
 link() { # FILE: only ever over a link of ours
     local at=/etc/slurm/$1
-    [ -e "$at" ] && [ "$(readlink "$at")" != "$dir/$1" ] && die "$at is there: a real cluster's? Nothing was changed."
+    [ -e "$at" ] && [ "$(readlink "$at")" != "$dir/$1" ] && die "$at exists: a real cluster's? Nothing was changed."
     mkdir -p /etc/slurm
     ln -sfn "$dir/$1" "$at"
 }
@@ -101,7 +101,7 @@ start() {
     link slurm.conf
     link gres.conf
     configure
-    # in sessions of their own: a signal to the shell that called this is none for them
+    # in sessions of their own, so that signals to the calling shell don't reach them
     running slurmctld || setsid slurmctld -i </dev/null >/dev/null 2>&1
     running slurmd || setsid slurmd </dev/null >/dev/null 2>&1
     await 30 scontrol ping || die "slurmctld doesn't answer"

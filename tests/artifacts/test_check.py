@@ -127,7 +127,7 @@ def test_a_shard_without_clips_is_good_and_missed_where_its_file_is_lost(project
     encode(project, "ssv2", "validation", 0)
     assert found(layout) == {}
     layout.latents("ssv2", "validation", 0).unlink()
-    assert found(layout) == {"latents/text/validation-0000.h5": ("missing", "its manifest is there, the file is not")}
+    assert found(layout) == {"latents/text/validation-0000.h5": ("missing", "its manifest exists, the file does not")}
 
 
 def test_the_remedy_makes_it_good(project):

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from fca.artifacts.fingerprint import fingerprint
-from fca.artifacts.fingerprint.settings import CONCERNED, HARMLESS, STEPS, concerned, leaves, settings_of
+from fca.artifacts.fingerprint.settings import AFFECTED, HARMLESS, STEPS, affected, leaves, settings_of
 from fca.config import Config, load
 from fca.config.settings import Settings
 from tests.data.corpora import ROOT
@@ -108,7 +108,7 @@ def test_the_walk_meets_every_setting_that_there_is() -> None:
 @pytest.mark.parametrize("kind", sorted(LEAVES))
 def test_every_setting_changes_a_fingerprint_or_is_harmless(kind: str) -> None:
     config = with_another(LEAVES[kind])
-    first = sorted(jobs(), key=lambda job: job[0] not in concerned(kind))  # the rest for harmless ones
+    first = sorted(jobs(), key=lambda job: job[0] not in affected(kind))  # the rest for harmless ones
     seen = any(settings_of(config, *job) != before(job) for job in first)
     assert seen != (kind in HARMLESS)
 
@@ -116,12 +116,12 @@ def test_every_setting_changes_a_fingerprint_or_is_harmless(kind: str) -> None:
 def test_harmless_settings_exist_and_have_a_reason() -> None:
     assert set(HARMLESS) <= set(LEAVES)
     assert all(len(reason) > 10 for reason in HARMLESS.values())
-    for row, steps in CONCERNED.items():
+    for row, steps in AFFECTED.items():
         assert any(f"{kind}.".startswith(f"{row}.") for kind in LEAVES), row
         assert set(steps) <= set(STEPS), row
 
 
-def test_a_setting_that_no_table_names_concerns_every_step() -> None:
+def test_a_setting_that_no_table_names_affects_every_step() -> None:
     class Wider(Config):
         forgotten: int = 0
 

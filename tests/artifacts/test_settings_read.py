@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from fca.artifacts import fingerprint as package
-from fca.artifacts.fingerprint.settings import HARMLESS, concerned, leaves
+from fca.artifacts.fingerprint.settings import HARMLESS, affected, leaves
 from fca.config import Config
 from fca.config.settings import Settings
 from fca.data.fetch import fetch
@@ -114,5 +114,5 @@ def test_no_step_reads_a_setting_that_its_fingerprint_lacks(config, monkeypatch)
         with recorder.of() as read:
             run()
         assert read - set(HARMLESS), f"{step} reads settings, so the recorder is broken"
-        forgotten |= {(step, kind) for kind in read if step not in concerned(kind) and kind not in HARMLESS}
+        forgotten |= {(step, kind) for kind in read if step not in affected(kind) and kind not in HARMLESS}
     assert forgotten == set(EXCEPTIONS)

@@ -63,7 +63,7 @@ def test_no_usable_clip(tmp_path: Path) -> None:
     raw = pretend_fetched(config, "ssv2")
     write_ssv2(raw, CLIPS, CLIPS)
     (raw / "videos/1.webm").unlink()
-    with pytest.raises(FcaError, match=r"no clip of ssv2 train can be used.*videos/1\.webm: it is missing"):
+    with pytest.raises(FcaError, match=r"ssv2 train has no usable clip.*videos/1\.webm: it is missing"):
         build_index(config, "ssv2")
     assert not Layout(config).index_manifest("ssv2").exists()
 

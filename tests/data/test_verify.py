@@ -318,7 +318,7 @@ def test_a_split_without_a_clip_stops_the_workflow_at_once(tmp_path: Path, capsy
     arguments = ["data", "verify", "-c", write_config(tmp_path, config), "ssv2", "--quarantine"]
     assert main(arguments) == 1
     told = capsys.readouterr().err
-    assert f"no clip of ssv2 {split} can be used; the first, {names[0]}: videos/{names[0]}.webm: it is missing" in told
+    assert f"ssv2 {split} has no usable clip; the first, {names[0]}: videos/{names[0]}.webm: it is missing" in told
     assert "remedy: " in told
     assert "datasets.ssv2.exclude" in told
     assert len(table(config, "ssv2", "unusable.tsv")) == 1 + len(names)

@@ -67,7 +67,7 @@ def test_without_any_clip_it_says_so_before_it_begins(project):
     write_clips(project, empty=[0, 1])
     for shard in (0, 1):
         encode_stored(project, "train", shard)
-    with pytest.raises(FcaError, match=r"no clip of ssv2 train can be used; the first, clip0: 0\.webm: gone") as caught:
+    with pytest.raises(FcaError, match=r"ssv2 train has no usable clip; the first, clip0: 0\.webm: gone") as caught:
         train(project, "ssv2", "fca")
     assert "fca data verify" in caught.value.remedy
     assert not run_folder(project, "ssv2", "fca").exists()

@@ -1,4 +1,4 @@
-# The configuration, and the functions that rules share. No rule is here.
+# The configuration, and functions that rules share; no rules.
 import os
 import shlex
 import sys
@@ -18,9 +18,8 @@ from fca.vbench.weights import is_ready
 
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 
-# `fca` is found beside the Python that runs Snakemake, whether or not its environment is activated, and so are the scripts
-# of the workflow. A prefix of one's own takes the place of Snakemake's: without pipefail, a step that fails in front of
-# `| tee` would count as done.
+# Jobs find `fca` next to the Python that runs Snakemake, whether or not its environment is activated, and the scripts of the
+# workflow. A prefix of our own replaces Snakemake's: without pipefail, a step that fails before `| tee` would count as done.
 COMMANDS = shlex.quote(f"{REPOSITORY / 'workflow/scripts'}:{os.path.dirname(sys.executable)}")
 shell.prefix(f"set -euo pipefail; export PATH={COMMANDS}:$PATH; ")
 
@@ -64,7 +63,7 @@ fingerprint_once = cache(lambda step, *names: fingerprint(CONFIG, step, *names))
 
 
 def fingerprint_of(step):
-    """For `params:`: settings, code and weights that a step depends on, for the job's own dataset, variant and base."""
+    """For `params:`: the fingerprint of a step, for the job's own dataset, variant and base."""
 
     def of_job(wildcards):
         variant = wildcards.get("variant", wildcards.get("row"))
@@ -75,15 +74,15 @@ def fingerprint_of(step):
 
 
 def log_of(step, *names):
-    """Where a job's log goes."""
+    """The path of a job's log."""
     return str(LAYOUT.root / "logs" / step / ("-".join(names) + ".log"))
 
 
 def captions_of(wildcards):
     """The captions file of a folder of the user's own videos, which is edited more often than an archive.
 
-    Where there is none yet, `fca fetch` says what to write. It is an input of both steps that read it: else, once a
-    mistake in it has made `fetch` fail, which removes raw.json, the old index would count as up to date.
+    If there is none yet, `fca fetch` says what to write. It is an input of both steps that read it. Otherwise, after a
+    mistake in it made `fetch` fail, which removes raw.json, the old index would count as up to date.
     """
     dataset = CONFIG.datasets[wildcards.dataset]
     names = FORMATS[dataset.format].watched
@@ -91,46 +90,46 @@ def captions_of(wildcards):
 
 
 def excluded_of(wildcards):
-    """The list of clips that a person wants left out, where there is one."""
+    """The list of excluded clips, if there is one."""
     path = CONFIG.datasets[wildcards.dataset].exclude
     return [] if path is None else [Path(path).expanduser()]
 
 
 def clips(dataset, split):
-    """Manifests of all clip shards of a split; the only one whose clips are stored is validation."""
+    """Manifests of all clip shards of a split; only validation clips are stored."""
     return [LAYOUT.manifest(LAYOUT.clips(dataset, split, k)) for k in LAYOUT.shards(dataset, split)]
 
 
 def clips_to_encode(wildcards):
-    """Manifests of what a shard of latents is made from: stored clips for validation, the index for train."""
+    """Manifests that a latents shard depends on: stored clips for validation, the index for train."""
     if wildcards.split == "train":
         return [LAYOUT.index_manifest(wildcards.dataset), LAYOUT.verified(wildcards.dataset)]
     return LAYOUT.manifest(LAYOUT.clips(wildcards.dataset, wildcards.split, wildcards.shard))
 
 
 def latents(dataset, split, base="text"):
-    """Manifests of all latent shards of a split."""
+    """Manifests of all latents shards of a split."""
     return [LAYOUT.manifest(LAYOUT.latents(dataset, split, k, base)) for k in LAYOUT.shards(dataset, split)]
 
 
 def training_latents(wildcards):
-    """Manifests of what the job's variant is trained on."""
+    """Manifests of the latents that the job's variant is trained on."""
     return latents(wildcards.dataset, "train", CONFIG.variant(wildcards.variant).base)
 
 
 def latents_to_sample(wildcards):
-    """Manifest of what the job's variant starts from."""
+    """Manifest of the latents that the job's variant starts from."""
     base = CONFIG.variant(wildcards.variant).base
     return LAYOUT.manifest(LAYOUT.latents(wildcards.dataset, "validation", wildcards.shard, base))
 
 
 def all_validation_latents(wildcards):
-    """Manifests of all that the job's variant can start from."""
+    """Manifests of all latents that the job's variant can start from."""
     return latents(wildcards.dataset, "validation", CONFIG.variant(wildcards.variant).base)
 
 
 def samples(dataset, variant):
-    """Manifests of all that is predicted with a variant and scored."""
+    """Manifests of all scored predictions of a variant."""
     return [
         LAYOUT.manifest(LAYOUT.samples(dataset, variant, kind, k))
         for kind in LAYOUT.sample_kinds(dataset, variant)
@@ -140,7 +139,7 @@ def samples(dataset, variant):
 
 
 def edited_samples(dataset):
-    """Manifests of what is predicted from edited captions, which has no truth."""
+    """Manifests of predictions from edited captions, which have no ground truth."""
     return [
         LAYOUT.manifest(LAYOUT.samples(dataset, variant, "edited", 0))
         for variant in CONFIG.variants
@@ -165,7 +164,7 @@ def scores(dataset):
 
 
 def vae_roundtrips():
-    """Scores of the VAE alone, of all datasets."""
+    """VAE reconstruction bounds of all datasets."""
     return [LAYOUT.vae_roundtrip(dataset) for dataset in CONFIG.datasets]
 
 
@@ -183,12 +182,12 @@ def comparison_scores(name):
 
 
 def vbench_results(datasets):
-    """VBench of all variants and of the truth, on those of the datasets that it is measured on."""
+    """VBench of all variants and of the ground truth, on the datasets that it is measured on."""
     settings = CONFIG.score.vbench
     measured = [dataset for dataset in datasets if settings and settings.measures(dataset)]
     return [LAYOUT.vbench(dataset, row) for dataset in measured for row in (*CONFIG.variants, GROUND_TRUTH)]
 
 
 def vbench_samples(wildcards):
-    """Manifests of the predictions that are measured; the truth has none."""
+    """Manifests of the predictions to measure; the ground truth has none."""
     return [] if wildcards.row == GROUND_TRUTH else samples(wildcards.dataset, wildcards.row)

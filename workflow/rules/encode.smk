@@ -1,4 +1,4 @@
-# Run the frozen networks over a shard of clips, once. Clips for training are decoded on the way and never stored.
+# Run the frozen networks once over a shard of clips. Training clips are decoded on the fly and never stored.
 
 
 rule encode_latents:

@@ -1,4 +1,4 @@
-# Make the pocket scale's networks again, in config/pocket-base (hours). They are shipped, so nothing depends on this.
+# Rebuild the pocket scale's networks in config/pocket-base (hours). They are shipped, so nothing depends on this.
 
 
 rule pocket_base:

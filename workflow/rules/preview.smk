@@ -1,4 +1,4 @@
-# A page of contact sheets of a dataset, to look at before training: `snakemake preview_ssv2`.
+# Contact sheets of a dataset, to look at before training: `snakemake preview_ssv2`.
 
 
 rule preview:

@@ -1,4 +1,4 @@
-# The HTML report: scores, clips beside the truth, what was run.
+# The HTML report: scores, predictions next to the ground truth, provenance.
 
 
 rule report:

@@ -1,4 +1,4 @@
-# Decode a shard of validation clips to one length and size. Clips for training go straight into encode_latents.
+# Decode a shard of validation clips to one length and size. Training clips go directly into encode_latents.
 
 
 rule resample_clips:

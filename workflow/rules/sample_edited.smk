@@ -1,4 +1,4 @@
-# Predict validation clips from the dataset's edited captions (Figure 11), each from the start and noise of its own.
+# Predict validation clips from the dataset's edited captions (Figure 11), with the initial frames and noise of the clip.
 
 
 rule sample_edited:

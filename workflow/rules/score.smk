@@ -1,4 +1,4 @@
-# Compare a variant's predictions with the truth.
+# Compare a variant's predictions with the ground truth.
 
 
 rule score_variant:

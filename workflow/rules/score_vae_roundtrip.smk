@@ -1,4 +1,4 @@
-# Score what the VAE alone makes of the validation clips: no prediction can be better.
+# The VAE reconstruction bound: score the validation clips, encoded and decoded by the VAE.
 
 
 rule score_vae_roundtrip:

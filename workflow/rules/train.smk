@@ -1,6 +1,6 @@
 # Train a variant. Checkpoints stay in runs/, which is no output, because Snakemake deletes the outputs of a failed job:
-# the same command goes on from the last checkpoint. On a TERM the trainer saves and ends with status 75, which is no
-# failure under Slurm (interrupted.sh); the shell and tee outlive it, so its last words are in the log.
+# the same command resumes from the last checkpoint. On TERM the trainer saves and ends with status 75, which is no
+# failure under Slurm (interrupted.sh); the shell and tee outlive it, so the log has its last lines.
 
 
 rule train_adapter:

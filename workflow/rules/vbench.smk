@@ -1,5 +1,5 @@
 # VBench's six dimensions by the official package, in an environment of its own: `make vbench-env`, `snakemake vbench`.
-# The report waits for it where that environment and the weights are there, and says what is missing elsewhere.
+# The report depends on it if that environment and the weights exist; if not, it says what is missing.
 
 
 rule vbench_scores:

@@ -1,4 +1,4 @@
-# Look at every clip of an index: what is broken is quarantined before anything is computed from it.
+# Decode every clip of an index, and quarantine unusable ones before anything is computed from them.
 
 
 rule verify_clips:

@@ -1,1 +1,1 @@
-"""What every step writes: files written aside, shards, their manifests, what decides their content."""
+"""What every step writes: files and folders replaced atomically, shards, manifests, fingerprints."""

@@ -1,7 +1,7 @@
 """Write files so that a reader sees the old one or the new one, never half of one.
 
-Everything a step makes goes through `write_aside`: a killed job, a full disk or a lost node leaves the target
-as it was, and running the same command again is the whole remedy.
+Every step writes through `write_aside`: a killed job, a full disk or a lost node leaves the target unchanged, and the
+remedy is to run the same command again.
 """
 
 import errno
@@ -27,15 +27,15 @@ FULL_IN_TEXT = re.compile(rf"(errno = |os error )({'|'.join(str(code) for code i
 
 @contextmanager
 def write_aside(path: Path | str) -> Iterator[Path]:
-    """Give a temporary path beside `path`; make a file or a folder there, and it becomes `path` on success.
+    """Yield a temporary path next to `path`; the file or folder written there becomes `path` on success.
 
-    On success the file (or every file and folder below it) and then the parent folder are fsynced and the
-    temporary path renamed over `path`. On an error it is removed and `path` stays as it was. The temporary
-    path ends with the name of `path`, so that writers which look at the suffix work. A folder that is
-    replaced is moved away first: a kill in that instant leaves no folder, never a mixture.
+    On success it is fsynced with everything below it, renamed over `path`, and the parent folder is fsynced. On an
+    error it is removed and `path` stays unchanged. The temporary path ends with the name of `path`, so writers that
+    look at the suffix work. An existing folder is moved away first: a kill at that moment leaves no folder, never a
+    mixture.
 
-    Raises `FcaError` when the disk is full (or a quota or file size limit reached), or when nothing was
-    written.
+    Raises:
+        FcaError: the disk is full, a quota or file size limit is reached, or nothing was written.
     """
     path = Path(path)
     try:
@@ -59,9 +59,9 @@ def write_aside(path: Path | str) -> Iterator[Path]:
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Whether `error`, or what led to it, says that the disk, the quota or the file size limit is used up.
+    """Whether `error`, or one that caused it, says that the disk, the quota or the file size limit is used up.
 
-    As Python, HDF5 and safetensors raise it; torch.save raises another error on top.
+    Python, HDF5 and safetensors each raise it in their own way; torch.save raises another error on top.
     """
     while error is not None:
         if isinstance(error, OSError) and error.errno in FULL:
@@ -73,11 +73,11 @@ def is_full(error: BaseException | None) -> bool:
 
 
 def disk_full(path: Path, needed: int | None = None) -> FcaError:
-    """The error for a disk that has no room for `path` (`needed` bytes, where known)."""
+    """The error for a disk that has no room for `path`, which takes `needed` bytes if that is known."""
     folder = _existing_parent(path)
     free = shutil.disk_usage(folder).free
     return FcaError(
-        f"no room to write {path}: {free / 2**20:.1f} MiB free where {folder} lies",
+        f"no room to write {path}: {free / 2**20:.1f} MiB free in {folder}",
         expected=f"{needed / 2**20 + 0.05:.1f} MiB free"  # never less than is needed
         if needed
         else "room for the file, within quota and file size limit",
@@ -87,15 +87,13 @@ def disk_full(path: Path, needed: int | None = None) -> FcaError:
 
 
 def require_space(path: Path, needed: int) -> None:
-    """Raise `FcaError` now, before the work, when `needed` bytes don't fit on the disk of `path`."""
+    """Raise `FcaError` before the work starts if `needed` bytes don't fit on the disk of `path`."""
     if shutil.disk_usage(_existing_parent(Path(path))).free < needed:
         raise disk_full(Path(path), needed)
 
 
 def reserve(file: IO[bytes], path: Path, size: int) -> None:
-    """Give an open scratch file for `path` its full size on the disk, so that writing through a map can't
-    fail later.
-    """
+    """Allocate the full size of an open scratch file for `path`, so writing through a memory map can't fail later."""
     try:
         os.posix_fallocate(file.fileno(), 0, size)
     except OSError as error:
@@ -131,12 +129,12 @@ def remove(path: Path) -> None:
 
 
 def _prefix() -> str:
-    """How the temporary names of this machine begin: `.aside-<host>-`, followed by the process id."""
+    """The prefix of this machine's temporary names, `.aside-<host>-`; the process id follows."""
     return f".aside-{re.sub(r'[^A-Za-z0-9.]', '_', socket.gethostname())}-"
 
 
 def _remove_left_overs(path: Path) -> None:
-    """Remove what processes of this machine left beside `path` when they were killed."""
+    """Remove what killed processes of this machine left next to `path`."""
     pattern = re.compile(rf"{re.escape(_prefix())}(\d+)-{re.escape(path.name)}({'|'.join(map(re.escape, SUFFIXES))})")
     for name in os.listdir(path.parent):
         match = pattern.fullmatch(name)
@@ -160,7 +158,7 @@ def _existing_parent(path: Path) -> Path:
 
 
 def _replace(aside: Path, path: Path) -> None:
-    """Rename `aside` to `path`, also where a folder must go or come."""
+    """Rename `aside` to `path`, also if either is a folder."""
     if os.path.lexists(path) and (path.is_dir() or aside.is_dir()):
         old = aside.with_name(f"{aside.name}.old")
         os.replace(path, old)
@@ -175,7 +173,7 @@ def _replace(aside: Path, path: Path) -> None:
 
 
 def sync_tree(path: Path) -> None:
-    """Force a file, or a folder and all below it, to the disk."""
+    """Flush a file, or a folder with everything below it, to the disk."""
     if path.is_symlink():
         return
     below = list(path.rglob("*")) if path.is_dir() else []

@@ -1,4 +1,4 @@
-"""`fca data check`: read every shard again and compare its hash, and its parents', with what the manifests say."""
+"""`fca data check`: read every shard and compare its hash, and those of its parents, with the manifests."""
 
 import json
 import os
@@ -21,29 +21,31 @@ from fca.errors import FcaError, remake
 
 @dataclass(frozen=True)
 class Bad:
-    """Something that can't be relied on."""
+    """A file that can't be relied on."""
 
     path: Path
     state: str
-    """missing, damaged (its content isn't what its manifest says) or stale (made from something else than is there)."""
+    """missing, damaged (its content differs from its manifest) or stale (its parents have changed since)."""
     why: str
 
 
 def check(config: Config, datasets: Sequence[str], workers: int | None = None) -> tuple[int, list[Bad]]:
-    """Read all shards of clips, latents and samples that were made; return their number and what is bad, by path.
+    """Read all existing shards of clips, latents and samples; return their number and the bad files, sorted by path.
 
-    `workers` processes read at once (null: one for each core that this process may use). Models and indexes are not
-    read, but they and files of scores are named where they were made from something else than is there now. What was
-    never made is not bad; a file whose manifest is there without it is.
+    `workers` processes read at once (None: one for each core of this process). Models, indexes and scores are not read,
+    but they are reported if their parents have changed. A shard that was never computed is not bad; a manifest without
+    its shard is.
     """
     layout = Layout(config)
     shards = [path for dataset in datasets for path in shards_of(layout, dataset)]
     others = [path for dataset in datasets for path in _other_manifests(layout, dataset)]
     bad = [found for path in (*map(manifest_path, shards), *others) for found in _stale(layout, path)]
     bad += [found for dataset in datasets for found in _stale_scores(layout, dataset)]
+
+    # Read the largest shards first, so that no process is left alone with one at the end.
     sizes = {path: path.stat().st_size for path in shards if path.is_file()}
     absent = [path for path in shards if path not in sizes]
-    bad += [Bad(path, "missing", "its manifest is there, the file is not") for path in absent]
+    bad += [Bad(path, "missing", "its manifest exists, the file does not") for path in absent]
     workers = min(workers or len(os.sched_getaffinity(0)), max(1, len(sizes)))
     bar = tqdm(total=sum(sizes.values()), desc="check", unit="B", unit_scale=True, disable=None)
     with bar, ProcessPoolExecutor(workers) as pool:
@@ -57,7 +59,7 @@ def check(config: Config, datasets: Sequence[str], workers: int | None = None) -
 
 
 def shards_of(layout: Layout, dataset: str) -> Iterator[Path]:
-    """Every shard of the dataset that has a file or a manifest, in the order of the steps."""
+    """Every shard of a dataset that has a file or a manifest, in the order of the steps."""
     config = layout.config
     made = [
         layout.clips(dataset, split, number)
@@ -80,7 +82,7 @@ def shards_of(layout: Layout, dataset: str) -> Iterator[Path]:
 
 
 def damage(path: Path) -> str | None:
-    """What is wrong with a shard's file or manifest, all of it read; None where nothing is."""
+    """What is wrong with a shard's file or manifest, found by reading all of it; None if nothing is."""
     try:
         with Shard(path) as shard:
             shard.verify()
@@ -90,7 +92,7 @@ def damage(path: Path) -> str | None:
 
 
 def table(layout: Layout, checked: int, bad: Sequence[Bad]) -> str:
-    """What was found, in words and columns."""
+    """A summary line, and a table of the bad files."""
     states = ", ".join(f"{count} {state}" for state, count in sorted(Counter(row.state for row in bad).items()))
     lines = [f"{checked} shards below {layout.root} were read: {states or 'all good'}"]
     names = {row: row.path.relative_to(layout.root).as_posix() for row in bad}
@@ -100,26 +102,26 @@ def table(layout: Layout, checked: int, bad: Sequence[Bad]) -> str:
 
 
 def remedy(bad: Sequence[Bad]) -> str:
-    """What makes the bad ones again."""
+    """The commands that rebuild the bad files."""
     files = list(dict.fromkeys(str(path) for row in bad for path in (row.path, manifest_path(row.path))))
     made = dict.fromkeys(manifest_path(row.path) for row in bad)
     return f"`rm -rf {shlex.join(files)}`, then {remake(*made)}, and last `snakemake all` for what depends on it"
 
 
 def _other_manifests(layout: Layout, dataset: str) -> Iterator[Path]:
-    """Manifests of what is no shard and was made from something: the index and the models."""
+    """Manifests of the index and the models, which are no shards and have parents."""
     paths = [layout.index_manifest(dataset)]
     paths += [layout.model_manifest(dataset, name) for name, own in layout.config.every_variant.items() if own.trained]
     return (path for path in paths if path.exists() or path.with_suffix("").is_dir())
 
 
 def _stale(layout: Layout, manifest: Path) -> Iterator[Bad]:
-    """One row where something that this was made from is there with another hash."""
+    """One row if a parent now has another hash."""
     try:
         parents = Manifest.read(manifest).parents
     except FcaError as error:
         if manifest.with_suffix(".h5").exists():
-            return  # reading the shard says so
+            return  # reported when the shard is read
         yield Bad(manifest, "damaged", error.problem)
         return
     if why := changed_parents(layout, parents):
@@ -128,7 +130,7 @@ def _stale(layout: Layout, manifest: Path) -> Iterator[Bad]:
 
 
 def _stale_scores(layout: Layout, dataset: str) -> Iterator[Bad]:
-    """A row for every file of scores that is damaged or of something else than is there now."""
+    """A row for every file of scores that is damaged or whose parents have changed."""
     paths = [layout.scores(dataset, variant) for variant in (*layout.config.every_variant, VAE_ROUNDTRIP)]
     paths += [layout.vbench(dataset, row) for row in (*layout.config.every_variant, GROUND_TRUTH)]
     for path in filter(Path.exists, paths):
@@ -142,15 +144,15 @@ def _stale_scores(layout: Layout, dataset: str) -> Iterator[Bad]:
 
 
 def changed_parents(layout: Layout, parents: Mapping[str, str]) -> str:
-    """Which of the `parents` (path below the data folder -> sha256) have another content now, or an empty text.
+    """Which of the `parents` (path below the data folder -> sha256) have changed; an empty string if none has.
 
-    One that was removed, or whose manifest can't be read, says nothing.
+    Parents that were removed, or whose manifest can't be read, are left out.
     """
     changed = []
     for name, sha256 in parents.items():
         parent = Layout.manifest(layout.root / name)
         try:
-            now = Manifest.read(parent).sha256 if parent.exists() else sha256  # removed to save space: nothing to say
+            now = Manifest.read(parent).sha256 if parent.exists() else sha256  # removed to save space
         except FcaError:
             continue  # it has a row of its own
         if now != sha256:

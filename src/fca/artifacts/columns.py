@@ -1,8 +1,8 @@
-"""The columns of a shard: what they may be, how their content is hashed, and how they lie in HDF5.
+"""The columns of a shard: allowed types, content hash, and storage in HDF5.
 
-The bytes of a file are the same for the same content: no times are stored and the format version is fixed.
-Every column lies in chunks of whole rows, each with a checksum that HDF5 verifies when it reads. Nothing uses
-HDF5's heap for strings of variable length: it has no checksum, and reading a damaged one can go on for ever.
+The same content gives the same bytes: no times are stored and the format version is fixed. Every column is stored in
+chunks of whole rows, each with a checksum that HDF5 verifies when it reads. Nothing uses HDF5's heap for strings of
+variable length: it has no checksum, and reading a damaged one can loop forever.
 """
 
 import hashlib
@@ -27,11 +27,10 @@ Column = np.ndarray | list[str]
 
 
 def content_hash(columns: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
-    """Hex SHA-256 over meta and, in the order of their names, every column's name, dtype, shape and bytes.
+    """Hex SHA-256 of meta and, sorted by name, every column's name, dtype, shape and bytes.
 
-    A column is a numeric array (numpy, or anything sliced like one: rows are read in blocks) or a list of
-    strings, of which the UTF-8 bytes count, each with its length before it. Numbers count as little-endian,
-    row-major.
+    A column is a numeric array (numpy, or anything sliced like one; rows are read in blocks), hashed as little-endian
+    and row-major, or a list of strings, hashed as UTF-8 with each length in front.
     """
     digest = hashlib.sha256(to_json(meta).encode())
     for name in sorted(columns):
@@ -49,7 +48,7 @@ def content_hash(columns: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
 
 
 def check_columns(path: Path, columns: Mapping[str, Column]) -> None:
-    """Refuse columns that a reader would refuse, before anything is written."""
+    """Refuse columns that a reader would refuse, before writing anything."""
     count = len(columns["id"])
     for name, column in columns.items():
         if name not in TABLES and len(column) != count:
@@ -67,7 +66,11 @@ def bytes_of(column: Column) -> int:
 
 
 def write_hdf5(path: Path, attributes: Mapping[str, str], columns: Mapping[str, Column]) -> None:
-    """Write a whole HDF5 file; OSError as the operating system gave it when the disk is full."""
+    """Write a whole HDF5 file.
+
+    Raises:
+        OSError: the operating system's own, such as that of a full disk.
+    """
     with _Output(path) as output, h5py.File(output, "w", libver=FORMAT) as file:
         for name, text in attributes.items():
             file.attrs[name] = np.bytes_(text.encode("utf-8"))
@@ -76,21 +79,19 @@ def write_hdf5(path: Path, attributes: Mapping[str, str], columns: Mapping[str, 
 
 
 def chunk_rows(count: int, row_bytes: int) -> int:
-    """Rows in a chunk of a column of `count` rows, at least 1: alike chunks, since the last is stored whole."""
+    """Rows in a chunk of a column of `count` rows, at least 1. They are equally long: the last is stored whole."""
     chunks = math.ceil(count / max(1, CHUNK_BYTES // row_bytes))
     return math.ceil(count / chunks) if chunks else 1
 
 
 def stored_bytes(count: int, row_bytes: int) -> int:
-    """What a column takes in a file: whole chunks, each with a checksum and a place in the list of chunks."""
+    """Bytes of a column in a file: whole chunks, each with a checksum and an entry in the list of chunks."""
     rows = chunk_rows(count, row_bytes)
     return math.ceil(count / rows) * (rows * row_bytes + 4 + 8)
 
 
 def _write_column(file: h5py.File, name: str, column: Column) -> None:
-    """Strings have a fixed length in bytes: HDF5's heap for variable ones has no checksum, and damaged it
-    hangs. A column without rows has no chunks.
-    """
+    """Write a column; strings get a fixed length in bytes, and a column without rows has no chunks."""
     if isinstance(column, list):
         encoded = [text.encode("utf-8") for text in column]
         dtype = h5py.string_dtype("utf-8", max([1, *map(len, encoded)]))
@@ -105,9 +106,9 @@ def _write_column(file: h5py.File, name: str, column: Column) -> None:
 
 
 class _Output:
-    """The file that HDF5 writes to: it keeps the first error to itself and raises it at the end.
+    """The file that HDF5 writes to. It holds back the first error and raises it at the end.
 
-    HDF5, told of a full disk, crashes the process while it closes the file; so it isn't told.
+    If HDF5 learns of a full disk, it crashes the process while it closes the file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -145,7 +146,7 @@ class _Output:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close; an error of writing goes before whatever HDF5 made of the missing bytes."""
+        """Close; an error of writing takes precedence over what HDF5 raised because of the missing bytes."""
         self._file.close()
         if self._error is not None:
             raise self._error

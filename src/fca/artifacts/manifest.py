@@ -1,7 +1,7 @@
-"""The small JSON file beside every big one: what is in it, what it was made from, and by what.
+"""The manifest: a small JSON file next to every big one, with its content's hash, its parents and its fingerprint.
 
-Rules of the workflow depend on manifests, so a manifest is written last. The same inputs, config and code make the
-same bytes: it holds no absolute path and no time of day, but for the training log in a model's manifest.
+Rules of the workflow depend on manifests, so a manifest is written last. The same inputs, settings and code give the
+same bytes: it holds no absolute path and no time of day, except for the training log in a model's manifest.
 """
 
 import json
@@ -17,24 +17,24 @@ from fca.errors import FcaError, remake
 
 @dataclass(frozen=True)
 class Manifest:
-    """What lies in the file (or folder) beside this manifest."""
+    """The content of the file or folder next to this manifest."""
 
     kind: str
     """raw, index, verified, clips, latents, model or samples."""
     count: int
-    """How many clips (files, for raw) are in it."""
+    """Number of clips (of files, for raw)."""
     ids: Sequence[str]
-    """The clips' ids in the order of the arrays; empty where the file itself lists them (index)."""
+    """The clips' ids in the order of the arrays; empty if the file itself lists them (index)."""
     sha256: str
-    """Hash of the content, never of the container: see the module that writes the kind."""
+    """Hash of the content, never of the container; the module that writes the kind defines it."""
     parents: dict[str, str]
     """Path, relative to the data folder -> sha256 of the content this was made from."""
     made_by: dict[str, str]
     """See `fca.artifacts.fingerprint.made_by`."""
     quarantine: Sequence[Quarantine]
-    """Clips that can't be used, found by this step or by one before it."""
+    """Unusable clips, found by this step or by an earlier one."""
     extra: dict[str, Any] = field(default_factory=dict)
-    """What only this kind has to say (JSON values)."""
+    """JSON values that only this kind has."""
 
     def is_of(
         self, parents: Mapping[str, str], made_by: Mapping[str, str], quarantine: Sequence[Quarantine] = ()
@@ -48,29 +48,31 @@ class Manifest:
         return json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
     def write(self, path: Path | str) -> None:
-        """Write the manifest aside, and rename it."""
+        """Write the manifest, atomically."""
         with write_aside(path) as aside:
             aside.write_text(self.text(), encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path | str) -> Self:
-        """Read a manifest; `FcaError` when it is missing, damaged, or not a manifest."""
+        """Read a manifest.
+
+        Raises:
+            FcaError: it is missing, damaged, or not a manifest.
+        """
         try:
             text = Path(path).read_text(encoding="utf-8")
         except FileNotFoundError:
             raise FcaError(
-                f"there is no manifest {path}",
-                "the step that makes it to have run",
-                f"{remake(path)}, or that `fca` step by hand",
+                f"there is no manifest {path}", "the output of an earlier step", f"{remake(path)}, or that `fca` step"
             ) from None
         return cls.parse(text, path)
 
     @classmethod
     def parse(cls, text: str, path: Path | str) -> Self:
-        """The manifest in a text that was read from `path`.
+        """The manifest in a text read from `path`.
 
         Raises:
-            FcaError: it is none.
+            FcaError: the text is not a manifest.
         """
         try:
             values = json.loads(text)

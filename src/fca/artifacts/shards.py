@@ -1,8 +1,8 @@
-"""Shards: an HDF5 file of equally long columns and a manifest beside it; one writer, one reader, for all
-kinds.
+"""Shards: an HDF5 file of equally long columns with a manifest next to it; one writer and one reader for all kinds.
 
-A shard's identity is the sha256 of its content, not of the file. Damage is found: of the manifest and the
-headings on opening, of a row when it is read (HDF5 verifies its checksum), anywhere by `Shard.verify`.
+The sha256 of its content identifies a shard, not that of the file. Damage to the manifest or the headings is found on
+opening, to a row when it is read (HDF5 verifies its checksum), anywhere by `Shard.verify`. The file also holds its own
+manifest, so a step that finds a shard of its own job needs to compute nothing: see `reused`.
 """
 
 import json
@@ -26,12 +26,12 @@ log = logging.getLogger(__name__)
 
 MADE_BY = {"clips": "fca resample", "latents": "fca encode", "samples": "fca sample", "features": "fca score"}
 MANIFEST = "manifest"  # in the file, the text of the shard's manifest; no column
-ROOM = 2**20  # bytes beside the arrays: headers, chunk index, manifest
+ROOM = 2**20  # bytes besides the arrays: headers, chunk index, manifest
 DAMAGE = (OSError, RuntimeError, KeyError, UnicodeDecodeError)  # what h5py raises when it reads damaged bytes
 
 
 def manifest_path(shard: Path | str) -> Path:
-    """The manifest beside a shard: the same name with `.json`."""
+    """The manifest next to a shard: the same name with `.json`."""
     return Path(shard).with_suffix(".json")
 
 
@@ -48,12 +48,13 @@ def write_shard(
 ) -> Manifest:
     """Write a shard and, last, its manifest; return the manifest.
 
-    `arrays`: name -> array of len(ids) rows (any row shape, bool, integer or float) or list of len(ids)
-    strings; the names in TABLES may have another length. The column `id` is added. `meta`: JSON values that
-    belong to the content (they count in the hash). `extra`: JSON values for the manifest only.
+    `arrays`: name -> array of len(ids) rows (any row shape, bool, integer or float) or list of len(ids) strings; the
+    names in TABLES may have another length. The column `id` is added. `meta`: JSON values that belong to the content,
+    so they are hashed. `extra`: JSON values for the manifest only.
 
-    Raises `ValueError` for columns that don't fit together, `FcaError` for a full disk (before writing, where
-    it can be known).
+    Raises:
+        ValueError: columns don't fit together.
+        FcaError: the disk is full; before writing, if that is known.
     """
     path, meta = Path(path), dict(meta or {})
     columns: dict[str, Column] = {"id": list(ids)}
@@ -76,7 +77,7 @@ def write_shard(
     with write_aside(path) as aside:
         attributes = {"name": path.name, "kind": kind, "meta": to_json(meta), "sha256": manifest.sha256}
         write_hdf5(aside, attributes, columns | {MANIFEST: np.frombuffer(manifest.text().encode(), np.uint8)})
-        manifest_path(path).unlink(missing_ok=True)  # never an old manifest beside a new file
+        manifest_path(path).unlink(missing_ok=True)  # never an old manifest next to a new file
     manifest.write(manifest_path(path))
     return manifest
 
@@ -88,7 +89,7 @@ def reused(
     made_by: Mapping[str, str],
     quarantine: Sequence[Quarantine] = (),
 ) -> Manifest | None:
-    """Write the manifest of a shard again and return it, if the file is intact and the very job at hand made it.
+    """Restore and return the manifest of a shard, if the file is intact and the same job made it before.
 
     The job is known by the file's name, its inputs (`parents`), its fingerprint (`made_by`, except for the version) and
     the clips that were unusable before it (`quarantine`). A shard that lost more clips than these is never reused:
@@ -117,8 +118,8 @@ def reused(
 class Shard:
     """A shard opened for reading, safe to send to worker processes and to use after a fork.
 
-    Opening checks that file and manifest are there and agree on kind, ids, counts and the content's hash. The
-    file is opened again in every process at its first read, so no handle is ever shared.
+    Opening checks that file and manifest exist and agree on kind, ids, counts and the content's hash. Every process
+    opens the file itself at its first read, so no handle is ever shared.
 
         with Shard(path, kind="clips") as shard:
             shard.frames[0]      # (16, H, W, 3) uint8
@@ -144,7 +145,7 @@ class Shard:
             self.close()
 
     def _read_headings(self) -> None:
-        """Read what every use needs, and compare it with the manifest."""
+        """Read what every user of the shard needs, and compare it with the manifest."""
         file = self._open()
         if (stored := file.attrs["kind"].decode("utf-8")) != self.manifest.kind:
             raise ValueError(f"the file holds {stored}, its manifest says {self.manifest.kind}")
@@ -177,7 +178,11 @@ class Shard:
         return self["frames"]
 
     def verify(self) -> Self:
-        """Read everything and compare the content hash with the manifest's; `FcaError` when they differ."""
+        """Read everything and compare the content hash with the manifest's.
+
+        Raises:
+            FcaError: they differ, or something can't be read.
+        """
         with self._reading("it can't be read"):
             rows = {name: self[name] for name in self.names}
             columns = {name: list(column[:]) if column.is_text else column for name, column in rows.items()}
@@ -187,7 +192,7 @@ class Shard:
         return self
 
     def close(self) -> None:
-        """Close this process's handle; reading again opens it again."""
+        """Close this process's handle; the next read reopens it."""
         if self._file is not None and self._process == os.getpid():
             self._file.close()
         self._file, self._datasets = None, {}
@@ -202,18 +207,14 @@ class Shard:
         return self.__dict__ | {"_file": None, "_datasets": {}, "_process": 0}
 
     def _open(self) -> h5py.File:
-        """This process's own handle, unlocked: a written shard never changes, and network disks often can't
-        lock.
-        """
+        """This process's own handle. No lock: a written shard never changes, and network disks often can't lock."""
         if self._file is None or self._process != os.getpid():
             self._file, self._datasets = h5py.File(self.path, "r", locking=False), {}
             self._process = os.getpid()
         return self._file
 
     def _dataset(self, name: str) -> h5py.Dataset:
-        """A column of this process's handle, kept open because HDF5's cache of chunks goes when it is
-        closed.
-        """
+        """A column of this process's handle, kept open because closing it empties HDF5's cache of chunks."""
         file = self._open()
         if name not in self._datasets:
             self._datasets[name] = file[name]
@@ -221,7 +222,7 @@ class Shard:
 
     @contextmanager
     def _reading(self, problem: str, errors: tuple[type[Exception], ...] = (Exception,)) -> Iterator[None]:
-        """What a damaged file raises, and our own checks, become one error that names the file."""
+        """Turn what a damaged file raises, and failed checks, into one error that names the file."""
         try:
             yield
         except FcaError:
@@ -253,7 +254,11 @@ class Rows:
         return self.shape[0]
 
     def __getitem__(self, rows: Any) -> Any:
-        """Rows by index, slice or increasing list of indices; `FcaError` when their checksum is wrong."""
+        """Rows by index, slice or increasing list of indices.
+
+        Raises:
+            FcaError: their checksum is wrong.
+        """
         with self._shard._reading(f"{self._name}[{rows}] can't be read", DAMAGE):
             dataset = self._shard._dataset(self._name)
             return (dataset.asstr() if self.is_text else dataset)[rows]

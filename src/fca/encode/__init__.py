@@ -1,1 +1,1 @@
-"""Frozen networks run once: VAE latents, T5 prompt embeddings, BLIP-2 text embeddings and image features."""
+"""The frozen networks' single pass: VAE latents, T5 prompt embeddings, BLIP-2 text embeddings and image features."""

@@ -1,8 +1,8 @@
-"""The frozen parts of BLIP-2 that frame-wise text conditioning starts from: ViT, tokenizer and text embeddings.
+"""The frozen parts of BLIP-2 that feed frame-wise text conditioning: ViT, tokenizer and text embeddings.
 
-The paper takes "its ViT vision encoder, as well as the CLIP text tokenizer and projection layer from BLIP-2". The
+The paper uses "its ViT vision encoder, as well as the CLIP text tokenizer and projection layer from BLIP-2". The
 published checkpoint holds a BERT tokenizer, BERT word and position embeddings with a layer norm, and an EVA-CLIP ViT;
-those are what is read here (docs/deviations.md). Everything else in the file is left on the disk and never built.
+those are read here (docs/deviations.md). Nothing else in the file is loaded or built.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ PARTS = ("vision_model.", "embeddings.", "qformer.layernorm.")
 
 
 def preprocess(pixels: Tensor, size: int) -> Tensor:
-    """BLIP-2's image processor: Pillow's bicubic resize to size x size without crop, /255, CLIP mean and deviation.
+    """BLIP-2's image processor: Pillow's bicubic resize to size x size without crop, /255, CLIP's mean and deviation.
 
     pixels (n, H, W, 3) uint8 -> (n, 3, size, size) float32.
     """
@@ -45,7 +45,7 @@ class FrozenBlip2(nn.Module):
     Weights are `model.safetensors`, whole or sharded, or the older `pytorch_model.bin`, in float32 here.
 
     Raises:
-        FcaError: a file is missing or damaged, or holds another network, tokenizer or preparation of pictures.
+        FcaError: a file is missing or damaged, or holds another network, tokenizer or image preprocessing.
     """
 
     def __init__(self, folder: Path):
@@ -57,7 +57,7 @@ class FrozenBlip2(nn.Module):
             norm = nn.LayerNorm(config.qformer_config.hidden_size, eps=config.qformer_config.layer_norm_eps)
         self.qformer = nn.ModuleDict({"layernorm": norm})  # every weight under its name in the checkpoint
         self.image_size = config.vision_config.image_size
-        _check_preparation(folder, self.image_size)
+        _check_preprocessing(folder, self.image_size)
         self.tokenizer = load_tokenizer(folder, rows=config.qformer_config.vocab_size)
         state = _read(folder)
         check_shapes(folder, _shapes(self.state_dict()), _shapes(state))
@@ -76,7 +76,7 @@ class FrozenBlip2(nn.Module):
     def text_embeddings(self, captions: list[str], tokens: int) -> tuple[Tensor, Tensor]:
         """Captions -> word + position embeddings after the layer norm (n, tokens, text width), and mask (n, tokens).
 
-        The caption is truncated to `tokens`; its mask is true on real tokens (the empty caption keeps its specials).
+        Captions are truncated to `tokens`; the mask is true on real tokens (of the empty caption, on its special ones).
         """
         encoded = self.tokenizer(
             captions, padding="max_length", max_length=tokens, truncation=True, return_tensors="pt"
@@ -91,11 +91,15 @@ def _configuration(folder: Path) -> Blip2Config:
         return Blip2Config.from_dict(content)
     except (TypeError, ValueError, AttributeError) as error:
         problem = f"{folder / 'config.json'} describes no BLIP-2 ({first_line(error)})"
-        raise FcaError(problem, "config.json of a BLIP-2 checkpoint", "fetch it again") from error
+        raise FcaError(problem, "config.json of a BLIP-2 checkpoint", "download it again") from error
 
 
-def _check_preparation(folder: Path, size: int) -> None:
-    """`FcaError` where preprocessor_config.json, if there is one, asks for pictures prepared otherwise than here."""
+def _check_preprocessing(folder: Path, size: int) -> None:
+    """Refuse a checkpoint whose preprocessor_config.json, if there is one, describes another preprocessing.
+
+    Raises:
+        FcaError: with the entry that differs.
+    """
     path = folder / "preprocessor_config.json"
     if not path.is_file():
         return
@@ -111,13 +115,13 @@ def _check_preparation(folder: Path, size: int) -> None:
         if theirs[key] != value:
             raise FcaError(
                 f"{path}: {key} is {theirs[key]}",
-                f"{value}, as pictures are prepared here",
+                f"{value}, as images are preprocessed here",
                 "use a BLIP-2 checkpoint with a ViT-g, such as Salesforce/blip2-itm-vit-g",
             )
 
 
 def _read(folder: Path) -> dict[str, Tensor]:
-    """The tensors of `PARTS`, under the checkpoint's names, in float32."""
+    """The tensors of `PARTS` in float32, under the checkpoint's names."""
     files = weight_files(folder, ("model.safetensors", PICKLE))
     state = read_tensors(files, lambda name: name.startswith(PARTS) and not name.endswith("position_ids"))
     return {name: tensor.float() for name, tensor in state.items()}

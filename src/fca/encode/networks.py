@@ -13,7 +13,7 @@ from fca.pretrained.load import DTYPES, base_folder, device, load_pretrained, lo
 
 
 class Encoders:
-    """VAE, T5 and BLIP-2 in their own precision, each frozen; loaded once for a shard."""
+    """The frozen VAE, T5 and BLIP-2, loaded once for a shard."""
 
     def __init__(self, base: Base, precision: str):
         folder = base_folder(base, "text_encoder", "tokenizer")
@@ -28,7 +28,7 @@ class Encoders:
         self.blip2.vision_model.to(self.device, dtype)
 
     def initial_scaling_factor(self, image_to_video: bool) -> float:
-        """Factor on the latent of the initial frames: the VAE's; its inverse in CogVideoX 1.5's image-to-video.
+        """Scaling factor of the initial frames' latents: the VAE's, or its inverse in CogVideoX 1.5 image-to-video.
 
         From diffusers' CogVideoXImageToVideoPipeline (`invert_scale_latents`); text-to-video never inverts it.
         """
@@ -41,7 +41,7 @@ class Encoders:
 
     @torch.no_grad()
     def prompt(self, captions: list[str]) -> Tensor:
-        """Captions -> T5 embeddings (n, text_tokens, width) float32; padded, and no mask is used, as CogVideoX does."""
+        """Captions -> T5 embeddings (n, text_tokens, width) float32, padded and without a mask, as in CogVideoX."""
         tokens = self.tokenizer(
             captions, padding="max_length", max_length=self.text_tokens, truncation=True, return_tensors="pt"
         )

@@ -1,4 +1,4 @@
-"""The step `encode`: one shard of clips through the frozen networks, so that training never loads them."""
+"""The step `encode`: run the frozen encoders on one shard of clips, so that training never loads them."""
 
 from collections.abc import Iterator
 
@@ -18,19 +18,19 @@ from fca.encode.networks import Encoders
 def encode(
     config: Config, dataset: str, split: str, shard: int, base: BaseKind = "text", source: Clips | None = None
 ) -> Manifest:
-    """Write a latents shard, made by the networks of `base` or `image_base`; return its manifest.
+    """Write a latents shard with the networks of `base` or `image_base`, and return its manifest.
 
-    Clips come from `source`, by default from the shard of stored clips for validation, and for train straight from
-    the videos, which are decoded in other processes while the networks work.
+    Clips come from `source`. By default validation clips come from their stored shard and train clips directly from the
+    videos, which other processes decode while the networks run.
 
     Per clip: `mean`, `logvar` of the VAE posterior of all frames, `init_mean`, `init_logvar` of the initial frames
     encoded as a short video of their own (paper section 3.2: slicing the clip's latents would leak its future),
     `vision` (ViT tokens of the first frame) and `prompt`, a row of the tables of distinct captions: `prompt_embeds`
-    (T5) and `text_embeds`, `text_mask` (BLIP-2). Numbers are float16; row 0 of the tables is the empty caption.
+    (T5) and `text_embeds`, `text_mask` (BLIP-2). Values are float16; row 0 of the tables is the empty caption. If no
+    clip is usable, the arrays have no rows, and the tables only the empty caption.
 
-    Where no clip can be used, the arrays have no rows, and the tables the empty caption alone.
-
-    Raises `FcaError` where clips, index or networks are missing or damaged.
+    Raises:
+        FcaError: clips, index or networks are missing or damaged.
     """
     source = clips_to_encode(config, dataset, split, shard) if source is None else source
     path = Layout(config).latents(dataset, split, shard, base)
@@ -43,7 +43,7 @@ def encode(
     initial_frames = config.datasets[dataset].initial_frames if base == "text" else 1
 
     def encoded(frames: np.ndarray) -> dict[str, np.ndarray]:
-        """What the networks give for clips (n, F, H, W, 3) uint8."""
+        """The columns of clips (n, F, H, W, 3) uint8."""
         pixels = torch.from_numpy(frames)
         mean, logvar = encoders.posterior(pixels)
         init_mean, init_logvar = encoders.posterior(pixels[:, :initial_frames])
@@ -60,7 +60,8 @@ def encode(
             ids += [clip.id for clip in batch]
             captions += [clip.caption for clip in batch]
             progress.update(len(batch))
-    if not parts:  # none of the rows, but their shape
+
+    if not parts:  # no rows, but their shape
         black = encoded(np.zeros((1, config.clip.frames, config.clip.height, config.clip.width, 3), np.uint8))
         parts = [{name: value[:0] for name, value in black.items()}]
     return write_shard(

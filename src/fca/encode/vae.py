@@ -19,8 +19,8 @@ def load_vae(base: Base, precision: str) -> AutoencoderKLCogVideoX:
 def posterior(vae: AutoencoderKLCogVideoX, pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Clips (n, F, H, W, 3) uint8 -> mean and log variance of the VAE posterior, (n, C, F', H / 8, W / 8) float32.
 
-    One or two frames give one latent frame, 16 give four, 17 five. Unscaled: `vae.config.scaling_factor` is applied by
-    who samples.
+    One or two frames give one latent frame, 16 give four, 17 five. They are unscaled: whoever draws a
+    sample applies `vae.config.scaling_factor`.
     """
     video = pixels.permute(0, 4, 1, 2, 3).to(vae.device, torch.float32) / 127.5 - 1
     found = vae.encode(video.to(vae.dtype)).latent_dist
@@ -29,7 +29,7 @@ def posterior(vae: AutoencoderKLCogVideoX, pixels: Tensor) -> tuple[Tensor, Tens
 
 @torch.no_grad()
 def decode(vae: AutoencoderKLCogVideoX, latents: Tensor) -> Tensor:
-    """Scaled latents (B, f, C, h, w) -> frames (B, F, H, W, 3) uint8, rounded; F = 4 f, or 4 f - 3 where f is odd."""
+    """Scaled latents (B, f, C, h, w) -> frames (B, F, H, W, 3) uint8, rounded; F = 4 f, or 4 f - 3 if f is odd."""
     unscaled = (1 / vae.config.scaling_factor * latents.transpose(1, 2)).to(vae.dtype)
     video = vae.decode(unscaled).sample.float()  # (B, 3, F, H, W) in [-1, 1]
     return ((video / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 4, 1).cpu()

@@ -1,4 +1,4 @@
-"""A hash of the code that a step runs: the workflow runs a step again when it changes."""
+"""Hash of a step's code: the workflow reruns the step when it changes."""
 
 import ast
 import hashlib
@@ -33,13 +33,13 @@ REGISTRY_FIELD = {
     "fca.data.fetch": "tabletop",
 }
 
-# Configuration reaches a step as settings, which are compared by value; errors and the version don't compute.
+# Settings are compared by value; errors and the version compute nothing.
 NOT_HASHED = ("fca", "fca.cli", "fca.artifacts.fingerprint", "fca.config", "fca.errors")
 
 
 @cache
 def code_hash(step: str) -> str:
-    """sha256 over every `fca` module that the step's entry module imports, directly or not, anywhere in it.
+    """sha256 of every `fca` module that the step's entry module imports, directly or not, anywhere in it.
 
     Comments, docstrings and formatting don't count, since a step can be ten days of training. Of modules imported by
     a computed name, only those in the registry of formats count. Files next to modules count as bytes.

@@ -1,6 +1,6 @@
 """Which settings a step depends on.
 
-Every setting concerns every step unless a table here says otherwise, so that a forgotten row costs time and never
+Every setting affects every step unless a table here says otherwise, so that a forgotten row costs time and never
 leaves a stale result. Settings of earlier steps also reach a step through the manifests of its inputs.
 """
 
@@ -21,7 +21,7 @@ SCORE = ("score", "score_vae_roundtrip", "vbench")
 
 WHERE = "where files are, not what is in them"
 CHECKED = "checks what is read; the weights' own hash is in the fingerprint"
-OBTAINED = "where archives come from; the hash of the raw files says what came"
+OBTAINED = "where archives come from; the raw manifest has a hash of what was obtained"
 ROUNDING = "clips processed together; changes rounding alone"
 PACE = "when training saves, logs or stops; a resumed run gives the same model"
 HARMLESS = {
@@ -45,7 +45,7 @@ HARMLESS = {
     "sample.batch_size": ROUNDING,
     "score.batch_size": ROUNDING,
     "score.vbench.environment": "a folder; the results name the versions of its packages",
-    "score.vbench.datasets": "which results are wanted, not what is in one",
+    "score.vbench.datasets": "which results are requested, not what is in them",
     "train.checkpointed_layers": "memory against time",
     "train.compile": "changes rounding alone",
     "train.loader_workers": "any number gives the same batches",
@@ -61,7 +61,7 @@ HARMLESS = {
     "variants.*.name": "the name of a file; part of every path",
 }
 """Settings that change no result, each with its reason."""
-CONCERNED: dict[str, tuple[str, ...]] = {
+AFFECTED: dict[str, tuple[str, ...]] = {
     "seed": ("fetch", "index", "train", *SAMPLE, *SCORE),
     "clip.frames": ("verify", "resample", "encode", "train", *SAMPLE, *SCORE, "preview"),
     "clip": ("resample", "encode", "train", *SAMPLE, *SCORE, "preview"),
@@ -98,19 +98,19 @@ CONCERNED: dict[str, tuple[str, ...]] = {
     "variants.*.opposite": ("score",),
     "variants": ("train",),
 }
-"""The steps that a setting concerns besides the report, which shows all; the first row that covers it counts."""
+"""The steps that a setting affects, in addition to the report, which shows all. The first matching row counts."""
 THROUGH_A_VARIANT = (
     *("train.batch_size", "train.processes", "train.gradient_accumulation"),
     *("train.learning_rate", "train.ablation_learning_rate", "train.init_from"),
     *("datasets.*.train_steps", "datasets.*.ablation_steps", "variants.*.steps"),
 )
-"""Settings of training that count only as what they mean for a variant: see `_training`."""
+"""Settings that affect training only through what they mean for a variant: see `_training`."""
 
 
 def settings_of(
     config: Config, step: str, dataset: str | None = None, variant: str | None = None, base: BaseKind | None = None
 ) -> dict[str, Any]:
-    """The settings that decide what a step makes, by dotted name, for one dataset, variant and base or for all.
+    """The settings that affect a step's result, by dotted name, for one dataset, variant and base or for all.
 
     Raises:
         ValueError: no such step.
@@ -134,13 +134,13 @@ def settings_of(
     found = {}
     for path, kind, value in leaves(config):
         group, name, *_ = (*path.split("."), "")
-        if step in concerned(kind) and of_this_job(group, name) and kind not in THROUGH_A_VARIANT:
+        if step in affected(kind) and of_this_job(group, name) and kind not in THROUGH_A_VARIANT:
             found[path] = value
     return found | (_training(config, dataset, variant) if step in ("train", "report") else {})
 
 
 def leaves(settings: Settings, above: str = "", kind: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Every setting that holds no others: dotted name, the same with `*` for names of datasets and variants, value."""
+    """Every leaf setting: dotted name, the name with `*` for a dataset or variant, and value."""
     for name in type(settings).model_fields:
         if name == "ablations":
             continue
@@ -156,11 +156,11 @@ def leaves(settings: Settings, above: str = "", kind: str = "") -> Iterator[tupl
 
 
 @cache
-def concerned(kind: str) -> tuple[str, ...]:
-    """The steps that a setting concerns, by its name with `*`."""
+def affected(kind: str) -> tuple[str, ...]:
+    """The steps that a setting affects, by its name with `*`."""
     if _covers(HARMLESS, kind):
         return ()
-    return next(((*steps, "report") for row, steps in CONCERNED.items() if _covers([row], kind)), STEPS)
+    return next(((*steps, "report") for row, steps in AFFECTED.items() if _covers([row], kind)), STEPS)
 
 
 def _covers(rows: Iterable[str], kind: str) -> bool:
@@ -168,7 +168,7 @@ def _covers(rows: Iterable[str], kind: str) -> bool:
 
 
 def _training(config: Config, dataset: str | None, variant: str | None) -> dict[str, Any]:
-    """How long a variant is trained, at which rate and from where; how the clips of a step are divided is left out."""
+    """A variant's steps, learning rate, start and clips per step; how those clips are divided is left out."""
     trained = [name for name, settings in config.variants.items() if settings.trained]
     found: dict[str, Any] = {"train.clips_per_step": config.train.clips_per_step}
     for name in trained if variant is None else [variant]:

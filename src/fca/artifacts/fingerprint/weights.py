@@ -1,4 +1,4 @@
-"""Hashes of the frozen networks that a step reads: the workflow runs a step again when they change."""
+"""Hashes of the frozen networks that a step reads: the workflow reruns the step when they change."""
 
 import hashlib
 from pathlib import Path
@@ -7,14 +7,14 @@ from fca.config import BaseKind, Config
 from fca.config.shipped import located
 from fca.config.vbench import WEIGHTS
 
-LARGE = 50 * 2**20  # bytes; of a larger file the size and samples of the content count, so that a dry run stays quick
-SAMPLES, SAMPLE = 64, 2**16  # bytes at even distances, the first and the last included
+LARGE = 50 * 2**20  # bytes; of a larger file only the size and samples are hashed, so that a dry run stays quick
+SAMPLES, SAMPLE = 64, 2**16  # evenly spaced samples and the bytes of each, the first and the last included
 
 
 def weights_hash(config: Config, step: str, variant: str | None = None, base: BaseKind = "text") -> dict[str, str]:
     """Path -> hash of each local folder or file that the step reads, for a variant or for one of the bases.
 
-    A network on the hub is known by `base.revision` alone, so name one.
+    A network on the hub is identified by `base.revision` only, so set it.
     """
     networks = config.base_called(base) if variant is None else config.base_of(variant)
     folder = Path(networks.model)
