@@ -50,7 +50,7 @@ def _three(*values: str) -> dict[str, tuple[str, str]]:
 
 BASELINES = (
     TableRow("Base model, not adapted", "base", baseline=True),
-    TableRow("Repeat the last given frame", "repeat", baseline=True),
+    TableRow("Copy the last frame", "repeat", baseline=True),
 )
 """Below every table; its page adds the VAE reconstruction bound, if it was measured."""
 
@@ -145,7 +145,7 @@ COMPARISONS = {
         (
             TableRow("Scale from 0.1", "fca_ablation"),
             TableRow("Scale from 1", "scale_one"),
-            TableRow("Added behind the gate (not in the paper)", "after_gate"),
+            TableRow("Added after the gate (not in the paper)", "after_gate"),
         ),
     ),
 }

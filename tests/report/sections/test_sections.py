@@ -106,7 +106,7 @@ def test_the_vae_bound_is_a_row_for_scale_and_never_the_best(config: Config) -> 
     shown = alongside(COMPARISONS["table3"], [dataset])
     assert [row.label for row in shown.baselines] == [
         "Base model, not adapted",
-        "Repeat the last given frame",
+        "Copy the last frame",
         bound.variant,
     ]
     assert [cited for row in shown.baselines for cited, _ in row.values] == [None] * 6
