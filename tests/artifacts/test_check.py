@@ -92,7 +92,7 @@ def test_scores_of_something_else_are_stale(layout):
     name, now = path.relative_to(layout.root).as_posix(), Manifest.read(manifest_path(path)).sha256
     files = {
         "scores": layout.scores("ssv2", "fca"),
-        "floor": layout.vae_roundtrip("ssv2"),
+        "vae": layout.vae_roundtrip("ssv2"),
         "vbench": layout.vbench("ssv2", "truth"),
     }
     for file in files.values():
