@@ -11,7 +11,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from benchmarks.networks import make_clips, make_model, parameters
-from fca.plan.activations import activations
+from fca.plan.memory import activations
 from fca.train.memory import checkpoint_layers
 
 GIB = 2**30

@@ -6,6 +6,7 @@ A comparison is a target of the workflow (`snakemake table3`) and has its own pa
 from dataclasses import dataclass, field
 
 from fca.config.models import Config
+from fca.config.vbench import DIMENSIONS
 from fca.errors import FcaError
 
 SSV2, BRIDGE, EPIC = "ssv2", "bridge", "epic"
@@ -40,12 +41,9 @@ class Comparison:
         return [row.variant for row in self.rows if row.variant is not None]
 
 
-def _ssv2(fvd: str, kvd: str) -> dict[str, tuple[str, str]]:
-    return {SSV2: (fvd, kvd)}
-
-
-def _three(*values: str) -> dict[str, tuple[str, str]]:
-    return dict(zip((SSV2, BRIDGE, EPIC), zip(values[::2], values[1::2], strict=True), strict=True))
+def _scores(*values: str) -> dict[str, tuple[str, str]]:
+    """FVD and KVD, alternately, on SSv2 or on the three datasets."""
+    return dict(zip((SSV2, BRIDGE, EPIC), zip(values[::2], values[1::2], strict=True), strict=False))
 
 
 BASELINES = (
@@ -56,22 +54,8 @@ BASELINES = (
 
 VBENCH_PUBLISHED = {
     SSV2: {
-        "Seer": {
-            "background_consistency": 0.8655,
-            "imaging_quality": 0.3765,
-            "motion_smoothness": 0.9172,
-            "overall_consistency": 0.1038,
-            "subject_consistency": 0.7301,
-            "temporal_flickering": 0.8955,
-        },
-        "FCA": {
-            "background_consistency": 0.8769,
-            "imaging_quality": 0.4279,
-            "motion_smoothness": 0.9570,
-            "overall_consistency": 0.1965,
-            "subject_consistency": 0.8098,
-            "temporal_flickering": 0.9461,
-        },
+        "Seer": dict(zip(DIMENSIONS, (0.8655, 0.3765, 0.9172, 0.1038, 0.7301, 0.8955), strict=True)),
+        "FCA": dict(zip(DIMENSIONS, (0.8769, 0.4279, 0.9570, 0.1965, 0.8098, 0.9461), strict=True)),
     }
 }
 """Table 6: VBench on SSv2 with its captions as prompts; higher is better."""
@@ -80,15 +64,15 @@ COMPARISONS = {
     "table1": Comparison(
         "Table 1: comparison with existing methods",
         (
-            TableRow("TATS", None, _three("428.1", "2177", "1253", "6213", "920.0", "5065")),
-            TableRow("MCVD", None, _three("1407", "3.80", "1427", "2.50", "4804", "5.17")),
-            TableRow("SimVP", None, _three("537.2", "0.61", "681.6", "0.73", "1991", "1.34")),
-            TableRow("MAGE", None, _three("1201.8", "1.64", "2605", "3.19", "1358", "1.61")),
-            TableRow("PVDM", None, _three("502.4", "61.08", "490.4", "122.4", "482.3", "104.8")),
-            TableRow("VideoFusion", None, _three("163.2", "0.20", "501.2", "1.45", "349.9", "1.79")),
-            TableRow("Tune-A-Video", None, _three("291.4", "0.91", "515.7", "2.01", "365.0", "1.98")),
-            TableRow("Seer", None, _three("112.9", "0.12", "246.3", "0.55", "271.4", "1.40")),
-            TableRow("FCA", "fca", _three("67.7", "-0.18", "96.5", "0.43", "164.6", "0.45")),
+            TableRow("TATS", None, _scores("428.1", "2177", "1253", "6213", "920.0", "5065")),
+            TableRow("MCVD", None, _scores("1407", "3.80", "1427", "2.50", "4804", "5.17")),
+            TableRow("SimVP", None, _scores("537.2", "0.61", "681.6", "0.73", "1991", "1.34")),
+            TableRow("MAGE", None, _scores("1201.8", "1.64", "2605", "3.19", "1358", "1.61")),
+            TableRow("PVDM", None, _scores("502.4", "61.08", "490.4", "122.4", "482.3", "104.8")),
+            TableRow("VideoFusion", None, _scores("163.2", "0.20", "501.2", "1.45", "349.9", "1.79")),
+            TableRow("Tune-A-Video", None, _scores("291.4", "0.91", "515.7", "2.01", "365.0", "1.98")),
+            TableRow("Seer", None, _scores("112.9", "0.12", "246.3", "0.55", "271.4", "1.40")),
+            TableRow("FCA", "fca", _scores("67.7", "-0.18", "96.5", "0.43", "164.6", "0.45")),
             *BASELINES,
         ),
         (SSV2, BRIDGE, EPIC),
@@ -97,29 +81,29 @@ COMPARISONS = {
     "table2": Comparison(
         "Table 2: comparison with an image-to-video model",
         (
-            TableRow("CogVideoX1.5-5B-I2V", "image_to_video", _ssv2("198.0", "0.20")),
-            TableRow("CogVideoX1.5-5B-I2V + LoRA", "image_to_video_lora", _ssv2("352.6", "0.45")),
-            TableRow("FCA", "fca", _ssv2("67.7", "-0.18")),
+            TableRow("CogVideoX1.5-5B-I2V", "image_to_video", _scores("198.0", "0.20")),
+            TableRow("CogVideoX1.5-5B-I2V + LoRA", "image_to_video_lora", _scores("352.6", "0.45")),
+            TableRow("FCA", "fca", _scores("67.7", "-0.18")),
             *BASELINES,
         ),
     ),
     "table3": Comparison(
         "Table 3: fine-tuning strategy, frame-wise text conditioning (FTC) and mask",
         (
-            TableRow("LoRA", "lora", _ssv2("354.9", "0.78")),
-            TableRow("FCA, no FTC", "no_ftc", _ssv2("152.3", "0.18")),
-            TableRow("FCA, uniform FTC, no mask", "uniform", _ssv2("157.2", "0.34")),
-            TableRow("FCA, uniform+R FTC, no mask", "uniform_refined", _ssv2("155.2", "0.20")),
-            TableRow("FCA, layer-wise FTC, no mask", "no_mask", _ssv2("117.6", "0.14")),
-            TableRow("FCA, layer-wise FTC, mask", "fca_ablation", _ssv2("94.1", "0.11")),
+            TableRow("LoRA", "lora", _scores("354.9", "0.78")),
+            TableRow("FCA, no FTC", "no_ftc", _scores("152.3", "0.18")),
+            TableRow("FCA, uniform FTC, no mask", "uniform", _scores("157.2", "0.34")),
+            TableRow("FCA, uniform+R FTC, no mask", "uniform_refined", _scores("155.2", "0.20")),
+            TableRow("FCA, layer-wise FTC, no mask", "no_mask", _scores("117.6", "0.14")),
+            TableRow("FCA, layer-wise FTC, mask", "fca_ablation", _scores("94.1", "0.11")),
             *BASELINES,
         ),
     ),
     "table4": Comparison(
         "Table 4: pre-norm of the frame-wise text",
         (
-            TableRow("FCA, no pre-norm", "no_pre_norm", _ssv2("105.4", "0.13")),
-            TableRow("FCA, pre-norm", "fca_ablation", _ssv2("94.1", "0.11")),
+            TableRow("FCA, no pre-norm", "no_pre_norm", _scores("105.4", "0.13")),
+            TableRow("FCA, pre-norm", "fca_ablation", _scores("94.1", "0.11")),
             *BASELINES,
         ),
     ),
@@ -172,11 +156,5 @@ def comparison_config(config: Config, name: str) -> Config:
             f"{name} compares variants on {', '.join(comparison.datasets)}, but no such dataset is configured for it",
             remedy="add one; if the comparison has ablations, with ablation_steps",
         )
-    return config.model_copy(
-        update={
-            "datasets": datasets,
-            "variants": variants,
-            "ablations": {},
-            "report_dir": f"{config.report_dir}/{name}",
-        }
-    )
+    changes = {"datasets": datasets, "variants": variants, "ablations": {}}
+    return config.model_copy(update=changes | {"report_dir": f"{config.report_dir}/{name}"})

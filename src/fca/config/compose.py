@@ -10,8 +10,6 @@ from fca.config.shipped import CONFIGURATIONS
 from fca.config.yaml_file import ConfigError, Layer, Location, overrides_layer, read
 from fca.errors import did_you_mean
 
-GROUPS_OF_VARIANTS = ("variants", "ablations")
-
 
 def compose(files: Iterable[Path], overrides: Mapping[str, Any]) -> Layer:
     """The settings of all files, a later one over those before it, with `overrides` over them all.
@@ -62,7 +60,7 @@ def _extended_files(path: Path) -> list[tuple[Path, Layer]]:
 
 def _put_over(below: Layer, above: Layer, folders: Sequence[Path]) -> Layer:
     """Merge two layers; where `above` lists variants, they replace those below and are read from `folders`."""
-    for group in GROUPS_OF_VARIANTS:
+    for group in ("variants", "ablations"):
         names = above.values.get(group)
         if isinstance(names, list):
             below.values.pop(group, None)

@@ -3,12 +3,13 @@
 It names modules and imports none, so that a configuration loads without decoders. `code_hash` reads it too.
 """
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, WithJsonSchema
+
+from fca.errors import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,8 @@ def known_format(name: str) -> str:
         ValueError: no format has that name.
     """
     if name not in FORMATS:
-        close = difflib.get_close_matches(name, FORMATS, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        raise ValueError(f"{name!r} isn't a registered format{hint}; formats are {', '.join(FORMATS)}")
+        close = did_you_mean(name, FORMATS)
+        raise ValueError(f"{name!r} isn't a registered format{close}; formats are {', '.join(FORMATS)}")
     return name
 
 

@@ -1,4 +1,4 @@
-"""Load a configuration."""
+"""Load a configuration, or name each mistake in it with file, line, location, value, and what is allowed."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from fca.config.compose import compose
-from fca.config.explain import explained
+from fca.config.lookup import choices_at, meaning, settings_at
 from fca.config.models import Config
-from fca.config.yaml_file import Location, Origin
+from fca.config.yaml_file import ConfigError, Location, Origin, kind
+from fca.errors import did_you_mean
 
 
 def load(files: str | Path | Sequence[str | Path], overrides: Mapping[str, Any] | None = None) -> Config:
@@ -36,4 +37,43 @@ def load_with_origins(
     try:
         return Config.model_validate(composed.values), composed.origins
     except ValidationError as error:
-        raise explained(error, composed.origins) from None
+        raise _explained(error, composed.origins) from None
+
+
+def _explained(error: ValidationError, origins: Mapping[Location, Origin]) -> ConfigError:
+    """All mistakes at once, unknown keys first."""
+    details = sorted(error.errors(include_url=False), key=lambda item: item["type"] != "extra_forbidden")
+    found = [_mistake(item, origins) for item in details]
+    return ConfigError("\n".join(found), remedy="config/README.md describes every setting")
+
+
+def _mistake(details: Any, origins: Mapping[Location, Origin]) -> str:
+    location = tuple(str(item) for item in details["loc"] if item != "[key]")
+    origin = _origin_of(location, origins)
+    shown = ".".join(location[origin.depth :])
+    value, context = details["input"], details.get("ctx", {})
+    match details["type"]:
+        case "extra_forbidden":
+            known = list(settings_at(location[:-1]))
+            close = did_you_mean(location[-1], known)
+            return f"{origin}: {shown}: unknown key{close}; known keys here: {', '.join(known)}"
+        case "missing":
+            return f"{origin}: {shown}: is missing{meaning(location)}"
+        case "literal_error":
+            allowed = choices_at(location)
+            close = did_you_mean(str(value), allowed)
+            return f"{origin}: {shown}: {value!r} isn't allowed{close}; allowed: {', '.join(allowed)}"
+        case "value_error":
+            return f"{origin}: {shown + ': ' if shown else ''}{context['error']}"
+        case "model_type":
+            problem = "must be a mapping"
+        case _:
+            problem = details["msg"].replace("Input should", "must")
+    return f"{origin}: {shown}: {problem}, but it is {value!r} ({kind(value)}){meaning(location)}"
+
+
+def _origin_of(location: Location, origins: Mapping[Location, Origin]) -> Origin:
+    """Where a setting, or the nearest group around it, was set."""
+    while location not in origins:
+        location = location[:-1]
+    return origins[location]

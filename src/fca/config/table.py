@@ -77,20 +77,13 @@ def table() -> str:
     """The settings of every group, as Markdown tables."""
     whole = Config.model_json_schema()
     parts = [HEAD]
-    groups = [("Top level", "", whole)]
+    groups = [("Top level", "", whole), ("`variants/*.yaml`", "", Variant.model_json_schema())]
     while groups:
         title, path, group = groups.pop(0)
         rows, below = _rows(path, group, whole["$defs"])
         text = " ".join(group["description"].split())
         parts.append("\n".join([f"## {title}", "", text, "", *COLUMNS, *rows]) + "\n")
         groups = below + groups
-    rows, _ = _rows("", Variant.model_json_schema(), {})
-    parts.append(
-        "\n".join(
-            ["## `variants/*.yaml`", "", "A method to train and compare: one row of the results.", "", *COLUMNS, *rows]
-        )
-        + "\n"
-    )
     return "\n".join(parts)
 
 

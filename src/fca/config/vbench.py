@@ -25,19 +25,21 @@ GROUND_TRUTH = "truth"
 class WeightFile:
     """A file of weights that one dimension needs."""
 
-    name: str
     dimension: str
     network: str
     megabytes: int
     url: str
     """Where vbench 0.1.5 fetches it from."""
-    sha256: str | None
+    sha256: str | None = None
     """The sha256, or its first digits, from the address or name of the file; None: not published."""
+
+    @property
+    def name(self) -> str:
+        return self.url.rpartition("/")[2]
 
 
 WEIGHTS = (
     WeightFile(
-        "ViT-B-32.pt",
         "background_consistency",
         "CLIP ViT-B/32",
         354,
@@ -45,36 +47,24 @@ WEIGHTS = (
         "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af",
     ),
     WeightFile(
-        "musiq_spaq_ckpt-358bb6af.pth",
         "imaging_quality",
         "MUSIQ (SPAQ)",
         109,
         "https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights/musiq_spaq_ckpt-358bb6af.pth",
         "358bb6af",
     ),
+    WeightFile("motion_smoothness", "AMT-S", 12, "https://huggingface.co/lalala125/AMT/resolve/main/amt-s.pth"),
     WeightFile(
-        "amt-s.pth",
-        "motion_smoothness",
-        "AMT-S",
-        12,
-        "https://huggingface.co/lalala125/AMT/resolve/main/amt-s.pth",
-        None,
-    ),
-    WeightFile(
-        "ViClip-InternVid-10M-FLT.pth",
         "overall_consistency",
         "ViCLIP",
         1700,
         "https://huggingface.co/OpenGVLab/VBench_Used_Models/resolve/main/ViClip-InternVid-10M-FLT.pth",
-        None,
     ),
     WeightFile(
-        "dino_vitbase16_pretrain.pth",
         "subject_consistency",
         "DINO ViT-B/16",
         343,
         "https://dl.fbaipublicfiles.com/dino/dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth",
-        None,
     ),
 )
 

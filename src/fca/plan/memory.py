@@ -1,15 +1,18 @@
 """Count the GPU memory and the trained weights of a variant on networks without values."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from diffusers import CogVideoXDDIMScheduler
+from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.overrides import TorchFunctionMode
 
 from fca.config import Config
 from fca.model import Denoiser, InitialFrames, Prompt
 from fca.model.build import new_denoiser
-from fca.plan.activations import activations
 from fca.plan.networks import Networks, numbers
 from fca.train.memory import checkpoint_layers
 
@@ -63,3 +66,48 @@ def _activations(config: Config, model: Denoiser, networks: Networks, half: bool
         torch.ones(batch, base.caption_tokens, dtype=torch.bool),
     )
     return activations(model, frames, prompt, noisy, torch.ones(batch, dtype=torch.long), autocast=half)
+
+
+class NormsInFloat32(TorchFunctionMode):
+    """Autocast computes layer norms in float32 on a GPU, but not on the CPU, where this runs."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None) -> Any:
+        if function is not F.layer_norm:
+            return function(*args, **(kwargs or {}))
+        with torch.autocast("cpu", enabled=False):
+            floats = [each.float() if isinstance(each, Tensor) else each for each in args]
+            named = {k: v.float() if isinstance(v, Tensor) else v for k, v in (kwargs or {}).items()}
+            return function(*floats, **named)
+
+
+class Kept:
+    """Bytes of every storage that autograd keeps, except weights and their bf16 copies, counted elsewhere."""
+
+    def __init__(self, model: Denoiser):
+        self.weights = {storage(weight) for weight in model.parameters()}
+        linears = (module for module in model.modules() if isinstance(module, nn.Linear))
+        trained = (linear for linear in linears if linear.weight.requires_grad)
+        self.copies = {tuple(sorted(linear.weight.shape)) for linear in trained}  # no activation has such a shape
+        self.bytes: dict[int, int] = {}
+
+    def note(self, tensor: Tensor) -> Tensor:
+        copied = tensor.dtype == torch.bfloat16 and tuple(sorted(tensor.shape)) in self.copies
+        if storage(tensor) not in self.weights and not copied:
+            self.bytes[storage(tensor)] = tensor.untyped_storage().nbytes()
+        return tensor
+
+
+def storage(tensor: Tensor) -> int:
+    """An identifier shared by tensors on the same memory."""
+    return tensor.untyped_storage()._cdata
+
+
+def activations(
+    model: Denoiser, initial: InitialFrames, prompt: Prompt, noisy: Tensor, timestep: Tensor, autocast: bool = True
+) -> int:
+    """Bytes kept for the backward pass, without weights and their copies; `autocast`: bf16, as on a GPU."""
+    kept = Kept(model)
+    hooks = torch.autograd.graph.saved_tensors_hooks(kept.note, lambda tensor: tensor)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast), NormsInFloat32(), hooks:
+        model.prepare(initial, prompt)(noisy, timestep)
+    return sum(kept.bytes.values())

@@ -15,8 +15,7 @@ from fca.config import Base
 from fca.config.shipped import located
 from fca.pretrained.load import read_json
 
-TRANSFORMER_2B = {"num_attention_heads": 30, "attention_head_dim": 64, "num_layers": 30, "attention_bias": True}
-TRANSFORMER_5B_I2V = TRANSFORMER_2B | {
+TRANSFORMER_5B_I2V = {
     "num_attention_heads": 48,
     "num_layers": 42,
     "in_channels": 32,
@@ -28,22 +27,9 @@ TRANSFORMER_5B_I2V = TRANSFORMER_2B | {
     "sample_width": 300,
     "use_rotary_positional_embeddings": True,
 }
-VAE = {
-    "block_out_channels": (128, 256, 256, 512),
-    "down_block_types": ("CogVideoXDownBlock3D",) * 4,
-    "up_block_types": ("CogVideoXUpBlock3D",) * 4,
-    "latent_channels": 16,
-}
-T5_XXL = {
-    "d_model": 4096,
-    "d_ff": 10240,
-    "d_kv": 64,
-    "num_layers": 24,
-    "num_heads": 64,
-    "feed_forward_proj": "gated-gelu",
-}
-"""What the published configurations of CogVideoX-2B and CogVideoX1.5-5B-I2V set differently from the defaults of the
-classes. Blip2Config's defaults are blip2-itm-vit-g's."""
+T5_XXL = {"d_model": 4096, "d_ff": 10240, "num_layers": 24, "num_heads": 64, "feed_forward_proj": "gated-gelu"}
+"""What the published configurations of CogVideoX1.5-5B-I2V and of both's T5 set differently from the defaults of the
+classes, which are CogVideoX-2B's. Blip2Config's defaults are blip2-itm-vit-g's."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +67,8 @@ def networks(base: Base) -> Networks:
             text = T5EncoderModel(T5Config.from_dict(read_json(folder / "text_encoder" / "config.json")))
         else:
             image = "i2v" in base.model.lower()
-            transformer = CogVideoXTransformer3DModel(**(TRANSFORMER_5B_I2V if image else TRANSFORMER_2B))
-            vae = AutoencoderKLCogVideoX(**VAE)
+            transformer = CogVideoXTransformer3DModel(**(TRANSFORMER_5B_I2V if image else {}))
+            vae = AutoencoderKLCogVideoX()
             text = T5EncoderModel(T5Config(**T5_XXL))
             known = "CogVideoX1.5-5B-I2V" if image else "CogVideoX-2B"
             assumed.append(f"{base.model} isn't in a folder here: sizes of {known} as published")

@@ -13,7 +13,6 @@ SAMPLED_CLIP = 42.0
 
 Hours = tuple[float | None, str]
 """GPU hours, and the source of the rate."""
-UNKNOWN: Hours = (None, "the rate is unknown: add --clips-per-second {step}=RATE")
 
 
 class Rates:
@@ -26,7 +25,7 @@ class Rates:
         """Hours of a step without a published rate."""
         if step in self.throughput:
             return clips / self.throughput[step] / 3600, f"{self.throughput[step]:g} clips per second, as requested"
-        return None, UNKNOWN[1].format(step=step)
+        return None, f"the rate is unknown: add --clips-per-second {step}=RATE"
 
     def training(self, dataset: str, variant: str) -> Hours:
         """Hours of all GPUs of a training together."""

@@ -9,7 +9,7 @@ from fca.config import BaseKind, Config, Layout
 from fca.data.datasets.reader import reader_of
 from fca.plan.disk import Disk, checkpoints
 from fca.plan.memory import BYTES, Weights, weights
-from fca.plan.networks import Networks, networks
+from fca.plan.networks import Networks, networks, numbers
 from fca.plan.rates import Rates
 
 
@@ -53,12 +53,8 @@ class Plan:
         known = [row.gpu_hours for row in self.rows if row.gpu_hours is not None]
         unknown = sorted({row.step for row in self.rows if row.gpu_hours is None})
         totals = {"disk": self.disk(), "gpu_hours": sum(known), "without_a_rate": unknown}
-        return {
-            "scale": self.scale,
-            "rows": [asdict(row) for row in self.rows],
-            "total": totals,
-            "assumed": self.assumed,
-        }
+        rows = [asdict(row) for row in self.rows]
+        return {"scale": self.scale, "rows": rows, "total": totals, "assumed": self.assumed}
 
 
 def plan(config: Config, ablations: bool = False, clips_per_second: dict[str, float] | None = None) -> Plan:
@@ -87,48 +83,31 @@ class _Planner:
     def _dataset(self, dataset: str) -> list[Row]:
         settings = self.config.datasets[dataset]
         raw = reader_of(settings).publication.bytes if settings.source == "archive" else None
+        # Ablations are trained on datasets that have steps for them.
+        ablations = settings.ablation_steps is not None
+        variants = [name for name in self.variants if name in self.config.variants or ablations]
+        bases = {self.config.variant(name).base for name in variants} | {"text"}
+
+        # Only validation clips are stored; training clips go from pixels to latents in memory.
+        jobs = len(self.layout.shards(dataset, "validation"))
         rows = [
             Row("fetch", dataset, "", 1, {"raw": raw}),
             Row("index", dataset, "", 1),
-            self._clips(dataset),
-            *(
-                self._latents(dataset, split, kind)
-                for kind in self._bases(dataset)
-                for split in ("train", "validation")
-            ),
+            Row("resample", dataset, "validation", jobs, {"clips": self.disk.clips(dataset, "validation")}),
         ]
-        for name in self._variants(dataset):
+        for kind in (kind for kind in self.networks if kind in bases):
+            rows += [self._latents(dataset, split, kind) for split in ("train", "validation")]
+        for name in variants:
             rows += self._variant(dataset, name)
         return [*rows, self._vae_roundtrip(dataset)]
-
-    def _variants(self, dataset: str) -> list[str]:
-        """The variants trained on this dataset: ablations only if it has steps for them."""
-        has_ablations = self.config.datasets[dataset].ablation_steps is not None
-        return [name for name in self.variants if name in self.config.variants or has_ablations]
-
-    def _bases(self, dataset: str) -> list[BaseKind]:
-        needed = {self.config.variant(name).base for name in self._variants(dataset)} | {"text"}
-        return [kind for kind in self.networks if kind in needed]
-
-    def _clips(self, dataset: str) -> Row:
-        """Only validation clips are stored; training clips go from pixels to latents in memory."""
-        jobs = len(self.layout.shards(dataset, "validation"))
-        return Row("resample", dataset, "validation", jobs, {"clips": self.disk.clips(dataset, "validation")})
 
     def _latents(self, dataset: str, split: str, kind: BaseKind) -> Row:
         own = self.networks[kind]
         hours, rate = self.rates.of_clips("encode", self.config.datasets[dataset].split(split).clips)
-        return Row(
-            "encode",
-            dataset,
-            f"{split}, {kind}",
-            len(self.layout.shards(dataset, split)),
-            {"latents": self.disk.latents(dataset, split, own)},
-            hours,
-            rate,
-            BYTES[self.config.encode.precision] * own.encoder_parameters,
-            "weights of VAE, T5 and ViT",
-        )
+        jobs, size = len(self.layout.shards(dataset, split)), {"latents": self.disk.latents(dataset, split, own)}
+        memory = BYTES[self.config.encode.precision] * own.encoder_parameters
+        what = "weights of VAE, T5 and ViT"
+        return Row("encode", dataset, f"{split}, {kind}", jobs, size, hours, rate, memory, what)
 
     def _kept(self, hours: float | None) -> int:
         """Number of checkpoints at the end of a training of so many hours."""
@@ -153,18 +132,16 @@ class _Planner:
             clips = sum(edited if kind == "edited" else settings.validation.clips for kind in kinds)
             hours, rate = self.rates.sampling(name, clips)
             sizes = [self.disk.edited(dataset) if kind == "edited" else self.disk.samples(dataset) for kind in kinds]
-            size = {"samples": sum(sizes)}
-            rows.append(Row("sample", dataset, name, jobs, size, hours, rate, *self._sampling(name)))
+            made = {"samples": sum(sizes)}
+            rows.append(Row("sample", dataset, name, jobs, made, hours, rate, *self._sampling(name)))
         hours, rate = self.rates.of_clips("score", self.config.datasets[dataset].validation.clips)
         return [*rows, Row("score", dataset, name, 1, {}, hours, rate)]
 
     def _sampling(self, name: str) -> tuple[int, str]:
         own = self.networks[self.config.variant(name).base]
-        if name in self.weights:
-            numbers = self.weights[name].trained + self.weights[name].frozen
-        else:
-            numbers = sum(parameter.numel() for parameter in own.transformer.parameters())
-        return BYTES[self.config.sample.precision] * (numbers + own.vae_parameters), "weights of denoiser and VAE"
+        count = self.weights.get(name)
+        denoiser = count.trained + count.frozen if count else numbers(own.transformer)
+        return BYTES[self.config.sample.precision] * (denoiser + own.vae_parameters), "weights of denoiser and VAE"
 
     def _vae_roundtrip(self, dataset: str) -> Row:
         hours, rate = self.rates.of_clips("vae-roundtrip", self.config.datasets[dataset].validation.clips)

@@ -42,10 +42,9 @@ def _totals(plan: Plan) -> list[str]:
     if total["without_a_rate"]:
         hours += f", and without a rate: {', '.join(total['without_a_rate'])}"
     existing = next(folder for folder in [Path(plan.folder), *Path(plan.folder).absolute().parents] if folder.is_dir())
+    kinds = ", ".join(f"{kind} {readable(size)}" for kind, size in disk.items())
     return [
-        f"disk       {readable(sum(disk.values()))} ("
-        + ", ".join(f"{k} {readable(v)}" for k, v in disk.items())
-        + f"){more}",
+        f"disk       {readable(sum(disk.values()))} ({kinds}){more}",
         f"           {readable(shutil.disk_usage(existing).free)} are free on the disk of data_dir",
         f"GPU hours  {hours}",
     ]

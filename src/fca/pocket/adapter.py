@@ -15,14 +15,13 @@ from tqdm import tqdm
 from fca.data.tabletop.scene import STYLES
 from fca.encode.blip2 import FrozenBlip2
 from fca.model import FCA, FCAAdapter
+from fca.pocket.base import BATCH
 from fca.pocket.corpus import FRAMES, HEIGHT, WIDTH, Corpus
 from fca.pocket.fit import Curve, fit, write_record
 from fca.pocket.text import TEXT_TOKENS, TEXT_WIDTH, prompt_embeddings
 from fca.pretrained.exported import ExportedModel
 from fca.pretrained.load import device
 from fca.train.objective import TrainingModel
-
-BATCH = 16
 
 
 def exported_model(root: Path) -> ExportedModel:
@@ -48,7 +47,7 @@ def exported_model(root: Path) -> ExportedModel:
 @torch.no_grad()
 def conditions(corpus: Corpus, root: Path, cache: Path) -> dict[str, Tensor]:
     """Frozen features: `vision` of each clip, and its row `prompt` in `prompt_embeds`, `text_embeds`, `text_mask`."""
-    captions = sorted(set(corpus.captions))
+    captions, prompt = corpus.distinct_captions()
     prompt_embeds = prompt_embeddings(root, captions)
     blip2 = FrozenBlip2(root / "vision")
     if not cache.exists():
@@ -56,9 +55,8 @@ def conditions(corpus: Corpus, root: Path, cache: Path) -> dict[str, Tensor]:
         first = (torch.from_numpy(np.ascontiguousarray(corpus.pixels[start : start + 64, 0])) for start in starts)
         torch.save(torch.cat([blip2.image_features(pixels).half() for pixels in first]), cache)
     text_embeds, text_mask = blip2.text_embeddings(captions, tokens=32)
-    rows = {caption: row for row, caption in enumerate(captions)}
     return {
-        "prompt": torch.tensor([rows[caption] for caption in corpus.captions]),
+        "prompt": prompt,
         "prompt_embeds": prompt_embeds,
         "text_embeds": text_embeds,
         "text_mask": text_mask,
@@ -105,9 +103,7 @@ def train(corpus: Corpus, latents: dict[str, Tensor], root: Path, cache: Path, s
             "noise": torch.randn_like(clean),
             "initial_noise": torch.randn_like(clean[:, :1]),
             "timestep": torch.from_numpy(rng.integers(1000, size=BATCH)),
-            "prompt_embeds": frozen["prompt_embeds"][captions],
-            "text_embeds": frozen["text_embeds"][captions],
-            "text_mask": frozen["text_mask"][captions],
+            **{name: frozen[name][captions] for name in ("prompt_embeds", "text_embeds", "text_mask")},
             "vision": frozen["vision"][rows].float(),
         }
         with torch.autocast(torch_device.type, torch.bfloat16):

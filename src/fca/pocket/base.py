@@ -5,6 +5,7 @@ frame is a familiar input. It never sees initial frames. One caption in ten is d
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,41 +25,32 @@ BATCH = 16
 IMAGE_BATCHES = 8  # one batch in eight holds single frames
 
 
-def build_transformer() -> CogVideoXTransformer3DModel:
-    """Six layers of width 160 (2.8 M parameters); fixed sine-cosine positions and biases as in the 2B."""
+def narrow_transformer(**particulars: Any) -> CogVideoXTransformer3DModel:
+    """Layers of width 160 for pocket clips; the rest as in the 2B, except for `particulars`."""
     return CogVideoXTransformer3DModel(
         num_attention_heads=5,
         attention_head_dim=32,
-        in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
         time_embed_dim=64,
         text_embed_dim=TEXT_WIDTH,
-        num_layers=6,
-        attention_bias=True,
         sample_width=12,
         sample_height=8,
-        sample_frames=13,
-        patch_size=2,
         max_text_seq_length=TEXT_TOKENS,
-        spatial_interpolation_scale=1.0,
-        temporal_interpolation_scale=1.0,
+        **particulars,
+    )
+
+
+def build_transformer() -> CogVideoXTransformer3DModel:
+    """Six layers (2.8 M parameters); fixed sine-cosine positions as in the 2B."""
+    return narrow_transformer(
+        num_layers=6, in_channels=LATENT_CHANNELS, sample_frames=13, spatial_interpolation_scale=1.0
     )
 
 
 def build_scheduler() -> CogVideoXDDIMScheduler:
-    """The scheduler configuration of the CogVideoX-2B checkpoint."""
+    """The scheduler configuration of the CogVideoX-2B checkpoint, as far as it isn't the class's default."""
     return CogVideoXDDIMScheduler(
-        num_train_timesteps=1000,
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        clip_sample=False,
-        set_alpha_to_one=True,
-        steps_offset=0,
-        prediction_type="v_prediction",
-        rescale_betas_zero_snr=True,
-        snr_shift_scale=3.0,
-        timestep_spacing="trailing",
+        clip_sample=False, prediction_type="v_prediction", rescale_betas_zero_snr=True, timestep_spacing="trailing"
     )
 
 

@@ -30,26 +30,24 @@ def build(
 
     if threads:
         torch.set_num_threads(threads)
-    corpora = {
-        "train": corpus.make(clips, FIRST_SEED, cache),
-        "held-out": corpus.make(held_out, FIRST_HELD_OUT_SEED, cache),
-    }
+    made = corpus.make(clips, FIRST_SEED, cache)
+    unseen = corpus.make(held_out, FIRST_HELD_OUT_SEED, cache)
     latent_cache = cache / "latents.pt"
 
     if "features" in parts:
-        features.train(corpora["train"], corpora["held-out"], output / "features", steps["features"], seed)
+        features.train(made, unseen, output / "features", steps["features"], seed)
     if "vae" in parts:
         latent_cache.unlink(missing_ok=True)
-        vae.train(corpora["train"], corpora["held-out"], output / "vae", steps["vae"], seed)
+        vae.train(made, unseen, output / "vae", steps["vae"], seed)
     if "base" in parts:
-        base.train(corpora["train"], output, latent_cache, steps["base"], seed)
+        base.train(made, output, latent_cache, steps["base"], seed)
     if "vision" in parts:
         (cache / "vision.pt").unlink(missing_ok=True)
-        vision.train(corpora["train"], output, steps["vision"], seed)
+        vision.train(made, output, steps["vision"], seed)
     if "adapter" in parts:
-        latents = base.encode_corpus(output, corpora["train"], latent_cache)
-        adapter.train(corpora["train"], latents, output, cache / "vision.pt", steps["adapter"], seed)
+        latents = base.encode_corpus(output, made, latent_cache)
+        adapter.train(made, latents, output, cache / "vision.pt", steps["adapter"], seed)
     if "image_base" in parts:
-        latents = base.encode_corpus(output, corpora["train"], latent_cache)
-        image_base.train(corpora["train"], latents, output, image_base_folder(output), steps["image_base"], seed)
-    write_card(output, len(corpora["train"]), len(corpora["held-out"]))
+        latents = base.encode_corpus(output, made, latent_cache)
+        image_base.train(made, latents, output, image_base_folder(output), steps["image_base"], seed)
+    write_card(output, len(made), len(unseen))

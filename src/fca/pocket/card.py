@@ -57,8 +57,10 @@ def write_card(root: Path, clips: int, held_out: int) -> None:
     for name, (what, measured) in PARTS.items():
         if name in training:
             found = training[name]
-            numbers = f"{found['parameters']:,} | {_steps(found):,} | {found['seed']}"
-            rows.append(f"| `{name}/` | {what} | {numbers} | {measured(found)} |")
+            last = found["curve"][-1]
+            values = found | {"loss": last["loss"], "top1_percent": 100 * found.get("held_out_top1", 0)}
+            numbers = f"{found['parameters']:,} | {last['step']:,} | {found['seed']}"
+            rows.append(f"| `{name}/` | {what} | {numbers} | {measured.format(**values)} |")
             curves.append(f"| {name} | " + " | ".join(_at(found["curve"], share) for share in SHARES) + " |")
     size = sum(path.stat().st_size for path in root.rglob("*.safetensors"))
     text = TEXT.format(
@@ -78,32 +80,23 @@ def image_base_folder(root: Path) -> Path:
 
 SHARES = (0.02, 0.1, 0.25, 0.5, 0.75, 1.0)
 PARTS = {
-    "vae": (
-        "AutoencoderKLCogVideoX, 16 latent channels",
-        lambda found: f"held-out reconstruction {found['held_out_psnr_db']:.1f} dB PSNR",
-    ),
+    "vae": ("AutoencoderKLCogVideoX, 16 latent channels", "held-out reconstruction {held_out_psnr_db:.1f} dB PSNR"),
     "transformer": (
         "CogVideoXTransformer3DModel, 6 layers of width 160, trained with `text_encoder/` (T5, width 64)",
-        lambda found: f"v-prediction loss {found['final_loss']:.3f}",
+        "v-prediction loss {loss:.3f}",
     ),
-    "vision": ("Blip2VisionModel, 2 layers of width 64, and text embeddings", lambda found: "(masked patches)"),
+    "vision": ("Blip2VisionModel, 2 layers of width 64, and text embeddings", "(masked patches)"),
     "features": (
         "I3D of a quarter of the width, trained on motions",
-        lambda found: f"held-out top-1 {100 * found['held_out_top1']:.1f} % on six motions",
+        "held-out top-1 {top1_percent:.1f} % on six motions",
     ),
-    "adapter": (
-        "FCA adapter for all three styles, from which the demo continues",
-        lambda found: f"v-prediction loss {found['curve'][-1]['loss']:.3f}",
-    ),
+    "adapter": ("FCA adapter for all three styles, from which the demo continues", "v-prediction loss {loss:.3f}"),
     IMAGE_BASE: (
         "transformer like CogVideoX1.5-I2V's, 4 layers of width 160, for Table 2; the other parts are links",
-        lambda found: f"v-prediction loss {found['curve'][-1]['loss']:.3f}",
+        "v-prediction loss {loss:.3f}",
     ),
 }
-
-
-def _steps(found: dict[str, Any]) -> int:
-    return int(found["curve"][-1]["step"])
+"""Folder -> what it holds, and what `training.json` says of it, with `loss`, the curve's last, and `top1_percent`."""
 
 
 def _at(curve: list[dict[str, Any]], share: float) -> str:

@@ -8,6 +8,7 @@ take minutes. The demo's clips have other seeds, so none is among them.
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,6 +35,11 @@ class Corpus:
 
     def __len__(self) -> int:
         return len(self.captions)
+
+    def distinct_captions(self) -> tuple[list[str], torch.Tensor]:
+        """The distinct captions, sorted, and the row of each clip's caption among them (clips,) int64."""
+        distinct, rows = np.unique(self.captions, return_inverse=True)
+        return distinct.tolist(), torch.from_numpy(rows)
 
 
 def to_video(pixels: np.ndarray) -> torch.Tensor:
@@ -63,19 +69,17 @@ def make(clips: int, first_seed: int, folder: Path, workers: int = 2) -> Corpus:
     pixel_file, label_file = folder / f"{name}.npy", folder / f"{name}.labels.npz"
 
     if not label_file.exists():
-        pixels = np.lib.format.open_memmap(
-            pixel_file, mode="w+", dtype=np.uint8, shape=(clips, FRAMES, HEIGHT, WIDTH, 3)
-        )
-        captions, motions, styles = [], [], []
+        shape = (clips, FRAMES, HEIGHT, WIDTH, 3)
+        pixels = np.lib.format.open_memmap(pixel_file, mode="w+", dtype=np.uint8, shape=shape)
+        labels: list[list[Any]] = []
         with ProcessPoolExecutor(workers) as pool:
             drawn = pool.map(draw, range(first_seed, first_seed + clips), chunksize=32)
-            for index, (frames, caption, motion, style) in enumerate(tqdm(drawn, total=clips, desc="draw")):
+            for index, (frames, *label) in enumerate(tqdm(drawn, total=clips, desc="draw")):
                 pixels[index] = frames
-                captions.append(caption)
-                motions.append(motion)
-                styles.append(style)
+                labels.append(label)
         pixels.flush()
-        np.savez(label_file, captions=np.array(captions), motions=np.array(motions), styles=np.array(styles))
+        captions, motions, styles = map(np.array, zip(*labels, strict=True))
+        np.savez(label_file, captions=captions, motions=motions, styles=styles)
 
-    labels = np.load(label_file)
-    return Corpus(np.load(pixel_file, mmap_mode="r"), labels["captions"].tolist(), labels["motions"], labels["styles"])
+    read = np.load(label_file)
+    return Corpus(np.load(pixel_file, mmap_mode="r"), read["captions"].tolist(), read["motions"], read["styles"])

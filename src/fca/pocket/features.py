@@ -27,7 +27,6 @@ from fca.pocket.corpus import FRAMES, HEIGHT, Corpus, to_video
 from fca.pocket.fit import write_record
 from fca.score.i3d import InceptionI3d, stage_means
 
-NAME = "tabletop-i3d"
 WIDTH = 0.25
 BATCH = 16
 PEAK_LEARNING_RATE = 3e-3
@@ -96,8 +95,8 @@ def batches(count: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
             yield order[start : start + BATCH]
 
 
-def train(corpus: Corpus, held_out: Corpus, output: Path, steps: int, seed: int) -> float:
-    """Train for `steps` batches of 16 clips, write the folder `output`, return the held-out top-1 accuracy.
+def train(corpus: Corpus, held_out: Corpus, output: Path, steps: int, seed: int) -> None:
+    """Train for `steps` batches of 16 clips and write the folder `output`.
 
     The folder has `model.safetensors` (float16), `config.json` (for `fca.score.features.load_network`) and
     `training.json` (held-out results of the float16 weights, curve, seed, command).
@@ -126,15 +125,14 @@ def train(corpus: Corpus, held_out: Corpus, output: Path, steps: int, seed: int)
         recent.append((float(loss.detach()), float((logits.argmax(1) == motions).float().mean())))
         if step % 50 == 49 or step == steps - 1:
             mean_loss, accuracy = np.mean(recent, axis=0)
-            seconds = round(time.time() - started, 1)
             tick = {"step": step + 1, "loss": round(mean_loss, 4), "accuracy": round(accuracy, 4)}
-            curve.append(tick | {"seconds": seconds})
+            curve.append(tick | {"seconds": round(time.time() - started, 1)})
             bar.set_postfix(loss=f"{mean_loss:.3f}", accuracy=f"{accuracy:.3f}")
             recent.clear()
-    return save(network, held_out, output, curve, {"steps": steps, "seed": seed, "clips": len(corpus)})
+    save(network, held_out, output, curve, {"steps": steps, "seed": seed, "clips": len(corpus)})
 
 
-def save(network: InceptionI3d, held_out: Corpus, output: Path, curve: list[dict], run: dict) -> float:
+def save(network: InceptionI3d, held_out: Corpus, output: Path, curve: list[dict], run: dict) -> None:
     """Round the weights to float16, measure them on the held-out clips, and write the three files."""
     state = {
         name: tensor.half().contiguous() if tensor.is_floating_point() else tensor
@@ -143,15 +141,8 @@ def save(network: InceptionI3d, held_out: Corpus, output: Path, curve: list[dict
     shipped = build().to(memory_format=torch.channels_last_3d)
     shipped.load_state_dict({name: tensor.float() for name, tensor in state.items()})
     state |= standard(shipped, held_out)
-    config = {
-        "name": NAME,
-        "width": WIDTH,
-        "classes": list(MOTIONS),
-        "short_side": HEIGHT,
-        "crop": None,
-        "frames": FRAMES,
-        "features": "stages",
-    }
+    config = {"name": "tabletop-i3d", "width": WIDTH, "classes": list(MOTIONS)}
+    config |= {"short_side": HEIGHT, "crop": None, "frames": FRAMES, "features": "stages"}
     output.mkdir(parents=True, exist_ok=True)
     save_file(state, output / "model.safetensors", {"format": "pt"})
     (output / "config.json").write_text(json.dumps(config, indent=1) + "\n")
@@ -172,7 +163,14 @@ def save(network: InceptionI3d, held_out: Corpus, output: Path, curve: list[dict
         curve=curve,
     )
     print(f"held-out top-1 {accuracy:.4f}, blurred {blurred:.4f}", flush=True)
-    return accuracy
+
+
+def videos(clips: Corpus, sigma: float = 0.0) -> Iterator[Tensor]:
+    """Batches of clips after a blur of `sigma` pixels (0: none), in the layout that the network reads fastest."""
+    for start in range(0, len(clips), BATCH):
+        video = to_video(clips.pixels[start : start + BATCH])
+        video = blur(video, sigma) if sigma > 0 else video
+        yield video.contiguous(memory_format=torch.channels_last_3d)
 
 
 @torch.no_grad()
@@ -182,10 +180,7 @@ def standard(network: InceptionI3d, clips: Corpus) -> dict[str, Tensor]:
     Without that minimum, a channel that is silent on real clips would dominate all others if a prediction activates it.
     """
     network.eval()
-    means = []
-    for start in range(0, len(clips), BATCH):
-        video = to_video(clips.pixels[start : start + BATCH])
-        means.append(stage_means(network.stages(video.contiguous(memory_format=torch.channels_last_3d))))
+    means = [stage_means(network.stages(video)) for video in videos(clips)]
     deviation, mean = torch.std_mean(torch.cat(means).double(), dim=0)
     spread = deviation.clamp(min=0.1 * float(deviation.mean()))
     return {"standard.mean": mean.float(), "standard.spread": spread.float()}
@@ -195,12 +190,7 @@ def standard(network: InceptionI3d, clips: Corpus) -> dict[str, Tensor]:
 def predict(network: InceptionI3d, clips: Corpus, sigma: float) -> np.ndarray:
     """The predicted motion index (clips,) of every clip, after a blur of `sigma` pixels (0: none)."""
     network.eval()
-    found = []
-    for start in range(0, len(clips), BATCH):
-        video = to_video(clips.pixels[start : start + BATCH])
-        video = blur(video, sigma) if sigma > 0 else video
-        found.append(network(video.contiguous(memory_format=torch.channels_last_3d)).argmax(1).numpy())
-    return np.concatenate(found)
+    return np.concatenate([network(video).argmax(1).numpy() for video in videos(clips, sigma)])
 
 
 def by_group(correct: np.ndarray, groups: np.ndarray, names: tuple[str, ...]) -> dict[str, float]:

@@ -14,35 +14,25 @@ from torch import Tensor, nn
 from fca.model.diffusion import diffuse
 from fca.model.image_to_video import ImageToVideo
 from fca.model.inputs import InitialFrames, Prompt
+from fca.pocket.base import BATCH, narrow_transformer
 from fca.pocket.corpus import Corpus
 from fca.pocket.fit import Curve, fit, write_record
-from fca.pocket.text import TEXT_TOKENS, TEXT_WIDTH, prompt_embeddings
+from fca.pocket.text import prompt_embeddings
 from fca.pocket.vae import LATENT_CHANNELS
 from fca.pretrained.load import device
 from fca.train.objective import v_loss
 
-BATCH = 16
 SHARED = ("vae", "text_encoder", "tokenizer", "scheduler")
 
 
 def build_transformer() -> CogVideoXTransformer3DModel:
     """Four layers of width 160 (2.0 M parameters), otherwise configured as CogVideoX1.5-5B-I2V."""
-    return CogVideoXTransformer3DModel(
-        num_attention_heads=5,
-        attention_head_dim=32,
-        in_channels=2 * LATENT_CHANNELS,
-        out_channels=LATENT_CHANNELS,
-        time_embed_dim=64,
-        ofs_embed_dim=64,
-        text_embed_dim=TEXT_WIDTH,
+    return narrow_transformer(
         num_layers=4,
-        attention_bias=True,
-        sample_width=12,
-        sample_height=8,
-        patch_size=2,
+        in_channels=2 * LATENT_CHANNELS,
+        ofs_embed_dim=64,
         patch_size_t=2,
         patch_bias=False,
-        max_text_seq_length=TEXT_TOKENS,
         use_rotary_positional_embeddings=True,
     )
 
@@ -64,10 +54,8 @@ def train(corpus: Corpus, latents: dict[str, Tensor], base: Path, root: Path, st
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     torch_device = device()
-    distinct = sorted(set(corpus.captions))
+    distinct, captions = corpus.distinct_captions()
     embeds = prompt_embeddings(base, [*distinct, ""])
-    rows_of = {caption: row for row, caption in enumerate(distinct)}
-    captions = torch.tensor([rows_of[caption] for caption in corpus.captions])
     scheduler = CogVideoXDDIMScheduler.from_pretrained(base / "scheduler")
     transformer = build_transformer().to(torch_device)
     model = ImageToVideo(transformer)

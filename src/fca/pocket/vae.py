@@ -4,6 +4,7 @@ It sees the inputs of the pipeline: clips of 16 frames, and videos of one or two
 encoded separately (paper section 3.2).
 """
 
+import copy
 import math
 import time
 from pathlib import Path
@@ -24,14 +25,11 @@ def build() -> AutoencoderKLCogVideoX:
     """2.6 M parameters, compression 8x8x4 and 16 latent channels as in CogVideoX-2B."""
     return AutoencoderKLCogVideoX(
         block_out_channels=(16, 32, 64, 64),
-        down_block_types=("CogVideoXDownBlock3D",) * 4,
-        up_block_types=("CogVideoXUpBlock3D",) * 4,
         latent_channels=LATENT_CHANNELS,
         layers_per_block=1,
         norm_num_groups=8,
         sample_height=64,
         sample_width=96,
-        temporal_compression_ratio=4,
     )
 
 
@@ -60,12 +58,11 @@ class ConvolutionMuon:
             torch.optim.Muon(self.matrices, learning_rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(others, learning_rate, betas=(0.9, 0.95), weight_decay=1e-4),
         ]
-        self.schedules = [
-            torch.optim.lr_scheduler.LambdaLR(
-                optimizer, lambda step: min(step / (0.05 * steps), 0.5 + 0.5 * math.cos(math.pi * step / steps))
-            )
-            for optimizer in self.optimizers
-        ]
+
+        def factor(step: int) -> float:
+            return min(step / (0.05 * steps), 0.5 + 0.5 * math.cos(math.pi * step / steps))
+
+        self.schedules = [torch.optim.lr_scheduler.LambdaLR(optimizer, factor) for optimizer in self.optimizers]
 
     def step(self) -> None:
         """Take a step with the gradients of the VAE's parameters, and clear them."""
@@ -140,12 +137,7 @@ def save(vae: AutoencoderKLCogVideoX, held_out: Corpus, output: Path, seed: int,
     scale, score = 1 / float(torch.cat(latents).std()), round(float(np.mean(scores)), 2)
     vae.register_to_config(scaling_factor=scale)
 
-    output.mkdir(parents=True, exist_ok=True)
-    state = {key: value.half().cpu() for key, value in vae.state_dict().items()}
-    half = build()
-    half.register_to_config(scaling_factor=scale)
-    half.half().load_state_dict(state)
-    half.save_pretrained(output)
+    copy.deepcopy(vae).half().cpu().save_pretrained(output)
     write_record(output, vae, seed=seed, curve=curve, held_out_psnr_db=score, scaling_factor=scale)
     print(f"held-out PSNR {score} dB, scaling factor {scale:.3f}", flush=True)
     vae.train()

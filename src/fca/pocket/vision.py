@@ -33,7 +33,6 @@ def build_config(vocabulary: int) -> Blip2Config:
         num_attention_heads=4,
         image_size=IMAGE,
         patch_size=PATCH,
-        attention_dropout=0.0,
     )
     qformer = Blip2QFormerConfig(
         vocab_size=vocabulary,

@@ -12,7 +12,8 @@ from fca.artifacts.check import changed_parents
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import Quarantine
 from fca.artifacts.shards import Shard
-from fca.config import Config, Dataset, Layout, SampleKind, Variant
+from fca.config import Config, Dataset, Layout, SampleKind
+from fca.config.variant import Variant
 from fca.report.score_file import ScoreFile, read_round_trips, read_scores
 
 VAE_BOUND = "VAE reconstruction bound"

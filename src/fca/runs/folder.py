@@ -6,7 +6,6 @@ The folder of a run is in `Layout.run(dataset, variant)`, which holds one lock f
 import fcntl
 import json
 import os
-import re
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -98,11 +97,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 def checkpoints(folder: Path) -> dict[int, Path]:
     """Checkpoints of a run: step -> file, oldest first."""
-    found = {}
-    for path in folder.glob("checkpoint-*.pt"):
-        if match := re.fullmatch(r"checkpoint-(\d{7})\.pt", path.name):
-            found[int(match[1])] = path
-    return dict(sorted(found.items()))
+    return {int(path.stem[-7:]): path for path in sorted(folder.glob(f"checkpoint-{'[0-9]' * 7}.pt"))}
 
 
 def duration(seconds: float) -> str:

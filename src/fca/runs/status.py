@@ -48,18 +48,9 @@ def _row(path: Path, record: Record, held: bool, now: float) -> tuple[str, ...]:
     health = _health(path, record, held, log, now)
     left = duration(seconds * (record.steps - step)) if seconds and health.startswith("running") else "-"
     saved = _age(path_time(list(kept.values())[-1]), now) if kept else "none"
-    return (
-        record.dataset,
-        record.variant,
-        path.name,
-        f"{step}/{record.steps}",
-        f"{seconds:.3g}" if seconds else "-",
-        left,
-        saved,
-        f"{last['loss']:.4f}" if log else "-",
-        str(len(skipped)),
-        health,
-    )
+    speed, loss = f"{seconds:.3g}" if seconds else "-", f"{last['loss']:.4f}" if log else "-"
+    progress = (f"{step}/{record.steps}", speed, left, saved, loss, str(len(skipped)), health)
+    return (record.dataset, record.variant, path.name, *progress)
 
 
 def _health(path: Path, record: Record, held: bool, log: Sequence[dict[str, Any]], now: float) -> str:

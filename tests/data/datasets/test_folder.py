@@ -14,7 +14,8 @@ import pytest
 
 from fca.artifacts.fingerprint.settings import settings_of
 from fca.artifacts.shards import Shard
-from fca.config import Config, ConfigError, Layout, SplitSettings, load
+from fca.config import Config, ConfigError, Layout, load
+from fca.config.dataset import SplitSettings
 from fca.data.datasets.captions import CaptionRow, read_captions
 from fca.data.datasets.folder import split_rows
 from fca.data.fetch import fetch
