@@ -280,7 +280,7 @@ def test_too_many_consecutive_skips_end_the_run_with_a_diagnosis(encoded, tmp_pa
     text = str(raised.value)
     assert "not finite in 3 consecutive steps, up to step 3" in text
     assert "loss nan" in text
-    assert "first weight with such a gradient: adapter." in text
+    assert "first weight with a non-finite gradient: adapter." in text
     assert "encode them again" in text
     run = run_folder(config, "ssv2", "fca")
     assert json.loads((run / "skipped.jsonl").read_text().splitlines()[-1])["loss"] == "nan"
