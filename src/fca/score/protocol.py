@@ -43,7 +43,7 @@ def check(config: Config, network: FeatureNetwork) -> None:
 
 def protocol(config: Config, dataset: str, network: FeatureNetwork, clips: int) -> dict[str, Any]:
     """Everything that is needed to compare the scores of this file with others, as plain JSON values."""
-    return {
+    scored = {
         "clips": clips,
         "frames": config.clip.frames,
         "height": config.clip.height,
@@ -55,7 +55,10 @@ def protocol(config: Config, dataset: str, network: FeatureNetwork, clips: int) 
         "scored": "all frames, given ones replaced by the truth (Seer); _raw: as the model made them",
         "codec": "none: uint8 frames as they are stored",
         "truth": "clips after temporal cast and resize, never through the VAE",
-        # How each number is computed.
+    }
+
+    # How each number is computed.
+    return scored | {
         "feature_network": {**network.config.model_dump(), "dimensions": network.feature_width},
         "preprocess": "uint8; short side resized bilinear without antialias, long side rounded up; [-1, 1]",
         "fvd": "Frechet distance, unbiased covariances, whole set, float64",
