@@ -104,11 +104,7 @@ def test_the_vae_bound_is_a_row_for_scale_and_never_the_best(config: Config) -> 
     assert variants[0].cells[0]
     assert variants[0].cells[0].best
     shown = alongside(COMPARISONS["table3"], [dataset])
-    assert [row.label for row in shown.baselines] == [
-        "Base model, not adapted",
-        "Copy the last frame",
-        bound.variant,
-    ]
+    assert [row.label for row in shown.baselines] == ["Base model, not adapted", "Copy the last frame", bound.variant]
     assert [cited for row in shown.baselines for cited, _ in row.values] == [None] * 6
     measured = [measured.text if measured else None for row in shown.baselines for _, measured in row.values][::2]
     assert measured == ["45.6", "80.1", "0.500"]
