@@ -1,7 +1,6 @@
-"""A lost manifest of a model comes back as it was, because the model's folder holds a copy; for no other training."""
+"""A lost manifest of a model comes back as it was, because the run holds a copy; for no other training."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -33,26 +32,28 @@ def test_a_lost_manifest_comes_back_without_training(trained) -> None:
     assert (path.read_bytes(), path.with_suffix("").stat().st_ino) == (before, model)
 
 
-def spoil_weights(folder: Path) -> None:
+def spoil_weights(config) -> None:
+    folder = Layout(config).model("ssv2", "fca")
     (path,) = folder.glob("*.safetensors")
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
 
 
-def remove_copy(folder: Path) -> None:
-    (folder / "manifest.json").unlink()
+def remove_copy(config) -> None:
+    (path,) = Layout(config).run("ssv2", "fca").glob("*/manifest.json")
+    path.unlink()
 
 
-def change_sampling(folder: Path) -> None:
-    path = folder / "model.json"
+def change_sampling(config) -> None:
+    path = Layout(config).model("ssv2", "fca") / "model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"steps": 7}))
 
 
 @pytest.mark.parametrize("damage", [spoil_weights, remove_copy, change_sampling])
 def test_a_model_that_is_not_what_was_exported_is_exported_again(trained, damage) -> None:
     path = Layout(trained).model_manifest("ssv2", "fca")
-    damage(path.with_suffix(""))
+    damage(trained)
     path.unlink()
     with pytest.raises(TrainingError):
         train(trained, "ssv2", "fca")

@@ -1,9 +1,13 @@
 """What runs again after a change, as Snakemake itself sees it."""
 
 import os
+import shutil
+from collections import Counter
 
 import pytest
 import yaml
+
+from tests.workflow.project import ROOT
 
 ALL_FROM_SAMPLING = {"sample_clips": 6, "sample_edited": 1, "score_variant": 2, "report": 1}
 FROM_TRAINING = {"train_adapter": 1, "sample_clips": 4, "sample_edited": 1, "score_variant": 1, "report": 1}
@@ -75,6 +79,24 @@ def test_a_removed_manifest_is_made_again_when_asked_for(project) -> None:
     (project.folder / removed).unlink()
     assert project.jobs() == {}
     assert project.jobs(removed) == {"sample_clips": 1}
+
+
+def test_a_shard_whose_manifest_was_lost_is_not_computed_again_and_nothing_behind_it(fresh, tmp_path) -> None:
+    """With steps that write real shards: the content of the manifest is the same, and its time doesn't matter."""
+    project = fresh.copy(tmp_path / "project")
+    project.keep_dataset("ssv2")
+    shutil.copy(ROOT / "tests/workflow/slurm_steps.py", project.folder / "src/fca/cli/main.py")
+    lost = "data/pocket/ssv2/clips/validation-0000.json"
+    for _ in range(2):
+        run = project.snakemake("--cores", "2", "prepare_ssv2", lost)
+        assert run.returncode == 0, run.stdout + run.stderr
+        (project.folder / lost).unlink()
+    run = project.snakemake("--cores", "2", lost)
+    assert run.returncode == 0, run.stdout + run.stderr
+    log = [line.split()[:2] for line in (project.folder / "executions.log").read_text().splitlines()]
+    assert log.count(["reused", "resample-ssv2-validation-0000"]) == 2
+    assert max(Counter(name for what, name in log if what == "end").values()) == 1
+    assert project.jobs("prepare_ssv2") == {}
 
 
 def test_values_on_the_command_line(project) -> None:

@@ -3,6 +3,7 @@
 import platform
 import subprocess
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from fca.artifacts.atomic import sha256_tree, write_aside
@@ -15,13 +16,18 @@ from fca.pretrained.exported import FILE, ExportedModel
 
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "h5py")
 MANIFEST = "manifest.json"
-NOT_WEIGHTS = (FILE, MANIFEST)  # model.json holds sampling settings, which training doesn't read
 
 
 def export(
-    config: Config, dataset: str, variant: str, denoiser: Denoiser, parents: dict[str, str], summary: dict[str, Any]
+    config: Config,
+    dataset: str,
+    variant: str,
+    denoiser: Denoiser,
+    parents: dict[str, str],
+    run: Path,
+    summary: dict[str, Any],
 ) -> None:
-    """Write what was trained (safetensors) and its manifest with the run's `summary`, which the folder also holds."""
+    """Write what was trained (safetensors), then its manifest with the run's `summary`, of which `run` keeps a copy."""
     layout, steps = Layout(config), config.train_steps(dataset, variant)
     model = layout.model(dataset, variant)
     with write_aside(model) as aside:
@@ -30,7 +36,9 @@ def export(
             kind="model",
             count=1,
             ids=[],
-            sha256=sha256_tree(aside)[1],
+            sha256=sha256_tree(aside)[
+                1
+            ],  # of the weights: model.json holds sampling settings, which training doesn't read
             parents=parents,
             made_by=made_by(config, "train", dataset, variant),
             quarantine=[],
@@ -47,23 +55,23 @@ def export(
         )
 
         ExportedModel.of(config, dataset, variant).write(aside)
-        manifest.write(aside / MANIFEST)
+        manifest.write(run / MANIFEST)
         layout.model_manifest(dataset, variant).unlink(missing_ok=True)  # never an old manifest next to a new model
     manifest.write(layout.model_manifest(dataset, variant))
 
 
-def restore_manifest(config: Config, dataset: str, variant: str, parents: dict[str, str]) -> bool:
-    """Write the manifest of an intact model again if the very training at hand exported it; else False.
+def restore_manifest(config: Config, dataset: str, variant: str, parents: dict[str, str], run: Path) -> bool:
+    """Restore the manifest of a model if it is intact and this run has exported it before; whether it was restored.
 
-    Every process of a training gets the same answer, because none writes in the model's folder.
+    Every process of a training gets the same answer, because none changes what is read here.
     """
     layout = Layout(config)
     model = layout.model(dataset, variant)
     try:
-        manifest = Manifest.read(model / MANIFEST)
+        manifest = Manifest.read(run / MANIFEST)
         if (
             not manifest.is_of(parents, made_by(config, "train", dataset, variant))
-            or sha256_tree(model, NOT_WEIGHTS)[1] != manifest.sha256
+            or sha256_tree(model, without=[FILE])[1] != manifest.sha256
             or ExportedModel.read(model) != ExportedModel.of(config, dataset, variant)
         ):
             return False

@@ -43,13 +43,14 @@ def train(config: Config, dataset: str, variant: str, stop: Stop | None = None, 
     require_usable(dataset, "train", len(clips), (row for shard in clips.shards for row in shard.manifest.quarantine))
     latents = [shard.manifest.sha256 for shard in clips.shards]
     parents = {path.relative_to(layout.root).as_posix(): sha256 for path, sha256 in zip(paths, latents, strict=True)}
-    if restore_manifest(config, dataset, variant, parents):
-        return
     made_from = identity(config, dataset, variant, latents)
+    folder = run_folder(config, dataset, variant, made_from)
+    if restore_manifest(config, dataset, variant, parents, folder):
+        return
 
     stop = stop or Stop()
     stop.limit(config.train.hours, config.train.margin_minutes)
-    accelerator = new_accelerator(config, str(run_folder(config, dataset, variant, made_from)))
+    accelerator = new_accelerator(config, str(folder))
     with ExitStack() as stack:
         run: NullRun = NullRun()
         if accelerator.is_main_process:
@@ -61,7 +62,7 @@ def train(config: Config, dataset: str, variant: str, stop: Stop | None = None, 
         _steps(config, trainer, clips, run, range(first, config.train_steps(dataset, variant)), stop)
         accelerator.wait_for_everyone()
         if isinstance(run, Run):
-            export(config, dataset, variant, trainer.denoiser, parents, run.summary())
+            export(config, dataset, variant, trainer.denoiser, parents, folder, run.summary())
     accelerator.end_training()
 
 
