@@ -19,6 +19,7 @@ from fca.errors import INTERRUPTED, FcaError, Interrupted
 from fca.runs.folder import Record, checkpoints, locked, read_lines
 from fca.runs.stop import Stop
 from fca.train.checkpoint import checkpoint_path, load_newest
+from fca.train.export import MANIFEST
 from fca.train.loop import train
 from fca.train.run import open_run
 from fca.train.trainer import restore
@@ -46,7 +47,8 @@ def stopped(config, steps: int, **arguments) -> None:
 
 
 def result(config) -> tuple[int, str]:
-    return sha256_tree(Layout(config).model("ssv2", "fca"))
+    """The exported files but their manifest, which holds times."""
+    return sha256_tree(Layout(config).model("ssv2", "fca"), [MANIFEST])
 
 
 def losses(config) -> list:
