@@ -17,7 +17,8 @@ from fca.data.fetch import fetch
 from fca.data.index import build_index
 from fca.data.resample import resample
 from fca.errors import FcaError
-from fca.report.preview import data_uri, evenly_spaced, fit, preview
+from fca.report.choose import evenly_spaced
+from fca.report.preview import data_uri, fit, preview
 from tests.data.corpora import config_for, pretend_fetched, ramp, write_bridge, write_ssv2, write_video
 
 EVIL = "</bdi><script>alert(1)</script><img src=https://example.org/x.png> {{ config.seed }} \u202e"

@@ -2,7 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from fca.report.format import signed
 
 WIDTH, HEIGHT = 310, 200
 LEFT, RIGHT, TOP, BOTTOM = 48, 10, 10, 36
@@ -11,21 +14,15 @@ Points = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Tick:
-    """A mark on an axis."""
-
-    at: float
-    label: str
-
-
-@dataclass(frozen=True)
-class Polyline:
-    """A drawn curve; `style` is its number in the stylesheet (colour and dashes)."""
+class Curve:
+    """A line; `points` may have gaps (NaN), `style` is its number in the stylesheet (colour and dashes)."""
 
     label: str
     style: int
-    path: str
+    points: Points
     faint: bool = False
+    path: str = ""
+    """SVG path data of a drawn curve."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +33,10 @@ class Chart:
     title: str
     description: str
     x_label: str
-    x_ticks: Sequence[Tick]
-    y_ticks: Sequence[Tick]
-    lines: Sequence[Polyline]
+    x_ticks: Sequence[tuple[float, str]]
+    """Positions and labels."""
+    y_ticks: Sequence[tuple[float, str]]
+    lines: Sequence[Curve]
     shade: tuple[float, float] | None
     """Left end and width of a shaded band, if there is one."""
     width: int = WIDTH
@@ -47,16 +45,6 @@ class Chart:
     right: int = WIDTH - RIGHT
     top: int = TOP
     bottom: int = HEIGHT - BOTTOM
-
-
-@dataclass(frozen=True)
-class Curve:
-    """The values of a line; `points` may have gaps (NaN)."""
-
-    label: str
-    style: int
-    points: Points
-    faint: bool = False
 
 
 def line_chart(
@@ -96,9 +84,6 @@ def line_chart(
             share = (y - y_low) / (y_high - y_low)
         return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
 
-    def to_pixels(point: tuple[float, float]) -> tuple[float, float] | None:
-        return (to_x(point[0]), to_y(point[1])) if math.isfinite(point[1]) else None
-
     # Ticks of x lie within the data, and so does the band.
     x_values = [x for x in nice_ticks(x_low, x_high, 5, whole=True) if x_low <= x <= x_high]
     band = None
@@ -110,12 +95,9 @@ def line_chart(
         title=title + (" (log scale)" if logarithmic else ""),
         description=" ".join(_describe(curve, x_label, y_label) for curve in curves if not curve.faint),
         x_label=x_label,
-        x_ticks=[Tick(round(to_x(x), 1), _number(x)) for x in x_values],
-        y_ticks=[Tick(round(to_y(y), 1), _number(y)) for y in y_values],
-        lines=[
-            Polyline(curve.label, curve.style, _path([to_pixels(point) for point in curve.points]), curve.faint)
-            for curve in curves
-        ],
+        x_ticks=[(round(to_x(x), 1), _number(x)) for x in x_values],
+        y_ticks=[(round(to_y(y), 1), _number(y)) for y in y_values],
+        lines=[replace(curve, path=_path([(to_x(x), to_y(y)) for x, y in curve.points])) for curve in curves],
         shade=band,
     )
 
@@ -156,19 +138,11 @@ def _widen(low: float, high: float) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _path(points: Sequence[tuple[float, float] | None]) -> str:
-    """SVG path data; None interrupts the line. A lone point becomes a short stroke, whose round cap draws a dot."""
-    commands, drawing = [], False
-    for index, point in enumerate(points):
-        if point is None:
-            drawing = False
-            continue
-        commands.append(f"{'L' if drawing else 'M'}{point[0]:.1f} {point[1]:.1f}")
-        alone = not drawing and (index + 1 == len(points) or points[index + 1] is None)
-        if alone:
-            commands.append("h0.01")
-        drawing = True
-    return "".join(commands)
+def _path(points: Points) -> str:
+    """SVG path data; NaN interrupts the line. A lone point becomes a short stroke, whose round cap draws a dot."""
+    runs = [list(run) for known, run in groupby(points, lambda point: math.isfinite(point[1])) if known]
+    strokes = ["M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in run) for run in runs]
+    return "".join(stroke + ("h0.01" if len(run) == 1 else "") for stroke, run in zip(strokes, runs, strict=True))
 
 
 def _describe(curve: Curve, x_label: str, y_label: str) -> str:
@@ -184,4 +158,4 @@ def _describe(curve: Curve, x_label: str, y_label: str) -> str:
 
 def _number(value: float) -> str:
     """A short number for an axis: 1200, 0.05, 2e-05."""
-    return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
+    return signed(f"{value:.4g}")

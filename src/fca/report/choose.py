@@ -37,13 +37,14 @@ def choose(scores: Sequence[tuple[str, float | None]], limit: int) -> list[Choic
 
 def spread(last: int, middle: int, limit: int) -> list[int]:
     """At most `limit` positions in 0..last, evenly spaced, including 0, `middle` and `last` if they fit."""
-    if limit > last:
-        return list(range(last + 1))
-    if limit == 1:
-        return [0]
-    positions = [round(step * last / (limit - 1)) for step in range(limit)]
+    positions = evenly_spaced(last + 1, limit)
     if limit >= 3 and middle not in positions:
-        inner = range(1, limit - 1)
-        nearest = min(inner, key=lambda index: (abs(positions[index] - middle), index))
+        nearest = min(range(1, limit - 1), key=lambda index: (abs(positions[index] - middle), index))
         positions[nearest] = middle
     return sorted(set(positions))
+
+
+def evenly_spaced(total: int, count: int) -> list[int]:
+    """At most `count` positions from the first to the last of `total`."""
+    count = min(total, count)
+    return sorted({round(step * (total - 1) / max(count - 1, 1)) for step in range(count)})

@@ -130,16 +130,9 @@ def _dataset(config: Config, layout: Layout, name: str) -> DatasetResult:
             (f"predictions, {variant.name}{captions}", folder, list(samples[kind].values()))
             for kind, captions in KINDS.items()
         ]
-        variants.append(
-            VariantResult(
-                variant=variant,
-                scores=read_scores(layout.scores(name, variant.name)),
-                model=model[0] if model else None,
-                samples=_stored(samples["validation"]),
-                opposite=_stored(samples["opposite"]),
-                edited=_stored(samples["edited"]),
-            )
-        )
+        scores = read_scores(layout.scores(name, variant.name))
+        stored = (_stored(samples[kind]) for kind in ("validation", "opposite", "edited"))
+        variants.append(VariantResult(variant, scores, model[0] if model else None, *stored))
 
     round_trips = read_round_trips(layout.vae_roundtrip(name))
     bound = round_trips.get(str(config.clip.frames))

@@ -135,12 +135,13 @@ Pair = tuple[VariantResult, VariantResult]
 
 def _shared(one: DatasetResult, other: DatasetResult) -> list[Pair]:
     """Variants with scores in both runs, by name; `FcaError` unless every pair can be compared."""
-    found = [(mine, theirs) for mine in one.variants if (theirs := other.variant(mine.variant.name))]
-    scored = [(mine, theirs) for mine, theirs in found if mine.scores and theirs.scores]
-    for mine, theirs in scored:
-        if mine.scores and theirs.scores:
+    scored = []
+    for mine in one.variants:
+        theirs = other.variant(mine.variant.name)
+        if theirs and mine.scores and theirs.scores:
             names = (f"{mine.scores.path}", f"{theirs.scores.path}")
             require_same_protocol(_terms(mine.scores), _terms(theirs.scores), names)
+            scored.append((mine, theirs))
     if scored and (outdated := [*one.outdated, *other.outdated]):
         raise FcaError("\n".join(outdated), "scores of the current files", "then compare again")
     return scored
@@ -162,19 +163,11 @@ def _scores(one: VariantResult, other: VariantResult, config: Config) -> list[Sc
         if mine is None or theirs is None:
             continue
         gain, interval = theirs.value - mine.value, paired(metric.stem, one.scores.clips, other.scores.clips, config)
-        ends = (interval.low, interval.high) if interval else ()
         decided = not interval.low <= 0 <= interval.high if interval else not mine.overlaps(theirs)
-        differences.append(
-            ScoreDifference(
-                metric=metric,
-                name=mine.name,
-                a=cell(mine, metric),
-                b=cell(theirs, metric),
-                difference=_with_sign(gain, metric),
-                interval=" to ".join(_with_sign(end, metric) for end in ends),
-                verdict=_verdict(gain, metric, decided),
-            )
-        )
+        ends = (interval.low, interval.high) if interval else ()
+        shown = " to ".join(_with_sign(end, metric) for end in ends)
+        a, b, verdict = cell(mine, metric), cell(theirs, metric), _verdict(gain, metric, decided)
+        differences.append(ScoreDifference(metric, mine.name, a, b, _with_sign(gain, metric), shown, verdict))
     return differences
 
 

@@ -25,6 +25,7 @@ from fca.data.clip import ClipRecord
 from fca.data.clip_pixels import Shape, look
 from fca.data.datasets.reader import reader_of
 from fca.data.index import dataset_settings, read_index
+from fca.report.choose import evenly_spaced
 from fca.report.render import render, write_text
 from fca.video.workers import call_apart
 from fca.video.write import GAP, shrink
@@ -94,12 +95,6 @@ def shown_frames(frames: int) -> list[int]:
     return [0, frames // 2, frames - 1]
 
 
-def evenly_spaced(total: int, count: int) -> list[int]:
-    """At most `count` positions from the first to the last of `total`."""
-    count = min(total, count)
-    return sorted({round(step * (total - 1) / max(count - 1, 1)) for step in range(count)})
-
-
 def _split(config: Config, split: str, records: Sequence[ClipRecord], clips: int, index: Manifest) -> SplitSheets:
     quarantine = [row for row in index.quarantine if row.split == split]
     reasons = {row.id: row.reason for row in quarantine}
@@ -127,16 +122,8 @@ def _sheet(config: Config, record: ClipRecord, position: int, answer: Any) -> Sh
     if isinstance(answer, ClipError):
         return Sheet(record, position, problem=str(answer))
     clip, padded, width, height, seconds = answer
-    return Sheet(
-        record=record,
-        position=position,
-        picture=data_uri([clip[frame] for frame in shown_frames(len(clip))]),
-        width=width,
-        height=height,
-        seconds=seconds,
-        fit=fit(width, height, config.clip),
-        padded=padded,
-    )
+    picture = data_uri([clip[frame] for frame in shown_frames(len(clip))])
+    return Sheet(record, position, picture, width, height, seconds, fit(width, height, config.clip), padded)
 
 
 def fit(width: int, height: int, clip: Clip) -> str:

@@ -149,18 +149,9 @@ def _number(value: Any) -> float | None:
 
 def _clips(rows: Sequence[Mapping[str, Any]]) -> dict[str, ClipScore]:
     """Per-clip rows by id, in the file's order."""
-    return {
-        str(row["id"]): ClipScore(
-            id=str(row["id"]),
-            caption=str(row.get("caption", "")),
-            psnr=_number(row.get("psnr")),
-            ssim=_number(row.get("ssim")),
-            motion_asked=_text(row.get("motion_asked")),
-            motion_found=_text(row.get("motion_found")),
-        )
-        for row in rows
-    }
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+    found = {}
+    for row in rows:
+        psnr, ssim = (_number(row.get(key)) for key in ("psnr", "ssim"))
+        motions = (None if row.get(key) is None else str(row[key]) for key in ("motion_asked", "motion_found"))
+        found[str(row["id"])] = ClipScore(str(row["id"]), str(row.get("caption", "")), psnr, ssim, *motions)
+    return found

@@ -6,7 +6,7 @@ It is either a folder with `config.json` and `model.safetensors` (what `fca.pock
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -24,6 +24,7 @@ from torch import Tensor
 from fca.artifacts.atomic import sha256_file
 from fca.config.shipped import located
 from fca.errors import FcaError, first_line
+from fca.score.frechet import Features
 from fca.score.i3d import InceptionI3d, stage_means
 
 REMEDY = (
@@ -54,10 +55,6 @@ class NetworkConfig(BaseModel):
     first edges to the last layer, each divided by its standard deviation over real clips."""
 
     @property
-    def class_names(self) -> tuple[str, ...] | None:
-        return tuple(self.classes) if isinstance(self.classes, list) else None
-
-    @property
     def class_count(self) -> int:
         return len(self.classes) if isinstance(self.classes, list) else self.classes
 
@@ -72,27 +69,20 @@ KINETICS = NetworkConfig(
 class ClipFeatures:
     """The network's output for n clips: `features` (n, d) and `logits` (n, classes), both float64."""
 
-    features: NDArray[np.float64]
-    logits: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Standard:
-    """Mean and standard deviation (d,) of the stages' channels over real clips, stored with the weights."""
-
-    mean: NDArray[np.float64]
-    spread: NDArray[np.float64]
+    features: Features
+    logits: Features
 
 
 class FeatureNetwork:
-    """A loaded network with frozen weights, on a GPU if there is one, always in float32."""
+    """A loaded network with frozen weights, on a GPU if there is one, always in float32.
+
+    `standard` is the mean and the standard deviation (d,) of the stages' channels over real clips.
+    """
 
     def __init__(
-        self, config: NetworkConfig, module: InceptionI3d, sha256: str, standard: Standard | None = None
+        self, config: NetworkConfig, module: InceptionI3d, sha256: str, standard: Sequence[Features] = ()
     ) -> None:
-        self.config = config
-        self.standard = standard
-        self.sha256 = sha256
+        self.config, self.sha256, self.standard = config, sha256, standard
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         module = module.eval().requires_grad_(False)
         self.module = module.to(self.device, memory_format=torch.channels_last_3d)
@@ -103,12 +93,12 @@ class FeatureNetwork:
 
     @property
     def classes(self) -> tuple[str, ...] | None:
-        return self.config.class_names
+        return tuple(self.config.classes) if isinstance(self.config.classes, list) else None
 
     @property
     def feature_width(self) -> int:
-        if self.standard is not None:
-            return len(self.standard.mean)
+        if self.standard:
+            return len(self.standard[0])
         return self.config.class_count if self.config.features == "logits" else self.module.feature_width
 
     @torch.inference_mode()
@@ -116,17 +106,18 @@ class FeatureNetwork:
         """The features of clips (n, F, H, W, 3) uint8, `batch_size` at a time."""
         features, logits = [], []
         with torch.backends.cudnn.flags(allow_tf32=False):
-            for batch in batches(frames, batch_size):
+            for start in range(0, len(frames), batch_size):
+                batch = frames[start : start + batch_size]
                 video = preprocess(batch, self.config.short_side, self.config.crop == "center")
                 video = video.to(self.device).contiguous(memory_format=torch.channels_last_3d)
                 stages = self.module.stages(video)
                 pooled = self.module.pool(stages[-1])
                 logits.append(self.module.classify(pooled).double().cpu().numpy())
-                if self.standard is not None:
-                    means = stage_means(stages).double().cpu().numpy()
-                    features.append((means - self.standard.mean) / self.standard.spread)
-                else:
-                    features.append(pooled.double().cpu().numpy())
+                seen = (stage_means(stages) if self.standard else pooled).double().cpu().numpy()
+                if self.standard:
+                    mean, spread = self.standard
+                    seen = (seen - mean) / spread
+                features.append(seen)
         all_logits = np.concatenate(logits)
         use_logits = self.config.features == "logits"
         return ClipFeatures(all_logits if use_logits else np.concatenate(features), all_logits)
@@ -134,12 +125,6 @@ class FeatureNetwork:
     def features(self, frames: NDArray[np.uint8], batch_size: int = 16) -> NDArray[np.float64]:
         """Clips (n, F, H, W, 3) uint8 -> (n, d) float64."""
         return self.extract(frames, batch_size).features
-
-
-def batches(frames: NDArray[np.uint8], size: int) -> Iterator[NDArray[np.uint8]]:
-    """The clips, at most `size` at a time."""
-    for start in range(0, len(frames), size):
-        yield frames[start : start + size]
 
 
 def preprocess(frames: NDArray[np.uint8], short_side: int, crop: bool) -> Tensor:
@@ -189,11 +174,11 @@ def load_network(path: Path | str, sha256: str | None = None) -> FeatureNetwork:
 
     state = _read_weights(weights)
     mean, spread = state.pop("standard.mean", None), state.pop("standard.spread", None)
-    standard = None
+    standard: Sequence[Features] = ()
     if config.features == "stages":
         if mean is None or spread is None:
             raise FcaError(f"{weights} lacks standard.mean or standard.spread", "both, for features: stages", REMEDY)
-        standard = Standard(mean.double().numpy(), spread.double().numpy())
+        standard = mean.double().numpy(), spread.double().numpy()
 
     module = InceptionI3d(config.class_count, config.width)
     try:

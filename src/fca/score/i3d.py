@@ -95,14 +95,6 @@ STAGES = ("Conv3d_2c_3x3", "Mixed_3c", "Mixed_4f", "Mixed_5c")
 """The last layer before each spatial reduction, and the last layer of all."""
 
 
-class _Head(nn.Module):
-    """The last 1x1x1 convolution, with a bias and no activation: keys `logits.conv3d.{weight,bias}`."""
-
-    def __init__(self, channels_in: int, num_classes: int) -> None:
-        super().__init__()
-        self.conv3d = nn.Conv3d(channels_in, num_classes, 1)
-
-
 class InceptionI3d(nn.Module):
     """I3D on RGB videos of any size: (B, 3, T, H, W) in [-1, 1] -> (B, num_classes) logits.
 
@@ -136,7 +128,7 @@ class InceptionI3d(nn.Module):
         self.body = tuple(self._modules)  # names in the order they are applied
         self.feature_width = channels
         self.dropout = nn.Dropout(dropout)
-        self.logits = _Head(channels, num_classes)
+        self.logits = nn.ModuleDict({"conv3d": nn.Conv3d(channels, num_classes, 1)})
 
     def stages(self, video: Tensor) -> list[Tensor]:
         """(B, 3, T, H, W) in [-1, 1] -> the output (B, C, T', H', W') of each of STAGES."""
@@ -159,7 +151,7 @@ class InceptionI3d(nn.Module):
 
     def classify(self, features: Tensor) -> Tensor:
         """(B, feature_width) -> (B, num_classes), by linearity the mean of the logits over time."""
-        return self.logits.conv3d(self.dropout(features)[:, :, None, None, None]).flatten(1)
+        return self.logits["conv3d"](self.dropout(features)[:, :, None, None, None]).flatten(1)
 
     def forward(self, video: Tensor) -> Tensor:
         return self.classify(self.features(video))

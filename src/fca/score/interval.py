@@ -19,6 +19,7 @@ class Interval:
     """How far the value is expected above that of infinitely many clips; None for unbiased estimates."""
 
 
+Values = NDArray[np.float64]
 HALVINGS = 20
 """Number of random halvings behind every estimate of small-sample bias."""
 
@@ -32,9 +33,7 @@ def resampling_counts(clips: int, resamplings: int, seed: int) -> NDArray[np.int
     return rng.multinomial(clips, np.full(clips, 1 / clips), size=resamplings)
 
 
-def bootstrap_interval(
-    value: float, resampled: NDArray[np.float64], confidence: float, least: float = -np.inf
-) -> Interval:
+def bootstrap_interval(value: float, resampled: Values, confidence: float, least: float = -np.inf) -> Interval:
     """The percentiles of the resampled scores, shifted so that their mean is at `value`; never below `least`.
 
     The shift matters for FVD only: a resampling contains fewer different clips than the set, so its FVD is biased
@@ -53,10 +52,7 @@ def random_halves(clips: int, seed: int) -> list[tuple[NDArray[np.int64], NDArra
 
 
 def small_sample_bias(
-    distance: Callable[[NDArray[np.float64], NDArray[np.float64]], float],
-    truth: NDArray[np.float64],
-    prediction: NDArray[np.float64],
-    seed: int,
+    distance: Callable[[Values, Values], float], truth: Values, prediction: Values, seed: int
 ) -> float | None:
     """The first-order bias of `distance` between n pairs (n, d): its mean over random halves minus the value.
 
@@ -70,7 +66,7 @@ def small_sample_bias(
     return float(np.mean([distance(truth[half], prediction[half]) for half in halves])) - distance(truth, prediction)
 
 
-def mean_interval(values: NDArray[np.float64], counts: NDArray[np.int64], confidence: float) -> Interval:
+def mean_interval(values: Values, counts: NDArray[np.int64], confidence: float) -> Interval:
     """The mean of one score per clip (n,) with its interval from `counts` (r, n)."""
     return bootstrap_interval(float(values.mean()), counts @ values / len(values), confidence)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fca.score.frechet import Features, check_sets
 
+Values = NDArray[np.float64]
 BLOCK = 1024
 """Rows of a kernel matrix held at once: the whole matrix of 24,777 clips would take 5 GB."""
 
@@ -27,7 +28,7 @@ def kernel_distance(first: Features, second: Features) -> float:
     return float(_distances(first, second, once, also)[0])
 
 
-def resampled_kernel_distances(first: Features, second: Features, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def resampled_kernel_distances(first: Features, second: Features, counts: NDArray[np.int64]) -> Values:
     """The distance (r,) of resampled pairs: row r of `counts` (r, n) holds how often each pair was drawn.
 
     Within a set only pairs of different clips count, so a clip drawn twice is never compared with itself.
@@ -36,9 +37,7 @@ def resampled_kernel_distances(first: Features, second: Features, counts: NDArra
     return _distances(first, second, weights, weights)
 
 
-def _distances(
-    first: Features, second: Features, first_weights: NDArray[np.float64], second_weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _distances(first: Features, second: Features, first_weights: Values, second_weights: Values) -> Values:
     """Squared MMD under each row of the weights (r, n) and (r, m)."""
     within = _mean_kernel(first, first, first_weights, first_weights, distinct=True)
     within += _mean_kernel(second, second, second_weights, second_weights, distinct=True)
@@ -46,12 +45,8 @@ def _distances(
 
 
 def _mean_kernel(
-    left: Features,
-    right: Features,
-    left_weights: NDArray[np.float64],
-    right_weights: NDArray[np.float64],
-    distinct: bool,
-) -> NDArray[np.float64]:
+    left: Features, right: Features, left_weights: Values, right_weights: Values, distinct: bool
+) -> Values:
     """Weighted mean of the kernel over all pairs (r,); `distinct` omits pairs of a clip with itself."""
     total = np.zeros(len(left_weights))
     for start in range(0, len(left), BLOCK):

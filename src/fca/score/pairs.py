@@ -82,10 +82,8 @@ class Pairs:
                         prediction = copy_last_frame(pixels, self.initial_frames)
                     else:
                         prediction = np.stack([samples.frames[row] for _, row in chosen])
-                    captions = (samples or truth).captions
-                    yield PairBatch(
-                        [truth.ids[row] for row, _ in chosen], [captions[row] for _, row in chosen], pixels, prediction
-                    )
+                    captions = [(samples or truth).captions[row] for _, row in chosen]
+                    yield PairBatch([truth.ids[row] for row, _ in chosen], captions, pixels, prediction)
             if samples is not None:
                 samples.close()
 

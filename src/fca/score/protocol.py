@@ -43,22 +43,21 @@ def check(config: Config, network: FeatureNetwork) -> None:
 
 def protocol(config: Config, dataset: str, network: FeatureNetwork, clips: int) -> dict[str, Any]:
     """Everything that is needed to compare the scores of this file with others, as plain JSON values."""
-    scored = {
+    settings = config.datasets[dataset]
+
+    return {
         "clips": clips,
         "frames": config.clip.frames,
         "height": config.clip.height,
         "width": config.clip.width,
         "resize": config.clip.resize,
-        "initial_frames": config.datasets[dataset].initial_frames,
-        "split": config.datasets[dataset].split_name or "the dataset's own",
-        **config.datasets[dataset].stated,
+        "initial_frames": settings.initial_frames,
+        "split": settings.split_name or "the dataset's own",
+        **settings.stated,
         "scored": "all frames, given ones replaced by the truth (Seer); _raw: as the model made them",
         "codec": "none: uint8 frames as they are stored",
         "truth": "clips after temporal cast and resize, never through the VAE",
-    }
-
-    # How each number is computed.
-    return scored | {
+        # How each number is computed.
         "feature_network": {**network.config.model_dump(), "dimensions": network.feature_width},
         "preprocess": "uint8; short side resized bilinear without antialias, long side rounded up; [-1, 1]",
         "fvd": "Frechet distance, unbiased covariances, whole set, float64",

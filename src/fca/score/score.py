@@ -1,7 +1,6 @@
 """Score a variant's predictions of a dataset: a JSON file of numbers with their intervals and protocol."""
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -75,9 +74,7 @@ def score(config: Config, dataset: str, variant: str) -> Path:
         "protocol_sha256": protocol_sha256(stated),
         "feature_network": {"name": network.name, "sha256": network.sha256},
         "scores": {
-            **distances(measured, network.name, config, dataset, counts),
-            "psnr": mean_interval(measured.psnr.mean(1), counts, config.score.confidence),
-            "ssim": mean_interval(measured.ssim.mean(1), counts, config.score.confidence),
+            **common_scores(measured, network.name, config, dataset, counts),
             "motion_accuracy": obeyed(measured.clips, config.score.confidence),
             "opposite_motion_accuracy": obeyed(flipped, config.score.confidence),
         },
@@ -169,41 +166,33 @@ def find_motions(pairs: Pairs, cache: FeatureCache, batch_size: int) -> list[dic
     return rows
 
 
-def distances(
+def common_scores(
     measured: Measured, network: str, config: Config, dataset: str, counts: NDArray[np.int64]
 ) -> dict[str, Interval]:
-    """FVD, KVD and Seer's KVD, with initial frames from the ground truth and as the model made them."""
+    """FVD, KVD and Seer's KVD, with initial frames from the ground truth and as the model made them; PSNR and SSIM."""
+    truth, confidence = measured.truth, config.score.confidence
+    several = (counts > 0).sum(1) > 1  # a clip drawn alone has no other to compare with
 
-    def fvd_resampled(truth: Features, prediction: Features) -> NDArray[np.float64]:
-        draws = (np.repeat(np.arange(len(truth)), times) for times in counts)
-        return np.array([frechet_distance(truth[rows], prediction[rows]) for rows in draws])
+    def kvd(truth: Features, prediction: Features) -> Interval:
+        resampled = resampled_kernel_distances(truth, prediction, counts[several])
+        return bootstrap_interval(kernel_distance(truth, prediction), resampled, confidence)
 
-    def kvd_resampled(truth: Features, prediction: Features) -> NDArray[np.float64]:
-        several = (counts > 0).sum(1) > 1  # a clip drawn alone has no other to compare with
-        return resampled_kernel_distances(truth, prediction, counts[several])
-
-    def interval(
-        distance: Callable[[Features, Features], float],
-        resampled: Callable[[Features, Features], NDArray[np.float64]],
-        truth: Features,
-        prediction: Features,
-        least: float = -np.inf,
-    ) -> Interval:
-        value = distance(truth, prediction)
-        return bootstrap_interval(value, resampled(truth, prediction), config.score.confidence, least)
-
-    scores: dict[str, Interval] = {}
-    truth = measured.truth
+    predicted = config.clip.frames - config.datasets[dataset].initial_frames
+    scores = {
+        "psnr": mean_interval(measured.psnr[:, -predicted:].mean(1), counts, confidence),
+        "ssim": mean_interval(measured.ssim[:, -predicted:].mean(1), counts, confidence),
+    }
     for prediction, raw in ((measured.prediction, False), (measured.raw, True)):
-
-        def name(metric: str, raw: bool = raw) -> str:
-            return score_name(metric, network, len(truth), config, dataset, raw)
-
-        fvd = interval(frechet_distance, fvd_resampled, truth, prediction, least=0.0)
+        draws = (np.repeat(np.arange(len(truth)), times) for times in counts)
+        resampled = np.array([frechet_distance(truth[rows], prediction[rows]) for rows in draws])
+        fvd = bootstrap_interval(frechet_distance(truth, prediction), resampled, confidence, least=0.0)
         bias = small_sample_bias(frechet_distance, truth, prediction, config.seed)
-        scores[name("fvd")] = replace(fvd, bias=bias)
-        scores[name("kvd")] = interval(kernel_distance, kvd_resampled, truth, prediction)
-        scores[name("kvd_seer")] = interval(kernel_distance, kvd_resampled, centred(truth), centred(prediction))
+        found = {
+            "fvd": replace(fvd, bias=bias),
+            "kvd": kvd(truth, prediction),
+            "kvd_seer": kvd(centred(truth), centred(prediction)),
+        }
+        scores |= {score_name(key, network, len(truth), config, dataset, raw): one for key, one in found.items()}
     return scores
 
 

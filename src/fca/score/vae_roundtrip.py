@@ -22,11 +22,11 @@ from fca.config import Config, Layout
 from fca.encode.vae import decode, load_vae, posterior
 from fca.errors import FcaError
 from fca.score.features import FeatureNetwork, load_network
-from fca.score.interval import mean_interval, resampling_counts
+from fca.score.interval import resampling_counts
 from fca.score.pairs import Clips, require_made_of, require_two, with_initial_frames
 from fca.score.pixels import psnr, ssim
 from fca.score.protocol import check, protocol, protocol_sha256
-from fca.score.score import Measured, distances, rounded, write_json
+from fca.score.score import Measured, common_scores, rounded, write_json
 
 MEANING = {
     "": "the cached posterior mean of the clip (float16), decoded: what a perfect prediction of the latents would give",
@@ -115,11 +115,7 @@ def score_vae_roundtrip(config: Config, dataset: str) -> Path:
     def results(ours: Measured, meaning: str) -> dict[str, Any]:
         return {
             "meaning": meaning,
-            "scores": {
-                **distances(ours, network.name, config, dataset, counts),
-                "psnr": mean_interval(ours.psnr[:, initial:].mean(1), counts, config.score.confidence),
-                "ssim": mean_interval(ours.ssim[:, initial:].mean(1), counts, config.score.confidence),
-            },
+            "scores": common_scores(ours, network.name, config, dataset, counts),
             "psnr_per_frame": ours.psnr.mean(0),
             "ssim_per_frame": ours.ssim.mean(0),
         }

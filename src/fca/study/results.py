@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -111,20 +112,12 @@ def _results(key: Key, every: Sequence[Ratings], name: str, datasets: Sequence[s
 
     counts = people, np.concatenate(drawn, axis=1), sure
     first, *others = key.variants
-    return Results(
-        dataset=name,
-        clips=len(clips),
-        means={
-            variant: {kind: mean_rating(rated[variant, kind], *counts) for kind in CRITERIA} for variant in key.variants
-        },
-        differences={
-            other: {
-                kind: mean_rating(rated[first, kind] - rated[other, kind], *counts, -LARGEST_RATING)
-                for kind in CRITERIA
-            }
-            for other in others
-        },
-    )
+    means = {model: {kind: mean_rating(rated[model, kind], *counts) for kind in CRITERIA} for model in key.variants}
+    differences: dict[str, dict[Criterion, Mean]] = {other: {} for other in others}
+    for other, kind in product(others, CRITERIA):
+        gap = rated[first, kind] - rated[other, kind]
+        differences[other][kind] = mean_rating(gap, *counts, -LARGEST_RATING)
+    return Results(name, len(clips), means, differences)
 
 
 def mean_rating(

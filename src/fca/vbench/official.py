@@ -106,9 +106,7 @@ def check_weights(wanted: dict[str, dict[str, str | None]]) -> dict[str, str]:
             )
         if expected is not None and not actual.startswith(expected):
             raise Refused(
-                f"{path} has sha256 {actual}",
-                f"{expected}",
-                "download the file again from its address in docs/scores.md",
+                f"{path} has sha256 {actual}", expected, "download the file again from its address in docs/scores.md"
             )
     return found
 

@@ -22,7 +22,7 @@ from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
 from fca.config.vbench import DIMENSIONS, GROUND_TRUTH, VBench
 from fca.errors import FcaError
-from fca.score.interval import Interval, mean_interval, resampling_counts
+from fca.score.interval import mean_interval, resampling_counts
 from fca.score.pairs import Pairs, require_two, with_initial_frames
 from fca.score.protocol import protocol_sha256
 from fca.score.score import write_json
@@ -156,16 +156,8 @@ def measure(config: Config, settings: VBench, shard: ShardClips, path: Path, inp
             captions[name] = caption
             sha256 = pixels_sha256(frames) if settings.crf is None else None
             clips.append({"id": name, "path": str(video), "prompt": caption, "frames": len(frames), "sha256": sha256})
-        answer = run_official(
-            settings,
-            {
-                "device": settings.device,
-                "dimensions": dimensions(settings),
-                "weights": request(settings),
-                "clips": clips,
-            },
-            videos,
-        )
+        asked = {"device": settings.device, "dimensions": dimensions(settings), "weights": request(settings)}
+        answer = run_official(settings, asked | {"clips": clips}, videos)
     finally:
         remove(videos)
 
@@ -205,11 +197,10 @@ def summary(config: Config, dataset: str, row: str, shards: list[dict[str, Any]]
 
     first = scored[0]
     counts = resampling_counts(len(rows), config.score.bootstrap, config.seed)
-    scores: dict[str, Interval] = {
-        name: mean_interval(np.array([clip[name] for clip in rows]), counts, config.score.confidence)
-        for name in DIMENSIONS
-        if name in first["package_means"]
-    }
+    scores = {}
+    for name in [name for name in DIMENSIONS if name in first["package_means"]]:
+        interval = mean_interval(np.array([clip[name] for clip in rows]), counts, config.score.confidence)
+        scores[name] = {"value": interval.value, "low": interval.low, "high": interval.high}
 
     settings = {"clips": len(rows)} | first["inputs"]["protocol"] | {"versions": first["versions"]}
     return {
@@ -218,10 +209,7 @@ def summary(config: Config, dataset: str, row: str, shards: list[dict[str, Any]]
         "count": len(rows),
         "protocol": settings,
         "protocol_sha256": protocol_sha256(settings),
-        "scores": {
-            name: {"value": interval.value, "low": interval.low, "high": interval.high}
-            for name, interval in scores.items()
-        },
+        "scores": scores,
         "interval": {"confidence": config.score.confidence, "resamplings": config.score.bootstrap, "seed": config.seed},
         "weights": first["weights"],
         "clips": rows,

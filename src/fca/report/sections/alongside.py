@@ -53,15 +53,10 @@ def alongside(comparison: Comparison, datasets: Sequence[DatasetResult]) -> Alon
     if any(dataset.vae_bound for dataset in datasets):
         bounds = [found_cell(dataset.vae_bound, metric) for dataset in datasets for metric in COLUMNS]
         baselines.append(CitedRow(VAE_BOUND, [(None, value) for value in bounds]))
-    return Alongside(
-        comparison.title,
-        comparison.note,
-        [dataset.name for dataset in datasets],
-        [column for dataset in datasets for column in _columns(comparison, dataset)],
-        rows,
-        baselines,
-        any(row.published for row in comparison.rows),
-    )
+    names = [dataset.name for dataset in datasets]
+    columns = [column for dataset in datasets for column in _columns(comparison, dataset)]
+    has_numbers = any(row.published for row in comparison.rows)
+    return Alongside(comparison.title, comparison.note, names, columns, rows, baselines, has_numbers)
 
 
 def _columns(comparison: Comparison, dataset: DatasetResult) -> list[tuple[str, str]]:

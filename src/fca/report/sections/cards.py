@@ -98,9 +98,8 @@ def gallery(dataset: DatasetResult, limit: int, assets: Path) -> Gallery:
     shown = [series(result, style) for style, result in models]
     lead = next((one for one in shown if one.scores), None)
     scores = lead.scores if lead else {}
-    choices = choose(
-        [(clip_id, scores[clip_id].psnr if clip_id in scores else None) for clip_id in dataset.truth.rows], limit
-    )
+    rows = [(clip_id, scores[clip_id].psnr if clip_id in scores else None) for clip_id in dataset.truth.rows]
+    choices = choose(rows, limit)
     ranked = lead and any(choice.rank for choice in choices)
     ranked_by = f"from the best to the worst by the PSNR of {lead.title}" if lead and ranked else ""
     return make_gallery(dataset, shown, choices, ranked_by, assets)
@@ -108,25 +107,15 @@ def gallery(dataset: DatasetResult, limit: int, assets: Path) -> Gallery:
 
 def series(result: VariantResult, style: int, run: str = "") -> Series:
     """The predictions of a variant; `run` is the name of its run if several are shown."""
-    scores = result.scores
-    return Series(
-        key=f"{run}-{result.variant.name}" if run else result.variant.name,
-        title=f"{run}: {result.variant.title}" if run else result.variant.title,
-        style=style,
-        samples=result.samples,
-        opposite=result.opposite,
-        scores=scores.clips if scores else {},
-        opposite_scores=scores.opposite if scores else {},
-    )
+    key, title = result.variant.name, result.variant.title
+    if run:
+        key, title = f"{run}-{key}", f"{run}: {title}"
+    scores = (result.scores.clips, result.scores.opposite) if result.scores else ()
+    return Series(key, title, style, result.samples, result.opposite, *scores)
 
 
 def make_gallery(
-    dataset: DatasetResult,
-    shown: Sequence[Series],
-    choices: Sequence[Choice],
-    ranked_by: str,
-    assets: Path,
-    prefix: str = "",
+    dataset: DatasetResult, shown: list[Series], choices: list[Choice], ranked_by: str, assets: Path, prefix: str = ""
 ) -> Gallery:
     """The cards of the chosen clips, with their media in `assets`; the names of both begin with `prefix`."""
     cards, shape = [], (0, 0, 0)
@@ -140,17 +129,11 @@ def make_gallery(
 
 
 def _card(
-    dataset: DatasetResult,
-    shown: Sequence[Series],
-    choice: Choice,
-    key: str,
-    pixels: np.ndarray,
-    caption: str,
-    assets: Path,
+    dataset: DatasetResult, shown: list[Series], choice: Choice, key: str, clip: np.ndarray, caption: str, assets: Path
 ) -> Card:
-    truth = Tile("truth", "Ground truth", 0, write_clip(pixels, assets, f"{key}-truth"))
+    truth = Tile("truth", "Ground truth", 0, write_clip(clip, assets, f"{key}-truth"))
     initial = f"{key}-initial.webp"
-    write_initial_frames(pixels[: dataset.settings.initial_frames], assets / initial)
+    write_initial_frames(clip[: dataset.settings.initial_frames], assets / initial)
     requested = next((row.motion_asked for one in shown if (row := one.scores.get(choice.id))), None)
 
     # A tile for each series that has a prediction, and below it the one from the opposite caption.
@@ -163,9 +146,8 @@ def _card(
             has_opposite = choice.id in one.opposite
             below.append(_tile("opposite", one, choice.id, assets, f"{name}-opposite") if has_opposite else None)
     missing = [one.title for one in shown if choice.id not in one.samples]
-    return Card(
-        key, choice, caption, requested, initial, truth, predictions, missing, _opposite(shown, choice.id, below)
-    )
+    opposite = _opposite(shown, choice.id, below)
+    return Card(key, choice, caption, requested, initial, truth, predictions, missing, opposite)
 
 
 def _opposite(shown: Sequence[Series], clip_id: str, tiles: Sequence[Tile | None]) -> Opposite | None:

@@ -34,12 +34,9 @@ def sentence(dataset: DatasetResult) -> str:
 
 def _verdict(value: Score, others: Sequence[tuple[VariantResult, Score]]) -> str:
     """The verdict of the intervals."""
-    ahead: list[str] = []
-    unsure: list[str] = []
-    behind: list[str] = []
-    for result, score in others:
-        group = unsure if value.overlaps(score) else ahead if value.value < score.value else behind
-        group.append(_called(result))
+    unsure = [_called(result) for result, score in others if value.overlaps(score)]
+    ahead = [_called(result) for result, score in others if not value.overlaps(score) and value.value < score.value]
+    behind = [_called(result) for result, score in others if not value.overlaps(score) and value.value >= score.value]
     if others and len(ahead) == len(others):
         return " The intervals do not overlap." if value.interval else ""
     verdicts = [f"better than {join(ahead)}"] if ahead else []

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -10,31 +9,6 @@ import yaml
 from fca.config import Config, Layout
 from fca.report.collect import DatasetResult, VariantResult
 from fca.report.format import DASH
-
-
-@dataclass(frozen=True)
-class TrainingRun:
-    """One training run, every value as it is printed; a dash if the manifest lacks it."""
-
-    run: str
-    dataset: str
-    variant: str
-    steps: str
-    start: str
-    trainable: str
-    seconds_per_step: str
-    hours: str
-    memory: str
-    commit: str
-
-
-@dataclass(frozen=True)
-class Command:
-    """How to reproduce one row of numbers."""
-
-    what: str
-    workflow: str
-    step: str
 
 
 def configuration(config: Config) -> str:
@@ -56,38 +30,33 @@ def _existing(path: str) -> str:
     return path if Path(path).is_file() else ""
 
 
-def training_runs(datasets: Sequence[DatasetResult], run: str = "") -> list[TrainingRun]:
-    """Every training run that left a model manifest; `run` is its name if two are compared."""
-    return [
-        _training_run(dataset.name, result, run) for dataset in datasets for result in dataset.variants if result.model
-    ]
+def training_runs(datasets: Sequence[DatasetResult], run: str = "") -> list[dict[str, str]]:
+    """Every training run that left a model manifest, as it is printed; `run` is its name if two are compared."""
+    trained = [(dataset.name, result) for dataset in datasets for result in dataset.variants if result.model]
+    return [_training_run(dataset, result, run) for dataset, result in trained]
 
 
-def _training_run(dataset: str, result: VariantResult, run: str) -> TrainingRun:
+def _training_run(dataset: str, result: VariantResult, run: str) -> dict[str, str]:
+    """The values of the template; a dash if the manifest lacks one."""
     extra = result.model.extra if result.model else {}
 
     def number(key: str, write: str, unit: str = "", scale: float = 1.0) -> str:
         value = extra.get(key)
         return DASH if value is None else f"{float(value) * scale:{write}}{unit}"
 
-    return TrainingRun(
-        run=run,
-        dataset=dataset,
-        variant=result.variant.title,
-        steps=number("steps", ",.0f"),
-        start=str(extra["init_from"]) if extra.get("init_from") else "from scratch",
-        trainable=number("trainable_parameters", ".2f", " M", 1e-6),
-        seconds_per_step=number("seconds_per_step", ".3g", " s"),
-        hours=_duration(extra.get("seconds")),
-        memory=number("peak_memory_gib", ".2f", " GiB"),
-        commit=_commit(str(extra.get("git_commit") or DASH)),
-    )
-
-
-def _commit(described: str) -> str:
-    """The first twelve digits of a commit, and whether files differed from it."""
-    commit, dirty, _ = described.partition("-dirty")
-    return commit[:12] + (", with changes" if dirty else "")
+    commit, dirty, _ = str(extra.get("git_commit") or DASH).partition("-dirty")
+    return {
+        "run": run,
+        "dataset": dataset,
+        "variant": result.variant.title,
+        "steps": number("steps", ",.0f"),
+        "start": str(extra.get("init_from") or "from scratch"),
+        "trainable": number("trainable_parameters", ".2f", " M", 1e-6),
+        "seconds_per_step": number("seconds_per_step", ".3g", " s"),
+        "hours": _duration(extra.get("seconds")),
+        "memory": number("peak_memory_gib", ".2f", " GiB"),
+        "commit": commit[:12] + (", with changes" if dirty else ""),
+    }
 
 
 def _duration(seconds: object) -> str:
@@ -119,20 +88,16 @@ def continued(datasets: Sequence[DatasetResult], config: Config) -> list[str]:
     return sorted(set(starts))
 
 
-def commands(config: Config, datasets: Sequence[DatasetResult]) -> list[Command]:
+def commands(config: Config, datasets: Sequence[DatasetResult]) -> list[dict[str, str]]:
     """For each scored variant the workflow's command, which creates missing files, and the single step."""
     layout, file = Layout(config), shlex.quote(config_file(config))
-    found = []
-    for dataset in datasets:
-        for result in dataset.variants:
-            if result.scores is None:
-                continue
-            target = shlex.quote(layout.scores(dataset.name, result.variant.name).as_posix())
-            found.append(
-                Command(
-                    what=f"{dataset.name}, {result.variant.title}",
-                    workflow=f"snakemake {target} --cores 2 --configfile {file} --forcerun score_variant",
-                    step=f"fca score --config {file} {dataset.name} {result.variant.name}",
-                )
-            )
-    return found
+    scored = [(dataset.name, one.variant) for dataset in datasets for one in dataset.variants if one.scores]
+    targets = [shlex.quote(layout.scores(dataset, variant.name).as_posix()) for dataset, variant in scored]
+    return [
+        {
+            "what": f"{dataset}, {variant.title}",
+            "workflow": f"snakemake {target} --cores 2 --configfile {file} --forcerun score_variant",
+            "step": f"fca score --config {file} {dataset} {variant.name}",
+        }
+        for (dataset, variant), target in zip(scored, targets, strict=True)
+    ]

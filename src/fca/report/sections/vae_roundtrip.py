@@ -46,12 +46,9 @@ def vae_roundtrip(dataset: DatasetResult, frames: int) -> RoundTrip:
         shown = dataset.lead.scores.psnr_per_frame
         curves.append(frame_curve(dataset.lead.variant.title, len(curves), shown, frames))
     shade = (0.5, dataset.settings.initial_frames + 0.5)
-    return RoundTrip(
-        dataset.name,
-        next(iter(trips.values())).count,
-        [_row(title, scores) for title, scores in trips.items()],
-        line_chart(f"{dataset.name}-vae", "PSNR of each frame, dB", "frame", "PSNR", curves, shade),
-    )
+    chart = line_chart(f"{dataset.name}-vae", "PSNR of each frame, dB", "frame", "PSNR", curves, shade)
+    rows = [_row(title, scores) for title, scores in trips.items()]
+    return RoundTrip(dataset.name, next(iter(trips.values())).count, rows, chart)
 
 
 def _row(title: str, scores: ScoreFile) -> RoundTripRow:

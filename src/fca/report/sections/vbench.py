@@ -81,13 +81,11 @@ def table(config: Config, layout: Layout, dataset: str) -> VBenchTable:
     titles = {variant.name: variant.title for variant in config.variants.values()} | {GROUND_TRUTH: "Ground truth"}
     for name, title in titles.items():
         found = read(layout.vbench(dataset, name))
+        reason = f"not measured: `fca vbench` has not run for {dataset} {name}"
+        if found and (why := changed_parents(layout, found["parents"])):
+            found, reason = None, f"measured on files that have changed since ({why}): run `fca vbench`"
         if found is None:
-            rows.append(VBenchRow(title, [], missing=f"not measured: `fca vbench` has not run for {dataset} {name}"))
-            continue
-        if why := changed_parents(layout, found["parents"]):
-            rows.append(
-                VBenchRow(title, [], missing=f"measured on files that have changed since ({why}): run `fca vbench`")
-            )
+            rows.append(VBenchRow(title, [], missing=reason))
             continue
         rows.append(VBenchRow(title, [_cell(found["scores"].get(dimension)) for dimension in DIMENSIONS]))
         measured.append((title, found))
