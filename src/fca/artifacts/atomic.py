@@ -38,7 +38,7 @@ def write_aside(path: Path | str) -> Iterator[Path]:
         FcaError: the disk is full, a quota or file size limit is reached, or nothing was written.
     """
     path = Path(path)
-    try:
+    with explained_if_full(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_left_overs(path)
         aside = path.with_name(f"{_prefix()}{os.getpid()}-{path.name}")
@@ -52,10 +52,6 @@ def write_aside(path: Path | str) -> Iterator[Path]:
         finally:
             for suffix in SUFFIXES:
                 remove(aside.with_name(aside.name + suffix))
-    except Exception as error:
-        if is_full(error):
-            raise disk_full(path) from error
-        raise
 
 
 def is_full(error: BaseException | None) -> bool:
@@ -70,6 +66,17 @@ def is_full(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+@contextmanager
+def explained_if_full(path: Path, needed: int | None = None) -> Iterator[None]:
+    """Turn an error that says that the disk is full, see `is_full`, into that of `disk_full`."""
+    try:
+        yield
+    except Exception as error:
+        if is_full(error):
+            raise disk_full(path, needed) from error
+        raise
 
 
 def disk_full(path: Path, needed: int | None = None) -> FcaError:
@@ -94,12 +101,8 @@ def require_space(path: Path, needed: int) -> None:
 
 def reserve(file: IO[bytes], path: Path, size: int) -> None:
     """Allocate the full size of an open scratch file for `path`, so writing through a memory map can't fail later."""
-    try:
+    with explained_if_full(path, size):
         os.posix_fallocate(file.fileno(), 0, size)
-    except OSError as error:
-        if is_full(error):
-            raise disk_full(path, size) from error
-        raise
 
 
 def sha256_file(path: Path | str) -> str:

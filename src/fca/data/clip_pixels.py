@@ -1,4 +1,4 @@
-"""The pixels of one clip: decode the few frames that Seer's cast needs, blend, resize.
+"""The pixels of one clip: decode the few frames that Seer's cast needs, blend, resize; or only inspect the media.
 
 It runs in the processes of `fca.video.workers`, so it imports little: no settings, no HDF5, no torch. Every function
 raises ClipError if the media can't be decoded or isn't what the index says.
@@ -11,7 +11,7 @@ import numpy as np
 
 from fca.artifacts.quarantine import ClipError
 from fca.data.clip import ClipRecord
-from fca.video.decode import Media, count_frames, read_frames, seconds
+from fca.video.decode import FrameSource, Media, count_frames, picture_size, read_frames, seconds
 from fca.video.temporal_cast import cast, cast_plan
 from fca.video.timed import TimedFrames
 
@@ -42,6 +42,24 @@ def check_length(media: Media, record: ClipRecord) -> int:
     if (count := count_frames(media)) != record.length:
         raise ClipError(f"it has {count} frames, the index says {record.length}: it changed after indexing")
     return count
+
+
+def inspect_clip(raw: Path, record: ClipRecord, frame_name: str | None, frames: int) -> tuple[int, int]:
+    """(width, height) of a clip's source frames, if the ones that its cast to `frames` needs are complete.
+
+    Of pictures, the headers and the ends of all needed ones are read; of a video, the packets are counted and the
+    first and the last needed frame are decoded.
+    """
+    media = media_of(raw, record, frame_name)
+    needed = cast_plan(record.length, frames).needed
+    if isinstance(media, Path | FrameSource):
+        count = check_length(media, record)
+        height, width = read_frames(media, [needed[0], needed[-1]], count).shape[1:3]
+        return width, height
+    sizes = {picture_size(media[position]) for position in needed}
+    if len(sizes) > 1:
+        raise ClipError(f"its frames differ in size: {' and '.join(f'{w}x{h}' for w, h in sorted(sizes))}")
+    return sizes.pop()
 
 
 def resample_clip(raw: Path, record: ClipRecord, frame_name: str | None, shape: Shape) -> tuple[np.ndarray, int]:

@@ -38,7 +38,6 @@ class IndexedClips:
     """
 
     def __init__(self, config: Config, dataset: str, split: str, shard: int, ahead: int = 0) -> None:
-        """Read the index."""
         layout = Layout(config)
         index, every = read_index(layout, dataset)
         rows = layout.shard_rows(dataset, split, shard)
@@ -80,7 +79,6 @@ class StoredClips:
     """The clips of a shard that `fca resample` wrote."""
 
     def __init__(self, config: Config, dataset: str, split: str, shard: int) -> None:
-        """Open the shard."""
         layout = Layout(config)
         path = layout.clips(dataset, split, shard)
         self._shard = Shard(path, kind="clips")

@@ -1,12 +1,11 @@
 """The step `verify`: look at every clip of an index before days of work depend on it.
 
 A clip that is missing, doesn't decode or has another length is quarantined: it keeps its row, and later steps leave it
-out. `fca.data.inspect` says what is read of a clip.
+out. `inspect_clip` says what is read of a clip.
 """
 
 import csv
 import hashlib
-import io
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -22,10 +21,10 @@ from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.config import Config, Dataset, Layout
 from fca.data.clip import ClipRecord
+from fca.data.clip_pixels import inspect_clip
 from fca.data.datasets.reader import Reader, reader_of
 from fca.data.exclude import excluded_sha256, read_excluded
 from fca.data.index import dataset_settings, read_index
-from fca.data.inspect import inspect_clip
 from fca.video.workers import call_apart, cores
 
 PER_CORE = 2  # processes: much of the time goes into waiting for the disk
@@ -118,7 +117,5 @@ def _inspect(config: Config, dataset: str, reader: Reader, records: list[ClipRec
 
 
 def _write_table(path: Path, rows: Sequence[Sequence[object]]) -> None:
-    text = io.StringIO(newline="")
-    csv.writer(text, delimiter="\t", lineterminator="\n").writerows(rows)
-    with write_aside(path) as aside:
-        aside.write_text(text.getvalue(), encoding="utf-8", newline="\n")
+    with write_aside(path) as aside, open(aside, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter="\t", lineterminator="\n").writerows(rows)

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from fca.artifacts.atomic import disk_full, is_full, write_aside
+from fca.artifacts.atomic import explained_if_full, write_aside
 from fca.artifacts.text import flat
 from fca.errors import FcaError
 
@@ -74,11 +74,8 @@ class JsonLines:
             FcaError: the disk is full.
         """
         self.entries.append(dict(entry))
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
-        except OSError as error:
-            raise (disk_full(self.path) if is_full(error) else error) from error
+        with explained_if_full(self.path), self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

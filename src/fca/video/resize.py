@@ -59,8 +59,9 @@ def resize(frame: np.ndarray, width: int, height: int, mode: str, out: np.ndarra
     """
     source_height, source_width = frame.shape[:2]
     full_height, full_width = height, width
-    if mode == "crop":
-        full_height, full_width = _covering(source_width, source_height, width, height)
+    if mode == "crop":  # fractions of a pixel are cut off
+        full_height = max(height, source_height * width // source_width)
+        full_width = max(width, source_width * height // source_height)
     top, left = (full_height - height) // 2, (full_width - width) // 2
     rows = taps(source_height, full_height, top, height)
     columns = _interleaved(source_width, full_width, left, width)
@@ -77,13 +78,6 @@ def resize(frame: np.ndarray, width: int, height: int, mode: str, out: np.ndarra
             block += np.float32(0.5)
         lines[start : start + BLOCK] = block
     return result
-
-
-def _covering(source_width: int, source_height: int, width: int, height: int) -> tuple[int, int]:
-    """(height, width) of the picture scaled to cover width x height, fractions of a pixel cut off."""
-    if source_width * height > source_height * width:
-        return height, source_width * height // source_height
-    return source_height * width // source_width, width
 
 
 def _blend(lines: np.ndarray, filter: Taps, axis: int, outputs: slice = slice(None)) -> np.ndarray:

@@ -13,10 +13,12 @@ import resource
 import signal
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from typing import Any
 
 import numpy as np
@@ -93,14 +95,14 @@ class _Pool:
                 self._all.discard(process)
             if not self._stopped:
                 fate = "is killed: too slow" if slow else f"died ({process.status})"
-                log.warning("decoding process %s %s", process.id, fate)
+                log.warning("decoding process %s %s", process.pid, fate)
             return ClipError(
                 f"decoding it takes more than {self._seconds:g} s" if slow else "decoding it crashed the decoder"
             )
         with self._lock:
             self._idle.append(process)
-        if isinstance(answer, _Failure):
-            raise RuntimeError(f"{self._function.__name__} failed in a separate process:\n{answer.traceback}")
+        if isinstance(answer, RuntimeError):  # a bug in this project
+            raise answer
         return answer
 
     def stop(self) -> None:
@@ -121,7 +123,7 @@ class _Pool:
                 raise RuntimeError("the pool is stopped")
             while self._idle:
                 process = self._idle.pop()
-                if process.lives:
+                if process.is_alive():
                     return process
                 self._all.discard(process)  # killed while idle: no clip is to blame
                 process.end()
@@ -131,26 +133,20 @@ class _Pool:
         return process
 
 
-class _Process:
+class _Process(SpawnProcess):
     """One process and this end of its pipe."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(function, theirs), daemon=True, name="fca-apart")
-        self._process.start()
+        pipe, theirs = multiprocessing.Pipe()
+        super().__init__(target=_serve, args=(function, theirs), daemon=True, name="fca-apart")
+        self.start()
         theirs.close()
-        self.id = self._process.pid
-
-    @property
-    def lives(self) -> bool:
-        """Whether it can be called."""
-        return self._process.is_alive()
+        self._pipe = pipe  # after the start: the process must not hold this end, too
 
     @property
     def status(self) -> str:
         """How it ended: a signal's name or an exit status."""
-        code = self._process.exitcode
+        code = self.exitcode
         return signal.Signals(-code).name if code is not None and code < 0 else f"exit status {code}"
 
     def wait_until_ready(self) -> None:
@@ -163,7 +159,7 @@ class _Process:
             self._answer(START_SECONDS)
         except (EOFError, OSError) as error:
             self.kill()
-            self._process.join(1)
+            self.join(1)
             raise FcaError(
                 f"a process for decoding did not start ({self.status})",
                 f"Python to start and import the decoders within {START_SECONDS:g} s",
@@ -174,13 +170,10 @@ class _Process:
         self._pipe.send(arguments)
         return self._answer(seconds)
 
-    def kill(self) -> None:
-        self._process.kill()
-
     def end(self) -> None:
         """Kill it and release its pipe; a process that hangs inside the kernel (a lost disk) is left behind."""
-        self._process.kill()
-        self._process.join(5)
+        self.kill()
+        self.join(5)
         self._pipe.close()
 
     def _answer(self, seconds: float) -> Any:
@@ -206,13 +199,6 @@ class _Process:
                     raise EOFError
                 left = left[got:]
         return pickle.loads(content, buffers=buffers)
-
-
-class _Failure:
-    """An exception that is no ClipError: a bug in this project."""
-
-    def __init__(self, traceback: str) -> None:
-        self.traceback = traceback
 
 
 def _serve(function: Callable[..., Any], pipe: Connection) -> None:
@@ -241,9 +227,7 @@ def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     except MemoryError:
         return ClipError(f"decoding it takes more than {MEMORY / 2**30:g} GiB of memory")
     except Exception:
-        import traceback
-
-        return _Failure(traceback.format_exc())
+        return RuntimeError(f"{function.__name__} failed in a separate process:\n{traceback.format_exc()}")
 
 
 def _send(pipe: Connection, answer: Any) -> None:

@@ -5,6 +5,7 @@ The sheet of a small clip is lossless, and the page plays the clip from it, so r
 large clip is played from VP9 in WebM; its sheet holds smaller frames, and both are for looking only.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
@@ -158,15 +159,12 @@ def video_writer(
         stream.options = dict(options)
         stream.codec_context.flags |= Flags.bitexact
         stream.codec_context.thread_count = 1
-
-        number = 0
+        numbers = itertools.count()
 
         def put(picture: np.ndarray) -> None:
-            nonlocal number
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            frame.pts, frame.time_base = number, tick  # the stream's own changes when its header is written
+            frame.pts, frame.time_base = next(numbers), tick  # the stream's own changes when its header is written
             output.mux(stream.encode(frame))
-            number += 1
 
         yield put
         output.mux(stream.encode(None))

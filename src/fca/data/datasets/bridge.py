@@ -24,7 +24,7 @@ from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.config import Dataset
 from fca.config.dataset import SplitMode
 from fca.data.clip import ClipRecord, Listing
-from fca.data.datasets.reader import Breakdown, Publication, Reader
+from fca.data.datasets.reader import Breakdown, Publication, Reader, find_first
 from fca.errors import FcaError
 from fca.video.decode import list_frames
 
@@ -98,9 +98,8 @@ class Bridge(Reader):
 
         tasks = {task: {"listed": counts[task], "found": len(views.get(task, []))} for task in sorted(counts)}
         if differing := sum(task["listed"] != task["found"] for task in tasks.values()):
-            log.warning(
-                "%s: %d of %d tasks differ from the list in their number of views", dataset, differing, len(tasks)
-            )
+            shown = "%s: %d of %d tasks differ from the list in their number of views"
+            log.warning(shown, dataset, differing, len(tasks))
         notes = {"entries_listed": len(entries), "split_mode": settings.split_mode, "tasks": tasks}
         return Listing(records, quarantine, notes)
 
@@ -186,12 +185,11 @@ def read_list(path: Path) -> list[tuple[str, int]]:
     except (ValueError, TypeError, AttributeError) as error:
         problem, expected = f"{path} is not Seer's list ({error})", 'a JSON list of "task/number"'
         raise FcaError(problem, expected, f"get {LIST_URL}") from error
-    there = set(entries)
+    known = set(entries)
     for task, count in list_counts(entries).items():
-        if any((task, number) not in there for number in range(count)):
-            raise FcaError(
-                f"{path}: the numbers of {task} have gaps or repeats", f"0 to {count - 1}", f"get {LIST_URL}"
-            )
+        if any((task, number) not in known for number in range(count)):
+            problem = f"{path}: the numbers of {task} have gaps or repeats"
+            raise FcaError(problem, f"0 to {count - 1}", f"get {LIST_URL}")
     return entries
 
 
@@ -203,7 +201,8 @@ def list_counts(entries: Iterable[tuple[str, int]]) -> dict[str, int]:
 def find_views(raw: Path, tasks: set[str]) -> dict[str, list[Path]]:
     """Each task's RGB folders (`images0`, ...; not depth, not lmdb) in the order of their numbers."""
     views: dict[str, list[tuple[tuple[str | int, ...], Path]]] = defaultdict(list)
-    tree = _find_tree(raw)
+    folders = [f"{tree}/{institution}" for tree in TREES for institution in INSTITUTIONS]
+    tree = find_first(raw, folders, "BridgeData V1 in it", PUBLICATION, f"{TREES[0]}/berkeley/<env>/<task>/...").parent
     for institution, task in product(INSTITUTIONS, sorted(tasks)):
         for path in (tree / institution).glob(f"*/{escape(task)}/*/raw/traj_group*/traj*/images*"):
             match = VIEW.fullmatch(path.relative_to(tree / institution).as_posix())
@@ -222,10 +221,3 @@ def frame_numbers(folder: Path) -> list[int]:
         if number != expected:
             raise ClipError(f"{Bridge.frame_name.format(expected)} is missing")
     return numbers
-
-
-def _find_tree(raw: Path) -> Path:
-    for name in TREES:
-        if any((raw / name / institution).is_dir() for institution in INSTITUTIONS):
-            return raw / name
-    raise FcaError(f"{raw} has no BridgeData V1 in it", f"{TREES[0]}/berkeley/<env>/<task>/...", PUBLICATION.advice)

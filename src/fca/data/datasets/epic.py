@@ -17,7 +17,7 @@ from tqdm import tqdm
 from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.config import Dataset
 from fca.data.clip import ClipRecord, Listing
-from fca.data.datasets.reader import Publication, Reader, find_annotations
+from fca.data.datasets.reader import Publication, Reader, find_first
 from fca.errors import FcaError
 from fca.video.timed import Extent, extent_of
 
@@ -93,7 +93,8 @@ READER = Epic()
 
 def annotations(raw: Path, split: str) -> Path:
     """The CSV of a split."""
-    return find_annotations(raw, split, [f"{folder}/EPIC_100_{split}.csv" for folder in FOLDERS], PUBLICATION)
+    names = [f"{folder}/EPIC_100_{split}.csv" for folder in FOLDERS]
+    return find_first(raw, names, f"annotations for {split}", PUBLICATION)
 
 
 def frame_rate(video: str) -> int:

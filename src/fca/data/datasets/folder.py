@@ -46,7 +46,7 @@ class Folder(Reader):
             "sources": len({row.source for row in rows}),
             "split_by": "captions file" if rows[0].split else "source, seeded",
         }
-        return count_frames(raw, dataset, chosen, notes)
+        return count_frames(raw, dataset, chosen, **notes)
 
     def annotation_files(self, raw: Path) -> list[Path]:
         return [find_captions(raw)]

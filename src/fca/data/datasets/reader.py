@@ -4,11 +4,10 @@ To add a format, write a module with a `READER` and one line in the registry. A 
 does what its docstring here says.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Protocol
 
 from fca.artifacts.quarantine import ClipError, Quarantine
@@ -92,32 +91,29 @@ def reader_of(settings: Dataset) -> Reader:
     return import_module(FORMATS[settings.format].reader).READER
 
 
-def count_frames(
-    raw: Path, dataset: str, clips: Iterable[tuple[str, str, str, str]], notes: Mapping[str, Any] = MappingProxyType({})
-) -> Listing:
+def count_frames(raw: Path, dataset: str, clips: Sequence[tuple[str, str, str, str]], **notes: Any) -> Listing:
     """The records of video files as (split, id, caption, path below `raw`), with frames counted undecoded.
 
     A video that can't be read is quarantined and keeps its row.
     """
-    found = list(clips)
-    lengths = count_all([raw / media for *_, media in found], f"{dataset}: count frames")
+    lengths = count_all([raw / media for *_, media in clips], f"{dataset}: count frames")
     records, quarantine = [], []
-    for (split, identifier, caption, media), length in zip(found, lengths, strict=True):
+    for (split, identifier, caption, media), length in zip(clips, lengths, strict=True):
         frames = 0 if isinstance(length, ClipError) else length
         records.append(ClipRecord(identifier, dataset, split, caption, media, None, frames))
         if isinstance(length, ClipError):
             quarantine.append(Quarantine(dataset, split, identifier, "index", media, str(length)))
-    return Listing(records, quarantine, dict(notes))
+    return Listing(records, quarantine, notes)
 
 
-def find_annotations(raw: Path, split: str, names: Sequence[str], publication: Publication) -> Path:
-    """The annotations of a split: the first of these files in the raw folder.
+def find_first(raw: Path, names: Sequence[str], what: str, publication: Publication, expected: str = "") -> Path:
+    """The first of these files or folders that the raw folder has.
 
     Raises:
-        FcaError: none of them exists.
+        FcaError: it has none, and so no `what`.
     """
     for name in names:
-        if (raw / name).is_file():
+        if (raw / name).exists():
             return raw / name
     shown = ", ".join(Path(name).as_posix() for name in names)
-    raise FcaError(f"{raw} has no annotations for {split}", f"one of {shown}", publication.advice)
+    raise FcaError(f"{raw} has no {what}", expected or f"one of {shown}", publication.advice)

@@ -12,7 +12,7 @@ from pathlib import Path
 from fca.artifacts.quarantine import Quarantine
 from fca.config import Dataset
 from fca.data.clip import Listing
-from fca.data.datasets.reader import Publication, Reader, count_frames, find_annotations
+from fca.data.datasets.reader import Publication, Reader, count_frames, find_first
 from fca.errors import FcaError
 
 PUBLICATION = Publication(
@@ -38,15 +38,12 @@ class SSv2(Reader):
     def index(self, raw: Path, dataset: str, settings: Dataset, seed: int) -> Listing:
         """Clips in file order; the caption is the label, unmodified."""
         videos = _find_videos(raw).name
-        return count_frames(
-            raw,
-            dataset,
-            [
-                (split, identifier, label, f"{videos}/{identifier}.webm")
-                for split, limit in settings.clips.items()
-                for identifier, label in _read_annotations(annotations(raw, split), limit)
-            ],
-        )
+        clips = [
+            (split, identifier, label, f"{videos}/{identifier}.webm")
+            for split, limit in settings.clips.items()
+            for identifier, label in _read_annotations(annotations(raw, split), limit)
+        ]
+        return count_frames(raw, dataset, clips)
 
     def annotation_files(self, raw: Path) -> list[Path]:
         return [annotations(raw, split) for split in PUBLICATION.clips]
@@ -71,15 +68,11 @@ READER = SSv2()
 def annotations(raw: Path, split: str) -> Path:
     """The JSON file of a split."""
     names = [f"{folder}/{name.format(split)}" for folder in FOLDERS for name in NAMES]
-    return find_annotations(raw, split, names, PUBLICATION)
+    return find_first(raw, names, f"annotations for {split}", PUBLICATION)
 
 
 def _find_videos(raw: Path) -> Path:
-    for name in VIDEOS:
-        if (raw / name).is_dir():
-            return raw / name
-    expected = f"{' or '.join(VIDEOS)} with <id>.webm in it"
-    raise FcaError(f"{raw} has no folder of videos", expected, PUBLICATION.advice)
+    return find_first(raw, VIDEOS, "folder of videos", PUBLICATION, f"{' or '.join(VIDEOS)} with <id>.webm in it")
 
 
 def _read_annotations(path: Path, limit: int | None = None) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ from typing import IO, BinaryIO, cast
 
 from tqdm import tqdm
 
-from fca.artifacts.atomic import disk_full, is_full, remove, require_space, sync_tree
+from fca.artifacts.atomic import explained_if_full, remove, require_space, sync_tree
 from fca.data.download.joined import JoinedParts
 from fca.errors import FcaError
 
@@ -33,6 +33,11 @@ HEADERS = (
 )  # fmt: skip
 Choice = Callable[[str], str | None]
 """Name in the archive -> relative path below the target, or None to leave it out"""
+
+
+def by_file_name(pattern: str) -> Choice:
+    """Files whose name matches, without their folders."""
+    return lambda path: name if re.fullmatch(pattern, name := path.rpartition("/")[2]) else None
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def unpack(parts: Sequence[Path], target: Path, limits: Limits, choose: Choice =
     aside = target.with_name(f".unpacking-{target.name}")
     with JoinedParts(parts) as joined:
         unpacking = _Unpacking(joined, aside, limits, choose)
-        with unpacking.explained():
+        with explained_if_full(aside), unpacking.explained():
             head = joined.read(4)
             joined.seek(0)
             if head.startswith(b"PK"):
@@ -173,10 +178,6 @@ class _Unpacking:
                 "compare its size and hash with the published ones and get it again; parts read: "
                 + ", ".join(path.name for path in self.joined.paths),
             ) from error
-        except OSError as error:
-            if is_full(error):
-                raise disk_full(self.aside) from error
-            raise
 
     def _checked(self, name: str, size: int) -> str:
         """The member's normal path ("" for the root), once it and its size are known to be harmless."""

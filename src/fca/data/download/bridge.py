@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from tqdm import tqdm
 
-from fca.artifacts.atomic import disk_full, is_full, remove, sync_tree, write_aside
+from fca.artifacts.atomic import explained_if_full, remove, sync_tree, write_aside
 from fca.data.datasets.bridge import FRAME, INSTITUTIONS, LIST_NAME, LIST_URL, TREES, VIEW, read_list
 from fca.data.download.archive import Limits
 from fca.data.download.http import BY_HAND, Client
@@ -26,6 +26,9 @@ NOTE = ".fetched.json"
 # the zip is 411 GB and holds all of BridgeData V2 as well
 LIMITS = Limits(members=50_000_000, bytes=2**40)
 LARGEST_FRAME = 2**24
+LEVELS = ("|".join(INSTITUTIONS), ".+", ".+", ".+", "raw", r"traj_group\d+", r"traj\d+")
+"""Names of the tree's folders from the institution down to the trajectory"""
+TASK = 2  # the level whose folders are tasks
 
 
 def obtain(source: Source) -> None:
@@ -99,52 +102,37 @@ def _write_note(source: Source, note: dict[str, Any]) -> None:
         aside.write_text(json.dumps(note), encoding="utf-8")
 
 
-def _trajectories(client: Client, address: str, tasks: set[str]) -> Iterator[str]:
-    """Paths of all trajectories of the tasks, as the server's pages show them."""
-
-    def folders(parent: str, pattern: str = ".+") -> Iterator[tuple[str, str]]:
-        for name in client.listing(_url(address, parent))[0]:
-            if re.fullmatch(pattern, name) and name != "lmdb":
-                yield f"{parent}{name}/", name
-
-    for institution, _ in folders("", "|".join(INSTITUTIONS)):
-        for environment, _ in folders(institution):
-            for task, name in folders(environment):
-                if name not in tasks:
-                    continue
-                for date, _ in folders(task):
-                    for raw, _ in folders(date, "raw"):
-                        for group, _ in folders(raw, r"traj_group\d+"):
-                            yield from (path.rstrip("/") for path, _ in folders(group, r"traj\d+"))
+def _trajectories(client: Client, address: str, tasks: set[str], parent: str = "", level: int = 0) -> Iterator[str]:
+    """Paths of all trajectories of the tasks below `parent`, as the server's pages show them."""
+    for name in client.listing(address + quote(parent))[0]:
+        path = f"{parent}{name}"
+        if name == "lmdb" or not re.fullmatch(LEVELS[level], name) or (level == TASK and name not in tasks):
+            continue
+        if level == len(LEVELS) - 1:
+            yield path
+        else:
+            yield from _trajectories(client, address, tasks, f"{path}/", level + 1)
 
 
 def _download_trajectory(client: Client, address: str, trajectory: str, target: Path) -> None:
     """Write all views of one trajectory aside; frames that an earlier run has written are kept."""
-    aside = target.with_name(f".unpacking-{target.name}")
-    try:
+    aside, address = target.with_name(f".unpacking-{target.name}"), f"{address}{quote(trajectory)}/"
+    with explained_if_full(target):
         aside.mkdir(parents=True, exist_ok=True)
-        for view in client.listing(_url(address, f"{trajectory}/"))[0]:
+        for view in client.listing(address)[0]:
             if not re.fullmatch(r"images\d+", view):
                 continue
             (aside / view).mkdir(exist_ok=True)
-            for name in client.listing(_url(address, f"{trajectory}/{view}/"))[1]:
+            for name in client.listing(f"{address}{view}/")[1]:
                 path = aside / view / name
                 if not FRAME.fullmatch(name) or path.exists():
                     continue
                 partial = path.with_name(name + ".part")
-                data = client.read(_url(address, f"{trajectory}/{view}/{name}"), LARGEST_FRAME)
+                data = client.read(f"{address}{view}/{name}", LARGEST_FRAME)
                 if data.startswith(b"<"):
-                    raise FcaError(f"{address}{trajectory}/{view}/{name} is a page, not a picture", "a JPEG", BY_HAND)
+                    raise FcaError(f"{address}{view}/{name} is a page, not a picture", "a JPEG", BY_HAND)
                 partial.write_bytes(data)
                 os.replace(partial, path)
         sync_tree(aside)
         remove(target)
         os.replace(aside, target)
-    except OSError as error:
-        if is_full(error):
-            raise disk_full(target) from error
-        raise
-
-
-def _url(address: str, path: str) -> str:
-    return address + quote(path)

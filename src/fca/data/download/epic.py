@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from fca.data.datasets.epic import annotations, read_segments, video_of
-from fca.data.download.archive import Limits
+from fca.data.download.archive import Limits, by_file_name
 from fca.data.download.digests import read_epic_table
 from fca.data.download.files import RemoteFile
 from fca.data.download.obtain import Source
@@ -66,7 +66,7 @@ def obtain(source: Source) -> None:
             raise FcaError(f"there is neither {folder} nor {archive}", "the frames of the video", source.advice)
         known = not source.settings.urls and folder.name in published
         digests = {"md5": published[folder.name][2]} if known else {}
-        source.unpack([archive], folder, LIMITS, _choose_frames, digests)
+        source.unpack([archive], folder, LIMITS, by_file_name(r"frame_\d{10}\.jpg"), digests)
 
 
 def _obtain_annotations(source: Source) -> None:
@@ -78,10 +78,9 @@ def _obtain_annotations(source: Source) -> None:
             annotations(source.root, split)
         except FcaError:
             name = f"EPIC_100_{split}.csv"
-            own = name in source.files
-            path = source.root / "annotations" / name
-            url = f"{ANNOTATIONS}{COMMIT}/{name}"
-            wanted.append(source.remote(name, path, url, {} if own else BLOBS.get(name, {})))
+            digests = {} if name in source.files else BLOBS.get(name, {})
+            path, url = source.root / "annotations" / name, f"{ANNOTATIONS}{COMMIT}/{name}"
+            wanted.append(source.remote(name, path, url, digests))
     source.download(wanted)
 
 
@@ -121,8 +120,3 @@ def remote_file(source: Source, path: Path, published: dict[str, tuple[str, str,
             "get data/md5.csv from https://github.com/epic-kitchens/epic-kitchens-download-scripts",
         )
     return source.remote(name, path, source.folders[0] + FOLDERS[version] + remote_path, digests)
-
-
-def _choose_frames(name: str) -> str | None:
-    match = re.fullmatch(r"(?:.*/)?(frame_\d{10}\.jpg)", name)
-    return match[1] if match else None

@@ -19,7 +19,7 @@ from pathlib import Path
 import requests
 from tqdm import tqdm
 
-from fca.artifacts.atomic import disk_full, is_full, require_space
+from fca.artifacts.atomic import explained_if_full, require_space
 from fca.data.download.digests import Digests, check_digests
 from fca.data.download.http import BY_HAND, Broken, Client, chunks, content_length, is_chunked, without_query
 from fca.errors import FcaError
@@ -101,18 +101,13 @@ class _Download:
 
     def fetch(self) -> None:
         """Resume until the file is complete, check it, and give it its name."""
-        try:
-            with open(self.part, "ab") as output:
-                self._lock(output.fileno())
-                self.client.repeated(self.file.url, lambda: self._resume(output.fileno()), lambda: _size(self.part))
-                os.fsync(output.fileno())
-                self._check()
-                os.replace(self.part, self.file.path)
-                self.note.unlink(missing_ok=True)
-        except OSError as error:
-            if is_full(error):
-                raise disk_full(self.file.path) from error
-            raise
+        with explained_if_full(self.file.path), open(self.part, "ab") as output:
+            self._lock(output.fileno())
+            self.client.repeated(self.file.url, lambda: self._resume(output.fileno()), lambda: _size(self.part))
+            os.fsync(output.fileno())
+            self._check()
+            os.replace(self.part, self.file.path)
+            self.note.unlink(missing_ok=True)
 
     def _lock(self, output: int) -> None:
         """Keep the part to this process until it is closed."""

@@ -27,6 +27,7 @@ class Source:
     def __init__(self, dataset: str, settings: Dataset, root: Path, client: Client) -> None:
         self.dataset, self.settings, self.root, self.client = dataset, settings, root, client
         self.publication = reader_of(settings).publication
+        self.advice = self.publication.advice
         self.archives = Path(settings.archives).expanduser().absolute() if settings.archives else root / "archives"
         self.checksums = Path(settings.checksums).expanduser() if settings.checksums else None
         self.folders = [url for url in settings.urls if url.endswith("/")]
@@ -37,11 +38,6 @@ class Source:
                 if (name := name_of(url)) in self.files:
                     raise FcaError(f"datasets.{dataset}.urls has two addresses of {name}", "one for each file")
                 self.files[name] = url
-
-    @property
-    def advice(self) -> str:
-        """What to get and where, for messages."""
-        return self.publication.advice
 
     @cached_property
     def sums(self) -> dict[str, Digests]:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from fca.data.datasets.ssv2 import VIDEOS, annotations
-from fca.data.download.archive import Limits
+from fca.data.download.archive import Limits, by_file_name
 from fca.data.download.obtain import Source
 from fca.errors import FcaError
 
@@ -27,9 +27,9 @@ def obtain(source: Source) -> None:
         labels = source.archives / LABELS
         if not labels.is_file():
             raise FcaError(f"{source.root} has no annotations, and there is no {labels}", LABELS, source.advice)
-        source.unpack([labels], source.root / "labels", LABEL_LIMITS, _choose_labels)
+        source.unpack([labels], source.root / "labels", LABEL_LIMITS, by_file_name(r"[\w-]+\.(json|csv)"))
     if needs_videos:
-        source.unpack(_parts(source), source.root / VIDEOS[1], VIDEO_LIMITS, _choose_videos)
+        source.unpack(_parts(source), source.root / VIDEOS[1], VIDEO_LIMITS, by_file_name(r"\d+\.webm"))
 
 
 def _parts(source: Source) -> list[Path]:
@@ -52,13 +52,3 @@ def _has_annotations(root: Path) -> bool:
         return all(annotations(root, split) for split in ("train", "validation"))
     except FcaError:
         return False
-
-
-def _choose_videos(name: str) -> str | None:
-    match = re.fullmatch(r"(?:.*/)?(\d+\.webm)", name)
-    return match[1] if match else None
-
-
-def _choose_labels(name: str) -> str | None:
-    match = re.fullmatch(r"(?:.*/)?([\w-]+\.(?:json|csv))", name)
-    return match[1] if match else None

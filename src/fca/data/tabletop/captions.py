@@ -1,6 +1,6 @@
 """Captions of tabletop scenes in the three datasets' own wordings, and back from a caption to its motion."""
 
-from fca.data.tabletop.scene import Scene
+from fca.data.tabletop.scene import OPPOSITE, Scene
 
 SSV2_TEMPLATES: dict[str, str] = {
     "left": "Pushing [something] from right to left",
@@ -59,9 +59,7 @@ def motion_of_caption(text: str) -> str:
     raise ValueError(f"no motion in caption {text!r}")
 
 
-_TURNED = {
-    "left": "right", "right": "left", "up": "down", "down": "up", "lift": "lower", "lower": "lift",
-}  # fmt: skip
+_TURNED = OPPOSITE | {"lift": "lower", "lower": "lift"}
 
 
 def opposite_caption(text: str) -> str:

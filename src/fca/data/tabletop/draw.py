@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from fca.data.tabletop.scene import COLOURS, HALF_WIDTH, Colour, Item, Pose, Scene, ground, pose
+from fca.data.tabletop.scene import COLOURS, Colour, Item, Pose, Scene, ground, pose
 
 _WHITE: Colour = (255, 255, 255)
 _BLACK: Colour = (0, 0, 0)
@@ -119,7 +119,7 @@ def _draw_backdrop(canvas: _Canvas, scene: Scene) -> None:
 def _draw_shadow(canvas: _Canvas, scene: Scene, item: Item, x: float, y: float, height: float) -> None:
     """Shadow on the table at (x, y) of an item held `height` above: the higher, the fainter and wider."""
     depth = 0.34 / (1.0 + 1.6 * height)
-    radius = HALF_WIDTH[item.shape] * item.size * (1.06 + 0.25 * height)
+    radius = item.half_width * (1.06 + 0.25 * height)
     table = scene.backdrop.table
     canvas.ellipse(x, y, 1.12 * radius, 0.36 * radius, _mix(table, _BLACK, 0.5 * depth))
     canvas.ellipse(x, y, radius, 0.29 * radius, _mix(table, _BLACK, depth))
@@ -191,7 +191,7 @@ def _draw_gripper(canvas: _Canvas, scene: Scene, at: Pose) -> None:
     tip_x, tip_y = at.tips
     opening, reach = 0.028, 0.11
     if scene.verb == "hold":
-        opening, reach = HALF_WIDTH[item.shape] * item.size + 0.012, 0.16
+        opening, reach = item.half_width + 0.012, 0.16
         tip_y += 0.22 * item.size
     light = _mix(effector.skin, _WHITE, 0.25)
     palm = tip_y - reach
@@ -210,25 +210,21 @@ def render(scene: Scene, phase: float, width: int, height: int, aspect: float | 
 
     `aspect` is the native width / height; by default that of the frame. Another value stretches x to fit.
     """
-    at = pose(scene, phase)
+    at, target, foot = pose(scene, phase), scene.items[scene.target], ground(scene)
     canvas = _Canvas(scene, at, width, height, width / height if aspect is None else aspect)
     _draw_backdrop(canvas, scene)
-    foot = ground(scene)
-    feet = [item.y + 0.5 * item.size if index != scene.target else foot for index, item in enumerate(scene.items)]
-    for index, item in enumerate(scene.items):
-        x = at.target[0] if index == scene.target else item.x
-        lift = foot - at.target[1] - 0.5 * item.size if index == scene.target else 0.0
-        _draw_shadow(canvas, scene, item, x, feet[index] - 0.02 * item.size, lift)
+    feet = [foot if item is target else item.y + 0.5 * item.size for item in scene.items]
+    centres = [at.target if item is target else (item.x, item.y) for item in scene.items]
+    for item, (x, _), y in zip(scene.items, centres, feet, strict=True):
+        lift = foot - at.target[1] - 0.5 * item.size if item is target else 0.0
+        _draw_shadow(canvas, scene, item, x, y - 0.02 * item.size, lift)
+
     from_top = scene.effector.entry == "top"
     draw_effector = {"hand": _draw_hand, "gripper": _draw_gripper}.get(scene.effector.kind)
     for index in sorted(range(len(feet)), key=feet.__getitem__):
-        item = scene.items[index]
-        if index == scene.target:
-            _draw_item(canvas, item, *at.target)
-            if draw_effector and from_top:
-                draw_effector(canvas, scene, at)
-        else:
-            _draw_item(canvas, item, item.x, item.y)
+        _draw_item(canvas, scene.items[index], *centres[index])
+        if index == scene.target and draw_effector and from_top:
+            draw_effector(canvas, scene, at)
     if draw_effector and not from_top:
         draw_effector(canvas, scene, at)
     return canvas.finish()

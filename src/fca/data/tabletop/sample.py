@@ -11,12 +11,10 @@ import numpy as np
 from fca.data.tabletop.scene import (
     CAMERAS,
     COLOURS,
-    HALF_WIDTH,
     SHAPES,
     STYLE_MOTIONS,
     TOP,
     Backdrop,
-    Colour,
     Effector,
     Item,
     Poster,
@@ -25,22 +23,22 @@ from fca.data.tabletop.scene import (
 
 Option = TypeVar("Option")
 
-_WALLS: dict[str, tuple[Colour, ...]] = {
+_WALLS = {
     "ssv2": ((222, 219, 210), (200, 210, 214), (214, 206, 188), (196, 206, 190), (206, 198, 206)),
     "bridge": ((206, 212, 214), (190, 198, 200), (216, 214, 206)),
     "epic": ((226, 226, 220), (208, 204, 190), (186, 200, 204), (214, 200, 186)),
 }
-_TABLES: dict[str, tuple[Colour, ...]] = {
+_TABLES = {
     "ssv2": ((186, 158, 122), (164, 134, 100), (206, 196, 176), (150, 146, 140), (198, 178, 146)),
     "bridge": ((158, 166, 172), (176, 176, 172), (140, 150, 158), (186, 178, 162)),
     "epic": ((112, 96, 84), (142, 138, 132), (172, 150, 122), (96, 100, 104)),
 }
-_FLOORS: tuple[Colour, ...] = ((92, 84, 80), (74, 80, 86), (104, 98, 88))
-_SKINS: tuple[Colour, ...] = ((232, 186, 156), (214, 164, 132), (176, 122, 90), (126, 84, 60))
-_SLEEVES: tuple[Colour, ...] = (
+_FLOORS = ((92, 84, 80), (74, 80, 86), (104, 98, 88))
+_SKINS = ((232, 186, 156), (214, 164, 132), (176, 122, 90), (126, 84, 60))
+_SLEEVES = (
     (60, 72, 92), (84, 112, 112), (108, 84, 88), (70, 74, 66), (220, 218, 214), (56, 54, 60),
 )  # fmt: skip
-_POSTERS: tuple[Colour, ...] = (
+_POSTERS = (
     (150, 170, 176), (176, 150, 140), (140, 156, 132), (236, 234, 228), (120, 124, 138), (196, 182, 140),
 )  # fmt: skip
 
@@ -89,9 +87,9 @@ def _sample_effector(rng: np.random.Generator, style: str, verb: str) -> Effecto
 
 def _box(item: Item, reach_x: float = 0.0, reach_y: float = 0.0) -> tuple[float, float, float, float]:
     """Outline (left, right, top, bottom) of an item that may travel by the reaches either way."""
-    half = HALF_WIDTH[item.shape] * item.size
+    left, right = item.x - item.half_width - reach_x, item.x + item.half_width + reach_x
     top = item.y + TOP[item.shape] * item.size - reach_y
-    return (item.x - half - reach_x, item.x + half + reach_x, top, item.y + 0.5 * item.size + reach_y)
+    return left, right, top, item.y + 0.5 * item.size + reach_y
 
 
 def _apart(one: tuple[float, float, float, float], other: tuple[float, float, float, float], gap: float) -> bool:
@@ -176,3 +174,16 @@ def even_motions(rng: np.random.Generator, style: str, count: int) -> list[str]:
     motions = STYLE_MOTIONS[style]
     whole = [motions[index % len(motions)] for index in range(count)]
     return [whole[int(index)] for index in rng.permutation(count)]
+
+
+def lengths(
+    rng: np.random.Generator, count: int, usual: tuple[int, int], long: tuple[int, int], extremes: tuple[bool, bool]
+) -> list[int]:
+    """`count` numbers of frames within `usual`, but if `extremes` ask for them one of 12 and one within `long`."""
+    found = [int(length) for length in rng.integers(usual[0], usual[1] + 1, size=count)]
+    order = rng.permutation(count)
+    if extremes[0]:
+        found[order[0]] = 12
+    if extremes[1]:
+        found[order[1]] = int(rng.integers(long[0], long[1] + 1))
+    return found

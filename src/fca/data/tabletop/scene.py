@@ -54,6 +54,11 @@ class Item:
         """What captions call it, e.g. `"red block"`."""
         return f"{self.colour} {self.shape}"
 
+    @property
+    def half_width(self) -> float:
+        """Half of its width in frame heights."""
+        return HALF_WIDTH[self.shape] * self.size
+
 
 @dataclass(frozen=True)
 class Poster:
@@ -186,6 +191,6 @@ def pose(scene: Scene, phase: float) -> Pose:
     if scene.verb == "push" and phase > 0.0:
         aside = _smooth(phase / APPROACH)
         beside_y = y + 0.30 * item.size if from_top else y + 0.05 * item.size
-        tips_x = x - sign * aside * (HALF_WIDTH[item.shape] * item.size + 0.055)
+        tips_x = x - sign * aside * (item.half_width + 0.055)
         tips_y += aside * (beside_y - tips_y) - (0.05 if from_top else -0.05) * math.sin(math.pi * aside)
     return Pose((x, y), (tips_x, tips_y), (shift_x, shift_y))

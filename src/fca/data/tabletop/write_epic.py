@@ -25,7 +25,7 @@ from tqdm import tqdm
 from fca.config import Tabletop
 from fca.data.tabletop.captions import caption
 from fca.data.tabletop.draw import jpeg_bytes, render
-from fca.data.tabletop.sample import even_motions, sample_scene
+from fca.data.tabletop.sample import even_motions, lengths, sample_scene
 from fca.data.tabletop.scene import SHAPES, Scene
 from fca.video.write import video_writer
 
@@ -127,17 +127,6 @@ def _write_video(
     return rows
 
 
-def _spans(rng: np.random.Generator, count: int, with_extremes: bool) -> list[int]:
-    """Segment lengths, 40..130; with extremes, one of 12 (of two or more) and one of 205..240 (of four or more)."""
-    spans = [int(span) for span in rng.integers(40, 131, size=count)]
-    order = rng.permutation(count)
-    if with_extremes and count >= 2:
-        spans[order[0]] = 12
-    if with_extremes and count >= 4:
-        spans[order[1]] = int(rng.integers(205, 241))
-    return spans
-
-
 def generate(root: Path, made: Tabletop, seed: int, media: str = "rgb_frames") -> None:
     """Write the segments of both splits under `root`, motions evenly spread; the same arguments give the same bytes.
 
@@ -151,7 +140,8 @@ def generate(root: Path, made: Tabletop, seed: int, media: str = "rgb_frames") -
         (root / "annotations").mkdir()
         for take, (split, count) in enumerate(splits, start=1):
             motions = even_motions(rng, "epic", count)
-            spans = _spans(rng, count, with_extremes=split == "train")
+            extremes = (split == "train" and count >= 2, split == "train" and count >= 4)
+            spans = lengths(rng, count, (40, 130), (205, 240), extremes)
             rows: list[dict[str, object]] = []
             for index, begin in enumerate(range(0, count, SEGMENTS_PER_VIDEO)):
                 person, fast = index // 2 + 1, index % 2 == 0

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from fca.config import Tabletop
 from fca.data.tabletop.captions import SSV2_TEMPLATES, caption
 from fca.data.tabletop.draw import render
-from fca.data.tabletop.sample import even_motions, sample_scene
+from fca.data.tabletop.sample import even_motions, lengths, sample_scene
 from fca.data.tabletop.scene import Scene
 from fca.video.write import video_writer
 
@@ -31,17 +31,6 @@ def _write_webm(path: Path, scene: Scene, frames: int, width: int) -> None:
     with video_writer(path, "libvpx-vp9", options, width, HEIGHT, FRAME_RATE) as put:
         for index in range(frames):
             put(render(scene, index / (frames - 1), width, HEIGHT))
-
-
-def _lengths(rng: np.random.Generator, count: int, with_long: bool) -> list[int]:
-    """Frame counts in 24..72; one of 12 if there are two clips or more; one in 104..120 if requested."""
-    lengths = [int(length) for length in rng.integers(24, 73, size=count)]
-    order = rng.permutation(count)
-    if count >= 2:
-        lengths[order[0]] = 12
-    if with_long:
-        lengths[order[1]] = int(rng.integers(104, 121))
-    return lengths
 
 
 def generate(root: Path, made: Tabletop, seed: int) -> None:
@@ -58,8 +47,8 @@ def generate(root: Path, made: Tabletop, seed: int) -> None:
         for split, count in (("train", made.train), ("validation", made.validation)):
             entries = []
             motions = even_motions(rng, "ssv2", count)
-            lengths = _lengths(rng, count, with_long=split == "train" and count >= 8)
-            for motion, frames in zip(motions, lengths, strict=True):
+            extremes = (count >= 2, split == "train" and count >= 8)
+            for motion, frames in zip(motions, lengths(rng, count, (24, 72), (104, 120), extremes), strict=True):
                 identifier = identifiers.pop()
                 scene = sample_scene(rng, "ssv2", motion)
                 width = WIDTHS[int(rng.integers(len(WIDTHS)))]
