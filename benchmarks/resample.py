@@ -22,8 +22,8 @@ import torch.nn.functional as F
 from PIL import Image
 
 from benchmarks import measure
-from fca.data.clip import ClipRecord
 from fca.data.clip_pixels import Shape, resample_clip
+from fca.data.clip_record import ClipRecord
 from fca.video.workers import call_apart
 from fca.video.write import Codec, video_writer
 

@@ -13,7 +13,7 @@ from fca.artifacts.manifest import Manifest
 from fca.artifacts.shards import Shard
 from fca.cli.main import main
 from fca.config import Config, Layout
-from fca.data.clip import read_records
+from fca.data.clip_record import read_records
 from fca.data.clip_source import IndexedClips
 from fca.report.page import report
 from fca.study.build import build

@@ -16,7 +16,7 @@ from fca.artifacts.manifest import Manifest
 from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
 from fca.config.dataset import SplitSettings
-from fca.data.clip import read_records
+from fca.data.clip_record import read_records
 from fca.data.download.http import Client
 from fca.data.fetch import fetch
 from fca.data.index import build_index

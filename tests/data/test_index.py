@@ -8,7 +8,7 @@ import pytest
 from fca.artifacts.atomic import sha256_file
 from fca.artifacts.manifest import Manifest
 from fca.config import Layout
-from fca.data.clip import read_records
+from fca.data.clip_record import read_records
 from fca.data.index import build_index
 from fca.errors import FcaError
 from tests.data.corpora import config_for, pretend_fetched, write_ssv2

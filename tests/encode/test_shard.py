@@ -9,7 +9,7 @@ import torch
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
-from fca.data.clip import read_records
+from fca.data.clip_record import read_records
 from fca.data.fetch import fetch
 from fca.data.index import build_index
 from fca.data.resample import resample

@@ -11,7 +11,7 @@ from fca.artifacts.manifest import Manifest
 from fca.artifacts.shards import write_shard
 from fca.cli.main import main
 from fca.config import Config, Layout, load
-from fca.data.clip import ClipRecord, write_records
+from fca.data.clip_record import ClipRecord, write_records
 from fca.encode.shard import encode
 from fca.plan import Plan, as_text, plan
 from fca.plan.disk import Disk, readable

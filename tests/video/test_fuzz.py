@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from fca.artifacts.quarantine import ClipError
-from fca.data.clip import ClipRecord
 from fca.data.clip_pixels import Shape, resample_clip
+from fca.data.clip_record import ClipRecord
 from fca.video.decode import count_frames
 from fca.video.workers import call_apart
 from tests.data.corpora import ramp, write_video

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from fca.artifacts.quarantine import ClipError
-from fca.data.clip import ClipRecord
+from fca.data.clip_record import ClipRecord
 from fca.video.decode import FrameSource, Media, count_frames, picture_size, read_frames, seconds
-from fca.video.temporal_cast import cast, cast_plan
+from fca.video.frame_selection import cast, cast_plan
 from fca.video.timed import TimedFrames
 
 

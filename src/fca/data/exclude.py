@@ -8,7 +8,7 @@ from pathlib import Path
 from fca.artifacts.atomic import sha256_file
 from fca.artifacts.quarantine import Quarantine
 from fca.config import Dataset
-from fca.data.clip import ClipRecord
+from fca.data.clip_record import ClipRecord
 from fca.errors import FcaError
 
 FORM = "split, id and reason, separated by tabs, one clip a line; lines that begin with # don't count"

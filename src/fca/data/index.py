@@ -8,7 +8,7 @@ from fca.artifacts.fingerprint import made_by
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import Quarantine, require_usable
 from fca.config import Config, Dataset, Layout
-from fca.data.clip import ClipRecord, Listing, read_records, write_records
+from fca.data.clip_record import ClipRecord, Listing, read_records, write_records
 from fca.data.datasets.reader import reader_of
 from fca.data.exclude import excluded_sha256
 from fca.errors import FcaError

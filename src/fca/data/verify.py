@@ -20,8 +20,8 @@ from fca.artifacts.fingerprint import made_by
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.config import Config, Dataset, Layout
-from fca.data.clip import ClipRecord
 from fca.data.clip_pixels import inspect_clip
+from fca.data.clip_record import ClipRecord
 from fca.data.datasets.reader import Reader, reader_of
 from fca.data.exclude import excluded_sha256, read_excluded
 from fca.data.index import dataset_settings, read_index

@@ -5,7 +5,7 @@ from functools import cache
 
 from fca.artifacts.columns import stored_bytes
 from fca.config import Config, Layout
-from fca.data.clip import read_records
+from fca.data.clip_record import read_records
 from fca.data.datasets.reader import reader_of
 from fca.plan.networks import Networks
 

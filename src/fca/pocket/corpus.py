@@ -18,7 +18,7 @@ from fca.data.tabletop.captions import caption_text
 from fca.data.tabletop.draw import render
 from fca.data.tabletop.sample import sample_scene
 from fca.data.tabletop.scene import MOTIONS, STYLES
-from fca.video.temporal_cast import GREY, cast_positions
+from fca.video.frame_selection import GREY, cast_positions
 
 FRAMES, HEIGHT, WIDTH = 16, 64, 96
 ASPECTS = {"ssv2": (320 / 240, 426 / 240), "bridge": (640 / 480,), "epic": (456 / 256,)}

@@ -21,8 +21,8 @@ from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.config import Config, Layout
 from fca.config.models import Clip
-from fca.data.clip import ClipRecord
 from fca.data.clip_pixels import Shape, look
+from fca.data.clip_record import ClipRecord
 from fca.data.datasets.reader import reader_of
 from fca.data.index import dataset_settings, read_index
 from fca.report.choose import evenly_spaced

@@ -1,6 +1,6 @@
 """A toy format: a folder of frames for each clip, and `list.txt` with a line `split folder caption` for each."""
 
-from fca.data.clip import ClipRecord, Listing
+from fca.data.clip_record import ClipRecord, Listing
 from fca.data.datasets.reader import Publication, Reader
 
 

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.config import Dataset
 from fca.config.dataset import SplitMode
-from fca.data.clip import ClipRecord, Listing
+from fca.data.clip_record import ClipRecord, Listing
 from fca.data.datasets.reader import Breakdown, Publication, Reader, find_first
 from fca.errors import FcaError
 from fca.video.decode import list_frames

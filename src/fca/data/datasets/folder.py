@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fca.artifacts.quarantine import Quarantine
 from fca.config import Dataset
-from fca.data.clip import Listing
+from fca.data.clip_record import Listing
 from fca.data.datasets.captions import SPLITS, CaptionRow, find_captions, read_captions
 from fca.data.datasets.reader import Publication, Reader, count_frames
 from fca.errors import FcaError

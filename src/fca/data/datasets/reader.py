@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.config import Dataset
 from fca.config.formats import FORMATS
-from fca.data.clip import ClipRecord, Listing
+from fca.data.clip_record import ClipRecord, Listing
 from fca.errors import FcaError
 from fca.video.decode import count_all
 

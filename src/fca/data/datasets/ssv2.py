@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fca.artifacts.quarantine import Quarantine
 from fca.config import Dataset
-from fca.data.clip import Listing
+from fca.data.clip_record import Listing
 from fca.data.datasets.reader import Publication, Reader, count_frames, find_first
 from fca.errors import FcaError
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fca.artifacts.text import storable
-from fca.data.clip import ClipRecord, read_records, write_records
+from fca.data.clip_record import ClipRecord, read_records, write_records
 from fca.errors import FcaError
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fca.video.temporal_cast import cast, cast_plan, cast_positions
+from fca.video.frame_selection import cast, cast_plan, cast_positions
 
 
 @pytest.mark.parametrize("frames", [12, 16])

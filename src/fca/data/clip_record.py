@@ -1,4 +1,4 @@
-"""A clip before decoding: one line of an index."""
+"""A clip before decoding: one line of an index. `fca.video.frame_selection` then chooses its frames."""
 
 import json
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ class ClipRecord:
     media: str
     """A video file, or a folder of JPEG frames, relative to the dataset's raw folder."""
     frames: list[int] | None
-    """Numbers (as in the file names) of the frames that make the clip, in order; None: the whole video."""
+    """Numbers (as in the file names) of the source frames that the clip spans, in order; None: the whole video."""
     length: int
     """Number of source frames, before the temporal cast; 0 if they could not be counted (quarantined)."""
     rate: int | None = None

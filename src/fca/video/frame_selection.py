@@ -1,4 +1,4 @@
-"""Seer's temporal cast: which source frames, in which blend, make the n frames of a clip.
+"""Which of a video's frames make the n frames of a clip, and in which blend: Seer's temporal cast.
 
 Source: SeerVideoLDM, `cast_num_frames`: `F.interpolate(mode="trilinear", align_corners=False)` over time for clips
 longer than n, zeros (mid-grey) appended to shorter ones. It is a two-tap blend at known positions, so at most 2n source
