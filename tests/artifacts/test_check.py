@@ -103,7 +103,7 @@ def test_scores_of_something_else_are_stale(layout):
         file.write_text(json.dumps({"parents": {name: "5" * 64}}))
     assert {state for state, _ in found(layout).values()} == {"stale"}
     assert len(found(layout)) == 3
-    files["floor"].write_text("{")
+    files["vae"].write_text("{")
     assert {state for state, _ in found(layout).values()} == {"stale", "damaged"}
 
 

@@ -62,5 +62,5 @@ def test_the_feature_network_names_the_motions_of_unseen_clips(fresh):
     pixels, motions = fresh
     network = load_network(BASE / "features")
     assert list(network.classes) == list(MOTIONS)
-    found = network.read(pixels, 16).logits.argmax(axis=1)
+    found = network.extract(pixels, 16).logits.argmax(axis=1)
     assert np.mean(found == np.array(motions)) >= 0.9
