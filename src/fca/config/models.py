@@ -28,6 +28,8 @@ class Clip(Settings):
     """Height in pixels"""
     resize: Literal["stretch", "crop"] = "stretch"
     """stretch: resize to the clip's size, changing proportions; crop: cover that size, then crop the centre"""
+    sampling: Literal["time", "index"] | None = None
+    """Sample a video's frames evenly in time, or by index as Seer; null: time for format: folder, else index"""
 
 
 class Base(Settings):
@@ -92,6 +94,8 @@ class Decode(Settings):
     """Time limit for one clip; a clip that takes longer is quarantined"""
     processes: Positive | None = None
     """Processes that decode; null: the job's cores (OMP_NUM_THREADS, which Snakemake sets to a rule's threads)"""
+    decoder: Literal["pyav", "decord"] = "pyav"
+    """Decoder of videos; decord reads those whose packets prove that it gives PyAV's pixels, PyAV the others"""
 
 
 class Encode(Settings):

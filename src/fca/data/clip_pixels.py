@@ -11,19 +11,21 @@ import numpy as np
 
 from fca.artifacts.quarantine import ClipError
 from fca.data.clip_record import ClipRecord
-from fca.video.decode import FrameSource, Media, count_frames, picture_size, read_frames, seconds
-from fca.video.frame_selection import cast, cast_plan
+from fca.video.decode import Decoder, Footage, FrameSource, Media, picture_size, read_footage, read_frames
+from fca.video.frame_selection import CastPlan, Sampling, cast, cast_plan
 from fca.video.timed import TimedFrames
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The shape of every clip: the settings `clip`."""
+    """The shape of every clip: the settings `clip`, and who decodes it."""
 
     frames: int
     width: int
     height: int
     resize: str
+    sampling: Sampling = "index"
+    decoder: Decoder = "pyav"
 
 
 def media_of(raw: Path, record: ClipRecord, frame_name: str | None) -> Media:
@@ -37,24 +39,16 @@ def media_of(raw: Path, record: ClipRecord, frame_name: str | None) -> Media:
     return [raw / record.media / frame_name.format(number) for number in record.frames]
 
 
-def check_length(media: Media, record: ClipRecord) -> int:
-    """Number of source frames of a clip, which must be the index's."""
-    if (count := count_frames(media)) != record.length:
-        raise ClipError(f"it has {count} frames, the index says {record.length}: it changed after indexing")
-    return count
-
-
 def inspect_clip(raw: Path, record: ClipRecord, frame_name: str | None, frames: int) -> tuple[int, int]:
     """(width, height) of a clip's source frames, if the ones that its cast to `frames` needs are complete.
 
-    Of pictures, the headers and the ends of all needed ones are read; of a video, the packets are counted and the
-    first and the last needed frame are decoded.
+    Of pictures, the headers and the ends of all needed ones are read. A video is decoded: that the needed frames are
+    the requested ones is proven by the times of all its frames, which must rise.
     """
     media = media_of(raw, record, frame_name)
     needed = cast_plan(record.length, frames).needed
     if isinstance(media, Path | FrameSource):
-        count = check_length(media, record)
-        height, width = read_frames(media, [needed[0], needed[-1]], count).shape[1:3]
+        height, width = read_frames(media, needed, record.length).shape[1:3]
         return width, height
     sizes = {picture_size(media[position]) for position in needed}
     if len(sizes) > 1:
@@ -67,17 +61,29 @@ def resample_clip(raw: Path, record: ClipRecord, frame_name: str | None, shape: 
 
     `frame_name`: how a frame's number becomes its file's name in the dataset's folders, such as `im_{}.jpg`.
     """
-    media = media_of(raw, record, frame_name)
-    count, plan = check_length(media, record), cast_plan(record.length, shape.frames)
-    source = dict(zip(plan.needed, read_frames(media, plan.needed, count), strict=True))
-    return cast(source, plan, shape.width, shape.height, shape.resize), plan.grey
+    clip, plan, _ = _resampled(raw, record, frame_name, shape)
+    return clip, plan.grey
 
 
 def look(
     raw: Path, record: ClipRecord, frame_name: str | None, shape: Shape
 ) -> tuple[np.ndarray, int, int, int, float | None]:
     """`resample_clip`, and of its source: width and height in pixels, seconds if it has any."""
-    clip, padded = resample_clip(raw, record, frame_name, shape)
-    media = media_of(raw, record, frame_name)
-    height, width = read_frames(media, [0]).shape[1:3]
-    return clip, padded, width, height, seconds(media)
+    clip, plan, footage = _resampled(raw, record, frame_name, shape)
+    height, width = footage.frames.shape[1:3]
+    return clip, plan.grey, width, height, footage.seconds
+
+
+def _resampled(
+    raw: Path, record: ClipRecord, frame_name: str | None, shape: Shape
+) -> tuple[np.ndarray, CastPlan, Footage]:
+    """A clip, the plan of its cast and what it was cast from."""
+    media, plan = media_of(raw, record, frame_name), cast_plan(record.length, shape.frames)
+    footage = read_footage(media, plan.needed, record.length, shape.decoder)
+
+    # Only a decoded video tells when its frames are shown.
+    if shape.sampling == "time" and footage.positions is not None:
+        plan = cast_plan(record.length, shape.frames, footage.positions)
+        footage = read_footage(media, plan.needed, record.length)
+    source = dict(zip(plan.needed, footage.frames, strict=True))
+    return cast(source, plan, shape.width, shape.height, shape.resize), plan, footage

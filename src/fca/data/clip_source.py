@@ -31,6 +31,13 @@ class DecodedClip:
     """How many of them, at the end, are grey padding."""
 
 
+def shape_of(config: Config, dataset: str) -> Shape:
+    """The shape of a dataset's clips."""
+    clip = config.clip
+    sampling = clip.sampling or reader_of(config.datasets[dataset]).sampling
+    return Shape(clip.frames, clip.width, clip.height, clip.resize, sampling, config.decode.decoder)
+
+
 class IndexedClips:
     """The clips of one shard's rows of the index, decoded in separate processes, in order.
 
@@ -53,7 +60,7 @@ class IndexedClips:
         self._records = [record for record in records if record.id not in broken]
         self._raw = layout.raw(dataset)
         self._frame_name = reader_of(config.datasets[dataset]).frame_name
-        self._config, self._ahead = config, ahead
+        self._config, self._ahead, self._shape = config, ahead, shape_of(config, dataset)
 
     def __len__(self) -> int:
         """Number of clips if all can be decoded."""
@@ -61,9 +68,8 @@ class IndexedClips:
 
     def __iter__(self) -> Iterator[DecodedClip]:
         """Every clip that can be decoded; there may be none."""
-        settings, decode = self._config.clip, self._config.decode
-        shape = Shape(settings.frames, settings.width, settings.height, settings.resize)
-        calls = ((self._raw, record, self._frame_name, shape) for record in self._records)
+        decode = self._config.decode
+        calls = ((self._raw, record, self._frame_name, self._shape) for record in self._records)
         processes = min(decode.processes or cores(), max(1, len(self)))
         answers = call_apart(resample_clip, calls, processes, decode.seconds, self._ahead)
         for record, answer in zip(self._records, answers, strict=True):

@@ -21,8 +21,9 @@ from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.config import Config, Layout
 from fca.config.models import Clip
-from fca.data.clip_pixels import Shape, look
+from fca.data.clip_pixels import look
 from fca.data.clip_record import ClipRecord
+from fca.data.clip_source import shape_of
 from fca.data.datasets.reader import reader_of
 from fca.data.index import dataset_settings, read_index
 from fca.report.choose import evenly_spaced
@@ -98,14 +99,18 @@ def shown_frames(frames: int) -> list[int]:
 def _split(config: Config, split: str, records: Sequence[ClipRecord], clips: int, index: Manifest) -> SplitSheets:
     quarantine = [row for row in index.quarantine if row.split == split]
     reasons = {row.id: row.reason for row in quarantine}
-    clip, layout = config.clip, Layout(config)
-    shape = Shape(clip.frames, clip.width, clip.height, clip.resize)
+    layout = Layout(config)
     shown = [(position + 1, records[position]) for position in evenly_spaced(len(records), clips)]
     usable = [(position, record) for position, record in shown if record.id not in reasons]
 
     # Frames are decoded in processes of their own, whose answers come in order.
     calls = (
-        (layout.raw(record.dataset), record, reader_of(config.datasets[record.dataset]).frame_name, shape)
+        (
+            layout.raw(record.dataset),
+            record,
+            reader_of(config.datasets[record.dataset]).frame_name,
+            shape_of(config, record.dataset),
+        )
         for _, record in usable
     )
     answers = call_apart(look, calls, config.decode.processes, config.decode.seconds)

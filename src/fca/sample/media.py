@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from fca.artifacts.quarantine import ClipError
+from fca.artifacts.text import caption_problem
 from fca.errors import FcaError, first_line
 from fca.pretrained.exported import ExportedModel
 from fca.sample.picture import rgb
-from fca.video.decode import MAX_PIXELS, ClipError, read_frames
+from fca.video.decode import read_first
+from fca.video.files import MAX_PIXELS, on_disk
 from fca.video.write import WRITERS
 
 PICTURES = ("JPEG", "PNG", "WEBP")
@@ -31,6 +34,7 @@ def read_start(paths: Sequence[Path], exported: ExportedModel) -> list[np.ndarra
     Raises:
         FcaError: a file is missing, corrupt or of another kind, or their number isn't the model's.
     """
+    paths = [on_disk(path) for path in paths]
     for path in paths:
         _check_name(path)
         if not path.is_file():
@@ -78,7 +82,7 @@ def read_video_start(path: Path, count: int) -> list[np.ndarray]:
         FcaError: the video is corrupt or too short.
     """
     try:
-        return list(read_frames(path, range(count)))
+        return list(read_first(path, count))
     except ClipError as error:
         named = "picture" if path.suffix.lower() in PICTURE_SUFFIXES else "picture and no usable video"
         raise FcaError(f"{path}: it is no readable {named}: {error}", READABLE) from error
@@ -108,6 +112,19 @@ def check_out(path: Path, read: Sequence[Path] = ()) -> None:
     elif suffix or path.exists():
         raise FcaError(f"{path}: can't be written as {suffix or 'a folder: it is a file'}", kinds)
     _check_writable(path)
+
+
+def check_prompt(prompt: object) -> None:
+    """Refuse a prompt that could be no caption; it may be empty.
+
+    Raises:
+        FcaError: it isn't text, is too long, or has characters that can't be shown.
+    """
+    empty = isinstance(prompt, str) and not prompt.strip()
+    if not empty and (problem := caption_problem(prompt)):
+        raise FcaError(
+            problem.replace("its caption", "the prompt"), "a sentence in Unicode, such as 'push red block left'"
+        )
 
 
 def check_rate(frames_per_second: int) -> None:

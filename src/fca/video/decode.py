@@ -1,31 +1,26 @@
-"""Frames of a clip's media as uint8 RGB: video files through decord, folders of JPEGs through Pillow.
-
-Decoders don't report damaged files, they return less: a truncated webm opens with fewer frames. So a video's frames are
-counted from its packets and compared with the length that its container states, and what decord opens is compared with
-that count. Readers are opened for one call and closed: decord hangs when a reader is carried through a fork, and aborts
-when threads share one.
-"""
+"""Frames of a clip's media as uint8 RGB: video files through PyAV (or decord), folders of JPEGs through Pillow."""
 
 import re
-import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-import av
-import decord
 import numpy as np
-from av.container import InputContainer
-from av.video.stream import VideoStream
 from PIL import Image
 from tqdm import tqdm
 
 from fca.artifacts.quarantine import ClipError
-from fca.errors import first_line
+from fca.video.container import Timeline, decode, opened
+from fca.video.files import check_file, check_size, file_problem, on_disk
 from fca.video.workers import call_apart
 
-decord.logging.set_level(decord.logging.QUIET)  # broken files are reported once, by ClipError
+Decoder = Literal["pyav", "decord"]
+
+TAIL = 64  # bytes at the end of a picture
+JPEG_END = b"\xff\xd9"
 
 
 class FrameSource(ABC):
@@ -33,22 +28,27 @@ class FrameSource(ABC):
 
     @abstractmethod
     def count(self) -> int:
-        """As `count_frames`."""
+        """Number of frames."""
 
     @abstractmethod
     def read(self, indices: Sequence[int]) -> np.ndarray:
         """As `read_frames`, for indices within the count."""
 
 
-Media = Path | Sequence[Path] | FrameSource
+Media = Path | list[Path] | FrameSource
 """A video file, a folder of numbered JPEGs, the JPEGs of a clip in order, or a source of another kind."""
 
-MAX_PIXELS = 2**26  # of one frame: eight times 4K; more is a mistake or an attack
-PLAYLISTS = {"concat", "dash", "hls", "imf", "sdp"}  # formats that are read by opening other files
-OPTIONS = {"protocol_whitelist": "file"}  # never follow network addresses inside a video file
-MISSING_SHARE = 0.1  # how far the packets may fall short of the container's stated length (rates vary)
-TAIL = 64  # bytes at the end of a picture
-JPEG_END = b"\xff\xd9"
+
+@dataclass(frozen=True)
+class Footage:
+    """What was read of a clip's media."""
+
+    frames: np.ndarray
+    """(n, H, W, 3) uint8 RGB, in the order of the indices"""
+    positions: tuple[float, ...] | None = None
+    """When every source frame is shown, in mean frame intervals from the first; None if they are evenly spaced"""
+    seconds: float | None = None
+    """Duration of a video, if known"""
 
 
 def list_frames(folder: Path) -> list[Path]:
@@ -60,79 +60,81 @@ def list_frames(folder: Path) -> list[Path]:
             if (match := re.fullmatch(r".*?(\d+)\.jpe?g", path.name, re.IGNORECASE))
         ]
     except OSError as error:
-        raise ClipError(_file_problem(folder, error)) from error
+        raise ClipError(file_problem(error)) from error
     if not numbered:
         raise ClipError(f"there is no numbered JPEG in {folder.name}")
     return [path for _, path in sorted(numbered)]
 
 
 def count_frames(media: Media) -> int:
-    """Number of frames: files of a folder, packets of a video (nothing is decoded).
-
-    Raises:
-        ClipError: the media is missing or broken.
-    """
+    """Number of frames: files of a folder, shown frames of a video. ClipError names what is wrong."""
     if isinstance(media, FrameSource):
         return media.count()
-    if not isinstance(media, Path):
-        return len(media)
-    if media.is_dir():
-        return len(list_frames(media))
-    with open_video(media) as container:
-        return _count_packets(container)
+    media = _opened_folder(media)
+    return decode(media)[1].count if isinstance(media, Path) else len(media)
 
 
 def count_all(media: Sequence[Path], description: str) -> list[int | ClipError]:
-    """`count_frames` of many media in separate processes: a number or a ClipError for each."""
+    """`count_frames` of many media, in processes of their own: a number, or what is wrong, for each."""
     counts = call_apart(count_frames, ((path,) for path in media), ahead=64)
     return list(tqdm(counts, total=len(media), desc=description, unit="clip"))
 
 
-def seconds(media: Media) -> float | None:
-    """Length of a video; None for pictures, and if its container doesn't state it.
-
-    Raises:
-        ClipError: as `count_frames`.
-    """
-    if not isinstance(media, Path) or media.is_dir():
-        return None
-    with open_video(media) as container:
-        return container.duration / av.time_base if container.duration else None
-
-
-@contextmanager
-def open_video(path: Path) -> Iterator[InputContainer]:
-    """A video's container; errors of the decoder become ClipError."""
-    _check_file(path)
-    try:
-        with av.open(str(path), metadata_errors="replace", options=OPTIONS) as container:
-            yield container
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise ClipError(f"it is not a readable video ({_reason(error)})") from error
-
-
 def read_frames(media: Media, indices: Sequence[int], count: int | None = None) -> np.ndarray:
-    """Frames at `indices` (positions from 0, any order, repeats allowed) as (n, H, W, 3) uint8 RGB.
+    """Frames at `indices` as (n, H, W, 3) uint8 RGB; see `read_footage`."""
+    return read_footage(media, indices, count).frames
 
-    `count`: the number of frames of a video, if the caller has just counted them.
+
+def read_footage(media: Media, indices: Sequence[int], count: int | None = None, decoder: Decoder = "pyav") -> Footage:
+    """Frames at `indices` (from 0, any order, repeats allowed) and what their source, decoded once, tells of itself.
+
+    Args:
+        count: number of frames that the index has.
+        decoder: decord reads the videos that it is known to read as PyAV does.
 
     Raises:
-        ClipError: the media is missing, broken, shorter than it states, of mixed sizes, or has no such frame.
+        ClipError: the media are missing, broken, truncated, of mixed sizes or of another length, or have no such frame.
     """
     if isinstance(media, FrameSource):
-        _check_indices(indices, media.count())
-        return media.read(indices)
+        _check_indices(indices, media.count(), count)
+        return Footage(media.read(indices))
+    media = _opened_folder(media)
     if not isinstance(media, Path):
-        return _read_images(media, indices)
-    if media.is_dir():
-        return _read_images(list_frames(media), indices)
-    count = count_frames(media) if count is None else count
-    _check_indices(indices, count)
-    unique, inverse = np.unique(np.asarray(indices, dtype=np.int64), return_inverse=True)
-    frames = _read_decord(media, unique.tolist(), count)
-    if frames is None:
-        frames = _read_pyav(media, unique.tolist(), count)
-    return frames[inverse.reshape(-1)]
+        _check_indices(indices, len(media), count)
+        found = {index: _read_image(media[index]) for index in sorted(set(indices))}
+        return Footage(stack_frames([found[index] for index in indices]))
+
+    timeline: Timeline | None = None
+    if decoder == "decord" and count is not None:
+        from fca.video.by_decord import read_decord
+
+        found, timeline = read_decord(media, sorted(set(indices)), count)
+    if timeline is None:
+        found, timeline = decode(media, set(indices))
+    _check_indices(indices, timeline.count, count)
+    return Footage(stack_frames([found[index] for index in indices]), timeline.positions(), timeline.seconds)
+
+
+def read_first(path: Path, count: int) -> np.ndarray:
+    """The first `count` frames of a video or, if they aren't evenly spaced, the frames nearest to its mean intervals.
+
+    No frame after them is decoded: the packets tell when frames are shown, and whether the file is whole.
+
+    Raises:
+        ClipError: as `read_footage`.
+    """
+    with opened(path) as video:
+        packets = [packet for packet in video.packets() if packet.size and not packet.is_discard]
+        times = {time for packet in packets if (time := packet.dts if packet.pts is None else packet.pts) is not None}
+        last = packets[-1].duration if packets else None
+        timeline = video.timeline([(time, None, last) for time in sorted(times)] or [(None, None, last)])
+        video.check_length(timeline)
+
+    positions = np.asarray(timeline.positions() or range(max(count, timeline.count)))
+    indices = [int(np.abs(positions - number).argmin()) for number in range(count)]
+    found, decoded = decode(path, set(indices), whole=False)
+    _check_indices(indices, decoded.count)
+    return stack_frames([found[index] for index in indices])
 
 
 def picture_size(path: Path) -> tuple[int, int]:
@@ -154,59 +156,6 @@ def picture_size(path: Path) -> tuple[int, int]:
     return size
 
 
-def _count_packets(container: InputContainer) -> int:
-    """The packets of the video stream, checked against format, frame size and stated duration."""
-    if container.format.name.endswith("_pipe") or container.format.name == "image2":
-        raise ClipError(f"it is a picture ({container.format.name}), not a video")
-    if not PLAYLISTS.isdisjoint(container.format.name.split(",")):
-        raise ClipError(f"it is a list of other files ({container.format.name}), not a video")
-    stream = video_stream(container)
-    count = sum(1 for packet in container.demux(stream) if packet.size)
-    if count == 0:
-        raise ClipError("it has no video frame")
-    rate = stream.average_rate or stream.guessed_rate
-    stated = round(container.duration / av.time_base * rate) if container.duration and rate else count
-    if stated - count > max(1, MISSING_SHARE * stated):
-        raise ClipError(f"it is truncated: {count} of about {stated} frames")
-    return count
-
-
-def _read_decord(path: Path, indices: list[int], count: int) -> np.ndarray | None:
-    """Frames at sorted unique indices; None if decord can't open the file or sees another number of frames."""
-    try:
-        reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
-        return reader.get_batch(indices).asnumpy() if len(reader) == count else None
-    except (RuntimeError, decord.DECORDError, IndexError):
-        return None  # such as a one-frame webm: PyAV decides
-
-
-def _read_pyav(path: Path, indices: list[int], count: int) -> np.ndarray:
-    """Frames at sorted unique indices by decoding from the start, which must give `count` frames."""
-    wanted, found, decoded = set(indices), [], 0
-    try:
-        with av.open(str(path), metadata_errors="replace", options=OPTIONS) as container:
-            for frame in container.decode(video=0):
-                if decoded in wanted:
-                    found.append(upright(frame))
-                decoded += 1
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise ClipError(f"decoding stopped after {decoded} of {count} frames ({_reason(error)})") from error
-    if decoded != count:
-        raise ClipError(f"{decoded} frames could be decoded, its container holds {count}")
-    return stack_frames(found)
-
-
-def upright(frame: av.VideoFrame) -> np.ndarray:
-    """The pixels of a frame as a player shows it: a phone held upright stores counterclockwise degrees."""
-    return np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
-
-
-def _read_images(files: Sequence[Path], indices: Sequence[int]) -> np.ndarray:
-    _check_indices(indices, len(files))
-    frames = {index: _read_image(files[index]) for index in sorted(set(indices))}
-    return stack_frames([frames[index] for index in indices])
-
-
 def _read_image(path: Path) -> np.ndarray:
     """One picture as (H, W, 3) uint8; grey and CMYK become RGB."""
     with _open_picture(path) as image:
@@ -217,14 +166,13 @@ def _read_image(path: Path) -> np.ndarray:
 def _open_picture(path: Path) -> Iterator[Image.Image]:
     """A picture of a sensible size; errors become ClipErrors that name the file."""
     try:
-        _check_file(path)
-        with Image.open(path) as image:
-            _check_size(*image.size)
+        with Image.open(check_file(path)) as image:
+            check_size(*image.size)
             yield image
     except ClipError as error:
         raise ClipError(f"{path.name}: {error}") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ClipError(f"{path.name}: {_file_problem(path, error)}") from error
+        raise ClipError(f"{path.name}: {file_problem(error)}") from error
 
 
 def stack_frames(frames: list[np.ndarray]) -> np.ndarray:
@@ -240,51 +188,18 @@ def stack_frames(frames: list[np.ndarray]) -> np.ndarray:
     return np.stack(frames)
 
 
-def _check_indices(indices: Sequence[int], count: int) -> None:
+def _opened_folder(media: Path | list[Path]) -> Path | list[Path]:
+    """A video, or the files of a clip of pictures."""
+    if not isinstance(media, Path):
+        return media
+    path = on_disk(media)
+    return list_frames(path) if path.is_dir() else path
+
+
+def _check_indices(indices: Sequence[int], found: int, expected: int | None = None) -> None:
     if len(indices) == 0:
         raise ValueError("no frame was requested")
-    if min(indices) < 0 or max(indices) >= count:
-        raise ClipError(f"frame {max(indices)} was requested (counted from 0), but it has {count}")
-
-
-def video_stream(container: InputContainer) -> VideoStream:
-    """The first video stream of a container.
-
-    Raises:
-        ClipError: there is none, nothing here can decode it, or its frames are too large.
-    """
-    if not container.streams.video:
-        raise ClipError("it has no video stream")
-    stream = container.streams.video[0]
-    if stream.codec_context is None:  # its types don't say so
-        raise ClipError("its codec is unknown")
-    _check_size(stream.codec_context.width, stream.codec_context.height)
-    return stream
-
-
-def _check_size(width: int, height: int) -> None:
-    if width < 1 or height < 1 or width * height > MAX_PIXELS:
-        raise ClipError(f"a frame of {width}x{height} pixels is refused (at most {MAX_PIXELS} pixels)")
-
-
-def _check_file(path: Path) -> None:
-    try:
-        status = path.stat()
-        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):  # opening a named pipe blocks
-            raise ClipError("it is no regular file")
-        if status.st_size == 0:
-            raise ClipError("the file is empty")
-    except OSError as error:
-        raise ClipError(_file_problem(path, error)) from error
-
-
-def _file_problem(path: Path, error: BaseException) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "it is missing"
-    return f"it can't be read ({_reason(error)})"
-
-
-def _reason(error: BaseException) -> str:
-    """An error's text without paths and addresses, so that manifests are equal on every machine."""
-    text = getattr(error, "strerror", None) or first_line(error)
-    return re.sub(r"'?/\S+|<.*?>", "...", text)
+    if expected is not None and found != expected:
+        raise ClipError(f"it has {found} frames, the index says {expected}: it changed after indexing")
+    if min(indices) < 0 or max(indices) >= found:
+        raise ClipError(f"frame {max(indices)} was requested (counted from 0), but it has {found}")

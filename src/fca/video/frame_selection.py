@@ -5,12 +5,15 @@ longer than n, zeros (mid-grey) appended to shorter ones. It is a two-tap blend 
 frames are ever decoded.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from fca.video.resize import resize
+
+Sampling = Literal["time", "index"]
 
 GREY = 127  # Seer appends zeros in [-1, 1], which is 127.5; of the two neighbours, the one the pocket base knows
 
@@ -42,9 +45,14 @@ class CastPlan:
         return sorted({*self.low, *self.high})
 
 
-def cast_plan(length: int, frames: int) -> CastPlan:
-    """The blend that casts `length` source frames to `frames`, equal to Seer's to float32 rounding."""
+def cast_plan(length: int, frames: int, shown: Sequence[float] | None = None) -> CastPlan:
+    """The blend that casts `length` source frames to `frames`, equal to Seer's to float32 rounding.
+
+    `shown`: the frames' times in mean intervals from the first, if they aren't evenly spaced; the outputs are.
+    """
     positions = cast_positions(length, frames)
+    if shown is not None:
+        positions = np.interp(positions, shown, range(length)).tolist()
     low = tuple(int(position) for position in positions)
     return CastPlan(
         low=low,

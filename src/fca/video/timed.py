@@ -13,9 +13,10 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.container import InputContainer
 
-from fca.video.decode import ClipError, FrameSource, open_video, stack_frames, upright, video_stream
+from fca.artifacts.quarantine import ClipError
+from fca.video.container import DISORDER, Video, opened, upright
+from fca.video.decode import FrameSource, stack_frames
 
 LATE = 2
 """Numbers by which a segment may end after the last frame: extractors differ by one or two at the end"""
@@ -58,8 +59,8 @@ def extent_of(path: Path) -> Extent:
     Raises:
         ClipError: it isn't a readable video, or its container doesn't state the length.
     """
-    with open_video(path) as container:
-        stream = video_stream(container)
+    with opened(path) as video:
+        container, stream = video.container, video.stream
         if stream.duration is not None and stream.time_base is not None:
             seconds = float(stream.duration * stream.time_base)
         elif container.duration is not None:
@@ -71,8 +72,8 @@ def extent_of(path: Path) -> Extent:
 
 def _read(path: Path, numbers: Sequence[int], rate: int) -> dict[int, np.ndarray]:
     """Increasing numbers -> frames."""
-    with open_video(path) as container:
-        walk = _Walk(container)
+    with opened(path) as video:
+        walk = _Walk(video)
         found = {}
         for number in numbers:
             frame = walk.nearest(Fraction(number - 1, rate), Fraction(LATE, rate))
@@ -85,9 +86,8 @@ def _read(path: Path, numbers: Sequence[int], rate: int) -> dict[int, np.ndarray
 class _Walk:
     """Forward through a video, jumping if that saves decoding."""
 
-    def __init__(self, container: InputContainer) -> None:
-        self.container = container
-        self.stream = video_stream(container)
+    def __init__(self, video: Video) -> None:
+        self.container, self.stream = video.container, video.stream
         self.start = self.stream.start_time or 0
         if self.stream.time_base is None:
             raise ClipError("its video stream has no time base")
@@ -108,6 +108,8 @@ class _Walk:
             frame = next(self.frames, None)
             if frame is None:
                 break
+            if self.after is not None and self._time(frame) <= self._time(self.after):
+                raise ClipError(DISORDER)
             self.before, self.after = self.after, frame
         else:
             closer = self.before is not None and time - self._time(self.before) <= self._time(self.after) - time

@@ -18,6 +18,7 @@ from av.codec.context import Flags
 from PIL import Image
 
 from fca.artifacts.atomic import write_aside
+from fca.video.files import address
 
 Codec = Literal["libvpx-vp9", "libx264", "libx264rgb"]
 CONTAINERS: dict[Codec, str] = {"libvpx-vp9": "webm", "libx264": "mp4", "libx264rgb": "mp4"}
@@ -151,7 +152,7 @@ def video_writer(
     which every player shows; odd sizes are enlarged by one pixel for it. `libx264rgb` keeps RGB and the size.
     """
     rgb = codec == "libx264rgb"
-    with av.open(str(path), "w", format=CONTAINERS[codec], container_options={"fflags": "+bitexact"}) as output:
+    with av.open(address(path), "w", format=CONTAINERS[codec], container_options={"fflags": "+bitexact"}) as output:
         stream = output.add_stream(codec, rate=frames_per_second)
         stream.width, stream.height = (width, height) if rgb else (width + width % 2, height + height % 2)
         stream.pix_fmt = "rgb24" if rgb else "yuv420p"

@@ -16,9 +16,10 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from tqdm import tqdm
 
-from fca.artifacts.text import storable
+from fca.artifacts.text import caption_problem, storable
 from fca.config.formats import FORMATS
 from fca.errors import FcaError
+from fca.video.files import on_disk
 
 NAMES = FORMATS["folder"].watched
 COLUMNS = ("file", "caption", "split", "source")
@@ -160,7 +161,7 @@ def _json_fields(path: Path, text: str, problems: _Problems) -> Iterator[tuple[i
 
 def _row(line: int, values: Fields, problems: _Problems) -> CaptionRow:
     """A record with its texts checked."""
-    texts = {name: values.get(name, "").strip() for name in COLUMNS}
+    texts, before = {name: values.get(name, "").strip() for name in COLUMNS}, len(problems)
     for name, text in texts.items():
         if controls := [letter for letter in text if unicodedata.category(letter) == "Cc"]:
             problems.at(line, f"the {name} has the control character U+{ord(controls[0]):04X}")
@@ -170,8 +171,8 @@ def _row(line: int, values: Fields, problems: _Problems) -> CaptionRow:
         problems.at(line, "names no file")
     if not texts["caption"]:
         problems.at(line, f"{texts['file']!r} has no caption")
-    elif not any(letter.isalnum() for letter in texts["caption"]):
-        problems.at(line, f"the caption has neither letter nor digit: {texts['caption'][:100]!r}")
+    elif (problem := caption_problem(texts["caption"])) and len(problems) == before:
+        problems.at(line, problem)
     if texts["split"] not in ("", *SPLITS):
         problems.at(line, f"there is no split {texts['split'][:100]!r}; splits are {' and '.join(SPLITS)}")
     file = PurePosixPath(texts["file"]).as_posix() if texts["file"] else ""
@@ -201,7 +202,7 @@ def _resolved(root: Path, name: str) -> tuple[str, Path | None]:
     if ".." in PurePosixPath(name).parts:
         return "leads out of the folder with ..", None
     try:
-        path = (root / name).resolve()
+        path = on_disk(root / name).resolve()
         if not path.is_relative_to(root):
             return "is a link out of the folder", None
         if not path.is_file():

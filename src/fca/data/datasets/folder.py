@@ -16,6 +16,7 @@ from fca.data.clip_record import Listing
 from fca.data.datasets.captions import SPLITS, CaptionRow, find_captions, read_captions
 from fca.data.datasets.reader import Publication, Reader, count_frames
 from fca.errors import FcaError
+from fca.video.files import on_disk
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class Folder(Reader):
         "settings; docs/data/folder.md has an example",
         licence="the terms they came with",
     )
+    sampling = "time"
 
     def index(self, raw: Path, dataset: str, settings: Dataset, seed: int) -> Listing:
         """Videos in the order of the captions file, with its splits or seeded ones."""
@@ -53,7 +55,7 @@ class Folder(Reader):
 
     def media_names(self, raw: Path) -> Iterator[str]:
         for name in sorted(row.file for row in read_captions(raw)):
-            yield f"{name} {(raw / name).stat().st_size}"
+            yield f"{name} {on_disk(raw / name).stat().st_size}"
 
     def remedy(self, settings: Dataset, row: Quarantine) -> str:
         return "replace the video, or take its row out of the captions file"

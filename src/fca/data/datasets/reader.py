@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fca.artifacts.quarantine import ClipError, Quarantine
+from fca.artifacts.text import caption_problem
 from fca.config import Dataset
 from fca.config.formats import FORMATS
 from fca.data.clip_record import ClipRecord, Listing
 from fca.errors import FcaError
 from fca.video.decode import count_all
+from fca.video.frame_selection import Sampling
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Reader(Protocol):
     publication: Publication
     frame_name: str | None = None
     """File name of a frame, such as `im_{}.jpg`, if clips are folders of frames"""
+    sampling: Sampling = "index"
+    """How the frames of a clip are chosen if `clip.sampling` doesn't say"""
     kept_notes: Sequence[str] = ()
     """Notes of the index that the manifest of `fca data verify` repeats"""
 
@@ -91,18 +95,19 @@ def reader_of(settings: Dataset) -> Reader:
     return import_module(FORMATS[settings.format].reader).READER
 
 
-def count_frames(raw: Path, dataset: str, clips: Sequence[tuple[str, str, str, str]], **notes: Any) -> Listing:
-    """The records of video files as (split, id, caption, path below `raw`), with frames counted undecoded.
+def count_frames(raw: Path, dataset: str, clips: Sequence[tuple[str, str, Any, str]], **notes: Any) -> Listing:
+    """The records of video files as (split, id, caption, path below `raw`), with their shown frames counted.
 
-    A video that can't be read is quarantined and keeps its row.
+    A video that can't be read, or whose caption is unusable, is quarantined and keeps its row.
     """
     lengths = count_all([raw / media for *_, media in clips], f"{dataset}: count frames")
     records, quarantine = [], []
     for (split, identifier, caption, media), length in zip(clips, lengths, strict=True):
         frames = 0 if isinstance(length, ClipError) else length
-        records.append(ClipRecord(identifier, dataset, split, caption, media, None, frames))
-        if isinstance(length, ClipError):
-            quarantine.append(Quarantine(dataset, split, identifier, "index", media, str(length)))
+        problem = caption_problem(caption)
+        records.append(ClipRecord(identifier, dataset, split, "" if problem else caption, media, None, frames))
+        if problem or isinstance(length, ClipError):
+            quarantine.append(Quarantine(dataset, split, identifier, "index", media, problem or str(length)))
     return Listing(records, quarantine, notes)
 
 
