@@ -55,9 +55,11 @@ def predict(
 ) -> None:
     """Predict a video from one or two pictures, or the start of a video, and a sentence."""
     from fca.pretrained.exported import ExportedModel
-    from fca.sample.media import check_out, check_rate, read_start
+    from fca.sample.media import check_out, check_prompt, check_rate, read_start
     from fca.video.write import write_video
 
+    for text in (prompt, negative_prompt):
+        check_prompt(text)
     check_rate(frames_per_second)
     check_out(out, frames)
     model = _shipped_model() if model is None else model

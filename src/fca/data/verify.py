@@ -105,6 +105,8 @@ def remedy(settings: Dataset, row: Quarantine) -> str:
         return f"take it out of {settings.exclude} to use it"
     if settings.source == "tabletop":
         return "remove the raw folder and run `fca fetch` again"
+    if row.reason.startswith("its caption "):
+        return "correct the caption in the annotations, then run `fca index` and `fca data verify` again"
     return reader_of(settings).remedy(settings, row)
 
 

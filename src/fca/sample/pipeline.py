@@ -22,6 +22,7 @@ from fca.model.image_to_video import ImageToVideo
 from fca.pretrained.exported import ExportedModel
 from fca.pretrained.load import DTYPES
 from fca.sample.ddim import predict_latents
+from fca.sample.media import check_prompt
 from fca.sample.picture import fitted, rgb
 from fca.seeds import generator
 
@@ -141,8 +142,7 @@ class FCAPipeline:
 
     def _check_prompt(self, caption: str) -> None:
         """Warn if T5 or BLIP-2 truncates the caption, and name the part that is read."""
-        if not isinstance(caption, str):
-            raise FcaError(f"a prompt is a {type(caption).__name__}", "text")
+        check_prompt(caption)
         t5 = ("T5", self.encoders.tokenizer, self.encoders.text_tokens)
         for name, tokenizer, limit in (t5, ("BLIP-2", self.encoders.blip2.tokenizer, self.encoders.caption_tokens)):
             count = len(tokenizer(caption, verbose=False).input_ids)

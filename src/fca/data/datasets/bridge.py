@@ -21,6 +21,7 @@ from typing import Any
 from tqdm import tqdm
 
 from fca.artifacts.quarantine import ClipError, Quarantine
+from fca.artifacts.text import caption_problem
 from fca.config import Dataset
 from fca.config.dataset import SplitMode
 from fca.data.clip_record import ClipRecord, Listing
@@ -178,11 +179,14 @@ def caption(task: str) -> str:
 def read_list(path: Path) -> list[tuple[str, int]]:
     """(task, number) of every entry of Seer's list, in its shuffled order; a task's numbers are 0 to n - 1."""
     try:
-        texts = json.loads(path.read_text(encoding="utf-8"))
+        texts = json.loads(path.read_text(encoding="utf-8-sig", errors="surrogateescape"))
         entries = [(task, int(number)) for task, number in (text.rsplit("/", 1) for text in texts)]
+        for task in list_counts(entries):
+            if problem := caption_problem(caption(task)):
+                raise ValueError(f"the task {task!r}: {problem}")
     except FileNotFoundError:
         raise FcaError(f"there is no {path}", "Seer's list of clips", f"get it from {LIST_URL}") from None
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         problem, expected = f"{path} is not Seer's list ({error})", 'a JSON list of "task/number"'
         raise FcaError(problem, expected, f"get {LIST_URL}") from error
     known = set(entries)

@@ -15,6 +15,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from fca.artifacts.quarantine import ClipError, Quarantine
+from fca.artifacts.text import caption_problem, storable
 from fca.config import Dataset
 from fca.data.clip_record import ClipRecord, Listing
 from fca.data.datasets.reader import Publication, Reader, find_first
@@ -44,7 +45,7 @@ class Epic(Reader):
     frame_name = "frame_{:010d}.jpg"
 
     def index(self, raw: Path, dataset: str, settings: Dataset, seed: int) -> Listing:
-        """Segments in file order; the caption is the stripped narration.
+        """Segments in file order; the caption is the stripped narration; a segment with an unusable one is quarantined.
 
         Frames are looked for by name and not opened; of MP4s only the headers are read. A segment that is not all
         there is quarantined.
@@ -54,15 +55,16 @@ class Epic(Reader):
         for split, limit in settings.clips.items():
             rows = read_segments(annotations(raw, split), limit)
             for identifier, folder, narration, start, stop in tqdm(rows, desc=f"{dataset}: {split}", unit="clip"):
-                frames = strided_frames(start, stop)
+                frames, problem = strided_frames(start, stop), caption_problem(narration)
+                caption = "" if problem else narration.strip()
                 if settings.media == "video":
                     file, rate = video_of(folder), frame_rate(folder.rpartition("/")[2])
                     reason = _cut_short(frames, rate, extent(raw / file))
-                    record = ClipRecord(identifier, dataset, split, narration, file, frames, len(frames), rate)
+                    record = ClipRecord(identifier, dataset, split, caption, file, frames, len(frames), rate)
                 else:
                     file, reason = _problem(folder, frames, present(raw / folder))
-                    record = ClipRecord(identifier, dataset, split, narration, folder, frames, len(frames))
-                if reason:
+                    record = ClipRecord(identifier, dataset, split, caption, folder, frames, len(frames))
+                if reason := problem or reason:
                     quarantine.append(Quarantine(dataset, split, identifier, "index", file, reason))
                 records.append(record)
         return Listing(records, quarantine, {"media": settings.media})
@@ -117,10 +119,13 @@ def strided_frames(start: int, stop: int) -> list[int]:
 
 
 def read_segments(path: Path, limit: int | None = None) -> list[tuple[str, str, str, int, int]]:
-    """(narration_id, frame folder, narration, start_frame, stop_frame) of the first `limit` rows of a CSV."""
+    """(narration_id, frame folder, narration, start_frame, stop_frame) of the first `limit` rows of a CSV.
+
+    Bytes that aren't UTF-8 become halves of surrogates.
+    """
     segments: list[tuple[str, str, str, int, int]] = []
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             for row in csv.DictReader(file):
                 if limit is not None and len(segments) == limit:
                     break
@@ -129,7 +134,9 @@ def read_segments(path: Path, limit: int | None = None) -> list[tuple[str, str, 
                     raise ValueError(f"participant {person!r}, video {video!r}")
                 folder = f"EPIC-KITCHENS/{person}/rgb_frames/{video}"
                 start, stop = int(row["start_frame"]), int(row["stop_frame"])
-                segments.append((row["narration_id"], folder, row["narration"].strip(), start, stop))
+                if not storable(row["narration_id"]):
+                    raise ValueError(f"the narration_id {row['narration_id']!r}")
+                segments.append((row["narration_id"], folder, row["narration"], start, stop))
     except (ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
         raise FcaError(
             f"{path}, row {len(segments) + 1} can't be read ({type(error).__name__}: {error})",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fca.artifacts.quarantine import Quarantine
+from fca.artifacts.text import storable
 from fca.config import Dataset
 from fca.data.clip_record import Listing
 from fca.data.datasets.reader import Publication, Reader, count_frames, find_first
@@ -36,7 +37,7 @@ class SSv2(Reader):
     publication = PUBLICATION
 
     def index(self, raw: Path, dataset: str, settings: Dataset, seed: int) -> Listing:
-        """Clips in file order; the caption is the label, unmodified."""
+        """Clips in file order; the caption is the label, unmodified; a clip with an unusable one is quarantined."""
         videos = _find_videos(raw).name
         clips = [
             (split, identifier, label, f"{videos}/{identifier}.webm")
@@ -75,16 +76,16 @@ def _find_videos(raw: Path) -> Path:
     return find_first(raw, VIDEOS, "folder of videos", PUBLICATION, f"{' or '.join(VIDEOS)} with <id>.webm in it")
 
 
-def _read_annotations(path: Path, limit: int | None = None) -> Iterator[tuple[str, str]]:
-    """(id, label) of the first `limit` entries, or of all."""
+def _read_annotations(path: Path, limit: int | None = None) -> Iterator[tuple[str, object]]:
+    """(id, label) of the first `limit` entries, or of all; bytes that aren't UTF-8 become halves of surrogates."""
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = json.loads(path.read_text(encoding="utf-8-sig", errors="surrogateescape"))
         for position, entry in enumerate(entries[:limit]):
             identifier, label = entry["id"], entry["label"]
-            if not isinstance(identifier, str) or Path(identifier).name != identifier:
+            if not isinstance(identifier, str) or Path(identifier).name != identifier or not storable(identifier):
                 raise ValueError(f"entry {position} has the id {identifier!r}, which can't be a file's name")
             yield identifier, label
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise FcaError(
             f"{path} can't be read as annotations ({type(error).__name__}: {error})",
             'a JSON list of {"id": "...", "label": "...", ...}',
