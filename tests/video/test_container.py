@@ -4,6 +4,7 @@ import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from fca.artifacts.quarantine import ClipError
 from fca.data.clip_pixels import Shape, inspect_clip, resample_clip
 from fca.data.clip_record import ClipRecord
-from fca.video.container import decode
+from fca.video.container import Timeline, decode
 from fca.video.decode import count_frames, read_first, read_footage, read_frames
 from tests.data.corpora import ROOT
 from tests.video.numbered import HEIGHT, WIDTH, Recipe, even, number, numbered, numbers, remux, varying, write
@@ -89,6 +90,19 @@ def test_sound_longer_than_the_picture(tmp_path: Path, codec: str, container: st
     assert whole(path) == list(range(48))
     seconds = read_footage(path, [0]).seconds
     assert seconds == pytest.approx(48 / RATE, abs=0.05)
+
+
+def test_a_picture_that_is_shorter_than_its_stream_states(tmp_path: Path) -> None:
+    """The sound is all there, so that the container's duration tells nothing."""
+    path = write(tmp_path / "a.avi", Recipe("mpeg4", "avi", sound=4.0))
+    data = bytearray(path.read_bytes())
+    length = data.index(b"vids") + 32  # of the stream's header: its number of frames
+    assert data[length : length + 4] == struct.pack("<I", 48)
+    data[length : length + 4] = struct.pack("<I", 96)
+    path.write_bytes(data)
+    for read in (count_frames, lambda path: read_first(path, 1)):
+        with pytest.raises(ClipError, match=r"truncated: it ends after 1\.\d\d of 3\.84 s"):
+            read(path)
 
 
 @pytest.mark.parametrize("container", ["mp4", "mkv", "webm", "mov", "ts"])
@@ -261,10 +275,18 @@ def test_files_without_times_are_read_in_the_decoders_order(tmp_path: Path) -> N
         assert numbers(read_first(path, 2)) == [0, 1]
 
 
-def test_only_the_start_is_decoded_for_a_prediction(tmp_path: Path) -> None:
+def test_only_the_start_is_decoded_for_a_prediction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "a.mkv", Recipe("libx264", "mkv", times=even(200)))
-    found, timeline = decode(path, [0, 1], whole=False)
-    assert (sorted(found), timeline.count) == ([0, 1], 2)
+    counts: list[int] = []
+
+    def counted(*arguments: Any, **options: Any) -> tuple[dict[int, np.ndarray], Timeline]:
+        found, timeline = decode(*arguments, **options)
+        counts.append(timeline.count)
+        return found, timeline
+
+    monkeypatch.setattr("fca.video.decode.decode", counted)
+    assert numbers(read_first(path, 2)) == [0, 1]
+    assert counts == [2]
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(ClipError, match="truncated"):
         read_first(path, 2)

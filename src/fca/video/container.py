@@ -149,13 +149,11 @@ class Video:
         if self.stream.duration and self.stream.time_base:
             start = (self.stream.start_time or 0) * self.stream.time_base
             stated = float(self.stream.duration * self.stream.time_base)
-            found = max(
-                timeline.seconds, timeline.times[-1] - float(start)
-            )  # a recording may begin with useless packets
+            # A recording may begin with packets that are never shown.
+            found = max(timeline.seconds, timeline.times[-1] - float(start))
         elif self.container.duration and self.end is not None:
-            early = min(
-                self.container.start_time or 0, 0
-            )  # Matroska counts its duration from 0 whatever the first time is
+            # Matroska counts its duration from 0, whatever the first time is.
+            early = min(self.container.start_time or 0, 0)
             stated, found = self.container.duration / av.time_base, float(self.end - Fraction(early, av.time_base))
         else:
             return

@@ -9,7 +9,7 @@ import pytest
 from fca.artifacts.text import LONGEST, caption_problem
 from fca.cli.main import main
 from fca.config import Layout
-from fca.data.clip import read_records
+from fca.data.clip_record import read_records
 from fca.data.index import build_index
 from fca.data.verify import verify
 from fca.errors import FcaError
