@@ -61,7 +61,7 @@ class ExportedModel(Settings):
         return cls(
             base=base.model,
             **base.model_dump(include=OF_BASE),
-            **config.clip.model_dump(),
+            **config.clip.model_dump(exclude={"sampling"}),
             initial_frames=config.datasets[dataset].initial_frames if config.variant(variant).base == "text" else 1,
             steps=sample.steps,
             guidance_scale=sample.guidance_scale,
