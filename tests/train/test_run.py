@@ -19,7 +19,6 @@ from fca.errors import INTERRUPTED, FcaError, Interrupted
 from fca.runs.folder import Record, checkpoints, locked, read_lines
 from fca.runs.stop import Stop
 from fca.train.checkpoint import checkpoint_path, load_newest
-from fca.train.export import MANIFEST
 from fca.train.loop import train
 from fca.train.run import open_run
 from fca.train.trainer import restore
@@ -48,7 +47,7 @@ def stopped(config, steps: int, **arguments) -> None:
 
 def result(config) -> tuple[int, str]:
     """The exported files but their manifest, which holds times."""
-    return sha256_tree(Layout(config).model("ssv2", "fca"), [MANIFEST])
+    return sha256_tree(Layout(config).model("ssv2", "fca"))
 
 
 def losses(config) -> list:
