@@ -40,6 +40,7 @@ HARMLESS = {
     "datasets.*.licence_accepted": OBTAINED,
     "datasets.*.download_workers": OBTAINED,
     "decode.seconds": "few clips ever meet this limit: raise it, then remove the shards that lost clips to it",
+    "decode.decoder": "decord reads only videos whose packets prove that it gives the same pixels",
     "decode.processes": "clips are decoded one by one, each in a process",
     "encode.batch_size": ROUNDING,
     "sample.batch_size": ROUNDING,
