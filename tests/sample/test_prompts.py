@@ -77,6 +77,7 @@ def test_the_same_caption_as_own_opposite_and_edited_gives_the_same_pixels(train
     assert not np.array_equal(frames("opposite", "clip0"), frames("validation", "clip0"))
 
     monkeypatch.setattr("fca.sample.shard.opposite_caption", lambda caption: caption)
+    layout.samples("ssv2", "fca", "opposite", 0).unlink()  # else it is reused: no setting has changed
     sample(config, "ssv2", "fca", "opposite", 0)
     for id in ("clip0", "clip1", "clip2"):
         assert np.array_equal(frames("opposite", id), frames("validation", id))
