@@ -36,7 +36,7 @@ test: install
 	$(BIN)/python -m pytest -q
 
 test-slow: install
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m slow --timeout 3600
 
 # The official VBench functions, all six dimensions with small random networks; 3 minutes.
 test-vbench: install vbench-env
@@ -45,7 +45,7 @@ test-vbench: install vbench-env
 # On a real Slurm with one node, as root; without Slurm it says what to install.
 test-slurm: install
 	scripts/one-node-slurm.sh start
-	$(BIN)/python -m pytest -q -m slurm; status=$$?; scripts/one-node-slurm.sh stop; exit $$status
+	$(BIN)/python -m pytest -q -m slurm --timeout 3600; status=$$?; scripts/one-node-slurm.sh stop; exit $$status
 
 lint: install
 	$(BIN)/ruff check

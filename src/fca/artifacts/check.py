@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 from tqdm import tqdm
@@ -48,7 +49,7 @@ def check(config: Config, datasets: Sequence[str], workers: int | None = None) -
     bad += [Bad(path, "missing", "its manifest exists, the file does not") for path in absent]
     workers = min(workers or len(os.sched_getaffinity(0)), max(1, len(sizes)))
     bar = tqdm(total=sum(sizes.values()), desc="check", unit="B", unit_scale=True, disable=None)
-    with bar, ProcessPoolExecutor(workers) as pool:
+    with bar, ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         jobs = {pool.submit(damage, path): path for path in sorted(sizes, key=sizes.__getitem__, reverse=True)}
         for job in as_completed(jobs):
             path = jobs[job]

@@ -7,6 +7,7 @@ take minutes. The demo's clips have other seeds, so none is among them.
 
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def make(clips: int, first_seed: int, folder: Path, workers: int = 2) -> Corpus:
         shape = (clips, FRAMES, HEIGHT, WIDTH, 3)
         pixels = np.lib.format.open_memmap(pixel_file, mode="w+", dtype=np.uint8, shape=shape)
         labels: list[list[Any]] = []
-        with ProcessPoolExecutor(workers) as pool:
+        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
             drawn = pool.map(draw, range(first_seed, first_seed + clips), chunksize=32)
             for index, (frames, *label) in enumerate(tqdm(drawn, total=clips, desc="draw")):
                 pixels[index] = frames

@@ -219,7 +219,7 @@ def decode(path: Path, wanted: Collection[int] = (), whole: bool = True) -> tupl
 
 def upright(frame: av.VideoFrame) -> np.ndarray:
     """A frame as (H, W, 3) uint8, turned and mirrored as its display matrix says."""
-    pixels = frame.to_ndarray(format="rgb24")
+    pixels = frame.to_ndarray(format="rgb24", threads=1)  # a scaler waits for its threads, gone after a fork
     data = frame.side_data.get("DISPLAYMATRIX")
     if not isinstance(data, SideData):
         return pixels
