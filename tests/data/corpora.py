@@ -14,7 +14,7 @@ from PIL import Image
 from fca.artifacts.atomic import sha256_file
 from fca.artifacts.manifest import Manifest
 from fca.config import Config, Dataset, Layout, Tabletop, load
-from fca.config.formats import FORMATS
+from fca.config.dataset_formats import FORMATS
 from fca.data.clip_record import Listing
 from fca.data.datasets.reader import reader_of
 

@@ -6,7 +6,7 @@ import pytest
 
 from fca.artifacts.manifest import Manifest
 from fca.config import Config, Layout
-from fca.config.formats import FORMATS
+from fca.config.dataset_formats import FORMATS
 from fca.data.fetch import fetch
 from fca.data.index import build_index
 from fca.data.resample import resample

@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 
 from fca.artifacts.fingerprint import code_hash, fingerprint
 from fca.config import ConfigError, Layout, load
-from fca.config.formats import FORMATS
+from fca.config.dataset_formats import FORMATS
 from fca.config.comparisons import COMPARISONS, comparison_config
 from fca.errors import FcaError
 from fca.config.vbench import GROUND_TRUTH

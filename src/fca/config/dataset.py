@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from fca.config.formats import FORMATS, FormatName
+from fca.config.dataset_formats import FORMATS, FormatName
 from fca.config.settings import Positive, Settings, Url
 
 SplitMode = Literal["seer_like", "trajectory_disjoint"]

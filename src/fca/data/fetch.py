@@ -14,7 +14,7 @@ from fca.artifacts.atomic import sha256_file, sha256_tree, write_aside
 from fca.artifacts.fingerprint import made_by
 from fca.artifacts.manifest import Manifest
 from fca.config import Config, Dataset, Layout
-from fca.config.formats import FORMATS
+from fca.config.dataset_formats import FORMATS
 from fca.data.datasets.reader import reader_of
 from fca.data.download.obtain import obtain
 from fca.data.index import dataset_settings

@@ -15,12 +15,12 @@ from fca.artifacts.manifest import Manifest
 from fca.artifacts.shards import Shard
 from fca.cli.main import main
 from fca.config import Config, ConfigError, Layout
-from fca.config.formats import FORMATS, Format
+from fca.config.dataset_formats import FORMATS, Format
 from tests.conftest import small_config
 from tests.data.corpora import config_for, ramp, write_jpegs
 
 SOURCE = Path(code.__file__).parents[2]
-MAY_NAME_FORMATS = ("config/formats.py", "config/comparisons.py", "data/datasets/", "data/tabletop/", "pocket/")
+MAY_NAME_FORMATS = ("config/dataset_formats.py", "config/comparisons.py", "data/datasets/", "data/tabletop/", "pocket/")
 """The registry, the paper's numbers by dataset, the readers, and the styles of tabletop clips, which share the names"""
 CLIPS = {"train": ["a", "b", "c"], "validation": ["d", "e"]}
 

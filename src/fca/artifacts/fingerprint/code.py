@@ -5,7 +5,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from fca.config.formats import FORMATS
+from fca.config.dataset_formats import FORMATS
 
 SOURCE = Path(__file__).parents[2]
 

@@ -1,4 +1,4 @@
-"""What a dataset format is to the steps: a `Reader`, found through the registry `fca.config.formats`.
+"""What a dataset format is to the steps: a `Reader`, found through the registry `fca.config.dataset_formats`.
 
 To add a format, write a module with a `READER` and one line in the registry. A method that a format doesn't define
 does what its docstring here says.
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.artifacts.text import caption_problem
 from fca.config import Dataset
-from fca.config.formats import FORMATS
+from fca.config.dataset_formats import FORMATS
 from fca.data.clip_record import ClipRecord, Listing
 from fca.errors import FcaError
 from fca.video.decode import count_all

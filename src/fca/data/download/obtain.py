@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 from fca.config import Dataset
-from fca.config.formats import FORMATS
+from fca.config.dataset_formats import FORMATS
 from fca.data.datasets.reader import reader_of
 from fca.data.download.archive import Choice, Limits, unpack
 from fca.data.download.digests import Digests, check_digests, read_sums
