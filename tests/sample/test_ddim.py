@@ -88,23 +88,3 @@ def test_without_an_adapter_the_initial_frames_change_nothing(networks):
         for frames in (start, other)
     ]
     assert torch.equal(*runs)
-
-
-def test_every_number_of_steps_ends_at_a_step_of_the_schedule(networks):
-    """diffusers' trailing spacing yields a last timestep of -1 for 61, 103, 121, ... steps: it must not be taken."""
-    model, scheduler = networks
-    start, prompt, empty, noise = inputs()
-    seen: list[int] = []
-
-    def watched(timesteps):
-        for timestep in timesteps:
-            seen.append(int(timestep))
-            yield timestep
-
-    predict_latents(TextToVideo(model.transformer), scheduler, start, prompt, empty, noise, 61, 1.0, watched)
-    assert len(scheduler.timesteps) == 62
-    assert len(seen) == 61
-    for steps in range(1, 1001):
-        scheduler.set_timesteps(steps)
-        assert (scheduler.timesteps[:steps] >= 0).all()
-        assert len(scheduler.timesteps[:steps]) == steps

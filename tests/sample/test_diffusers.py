@@ -12,7 +12,7 @@ from fca.model.image_to_video import ImageToVideo
 from fca.pocket.base import build_scheduler
 from fca.sample.ddim import predict_latents
 
-STEPS, GUIDANCE, SIZE = 3, 6.0, {"height": 64, "width": 96, "num_frames": 16}
+STEPS, GUIDANCE, SIZE = 4, 6.0, {"height": 64, "width": 96, "num_frames": 16}
 
 
 @pytest.fixture(scope="module")

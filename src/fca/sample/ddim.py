@@ -1,19 +1,24 @@
 """From initial frames and caption to latents: the denoising loop (paper section 3.4, Eq. 2)."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any, TypeAlias
 
 import torch
-from diffusers import CogVideoXDDIMScheduler
+from diffusers import CogVideoXDDIMScheduler, CogVideoXDPMScheduler
 from torch import Tensor
 
 from fca.model import Denoiser, InitialFrames, Prompt
+
+Scheduler: TypeAlias = CogVideoXDDIMScheduler | CogVideoXDPMScheduler
+CLEAN = -1  # the timestep after the last one: for it, diffusers' schedulers take `final_alpha_cumprod`
 
 
 @torch.no_grad()
 def predict_latents(
     denoiser: Denoiser,
-    scheduler: CogVideoXDDIMScheduler,
+    scheduler: Scheduler,
     initial_frames: InitialFrames,
     prompt: Prompt,
     empty: Prompt,
@@ -21,12 +26,14 @@ def predict_latents(
     steps: int,
     guidance_scale: float,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = lambda timesteps: timesteps,
+    random: torch.Generator | None = None,
 ) -> Tensor:
-    """DDIM from `noise` (B, f, C, h, w) to scaled latents of the same shape, in float32.
+    """`noise` (B, f, C, h, w) to scaled latents of the same shape, in float32 from step to step.
 
     Guidance follows Eq. 2: guidance_scale * v(caption) + (1 - guidance_scale) * v(empty caption); the initial frames
     are kept in both branches, which run as one batch. A scale of 1 runs the caption's branch alone. What doesn't
-    depend on the noise level is computed once (`Denoiser.prepare`).
+    depend on the noise level is computed once (`Denoiser.prepare`). `random`: of the noise that DPM-Solver++ adds;
+    DDIM adds none.
     """
     guided = guidance_scale != 1
     dtype = denoiser.transformer.dtype
@@ -34,14 +41,29 @@ def predict_latents(
     velocity_of = denoiser.prepare(
         initial_frames.repeated(copies), (empty.joined(prompt) if guided else prompt).to(dtype)
     )
-    scheduler.set_timesteps(steps, device=noise.device)
-    latents = noise.float() * scheduler.init_noise_sigma
-    timesteps = scheduler.timesteps[:steps]  # rounding gives diffusers one too many, -1, for some numbers of steps
-    for timestep in progress(timesteps):
+    latents, before, clean = noise.float() * scheduler.init_noise_sigma, None, None
+    for timestep, following in progress(transitions(scheduler, steps)):
         repeated = latents.to(dtype).repeat(copies, 1, 1, 1, 1)
-        velocity = velocity_of(repeated, timestep.expand(len(repeated))).float()
+        velocity = velocity_of(repeated, torch.full((len(repeated),), timestep, device=noise.device)).float()
         if guided:
             without, with_caption = velocity.chunk(2)
             velocity = without + guidance_scale * (with_caption - without)
-        latents = scheduler.step(velocity, timestep, latents, return_dict=False)[0]
+
+        # Both schedulers step to `timestep - num_train_timesteps // num_inference_steps`: make it `following`.
+        scheduler.num_inference_steps = Fraction(scheduler.config.num_train_timesteps, timestep - following)
+        if isinstance(scheduler, CogVideoXDPMScheduler):
+            latents, clean = scheduler.step(velocity, clean, timestep, before, latents, generator=random)
+        else:
+            latents = scheduler.step(velocity, timestep, latents, return_dict=False)[0]
+        before = timestep
     return latents
+
+
+def transitions(scheduler: Scheduler, steps: int) -> list[tuple[int, int]]:
+    """Each timestep of a schedule with the one that follows it; the last one is followed by `CLEAN`.
+
+    diffusers' own steps have the length 1000 // steps. That is wrong unless `steps` divides 1000: 501 steps of length 1
+    cover half of the noise. Its rounding also gives one timestep too many, -1, for 61, 103, 121, ... steps.
+    """
+    scheduler.set_timesteps(steps)
+    return list(pairwise([*scheduler.timesteps[:steps].tolist(), CLEAN]))

@@ -8,7 +8,6 @@ from typing import Self
 
 import numpy as np
 import torch
-from diffusers import CogVideoXDDIMScheduler
 from PIL import Image
 from tqdm import tqdm
 
@@ -21,7 +20,7 @@ from fca.model.diffusion import draw_posterior
 from fca.model.image_to_video import ImageToVideo
 from fca.pretrained.exported import ExportedModel
 from fca.pretrained.load import DTYPES
-from fca.sample.ddim import predict_latents
+from fca.sample.ddim import Scheduler, predict_latents
 from fca.sample.media import check_prompt
 from fca.sample.picture import fitted, rgb
 from fca.seeds import generator
@@ -34,11 +33,12 @@ class FCAPipeline:
 
     pipeline = FCAPipeline.from_pretrained("config/pocket-base/adapter")
     video = pipeline(frames=[Image.open("start.png")], prompt="push red block left")  # (16, H, W, 3) uint8
+
+    `scheduler` is the checkpoint's as DDIM, which the paper uses. As in diffusers, it may be replaced:
+    pipeline.scheduler = CogVideoXDPMScheduler.from_config(pipeline.scheduler.config)
     """
 
-    def __init__(
-        self, encoders: Encoders, denoiser: Denoiser, scheduler: CogVideoXDDIMScheduler, exported: ExportedModel
-    ):
+    def __init__(self, encoders: Encoders, denoiser: Denoiser, scheduler: Scheduler, exported: ExportedModel):
         self.encoders, self.denoiser, self.scheduler, self.exported = encoders, denoiser, scheduler, exported
 
     @classmethod
@@ -125,6 +125,7 @@ class FCAPipeline:
             steps,
             guidance,
             progress=partial(tqdm, desc="predict", unit="step", disable=not progress),
+            random=random,
         )
         return decode(self.encoders.vae, latents)[0].numpy()
 
