@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fca.score.pixels import MOST_PSNR, gaussian_taps, psnr, ssim
+from fca.score.pixels import MOST_PSNR, flaw, gaussian_taps, psnr, ssim
 
 
 def video(seed: int, frames: int = 2, height: int = 17, width: int = 19) -> np.ndarray:
@@ -80,3 +80,20 @@ def test_frames_smaller_than_the_window_are_refused() -> None:
     small = video(0, height=8)
     with pytest.raises(ValueError, match="smaller than the window"):
         ssim(small, small)
+
+
+def test_black_and_frozen_predictions_are_told_from_working_ones() -> None:
+    truth = video(0, frames=6)
+    black = np.zeros_like(truth)
+    flickering = black.copy()
+    flickering[1::2] = 90
+    rounded = np.random.default_rng(1).integers(60, 65, truth.shape, dtype=np.uint8)
+    assert [flaw(one, truth) for one in (black, flickering, rounded)] == ["blank"] * 3
+    still = np.repeat(truth[:1], 6, axis=0)
+    assert flaw(still, truth) == "frozen"
+    assert flaw(still, still) is None, "the ground truth stands still, too"
+    assert flaw(black, black) is None
+    moving = still.copy()
+    moving[3:, 5, 5, 1] ^= 64
+    assert flaw(moving, truth) is None
+    assert flaw(truth, truth) is None

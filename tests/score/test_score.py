@@ -266,6 +266,21 @@ def test_without_two_clips_there_is_no_score(config: Config) -> None:
         assert "fca data verify ssv2" in told
 
 
+def test_a_black_and_a_frozen_prediction_are_flagged(config: Config) -> None:
+    """By the predicted frames alone: the initial ones are from the ground truth."""
+    write_clips(config)
+    write_samples(config)
+    write_samples(config, "opposite")
+    path = Layout(config).samples("ssv2", "fca", "validation", 0)
+    with Shard(path) as shard:
+        frames, ids, captions = shard.frames[:], shard.ids, shard.captions
+    frames[0, INITIAL:], frames[1, INITIAL:] = 0, frames[1, INITIAL]
+    arrays = {"frames": frames, "caption": captions, "seed": np.zeros(len(ids), np.int64)}
+    write_shard(path, "samples", arrays, ids, {}, {}, [])
+    flaws = {clip["id"]: clip["flaw"] for clip in scored(config, "fca")["clips"]}
+    assert flaws == {f"clip-{row}": None for row in range(CLIPS)} | {ids[0]: "blank", ids[1]: "frozen"}
+
+
 def test_two_clips_are_enough(config: Config) -> None:
     """Half of all resamplings draw one of them twice, which leaves KVD no pair of different clips."""
     write_clips(config, range(2, CLIPS))

@@ -5,7 +5,7 @@ published checkpoint holds a BERT tokenizer, BERT word and position embeddings w
 those are read here (docs/deviations.md). Nothing else in the file is loaded or built.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from transformers import Blip2Config, Blip2VisionModel
 from transformers.models.blip_2.modeling_blip_2 import Blip2TextEmbeddings
 
 from fca.errors import FcaError, first_line
+from fca.finite import finite
 from fca.pretrained.files import PICKLE, check_shapes, read_tensors, weight_files
 from fca.pretrained.load import load_tokenizer, read_json
 
@@ -65,12 +66,12 @@ class FrozenBlip2(nn.Module):
         self.requires_grad_(False).eval()
 
     @torch.no_grad()
-    def image_features(self, pixels: Tensor) -> Tensor:
+    def image_features(self, pixels: Tensor, clips: Sequence[str] = ()) -> Tensor:
         """First frames (n, H, W, 3) uint8 -> ViT tokens (n, 1 + patches, vision width), after the last layer norm."""
         pictures = preprocess(pixels, self.image_size)
         parameter = self.vision_model.post_layernorm.weight
         pictures = pictures.to(parameter.device, parameter.dtype)
-        return self.vision_model(pictures).last_hidden_state
+        return finite(self.vision_model(pictures).last_hidden_state, "BLIP-2's image features", clips)
 
     @torch.no_grad()
     def text_embeddings(self, captions: list[str], tokens: int) -> tuple[Tensor, Tensor]:
@@ -82,7 +83,7 @@ class FrozenBlip2(nn.Module):
             captions, padding="max_length", max_length=tokens, truncation=True, return_tensors="pt"
         )
         embedded = self.qformer["layernorm"](self.embeddings(encoded.input_ids))
-        return embedded, encoded.attention_mask.bool()
+        return finite(embedded, "BLIP-2's text embeddings", captions), encoded.attention_mask.bool()
 
 
 def _configuration(folder: Path) -> Blip2Config:

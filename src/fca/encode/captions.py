@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from fca.encode.networks import Encoders
-from fca.errors import FcaError
+from fca.finite import finite
 
 NO_CAPTION = ""  # row 0 of the tables: the unconditional branch of classifier-free guidance
 
@@ -26,24 +26,16 @@ def caption_tables(encoders: Encoders, captions: Sequence[str]) -> dict[str, np.
     prompt_embeds, text_embeds, text_mask = encoders.captions(distinct)
     return {
         "prompt": np.array([row_of[caption] for caption in captions], dtype=np.int32),
-        "prompt_embeds": half("prompt_embeds", prompt_embeds),
-        "text_embeds": half("text_embeds", text_embeds),
+        "prompt_embeds": half("prompt_embeds", prompt_embeds, distinct),
+        "text_embeds": half("text_embeds", text_embeds, distinct),
         "text_mask": text_mask.numpy(),
     }
 
 
-def half(name: str, value: torch.Tensor) -> np.ndarray:
-    """The numbers as float16.
+def half(name: str, value: torch.Tensor, names: Sequence[str] = ()) -> np.ndarray:
+    """The numbers as float16, in which a shard stores them; `names` of the rows.
 
     Raises:
         FcaError: one is not finite there; it would spoil a training.
     """
-    with np.errstate(over="ignore"):
-        numbers = value.numpy().astype(np.float16)
-    if not np.isfinite(numbers).all():
-        raise FcaError(
-            f"{name} has values that float16 can't hold (largest {value.abs().max().item():.3g})",
-            "finite values below 65504",
-            "set encode.precision to bf16 or fp32: a network overflows in fp16",
-        )
-    return numbers
+    return finite(value.half(), f"{name} in float16, which holds numbers below 65504", names).numpy()

@@ -9,6 +9,7 @@ from transformers import T5EncoderModel
 from fca.config.models import Base
 from fca.encode.blip2 import FrozenBlip2
 from fca.encode.vae import load_vae, posterior
+from fca.finite import finite
 from fca.pretrained.load import DTYPES, base_folder, device, load_pretrained, load_tokenizer, vision_folder
 
 
@@ -35,9 +36,9 @@ class Encoders:
         factor = float(self.vae.config.scaling_factor)
         return 1 / factor if image_to_video and self.vae.config.invert_scale_latents else factor
 
-    def posterior(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    def posterior(self, pixels: Tensor, clips: Sequence[str] = ()) -> tuple[Tensor, Tensor]:
         """Mean and log variance of the VAE posterior of clips, see `fca.encode.vae.posterior`."""
-        return posterior(self.vae, pixels)
+        return posterior(self.vae, pixels, clips)
 
     @torch.no_grad()
     def prompt(self, captions: list[str]) -> Tensor:
@@ -45,7 +46,8 @@ class Encoders:
         tokens = self.tokenizer(
             captions, padding="max_length", max_length=self.text_tokens, truncation=True, return_tensors="pt"
         )
-        return self.text_encoder(tokens.input_ids.to(self.device))[0].float().cpu()
+        embeds = self.text_encoder(tokens.input_ids.to(self.device))[0].float().cpu()
+        return finite(embeds, "T5's embeddings", captions)
 
     def captions(self, captions: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
         """Captions through both text networks: T5's embeddings, BLIP-2's embeddings and their mask.

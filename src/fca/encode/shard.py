@@ -30,7 +30,7 @@ def encode(
     clip is usable, the arrays have no rows, and the tables only the empty caption.
 
     Raises:
-        FcaError: clips, index or networks are missing or damaged.
+        FcaError: clips, index or networks are missing or damaged, or a network's output isn't finite.
     """
     source = clips_to_encode(config, dataset, split, shard) if source is None else source
     path = Layout(config).latents(dataset, split, shard, base)
@@ -42,27 +42,27 @@ def encode(
     # an image-to-video base starts from one picture
     initial_frames = config.datasets[dataset].initial_frames if base == "text" else 1
 
-    def encoded(frames: np.ndarray) -> dict[str, np.ndarray]:
+    def encoded(frames: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
         """The columns of clips (n, F, H, W, 3) uint8."""
         pixels = torch.from_numpy(frames)
-        mean, logvar = encoders.posterior(pixels)
-        init_mean, init_logvar = encoders.posterior(pixels[:, :initial_frames])
-        vision = encoders.blip2.image_features(pixels[:, 0]).float().cpu()
+        mean, logvar = encoders.posterior(pixels, names)
+        init_mean, init_logvar = encoders.posterior(pixels[:, :initial_frames], names)
+        vision = encoders.blip2.image_features(pixels[:, 0], names).float().cpu()
         found = {"mean": mean, "logvar": logvar, "init_mean": init_mean, "init_logvar": init_logvar, "vision": vision}
-        return {name: half(name, value) for name, value in found.items()}
+        return {name: half(name, value, names) for name, value in found.items()}
 
     parts: list[dict[str, np.ndarray]] = []
     ids: list[str] = []
     captions: list[str] = []
     with tqdm(total=len(source), desc=f"encode {source.name}", unit="clip") as progress:
         for batch in batches(source, config.encode.batch_size):
-            parts.append(encoded(np.stack([clip.frames for clip in batch])))
+            parts.append(encoded(np.stack([clip.frames for clip in batch]), [clip.id for clip in batch]))
             ids += [clip.id for clip in batch]
             captions += [clip.caption for clip in batch]
             progress.update(len(batch))
 
     if not parts:  # no rows, but their shape
-        black = encoded(np.zeros((1, config.clip.frames, config.clip.height, config.clip.width, 3), np.uint8))
+        black = encoded(np.zeros((1, config.clip.frames, config.clip.height, config.clip.width, 3), np.uint8), [""])
         parts = [{name: value[:0] for name, value in black.items()}]
     return write_shard(
         path,

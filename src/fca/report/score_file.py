@@ -45,6 +45,8 @@ class ClipScore:
     ssim: float | None = None
     motion_asked: str | None = None
     motion_found: str | None = None
+    flaw: str | None = None
+    """blank or frozen, if the prediction is and the ground truth isn't."""
 
     @property
     def obeyed(self) -> bool | None:
@@ -152,6 +154,6 @@ def _clips(rows: Sequence[Mapping[str, Any]]) -> dict[str, ClipScore]:
     found = {}
     for row in rows:
         psnr, ssim = (_number(row.get(key)) for key in ("psnr", "ssim"))
-        motions = (None if row.get(key) is None else str(row[key]) for key in ("motion_asked", "motion_found"))
-        found[str(row["id"])] = ClipScore(str(row["id"]), str(row.get("caption", "")), psnr, ssim, *motions)
+        texts = (None if row.get(key) is None else str(row[key]) for key in ("motion_asked", "motion_found", "flaw"))
+        found[str(row["id"])] = ClipScore(str(row["id"]), str(row.get("caption", "")), psnr, ssim, *texts)
     return found

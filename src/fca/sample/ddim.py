@@ -1,6 +1,6 @@
 """From initial frames and caption to latents: the denoising loop (paper section 3.4, Eq. 2)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -9,6 +9,7 @@ import torch
 from diffusers import CogVideoXDDIMScheduler, CogVideoXDPMScheduler
 from torch import Tensor
 
+from fca.finite import finite
 from fca.model import Denoiser, InitialFrames, Prompt
 
 Scheduler: TypeAlias = CogVideoXDDIMScheduler | CogVideoXDPMScheduler
@@ -27,13 +28,20 @@ def predict_latents(
     guidance_scale: float,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = lambda timesteps: timesteps,
     random: torch.Generator | None = None,
+    clips: Sequence[str] = (),
 ) -> Tensor:
     """`noise` (B, f, C, h, w) to scaled latents of the same shape, in float32 from step to step.
 
     Guidance follows Eq. 2: guidance_scale * v(caption) + (1 - guidance_scale) * v(empty caption); the initial frames
     are kept in both branches, which run as one batch. A scale of 1 runs the caption's branch alone. What doesn't
-    depend on the noise level is computed once (`Denoiser.prepare`). `random`: of the noise that DPM-Solver++ adds;
-    DDIM adds none.
+    depend on the noise level is computed once (`Denoiser.prepare`).
+
+    Args:
+        random: of the noise that DPM-Solver++ adds; DDIM adds none.
+        clips: names of the B clips.
+
+    Raises:
+        FcaError: a latent isn't finite; it names the step and the clips.
     """
     guided = guidance_scale != 1
     dtype = denoiser.transformer.dtype
@@ -42,7 +50,7 @@ def predict_latents(
         initial_frames.repeated(copies), (empty.joined(prompt) if guided else prompt).to(dtype)
     )
     latents, before, clean = noise.float() * scheduler.init_noise_sigma, None, None
-    for timestep, following in progress(transitions(scheduler, steps)):
+    for number, (timestep, following) in enumerate(progress(transitions(scheduler, steps)), 1):
         repeated = latents.to(dtype).repeat(copies, 1, 1, 1, 1)
         velocity = velocity_of(repeated, torch.full((len(repeated),), timestep, device=noise.device)).float()
         if guided:
@@ -55,6 +63,7 @@ def predict_latents(
             latents, clean = scheduler.step(velocity, clean, timestep, before, latents, generator=random)
         else:
             latents = scheduler.step(velocity, timestep, latents, return_dict=False)[0]
+        finite(latents, f"the latents after step {number} of {steps} (timestep {timestep})", clips)
         before = timestep
     return latents
 

@@ -92,7 +92,7 @@ class FCAPipeline:
             progress: show a bar over the steps.
 
         Raises:
-            FcaError: a frame, their number, a prompt or a setting is invalid.
+            FcaError: a frame, their number, a prompt or a setting is invalid, or a network's output isn't finite.
         """
         steps, guidance = self.exported.sampling(num_inference_steps, guidance_scale, seed)
         pixels = self._pixels(frames)  # (1, k, H, W, 3)

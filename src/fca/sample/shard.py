@@ -31,7 +31,8 @@ def sample(config: Config, dataset: str, variant: str, kind: str, shard: int) ->
     clip's id alone, so shards and batches of any size and order give the same videos.
 
     Raises:
-        FcaError: the variant predicts nothing, or its latents or networks are missing or damaged.
+        FcaError: the variant predicts nothing, its latents or networks are missing or damaged, or a network's output
+            isn't finite.
     """
     layout = Layout(config)
     if config.variant(variant).prediction != "model":
@@ -108,10 +109,14 @@ def predict_clips(
     """Frames (n, F, H, W, 3) uint8 of the clips in these rows of a latents shard, each from its own prompt.
 
     `prompts`: one for each of `rows`; `empty`: the empty caption, once. A clip may come more than once.
+
+    Raises:
+        FcaError: a latent or decoded pixel isn't finite; it names the clips and the step.
     """
     settings, frames = config.sample, []
     for start in tqdm(range(0, len(rows), settings.batch_size), desc=title, unit="batch"):
         batch = rows[start : start + settings.batch_size]
+        names = [source.ids[row] for row in batch]
         device = networks.denoiser.transformer.device
         initial_frames, noise = starting_point(config, dataset, source, batch, device)
         latents = predict_latents(
@@ -123,8 +128,9 @@ def predict_clips(
             noise,
             settings.steps,
             settings.guidance_scale,
+            clips=names,
         )
-        frames.append(decode(networks.vae, latents).numpy())
+        frames.append(decode(networks.vae, latents, names).numpy())
     return joined(config, frames)
 
 

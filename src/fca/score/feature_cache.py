@@ -39,12 +39,16 @@ class FeatureCache:
         self.cached = self._load()
 
     def take(self, frames: NDArray[np.uint8], batch_size: int) -> ClipFeatures:
-        """The features of the next clips (b, F, H, W, 3) uint8."""
+        """The features of the next clips (b, F, H, W, 3) uint8.
+
+        Raises:
+            FcaError: one isn't finite; nothing is cached.
+        """
         rows = slice(self.taken, self.taken + len(frames))
         self.taken = rows.stop
         if self.cached is not None:
             return ClipFeatures(self.cached.features[rows], self.cached.logits[rows])
-        self.computed.append(self.network.extract(frames, batch_size))
+        self.computed.append(self.network.extract(frames, batch_size, self.ids[rows]))
         return self.computed[-1]
 
     def save(self) -> ClipFeatures:

@@ -24,6 +24,7 @@ from torch import Tensor
 from fca.artifacts.atomic import sha256_file
 from fca.config.shipped import located
 from fca.errors import FcaError, first_line
+from fca.finite import finite
 from fca.score.frechet import Features
 from fca.score.i3d import InceptionI3d, stage_means
 
@@ -102,8 +103,12 @@ class FeatureNetwork:
         return self.config.class_count if self.config.features == "logits" else self.module.feature_width
 
     @torch.inference_mode()
-    def extract(self, frames: NDArray[np.uint8], batch_size: int = 16) -> ClipFeatures:
-        """The features of clips (n, F, H, W, 3) uint8, `batch_size` at a time."""
+    def extract(self, frames: NDArray[np.uint8], batch_size: int = 16, clips: Sequence[str] = ()) -> ClipFeatures:
+        """The features of clips (n, F, H, W, 3) uint8, `batch_size` at a time; `clips` are their names.
+
+        Raises:
+            FcaError: a feature isn't finite.
+        """
         features, logits = [], []
         with torch.backends.cudnn.flags(allow_tf32=False):
             for start in range(0, len(frames), batch_size):
@@ -118,13 +123,16 @@ class FeatureNetwork:
                     mean, spread = self.standard
                     seen = (seen - mean) / spread
                 features.append(seen)
-        all_logits = np.concatenate(logits)
-        use_logits = self.config.features == "logits"
-        return ClipFeatures(all_logits if use_logits else np.concatenate(features), all_logits)
+        all_logits = finite(np.concatenate(logits), f"logits of {self.name}", clips)
+        if self.config.features == "logits":
+            return ClipFeatures(all_logits, all_logits)
+        return ClipFeatures(finite(np.concatenate(features), f"features of {self.name}", clips), all_logits)
 
-    def features(self, frames: NDArray[np.uint8], batch_size: int = 16) -> NDArray[np.float64]:
-        """Clips (n, F, H, W, 3) uint8 -> (n, d) float64."""
-        return self.extract(frames, batch_size).features
+    def features(
+        self, frames: NDArray[np.uint8], batch_size: int = 16, clips: Sequence[str] = ()
+    ) -> NDArray[np.float64]:
+        """Clips (n, F, H, W, 3) uint8 -> (n, d) float64, see `extract`."""
+        return self.extract(frames, batch_size, clips).features
 
 
 def preprocess(frames: NDArray[np.uint8], short_side: int, crop: bool) -> Tensor:

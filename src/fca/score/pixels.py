@@ -3,12 +3,17 @@
 Videos are uint8 (F, H, W, 3). Both scores use that range, in float64, with equal weights for the three channels.
 """
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
 PEAK = 255.0
 MOST_PSNR = 100.0
 """The PSNR of equal frames instead of infinity, in dB; one wrong level in a 96x64 frame gives 91."""
+
+ALIKE = 4
+"""Levels of 255 within which the pixels of a decoded picture of one colour differ."""
 
 WINDOW, SIGMA, K1, K2 = 11, 1.5, 0.01, 0.03  # Wang et al. 2004, section III.C
 
@@ -33,6 +38,21 @@ def ssim(prediction: Frames, truth: Frames) -> NDArray[np.float64]:
     if min(truth.shape[1:3]) < WINDOW:
         raise ValueError(f"frames of {truth.shape[1:3]} are smaller than the window of {WINDOW} pixels")
     return np.array([_frame_ssim(one, other) for one, other in zip(prediction, truth, strict=True)])
+
+
+def flaw(prediction: Frames, truth: Frames) -> Literal["blank", "frozen"] | None:
+    """What a working model doesn't predict: frames of one colour (black, say), or a picture that stands still.
+
+    Videos are (F, H, W, 3). Differences of up to `ALIKE` levels don't count, nor does what the ground truth has, too.
+    """
+    found = [
+        (np.ptp(video, axis=(1, 2)).max() <= ALIKE, np.ptp(video, axis=0).max() <= ALIKE)
+        for video in (prediction, truth)
+    ]
+    (blank, frozen), (blank_truth, frozen_truth) = found
+    if blank and not blank_truth:
+        return "blank"
+    return "frozen" if frozen and not frozen_truth else None
 
 
 def _frame_ssim(prediction: Frames, truth: Frames) -> float:

@@ -1,6 +1,7 @@
 """Score a variant's predictions of a dataset: a JSON file of numbers with their intervals and protocol."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from tqdm import tqdm
 from fca.artifacts.atomic import write_aside
 from fca.artifacts.fingerprint import made_by
 from fca.config import Config, Layout
+from fca.finite import finite
 from fca.score import motion
 from fca.score.feature_cache import FeatureCache
 from fca.score.features import FeatureNetwork, load_network
@@ -26,7 +28,7 @@ from fca.score.interval import (
 )
 from fca.score.kernel import centred, kernel_distance, resampled_kernel_distances
 from fca.score.pairs import Pairs, with_initial_frames
-from fca.score.pixels import psnr, ssim
+from fca.score.pixels import flaw, psnr, ssim
 from fca.score.protocol import check, protocol, protocol_sha256, score_name
 
 
@@ -36,7 +38,8 @@ def score(config: Config, dataset: str, variant: str) -> Path:
     The same shards, configuration and feature network give the same bytes.
 
     Raises:
-        FcaError: shards are missing or don't belong together, or the feature network is not the expected one.
+        FcaError: shards are missing or don't belong together, the feature network is not the expected one, or a
+            feature or score is not finite.
     """
     layout = Layout(config)
     kinds = layout.sample_kinds(dataset, variant)
@@ -91,11 +94,30 @@ def score(config: Config, dataset: str, variant: str) -> Path:
 
 
 def write_json(path: Path, values: dict[str, Any]) -> Path:
-    """Write a file of scores, complete or not at all; return its path."""
+    """Write a file of scores, complete or not at all; return its path.
+
+    Raises:
+        FcaError: a number isn't finite; it is named.
+    """
+    named = dict(_numbers(values))
+    finite(np.array([*named.values()]), f"scores for {path}", [*named])
     with write_aside(path) as aside:
         text = json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
         aside.write_text(text + "\n", encoding="utf-8")
     return path
+
+
+def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
+    """Every float in nested values with its dotted name; an item of a list is named by its id or position."""
+    if isinstance(value, float):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _numbers(item, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            own = item.get("id", position) if isinstance(item, dict) else position
+            yield from _numbers(item, f"{name}.{own}")
 
 
 @dataclass
@@ -144,6 +166,7 @@ def measure(
                         "caption": batch.captions[row],
                         "psnr": psnrs[-1].mean(),
                         "ssim": ssims[-1].mean(),
+                        "flaw": flaw(batch.prediction[row, initial:], batch.truth[row, initial:]),
                         "motion_asked": motion.asked_motion(batch.captions[row]) if scores_motion else None,
                         "motion_found": found[row],
                     }

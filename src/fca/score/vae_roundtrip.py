@@ -4,7 +4,7 @@ Every prediction comes from this decoder, so no model can be expected to exceed 
 bound is measured at the paper's 16 frames, and at 17, a length of the form 4k + 1 that CogVideoX's VAE expects.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from fca.artifacts.fingerprint import made_by
 from fca.artifacts.quarantine import Quarantine
 from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
+from fca.encode.captions import half
 from fca.encode.vae import decode, load_vae, posterior
 from fca.errors import FcaError
 from fca.score.features import FeatureNetwork, load_network
@@ -38,6 +39,7 @@ MEANING = {
 class RoundTripBatch:
     """Some clips and their reconstructions, each (b, F, H, W, 3) uint8."""
 
+    ids: list[str]
     truth: Clips
     rebuilt: Clips
     doubled: Clips
@@ -78,17 +80,18 @@ class RoundTrips:
         for truth, latents in self._parts:
             with truth, latents:
                 for start in range(0, len(truth), size):
-                    pixels = truth.frames[start : start + size]
+                    pixels, ids = truth.frames[start : start + size], truth.ids[start : start + size]
                     mean = torch.from_numpy(latents["mean"][start : start + size])
                     longer = torch.from_numpy(np.concatenate([pixels[:, :1], pixels], axis=1))
-                    longer_mean = posterior(encoder, longer)[0].half()
-                    yield RoundTripBatch(pixels, rebuild(decoder, mean), rebuild(decoder, longer_mean)[:, 1:])
+                    longer_mean = torch.from_numpy(half("mean", posterior(encoder, longer, ids)[0], ids))
+                    rebuilt = rebuild(decoder, mean, ids), rebuild(decoder, longer_mean, ids)[:, 1:]
+                    yield RoundTripBatch(ids, pixels, *rebuilt)
 
 
-def rebuild(vae: AutoencoderKLCogVideoX, mean: torch.Tensor) -> Clips:
+def rebuild(vae: AutoencoderKLCogVideoX, mean: torch.Tensor, clips: Sequence[str] = ()) -> Clips:
     """Posterior means (b, C, f, h, w), unscaled -> frames (b, F, H, W, 3) uint8; 4 f frames, or 4 (f - 1) + 1."""
     scaled = mean.float().to(vae.device) * vae.config.scaling_factor
-    return decode(vae, scaled.transpose(1, 2)).numpy()
+    return decode(vae, scaled.transpose(1, 2), clips).numpy()
 
 
 def score_vae_roundtrip(config: Config, dataset: str) -> Path:
@@ -152,13 +155,13 @@ def measure(
     size = config.sample.batch_size
     with tqdm(total=len(trips), desc="score the VAE", unit="clip", disable=None) as bar:
         for batch in trips.batches(encoder, decoder, size):
-            truth.append(network.features(batch.truth, size))
+            truth.append(network.features(batch.truth, size, batch.ids))
             for rows, clips in zip(made, (batch.rebuilt, batch.doubled), strict=True):
-                scored = network.features(with_initial_frames(clips, batch.truth, initial), size)
+                scored = network.features(with_initial_frames(clips, batch.truth, initial), size, batch.ids)
                 pairs = list(zip(clips, batch.truth, strict=True))
                 psnrs = np.stack([psnr(one, other) for one, other in pairs])
                 ssims = np.stack([ssim(one, other) for one, other in pairs])
-                rows.append((scored, network.features(clips, size), psnrs, ssims))
+                rows.append((scored, network.features(clips, size, batch.ids), psnrs, ssims))
             bar.update(len(batch.truth))
 
     of_truth = np.concatenate(truth)

@@ -130,6 +130,19 @@ def test_scores_of_files_that_have_changed_are_named_and_not_compared(config: Co
     assert "nothing can be said" in sentence(dataset)
 
 
+def test_black_and_frozen_predictions_are_named(config: Config) -> None:
+    for variant in ("fca", "repeat"):
+        values = score_values(config, "ssv2", variant, make_clips(config, 0), 20.0, 20.0)
+        rows = [row | {"flaw": flaw} for row, flaw in zip(values["clips"], ["frozen", None, "blank"] * 2, strict=True)]
+        write_json(Layout(config).scores("ssv2", variant), values | {"clips": rows})
+    assert dataset_table(collect(config)[0]).warnings == [
+        "2 of 6 predictions of FCA are black or of one colour, unlike the ground truth: clip_2, clip_5.",
+        "2 of 6 predictions of FCA stand still, unlike the ground truth: clip_0, clip_3.",
+    ], "and none of the copy-last-frame baseline, which stands still by design"
+    text = page.report(config).read_text(encoding="utf-8")
+    assert "2 of 6 predictions of FCA stand still" in text
+
+
 def test_columns_take_their_own_scores(config: Config) -> None:
     scores = read_scores(Layout(config).scores("ssv2", "fca"))
     assert scores is not None

@@ -8,6 +8,12 @@ from fca.report.format import counts, join, percent, shared_protocols, significa
 from fca.report.metrics import METRICS, Cell, Metric, cell, find, found_cell
 from fca.report.score_file import Score, ScoreFile
 
+FLAWS = {
+    "blank": "are black or of one colour, unlike the ground truth",
+    "frozen": "stand still, unlike the ground truth",
+}
+SHOWN = 8  # clips in a warning
+
 
 @dataclass(frozen=True)
 class VariantRow:
@@ -56,7 +62,7 @@ def dataset_table(dataset: DatasetResult) -> DatasetTable:
     if dataset.vae_bound:
         rows.append(VariantRow(VAE_BOUND, None, [found_cell(dataset.vae_bound, metric) for metric in METRICS], ""))
 
-    warnings = dataset.outdated + [warning for _, warning, _ in columns if warning]
+    warnings = dataset.outdated + [warning for _, warning, _ in columns if warning] + _flaws(scored)
     if len(networks) > 1:
         warnings.insert(0, "Variants were measured with different feature networks and are not compared.")
     elif len(protocols) > 1:
@@ -75,6 +81,18 @@ def dataset_table(dataset: DatasetResult) -> DatasetTable:
         every=[(result.variant.title, score) for result, found in scored for score in found.scores.values()],
         protocols=protocols,
     )
+
+
+def _flaws(scored: Sequence[tuple[VariantResult, ScoreFile]]) -> list[str]:
+    """Predictions of models that are black or stand still, in sentences; the copy-last-frame baseline always does."""
+    found = []
+    for result, scores in scored:
+        for flaw, words in FLAWS.items():
+            ids = [clip.id for clip in scores.clips.values() if clip.flaw == flaw]
+            if ids and result.variant.prediction == "model":
+                shown = ", ".join(ids[:SHOWN]) + (", ..." if len(ids) > SHOWN else "")
+                found.append(f"{len(ids)} of {scores.count} predictions of {result.variant.title} {words}: {shown}.")
+    return found
 
 
 def _reference(scores: ScoreFile) -> str:
