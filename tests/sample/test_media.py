@@ -1,5 +1,8 @@
 """Pictures and videos in, videos and pictures out: exact if possible, refused by name otherwise."""
 
+import errno
+import os
+import tempfile
 from pathlib import Path
 
 import av
@@ -9,7 +12,7 @@ from PIL import Image
 
 from fca.errors import FcaError
 from fca.pretrained.exported import ExportedModel
-from fca.sample.media import check_out, check_rate, read_start
+from fca.sample.media import check_out, read_start, save
 from fca.sample.picture import fitted, rgb
 from fca.video.write import write_video
 from tests.data.corpora import ramp
@@ -150,7 +153,7 @@ def clip() -> np.ndarray:
 @pytest.mark.parametrize(("suffix", "codec"), [("mp4", "h264"), ("webm", "vp9")])
 def test_videos_have_every_frame_at_its_time(clip: np.ndarray, tmp_path: Path, suffix: str, codec: str) -> None:
     path = tmp_path / f"new/next.{suffix}"
-    check_out(path)
+    check_out(path, 96, 64, 10)
     write_video(clip, path, 10)
     with av.open(str(path)) as container:
         context = container.streams.video[0].codec_context
@@ -175,7 +178,7 @@ def test_a_gif(clip: np.ndarray, tmp_path: Path) -> None:
 def test_a_folder_of_pictures_is_exact_and_may_be_written_again(clip: np.ndarray, tmp_path: Path) -> None:
     folder = tmp_path / "frames"
     for frames in (clip, clip[:8]):
-        check_out(folder)
+        check_out(folder, 96, 64, 8)
         write_video(frames, folder)
         assert sorted(path.name for path in folder.iterdir()) == [f"frame_{n:04d}.png" for n in range(len(frames))]
         np.testing.assert_array_equal(read_start([folder / "frame_0007.png"], EXPORTED)[0], frames[7])
@@ -195,18 +198,18 @@ def test_what_would_be_lost_or_cannot_be_written_is_refused(tmp_path: Path, monk
         tmp_path / "next.png": "can't be written as .png",
         tmp_path / "notes": "it is a file",
         tmp_path / "notes/next.mp4": "notes",
-        Path("/proc/next.mp4"): "can't be written: /proc",
+        Path("/proc/next.mp4"): "/proc/next.mp4 can't be written",
         file: "also read from",
     }.items():
         with pytest.raises(FcaError, match=message):
-            check_out(path, [file])
+            check_out(path, 96, 64, 8, [file])
     (tmp_path / "d.mp4").mkdir()
     with pytest.raises(FcaError, match="is a folder"):
-        check_out(tmp_path / "d.mp4")
+        check_out(tmp_path / "d.mp4", 96, 64, 8)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d.mp4", "empty", "frame.gif", "notes", "photos"]
     for rate in (0, 61):
         with pytest.raises(FcaError, match="frames in a second"):
-            check_rate(rate)
+            check_out(tmp_path / "e.mp4", 96, 64, rate)
 
 
 @pytest.mark.parametrize("name", ["x" * 300 + ".png", "a\0b.png"])
@@ -214,4 +217,46 @@ def test_a_name_that_no_file_can_have(name: str, tmp_path: Path) -> None:
     with pytest.raises(FcaError, match="can't be opened"):
         read_start([tmp_path / name], EXPORTED)
     with pytest.raises(FcaError, match="can't be opened"):
-        check_out(tmp_path / name.replace(".png", ".mp4"))
+        check_out(tmp_path / name.replace(".png", ".mp4"), 96, 64, 8)
+
+
+@pytest.mark.parametrize("name", ["new/deep/a.mp4", "a.webm", "old.GIF", "old", "12:30 %d é.mp4"])
+def test_a_path_is_proven_without_a_trace(tmp_path: Path, clip: np.ndarray, name: str) -> None:
+    for path in (tmp_path / "old.GIF", tmp_path / "old"):
+        write_video(clip, path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    check_out(tmp_path / name, 96, 64, 8)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    save(clip, tmp_path / name, 8)
+
+
+def test_what_only_a_written_frame_shows(tmp_path: Path, monkeypatch) -> None:
+    """A name too long for the file next to it; a size that the encoder refuses; a place that can't be replaced."""
+    with pytest.raises(FcaError, match="can't be written: File name too long"):
+        check_out(tmp_path / f"{'x' * 245}.mp4", 96, 64, 8)
+    with pytest.raises(FcaError, match=r"next.webm can't be written: "):
+        check_out(tmp_path / "next.webm", 70_000, 16, 8)
+    assert list(tmp_path.iterdir()) == []
+    rename = os.rename
+
+    def busy(source: Path, target: Path) -> None:  # a mount point, which only a machine's owner can make
+        if Path(source) == tmp_path / "mounted":
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        rename(source, target)
+
+    (tmp_path / "mounted").mkdir()
+    monkeypatch.setattr(os, "rename", busy)
+    with pytest.raises(FcaError, match="mounted can't be written: Device or resource busy"):
+        check_out(tmp_path / "mounted", 96, 64, 8)
+    assert [path.name for path in tmp_path.iterdir()] == ["mounted"]
+
+
+def test_a_video_is_kept_elsewhere_if_its_place_is_gone(tmp_path: Path, clip: np.ndarray, monkeypatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    out = tmp_path / "folder/next.mp4"
+    check_out(out, 96, 64, 8)
+    out.parent.touch()  # while the video was computed, the folder's name was taken
+    with pytest.raises(FcaError, match=r"next\.mp4 can't be written: .*\nremedy: the video is in ") as caught:
+        save(clip, out, 8)
+    with av.open(caught.value.remedy.removeprefix("the video is in ")) as container:
+        assert len(list(container.decode(video=0))) == 16

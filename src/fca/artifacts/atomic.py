@@ -11,7 +11,7 @@ import re
 import shutil
 import socket
 from collections.abc import Container, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -38,17 +38,45 @@ def write_aside(path: Path | str) -> Iterator[Path]:
         FcaError: the disk is full, a quota or file size limit is reached, or nothing was written.
     """
     path = Path(path)
+    with _aside(path) as aside:
+        yield aside
+        if not aside.exists():
+            raise FcaError(f"nothing was written for {path}", f"the step to make {aside}")
+        sync_tree(aside)
+        _replace(aside, path)
+        _sync(path.parent)
+
+
+@contextmanager
+def rehearse(path: Path) -> Iterator[Path]:
+    """`write_aside` up to its last rename, to see early what can't be written; at the end all is as it was.
+
+    What is written, and the folders that were made for it, are removed. What is at `path` is moved away and back.
+    """
+    made = [folder for folder in path.absolute().parents if not folder.exists()]
+    try:
+        with _aside(path) as aside:
+            yield aside
+            sync_tree(aside)
+            if os.path.lexists(path):
+                old = aside.with_name(f"{aside.name}.old")
+                os.rename(path, old)
+                os.rename(old, path)
+    finally:
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+@contextmanager
+def _aside(path: Path) -> Iterator[Path]:
+    """A temporary path next to `path`, removed at the end if it is still there."""
     with explained_if_full(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_left_overs(path)
         aside = path.with_name(f"{_prefix()}{os.getpid()}-{path.name}")
         try:
             yield aside
-            if not aside.exists():
-                raise FcaError(f"nothing was written for {path}", f"the step to make {aside}")
-            sync_tree(aside)
-            _replace(aside, path)
-            _sync(path.parent)
         finally:
             for suffix in SUFFIXES:
                 remove(aside.with_name(aside.name + suffix))

@@ -55,16 +55,14 @@ def predict(
 ) -> None:
     """Predict a video from one or two pictures, or the start of a video, and a sentence."""
     from fca.pretrained.exported import ExportedModel
-    from fca.sample.media import check_out, check_prompt, check_rate, read_start
-    from fca.video.write import write_video
+    from fca.sample.media import check_out, check_prompt, read_start, save
 
     for text in (prompt, negative_prompt):
         check_prompt(text)
-    check_rate(frames_per_second)
-    check_out(out, frames)
     model = _shipped_model() if model is None else model
     exported = ExportedModel.read(model)
     exported.sampling(steps, guidance_scale, seed)
+    check_out(out, exported.width, exported.height, frames_per_second, frames)
     exported.located(model, base, vision_model)
     start = read_start(frames, exported)
     if not prompt.strip():
@@ -83,7 +81,7 @@ def predict(
             guidance_scale=guidance_scale,
             seed=seed,
         )
-    write_video(video, out, frames_per_second)
+    save(video, out, frames_per_second)
     print(out)
 
 

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import av
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
@@ -18,12 +19,13 @@ from fca.pretrained.exported import ExportedModel
 from fca.sample.picture import rgb
 from fca.video.decode import read_first
 from fca.video.files import MAX_PIXELS, on_disk
-from fca.video.write import WRITERS
+from fca.video.write import WRITERS, rehearse_video, write_video
 
 PICTURES = ("JPEG", "PNG", "WEBP")
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 READABLE = "JPEG, PNG or WebP pictures, or one video (MP4, WebM, GIF, ...)"
 FASTEST = 60
+WRITE_ERRORS = (OSError, ValueError, av.FFmpegError)
 
 
 def read_start(paths: Sequence[Path], exported: ExportedModel) -> list[np.ndarray]:
@@ -88,13 +90,17 @@ def read_video_start(path: Path, count: int) -> list[np.ndarray]:
         raise FcaError(f"{path}: it is no readable {named}: {error}", READABLE) from error
 
 
-def check_out(path: Path, read: Sequence[Path] = ()) -> None:
+def check_out(path: Path, width: int, height: int, frames_per_second: int, read: Sequence[Path] = ()) -> None:
     """Refuse a path that `write_video` can't write or would destroy; nothing is left behind.
 
+    A frame of `width` x `height` pixels is encoded next to it, and what is there is moved away and back.
+
     Raises:
-        FcaError: the suffix is unknown, the folder holds other files than frames or isn't writable, or the path is one
-            of `read`.
+        FcaError: the suffix is unknown, the folder holds other files than frames, the path is one of `read`, a player
+            can't follow the frame rate, or the frame can't be written.
     """
+    if not 1 <= frames_per_second <= FASTEST:
+        raise FcaError(f"{frames_per_second} frames in a second", f"a whole number from 1 to {FASTEST}")
     _check_name(path)
     suffix, kinds = path.suffix.lower(), f"{', '.join(WRITERS)}, or a name without a suffix: a folder of PNGs"
     if suffix in WRITERS:
@@ -111,7 +117,11 @@ def check_out(path: Path, read: Sequence[Path] = ()) -> None:
             raise FcaError(f"the folder {path} is also read from", "another folder: it would be replaced")
     elif suffix or path.exists():
         raise FcaError(f"{path}: can't be written as {suffix or 'a folder: it is a file'}", kinds)
-    _check_writable(path)
+    try:
+        rehearse_video(path, width, height, frames_per_second)
+    except WRITE_ERRORS as error:
+        expected, remedy = "a place where a frame can be written", "name another"
+        raise FcaError(f"{path} can't be written: {_reason(error)}", expected, remedy) from error
 
 
 def check_prompt(prompt: object) -> None:
@@ -127,14 +137,18 @@ def check_prompt(prompt: object) -> None:
         )
 
 
-def check_rate(frames_per_second: int) -> None:
-    """Refuse a frame rate that players don't follow.
+def save(video: np.ndarray, path: Path, frames_per_second: int) -> None:
+    """`write_video`; if `path` has become impossible since `check_out`, elsewhere, so that nothing is computed in vain.
 
     Raises:
-        FcaError: it isn't from 1 to `FASTEST`.
+        FcaError: `path` can't be written; it says where the video is instead.
     """
-    if not 1 <= frames_per_second <= FASTEST:
-        raise FcaError(f"{frames_per_second} frames in a second", f"a whole number from 1 to {FASTEST}")
+    try:
+        write_video(video, path, frames_per_second)
+    except (FcaError, *WRITE_ERRORS) as error:
+        kept = Path(tempfile.mkdtemp(prefix="fca-predict-")) / path.name
+        write_video(video, kept, frames_per_second)
+        raise FcaError(f"{path} can't be written: {_reason(error)}", remedy=f"the video is in {kept}") from error
 
 
 def _open_picture(path: Path) -> Image.Image | None:
@@ -157,18 +171,6 @@ def _check_name(path: Path) -> None:
         return
     except (OSError, ValueError) as error:
         raise FcaError(f"{str(path)[:80]!r} can't be opened: {_reason(error)}", "the name of a file") from error
-
-
-def _check_writable(path: Path) -> None:
-    """Create a nameless file next to `path` or its first missing parent: permission bits alone aren't reliable."""
-    parent = next(folder for folder in path.absolute().parents if folder.exists())
-    try:
-        with tempfile.TemporaryFile(dir=parent):
-            pass
-    except OSError as error:
-        raise FcaError(
-            f"{path} can't be written: {parent}: {_reason(error)}", "a folder that you may write to", "name another"
-        ) from error
 
 
 def _reason(error: BaseException) -> str:

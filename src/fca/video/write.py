@@ -17,7 +17,7 @@ import numpy as np
 from av.codec.context import Flags
 from PIL import Image
 
-from fca.artifacts.atomic import write_aside
+from fca.artifacts.atomic import rehearse, write_aside
 from fca.video.files import address
 
 Codec = Literal["libvpx-vp9", "libx264", "libx264rgb"]
@@ -99,7 +99,21 @@ def write_video(pixels: np.ndarray, path: Path, frames_per_second: int = FRAMES_
     MP4 (H.264) and WebM (VP9) lose a little, GIF has 256 colours, PNGs (`frame_0000.png`, ...) are exact.
     """
     with write_aside(path) as aside:
-        WRITERS.get(path.suffix.lower(), _write_pngs)(pixels, aside, frames_per_second)
+        _write(pixels, aside, frames_per_second)
+
+
+def rehearse_video(path: Path, width: int, height: int, frames_per_second: int) -> None:
+    """Encode a black frame as `write_video` will encode a video, in the same place; then remove it.
+
+    Raises:
+        FcaError, OSError, ValueError: whatever `write_video` would meet.
+    """
+    with rehearse(path) as aside:
+        _write(np.zeros((1, height, width, 3), np.uint8), aside, frames_per_second)
+
+
+def _write(pixels: np.ndarray, path: Path, frames_per_second: int) -> None:
+    WRITERS.get(path.suffix.lower(), _write_pngs)(pixels, path, frames_per_second)
 
 
 def write_webm(pixels: np.ndarray, path: Path, frames_per_second: int = FRAMES_PER_SECOND) -> None:
