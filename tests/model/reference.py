@@ -2,6 +2,7 @@
 
 import math
 from functools import cache
+from pathlib import Path
 
 import torch
 from diffusers import CogVideoXTransformer3DModel
@@ -13,6 +14,18 @@ from fca.model.text_conditioning import FramePreNorm, FrameWiseTextConditioning
 
 Sample = dict[str, Tensor]
 """One clip: `prompt_embeds` (l, w), `text_embeds` (m, w), `text_mask` (m,), `vision` (v, w)."""
+
+
+def moved_adapter(folder: Path) -> FCAAdapter:
+    """A random adapter for the transformer of a base of pocket size; nothing in it is zero."""
+    torch.manual_seed(5)
+    transformer = CogVideoXTransformer3DModel.from_pretrained(folder / "transformer")
+    sizes = {"latent_frames": 4, "queries_per_frame": 16, "text_width": 64, "vision_width": 64}
+    adapter = FCAAdapter.for_transformer(transformer, conditioning_heads=4, initial_scale=0.5, **sizes)
+    with torch.no_grad():
+        for parameter in adapter.parameters():
+            parameter.add_(0.03 * torch.randn_like(parameter))
+    return adapter
 
 
 def slow_alphas() -> Tensor:

@@ -21,7 +21,7 @@ from fca.train.checkpoint import checkpoint_path, load_checkpoint
 from fca.train.data import LatentClips
 from fca.train.loop import train
 from tests.conftest import CAPTIONS, CLIPS, encode_stored, small_config, write_clips
-from tests.model.reference import slow_alphas, slow_velocity
+from tests.model.reference import moved_adapter, slow_alphas, slow_velocity
 from tests.train.runs import run_folder
 
 STEPS, WARMUP, PARTS = 6, 2, 2
@@ -29,16 +29,8 @@ RATE, BETAS, EPS, DECAY, LIMIT = 2e-2, (0.6, 0.8), 1e-4, 0.3, 0.05
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_factory, random_base) -> FCAAdapter:
-    """An adapter in which nothing is zero."""
-    torch.manual_seed(5)
-    transformer = CogVideoXTransformer3DModel.from_pretrained(random_base / "transformer")
-    sizes = {"latent_frames": 4, "queries_per_frame": 16, "text_width": 64, "vision_width": 64}
-    adapter = FCAAdapter.for_transformer(transformer, conditioning_heads=4, initial_scale=0.5, **sizes)
-    with torch.no_grad():
-        for parameter in adapter.parameters():
-            parameter.add_(0.03 * torch.randn_like(parameter))
-    return adapter
+def start(random_base) -> FCAAdapter:
+    return moved_adapter(random_base)
 
 
 @pytest.fixture(scope="module")
