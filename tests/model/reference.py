@@ -1,14 +1,99 @@
-"""FCA attention and the Q-Former layer written the slow way: one query at a time, with a dense mask."""
+"""The paper's model written the slow way: one clip and one head at a time, with a dense mask, nothing shared."""
 
 import math
+from functools import cache
+from pathlib import Path
 
 import torch
+from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor, nn
 
+from fca.model import FCAAdapter
 from fca.model.attention import FCAAttention
-from fca.model.text_conditioning import FrameWiseTextConditioning
+from fca.model.text_conditioning import FramePreNorm, FrameWiseTextConditioning
+
+Sample = dict[str, Tensor]
+"""One clip: `prompt_embeds` (l, w), `text_embeds` (m, w), `text_mask` (m,), `vision` (v, w)."""
 
 
+def moved_adapter(folder: Path) -> FCAAdapter:
+    """A random adapter for the transformer of a base of pocket size; nothing in it is zero."""
+    torch.manual_seed(5)
+    transformer = CogVideoXTransformer3DModel.from_pretrained(folder / "transformer")
+    sizes = {"latent_frames": 4, "queries_per_frame": 16, "text_width": 64, "vision_width": 64}
+    adapter = FCAAdapter.for_transformer(transformer, conditioning_heads=4, initial_scale=0.5, **sizes)
+    with torch.no_grad():
+        for parameter in adapter.parameters():
+            parameter.add_(0.03 * torch.randn_like(parameter))
+    return adapter
+
+
+def slow_alphas() -> Tensor:
+    """alphas_cumprod (1000,) of CogVideoX-2B in float64: scaled linear betas, SNR shifted by 3, none at the last."""
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
+    alphas = torch.cumprod(1 - betas, 0)
+    root = (alphas / (3.0 + (1 - 3.0) * alphas)).sqrt()
+    return ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
+
+
+def slow_velocity(
+    transformer: CogVideoXTransformer3DModel,
+    adapter: FCAAdapter,
+    noisy: Tensor,
+    timestep: int,
+    noisy_initial: Tensor,
+    sample: Sample,
+) -> Tensor:
+    """v (f, C, h, w) of the adapted model, from a transformer without adapter, x_t and the noisy initial latent.
+
+    FCA's addition enters by hooks behind the attention of each block (section 3.2, Figure 3).
+    """
+    prompt, times = sample["prompt_embeds"][None], torch.tensor([timestep])
+    attentions = [block.attn1 for block in transformer.transformer_blocks]
+    initial: list[Tensor] = []
+    hooks = [
+        attention.register_forward_pre_hook(
+            lambda _, args, given: initial.append(given["hidden_states"][0]), with_kwargs=True
+        )
+        for attention in attentions
+    ]
+    with torch.no_grad():
+        transformer(noisy_initial[None], prompt, torch.tensor([1]))
+    for hook in hooks:
+        hook.remove()
+
+    embedded = transformer.time_embedding(transformer.time_proj(times))[0]
+    own = (sample["text_embeds"], sample["text_mask"], sample["vision"])
+
+    def adder(index: int):
+        layer = adapter.layers[index]
+        frames = slow_pre_norm(layer.pre_norm, slow_conditioning(layer.conditioning, *own), embedded)
+
+        def add(_: nn.Module, args: tuple, given: dict[str, Tensor], output: tuple[Tensor, Tensor]):
+            text, video = given["encoder_hidden_states"][0], given["hidden_states"][0]
+            added = slow_fca_attention(layer.attention, text, video, initial[index], frames, len(noisy))
+            return output[0] + added[len(text) :], output[1] + added[: len(text)]
+
+        return add
+
+    hooks = [
+        attention.register_forward_hook(adder(index), with_kwargs=True) for index, attention in enumerate(attentions)
+    ]
+    velocity = transformer(noisy[None], prompt, times, return_dict=False)[0][0]
+    for hook in hooks:
+        hook.remove()
+    return velocity
+
+
+def slow_pre_norm(module: FramePreNorm, frames: Tensor, embedded: Tensor) -> Tensor:
+    """LN(y_frames) (1 + a(t)) + b(t) for y_frames (f, q, d) and the embedded time (w,)."""
+    scale, shift = module.modulation(embedded * torch.sigmoid(embedded)).split(frames.shape[-1])
+    centred = frames - frames.mean(-1, keepdim=True)
+    normed = centred / (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt()
+    return (normed * module.norm.weight + module.norm.bias) * (1 + scale) + shift
+
+
+@cache
 def dense_mask(text: int, frames: int, tokens: int, initial: int, queries: int) -> Tensor:
     """(text + frames * tokens, text + initial + frames * queries) bool: who may attend to whom, entry by entry."""
     mask = torch.ones(text + frames * tokens, text + initial + frames * queries, dtype=torch.bool)

@@ -33,6 +33,12 @@ def truth(row: int) -> np.ndarray:
     return np.stack([np.roll(picture, frame * (1 + row % 3), axis=1) for frame in range(FRAMES)])
 
 
+def predicted(row: int, noise: float = 20.0) -> np.ndarray:
+    """The ground truth with noise of so many levels: (F, H, W, 3) uint8."""
+    levels = truth(row) + np.random.default_rng(row).normal(0, noise, SHAPE)
+    return levels.clip(0, 255).astype(np.uint8)
+
+
 def pictures(clips: list[np.ndarray]) -> np.ndarray:
     return np.array(clips).reshape(len(clips), *SHAPE)
 
@@ -60,9 +66,8 @@ def write_samples(
     words = captions or (CAPTIONS if kind == "validation" else FLIPPED)
     for number in layout.shards("ssv2", "validation"):
         rows = [row for row in reversed(layout.shard_rows("ssv2", "validation", number)) if row not in without]
-        frames = pictures([truth(row) + np.random.default_rng(row).normal(0, noise, SHAPE) for row in rows])
         arrays = {
-            "frames": frames.clip(0, 255).astype(np.uint8),
+            "frames": pictures([predicted(row, noise) for row in rows]).astype(np.uint8),
             "caption": [words[row % 3] for row in rows],
             "seed": np.zeros(len(rows), np.int64),
         }

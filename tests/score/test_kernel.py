@@ -7,19 +7,7 @@ from fca.score import kernel
 from fca.score.frechet import frechet_distance
 from fca.score.interval import resampling_counts
 from fca.score.kernel import centred, kernel_distance, resampled_kernel_distances
-
-
-def direct(first: np.ndarray, second: np.ndarray) -> float:
-    """The unbiased estimate, one pair after the other."""
-
-    def k(x: np.ndarray, y: np.ndarray) -> float:
-        return (float(x @ y) / len(x) + 1) ** 3
-
-    def within(clips: np.ndarray) -> float:
-        pairs = [k(x, y) for i, x in enumerate(clips) for j, y in enumerate(clips) if i != j]
-        return float(np.mean(pairs))
-
-    return within(first) + within(second) - 2 * float(np.mean([k(x, y) for x in first for y in second]))
+from tests.score.reference import direct_kernel_distance
 
 
 def seer(first: np.ndarray, second: np.ndarray) -> float:
@@ -27,7 +15,7 @@ def seer(first: np.ndarray, second: np.ndarray) -> float:
     first, second = first.copy(), second.copy()
     for clips in (first, second):
         clips -= clips.mean(0)  # the side effect of its covariance
-    return direct(first, second)
+    return direct_kernel_distance(first, second)
 
 
 def sets(shift: float, clips: int = 40, width: int = 6) -> tuple[np.ndarray, np.ndarray]:
@@ -38,7 +26,7 @@ def sets(shift: float, clips: int = 40, width: int = 6) -> tuple[np.ndarray, np.
 def test_agrees_with_the_direct_sum_also_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = sets(0.5)
     second = second[:33]
-    expected = direct(first, second)
+    expected = direct_kernel_distance(first, second)
     assert kernel_distance(first, second) == pytest.approx(expected, rel=1e-10)
     monkeypatch.setattr(kernel, "BLOCK", 7)
     assert kernel_distance(first, second) == pytest.approx(expected, rel=1e-10)
@@ -86,13 +74,7 @@ def test_resampling_every_pair_once_is_the_distance_itself() -> None:
 def test_resampling_never_compares_a_clip_with_itself() -> None:
     first, second = sets(0.5, clips=6)
     counts = np.array([[3, 0, 1, 2, 0, 0]])
-    rows = np.repeat(np.arange(6), counts[0])
-
-    def within(clips: np.ndarray) -> float:
-        return float(np.mean([(clips[i] @ clips[j] / 6 + 1) ** 3 for i in rows for j in rows if i != j]))
-
-    across = np.mean([(first[i] @ second[j] / 6 + 1) ** 3 for i in rows for j in rows])
-    expected = within(first) + within(second) - 2 * across
+    expected = direct_kernel_distance(first, second, np.repeat(np.arange(6), counts[0]))
     assert resampled_kernel_distances(first, second, counts)[0] == pytest.approx(expected, rel=1e-10)
 
 

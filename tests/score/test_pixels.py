@@ -4,29 +4,11 @@ import numpy as np
 import pytest
 
 from fca.score.pixels import MOST_PSNR, flaw, gaussian_taps, psnr, ssim
+from tests.score.reference import direct_ssim
 
 
 def video(seed: int, frames: int = 2, height: int = 17, width: int = 19) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (frames, height, width, 3), dtype=np.uint8)
-
-
-def direct_ssim(one: np.ndarray, other: np.ndarray) -> float:
-    """SSIM of a frame, one 11x11 window after the other, as in equation 13 of Wang et al. 2004."""
-    window = np.array([[np.exp(-(x**2 + y**2) / (2 * 1.5**2)) for x in range(-5, 6)] for y in range(-5, 6)])
-    window /= window.sum()
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    values = []
-    for channel in range(3):
-        for top in range(one.shape[0] - 10):
-            for left in range(one.shape[1] - 10):
-                x = one[top : top + 11, left : left + 11, channel].astype(float)
-                y = other[top : top + 11, left : left + 11, channel].astype(float)
-                mx, my = (window * x).sum(), (window * y).sum()
-                vx, vy = (window * (x - mx) ** 2).sum(), (window * (y - my) ** 2).sum()
-                cov = (window * (x - mx) * (y - my)).sum()
-                numerator = (2 * mx * my + c1) * (2 * cov + c2)
-                values.append(numerator / ((mx**2 + my**2 + c1) * (vx + vy + c2)))
-    return float(np.mean(values))
 
 
 def test_ssim_agrees_with_the_direct_formula() -> None:
