@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fca import __version__
-from fca.artifacts.atomic import write_aside
+from fca.artifacts.atomic import write_aside, write_text
 from fca.artifacts.text import flat
 from fca.config import Config, Layout
 from fca.errors import FcaError
@@ -17,7 +17,7 @@ from fca.report.choose import choose
 from fca.report.collect import DatasetResult, VariantResult, collect
 from fca.report.format import DASH, signed
 from fca.report.metrics import METRICS, Cell, Metric, cell, find
-from fca.report.render import render, write_text
+from fca.report.render import render
 from fca.report.score_file import ClipScore, ScoreFile
 from fca.report.sections.cards import Gallery, Series, make_gallery, series
 from fca.report.sections.provenance import training_runs

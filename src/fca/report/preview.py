@@ -17,6 +17,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from fca import __version__
+from fca.artifacts.atomic import write_text
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.config import Config, Layout
@@ -27,7 +28,7 @@ from fca.data.clip_source import shape_of
 from fca.data.datasets.reader import reader_of
 from fca.data.index import dataset_settings, read_index
 from fca.report.choose import evenly_spaced
-from fca.report.render import render, write_text
+from fca.report.render import render
 from fca.video.workers import call_apart
 from fca.video.write import GAP, shrink
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fca.artifacts.shards import Shard, manifest_path
+from fca.artifacts.shards import Shard
 from fca.config import Config, Layout, SampleKind
 from fca.errors import FcaError, remake
 
@@ -154,7 +154,7 @@ def require_made_of(shard: Shard, layout: Layout, parent: Shard) -> None:
         raise FcaError(
             f"{shard.path} was not made from the current {parent.path}",
             f"{parent.manifest.sha256[:12]} among its parents, not {(made_of or 'nothing')[:12]}",
-            f"remove {shard.path} and its manifest, then {remake(manifest_path(shard.path))}",
+            f"remove {shard.path} and its manifest, then {remake(Layout.manifest(shard.path))}",
         )
 
 

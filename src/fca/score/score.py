@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from fca.artifacts.atomic import write_aside
+from fca.artifacts.atomic import write_text
 from fca.artifacts.fingerprint import made_by
 from fca.config import Config, Layout
 from fca.score import motion
@@ -92,10 +92,8 @@ def score(config: Config, dataset: str, variant: str) -> Path:
 
 def write_json(path: Path, values: dict[str, Any]) -> Path:
     """Write a file of scores, complete or not at all; return its path."""
-    with write_aside(path) as aside:
-        text = json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        aside.write_text(text + "\n", encoding="utf-8")
-    return path
+    text = json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return write_text(path, text + "\n")
 
 
 @dataclass

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from fca.artifacts.atomic import write_text
 from fca.config import Config
 from fca.errors import FcaError, require_known
-from fca.report.render import render, write_text
+from fca.report.render import render
 from fca.score.pairs import Pairs, with_initial_frames
 from fca.study.files import KEY_NAME, Item, Key, StudyClip
 from fca.study.order import sha256, shuffled

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from tqdm import tqdm
 
-from fca.artifacts.atomic import explained_if_full, remove, sync_tree, write_aside
+from fca.artifacts.atomic import explained_if_full, remove, sync_tree, write_text
 from fca.data.datasets.bridge import FRAME, INSTITUTIONS, LIST_NAME, LIST_URL, TREES, VIEW, read_list
 from fca.data.download.archive import Limits
 from fca.data.download.http import BY_HAND, Client
@@ -98,8 +98,7 @@ def _note(source: Source) -> dict[str, Any] | None:
 
 
 def _write_note(source: Source, note: dict[str, Any]) -> None:
-    with write_aside(source.root / TREE / NOTE) as aside:
-        aside.write_text(json.dumps(note), encoding="utf-8")
+    write_text(source.root / TREE / NOTE, json.dumps(note))
 
 
 def _trajectories(client: Client, address: str, tasks: set[str], parent: str = "", level: int = 0) -> Iterator[str]:
