@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from pydantic import Field, StringConstraints, ValidationError
 
 from fca.artifacts.atomic import write_text
+from fca.artifacts.text import sha256
 from fca.config.settings import Name, Settings, Sha256
 from fca.errors import FcaError
-from fca.study.order import sha256
 
 KEY_NAME = "study-key.json"
 RATINGS_KIND = "fca-study-ratings"
