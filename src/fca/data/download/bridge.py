@@ -76,7 +76,7 @@ def _obtain_tree(source: Source, tasks: set[str]) -> None:
     if _note(source) == wanted | {"complete": True}:
         return
     source.permit(f"downloading from {address}")
-    _write_note(source, wanted | {"complete": False})
+    write_text(target / NOTE, json.dumps(wanted | {"complete": False}))
     with ThreadPoolExecutor(source.settings.download_workers) as pool:
         found = list(tqdm(_trajectories(source.client, address, tasks), desc="bridge: list", unit="trajectory"))
         if not found:
@@ -88,17 +88,13 @@ def _obtain_tree(source: Source, tasks: set[str]) -> None:
                 job.result()
         finally:
             pool.shutdown(cancel_futures=True)
-    _write_note(source, wanted | {"complete": True})
+    write_text(target / NOTE, json.dumps(wanted | {"complete": True}))
 
 
 def _note(source: Source) -> dict[str, Any] | None:
     """What was downloaded from a tree, and whether it is complete."""
     path = source.root / TREE / NOTE
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
-def _write_note(source: Source, note: dict[str, Any]) -> None:
-    write_text(source.root / TREE / NOTE, json.dumps(note))
 
 
 def _trajectories(client: Client, address: str, tasks: set[str], parent: str = "", level: int = 0) -> Iterator[str]:
