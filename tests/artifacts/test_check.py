@@ -8,7 +8,7 @@ import pytest
 
 from fca.artifacts.check import check, remedy, shards_of, table
 from fca.artifacts.manifest import Manifest
-from fca.artifacts.shards import Shard, manifest_path, write_shard
+from fca.artifacts.shards import Shard, write_shard
 from fca.cli.main import main
 from fca.config import Config, Layout
 from fca.encode.shard import encode
@@ -89,7 +89,7 @@ def test_what_was_made_from_something_else_is_stale(layout):
 
 def test_scores_of_something_else_are_stale(layout):
     path = next(shards_of(layout, "ssv2"))
-    name, now = path.relative_to(layout.root).as_posix(), Manifest.read(manifest_path(path)).sha256
+    name, now = path.relative_to(layout.root).as_posix(), Manifest.read(Layout.manifest(path)).sha256
     files = {
         "scores": layout.scores("ssv2", "fca"),
         "vae": layout.vae_roundtrip("ssv2"),

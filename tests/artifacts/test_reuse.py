@@ -11,7 +11,7 @@ import pytest
 
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import Quarantine
-from fca.artifacts.shards import MANIFEST, manifest_path, reused, write_shard
+from fca.artifacts.shards import MANIFEST, reused, write_shard
 from fca.config import Config, Layout
 from fca.data.resample import resample
 from fca.encode.shard import encode
@@ -39,10 +39,10 @@ def reuse(path: Path, **changes: Any) -> Manifest | None:
 @pytest.mark.parametrize("version", ["0.1.0", "9.9.9"])
 def test_a_lost_manifest_comes_back_as_it_was(shard: Path, version: str) -> None:
     """Also in another version of the package, if the step's code is the same."""
-    before = manifest_path(shard).read_bytes()
-    manifest_path(shard).unlink()
-    assert reuse(shard, made_by=MADE_BY | {"fca": version}) == Manifest.read(manifest_path(shard))
-    assert manifest_path(shard).read_bytes() == before
+    before = Layout.manifest(shard).read_bytes()
+    Layout.manifest(shard).unlink()
+    assert reuse(shard, made_by=MADE_BY | {"fca": version}) == Manifest.read(Layout.manifest(shard))
+    assert Layout.manifest(shard).read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,9 @@ def test_a_lost_manifest_comes_back_as_it_was(shard: Path, version: str) -> None
     ],
 )
 def test_another_job_makes_its_own(shard: Path, changes: dict[str, Any]) -> None:
-    manifest_path(shard).unlink()
+    Layout.manifest(shard).unlink()
     assert reuse(shard, **changes) is None
-    assert not manifest_path(shard).exists()
+    assert not Layout.manifest(shard).exists()
 
 
 def test_what_lies_under_another_name_is_another_shard(shard: Path) -> None:
@@ -77,8 +77,8 @@ def test_a_shard_of_before_that_holds_no_manifest_is_none(shard: Path) -> None:
 
 def test_a_damaged_one_is_never_reused(shard: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Cut off, and with a byte changed wherever one counts: at worst the right content comes back."""
-    content, before = shard.read_bytes(), manifest_path(shard).read_bytes()
-    manifest_path(shard).unlink()
+    content, before = shard.read_bytes(), Layout.manifest(shard).read_bytes()
+    Layout.manifest(shard).unlink()
     refused = 0
     for size in (0, 100, len(content) // 2, len(content) - 1):
         shard.write_bytes(content[:size])
@@ -90,19 +90,19 @@ def test_a_damaged_one_is_never_reused(shard: Path, caplog: pytest.LogCaptureFix
         shard.write_bytes(changed)
         if reuse(shard) is None:
             refused += 1
-            assert not manifest_path(shard).exists()
+            assert not Layout.manifest(shard).exists()
         else:
-            assert manifest_path(shard).read_bytes() == before
-            manifest_path(shard).unlink()
+            assert Layout.manifest(shard).read_bytes() == before
+            Layout.manifest(shard).unlink()
     assert refused > len(content) / 97 / 3
 
 
 def untouched(step: Callable[[], Manifest], path: Path) -> None:
     """The manifest comes back as it was, and the shard is not written."""
-    before, inode = manifest_path(path).read_bytes(), path.stat().st_ino
-    manifest_path(path).unlink()
+    before, inode = Layout.manifest(path).read_bytes(), path.stat().st_ino
+    Layout.manifest(path).unlink()
     step()
-    assert (manifest_path(path).read_bytes(), path.stat().st_ino) == (before, inode)
+    assert (Layout.manifest(path).read_bytes(), path.stat().st_ino) == (before, inode)
 
 
 class NetworksLoadedError(Exception):

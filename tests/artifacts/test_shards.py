@@ -18,7 +18,8 @@ import pytest
 from fca.artifacts.columns import CHUNK_BYTES, chunk_rows, content_hash, stored_bytes
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import Quarantine
-from fca.artifacts.shards import Shard, manifest_path, write_shard
+from fca.artifacts.shards import Shard, write_shard
+from fca.config import Layout
 from fca.errors import FcaError
 
 CAPTIONS = ["push <b>it</b>", "é", ""]
@@ -158,7 +159,7 @@ def test_the_file_of_another_shard_with_the_same_clips_is_found(tmp_path: Path) 
 def test_a_manifest_of_another_shard_is_found(tmp_path: Path) -> None:
     write(tmp_path / "s.h5")
     write_shard(tmp_path / "t.h5", "clips", {"frames": np.zeros((1, 2), np.uint8)}, ["other"], {}, {})
-    manifest_path(tmp_path / "t.h5").replace(manifest_path(tmp_path / "s.h5"))
+    Layout.manifest(tmp_path / "t.h5").replace(Layout.manifest(tmp_path / "s.h5"))
     with pytest.raises(FcaError, match="ids differ"):
         Shard(tmp_path / "s.h5")
 
@@ -239,7 +240,7 @@ def test_a_shard_without_clips_is_not_taken_for_another_one(tmp_path: Path) -> N
         Shard(tmp_path / "s.h5")
     write(tmp_path / "s.h5")
     write_empty(tmp_path / "t.h5")
-    manifest_path(tmp_path / "t.h5").replace(manifest_path(tmp_path / "s.h5"))
+    Layout.manifest(tmp_path / "t.h5").replace(Layout.manifest(tmp_path / "s.h5"))
     with pytest.raises(FcaError, match="ids differ"):
         Shard(tmp_path / "s.h5")
 

@@ -8,7 +8,7 @@ import pytest
 from fca.artifacts.check import check
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import Quarantine
-from fca.artifacts.shards import Shard, manifest_path
+from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
 from fca.encode.shard import encode
 from fca.errors import FcaError
@@ -99,7 +99,7 @@ def test_without_the_latents_it_says_which_step_is_missing(project):
 
 def test_a_quarantined_clip_has_a_row_and_no_prediction(trained):
     row = Quarantine("ssv2", "validation", "gone", "index", "videos/gone.webm", "no such file")
-    path = manifest_path(Layout(trained).latents("ssv2", "validation", 1))
+    path = Layout.manifest(Layout(trained).latents("ssv2", "validation", 1))
     replace(Manifest.read(path), quarantine=[row]).write(path)
 
     config = with_edits(trained, {"gone": ["look left"], "clip0": ["look left"]})

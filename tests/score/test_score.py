@@ -8,7 +8,7 @@ import pytest
 
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import Quarantine
-from fca.artifacts.shards import Shard, manifest_path, write_shard
+from fca.artifacts.shards import Shard, write_shard
 from fca.config import Config, Layout
 from fca.config.dataset import SplitSettings
 from fca.data.tabletop.scene import MOTIONS
@@ -296,7 +296,7 @@ def test_damaged_pixels_are_an_error_not_a_number(config: Config) -> None:
     path = Layout(config).clips("ssv2", "validation", 0)
     path.write_bytes(path.read_bytes()[:-5000])
     assert str(path) in refused(config, "repeat")
-    assert Manifest.read(manifest_path(path)).count == SHARD
+    assert Manifest.read(Layout.manifest(path)).count == SHARD
 
 
 def test_motion_from_logits_and_captions() -> None:

@@ -1,13 +1,14 @@
 """One study of a small project, for the tests that only read it, and files of ratings as its page saves them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fca.artifacts.text import shuffled
 from fca.config import Config
 from fca.study.build import build
 from fca.study.files import CRITERIA, RATINGS_KIND, Key
@@ -23,6 +24,15 @@ CAPTIONS = [
 ]
 DATASETS = ["ssv2", "bridge"]
 VARIANTS = ["fca", "base", "repeat"]
+
+
+def participant_order(seed: str, participant: str, clips: Mapping[str, Iterable[str]]) -> list[tuple[str, list[str]]]:
+    """What templates/order.js computes: a participant's clips in order, each with its items from left to right."""
+
+    def order(names: Iterable[str], *keys: str) -> list[str]:
+        return shuffled(names, seed, participant, *keys, separator="|")
+
+    return [(clip, order(clips[clip], clip)) for clip in order(clips)]
 
 
 @dataclass(frozen=True)

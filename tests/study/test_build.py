@@ -15,6 +15,7 @@ from PIL import Image
 
 from fca.artifacts.quarantine import Quarantine
 from fca.artifacts.shards import Shard, write_shard
+from fca.artifacts.text import shuffled
 from fca.cli.main import main
 from fca.config import Layout
 from fca.errors import FcaError
@@ -22,9 +23,8 @@ from fca.report.render import source_hash
 from fca.score.pairs import copy_last_frame, with_initial_frames
 from fca.study.build import build
 from fca.study.files import Key
-from fca.study.order import participant_order, shuffled
 from tests.report.project import make_clips, make_config, make_dataset
-from tests.study.conftest import CAPTIONS, DATASETS, VARIANTS, Study
+from tests.study.conftest import CAPTIONS, DATASETS, VARIANTS, Study, participant_order
 
 
 def data_of(page: Path) -> dict[str, Any]:
@@ -184,7 +184,8 @@ def test_the_order_is_a_pure_function_of_seed_and_participant() -> None:
     assert participant_order("s", "p01", clips) == expected  # as sha256sum sorts them
     backwards = {clip: clips[clip][::-1] for clip in reversed(clips)}
     assert participant_order("s", "p01", backwards) == expected
-    assert shuffled(["x", "y"], "s") == sorted(["x", "y"], key=lambda n: hashlib.sha256(f"s|{n}".encode()).hexdigest())
+    expected = sorted(["x", "y"], key=lambda n: hashlib.sha256(f"s|{n}".encode()).hexdigest())
+    assert shuffled(["x", "y"], "s", separator="|") == expected
 
 
 def test_every_model_has_every_position_about_equally_often(study: Study) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from fca.artifacts.text import sha256
 from fca.study.files import CRITERIA, read_all
-from fca.study.order import participant_order, sha256
 from fca.study.results import write_results
 from tests.browser import OpenPage, Serve, too_wide
-from tests.study.conftest import Study, write_file
+from tests.study.conftest import Study, participant_order, write_file
 
 TOTAL = 54
 

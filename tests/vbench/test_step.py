@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from fca.artifacts.shards import write_shard
 from fca.config import Config, Layout, load
 from fca.config.vbench import VBench
 from fca.errors import FcaError
+from fca.score.pairs import Pairs
 from fca.score.protocol import protocol_sha256
-from fca.vbench.step import ShardClips, measure, protocol, stored_rows, summary, vbench
+from fca.vbench.step import clips_of, measure, protocol, stored_rows, summary, vbench
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = Path(os.environ.get("FCA_VBENCH", ROOT / ".venv-vbench"))
@@ -62,14 +64,14 @@ def flicker(frames: np.ndarray) -> float:
 
 
 def test_initial_frames_are_from_the_ground_truth_or_the_model(config: Config) -> None:
-    clips = list(ShardClips(config, "ssv2", "fca", 1).read("truth"))
+    clips = list(clips_of(Pairs(config, "ssv2", "fca", "validation", [1]), "truth"))
     assert [(name, caption) for name, caption, _ in clips] == [("clip-3", ODD + "3"), ("clip-4", ODD + "4")]
     for row, (_, _, frames) in zip((3, 4), clips, strict=True):
         assert np.array_equal(frames[:GIVEN], truth(row)[:GIVEN])
         assert np.array_equal(frames[GIVEN:], 255 - truth(row)[GIVEN:])
-    raw = [frames for _, _, frames in ShardClips(config, "ssv2", "fca", 0).read("model")]
+    raw = [frames for _, _, frames in clips_of(Pairs(config, "ssv2", "fca", "validation", [0]), "model")]
     assert all(np.array_equal(frames, 255 - truth(row)) for row, frames in enumerate(raw))
-    real = [frames for _, _, frames in ShardClips(config, "ssv2", "truth", 0).read("truth")]
+    real = [frames for _, _, frames in clips_of(Pairs(config, "ssv2", None, "validation", [0]), "truth")]
     assert all(np.array_equal(frames, truth(row)) for row, frames in enumerate(real))
 
 
@@ -119,17 +121,17 @@ def empty_shard(config: Config, number: int) -> list[Quarantine]:
 @pytest.mark.parametrize("row", ["truth", "fca", "repeat"])
 def test_a_shard_without_clips_needs_no_package(config: Config, tmp_path: Path, row: str) -> None:
     lost = empty_shard(config, 0)
-    clips = ShardClips(config, "ssv2", row, 0)
-    assert list(clips.read("truth")) == []
-    assert [item["id"] for item in clips.quarantine] == [item.id for item in lost]
-    inputs = {"protocol": protocol(config, config.score.vbench, "ssv2"), "parents": clips.parents}
-    stored = measure(config, config.score.vbench, clips, tmp_path / "0000.json", inputs)
-    stored["quarantine"] = clips.quarantine
+    pairs = Pairs(config, "ssv2", None if row == "truth" else row, "validation", [0])
+    assert list(clips_of(pairs, "truth")) == []
+    assert pairs.quarantine == lost
+    inputs = {"protocol": protocol(config, config.score.vbench, "ssv2"), "parents": pairs.parents}
+    stored = measure(config, config.score.vbench, pairs, tmp_path / "0000.json", inputs)
+    stored["quarantine"] = [asdict(item) for item in pairs.quarantine]
     result = summary(config, "ssv2", row, [stored, shard(config, [0.1, 0.3])])
     alone = summary(config, "ssv2", row, [shard(config, [0.1, 0.3])])
     assert result["scores"] == alone["scores"]
-    assert (result["count"], result["quarantine"]) == (2, clips.quarantine)
-    assert set(result["parents"]) == {*clips.parents, "0.1"}
+    assert (result["count"], result["quarantine"]) == (2, stored["quarantine"])
+    assert set(result["parents"]) == {*pairs.parents, "0.1"}
     with pytest.raises(FcaError, match="has 0 clips"):
         summary(config, "ssv2", row, [stored])
 

@@ -11,7 +11,7 @@ from fca.data.datasets.captions import read_captions
 from fca.data.datasets.folder import READER
 from fca.video.decode import count_frames, read_first, read_footage
 from fca.video.files import address, on_disk
-from fca.video.timed import TimedFrames, extent_of
+from fca.video.timed import TimedFrames, seconds_of
 from fca.video.write import video_writer
 from tests.data.corpora import ROOT
 from tests.video.numbered import Recipe, even, numbered, numbers, write
@@ -33,7 +33,7 @@ def test_any_name_in_and_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, na
     assert count_frames(path) == 20
     assert numbers(read_first(path, 2)) == [0, 1]
     assert numbers(read_footage(path, [7], 20, "decord").frames) == [7]
-    assert extent_of(path).seconds == pytest.approx(20 / 12)
+    assert seconds_of(path) == pytest.approx(20 / 12)
     assert numbers(TimedFrames(path, (5,), 12).read([0])) == [4]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from fca.video import timed
 from fca.video.decode import ClipError, count_frames, read_frames
-from fca.video.timed import TimedFrames, extent_of
+from fca.video.timed import TimedFrames, beyond_end, seconds_of
 from tests.data.corpora import ramp
 
 NTSC = Fraction(60000, 1001)
@@ -74,10 +74,10 @@ def test_two_numbers_beyond_the_end_are_the_last_frame_and_more_are_an_error(tmp
     assert shown(frames) == [99 % 60] * 3
     with pytest.raises(ClipError, match=r"it ends at 1\.98 s, but frame 105 is shown at 2\.08 s"):
         read_frames(TimedFrames(tmp_path / "v.MP4", (90, 105), 50), [0, 1])
-    extent = extent_of(tmp_path / "v.MP4")
-    assert extent.seconds == pytest.approx(2.0)
-    assert extent.problem(102, 50) == ""
-    assert "it ends at 2.00 s" in extent.problem(104, 50)
+    seconds = seconds_of(tmp_path / "v.MP4")
+    assert seconds == pytest.approx(2.0)
+    assert beyond_end(102, 50, seconds) == ""
+    assert "it ends at 2.00 s" in beyond_end(104, 50, seconds)
 
 
 def test_a_video_cut_off(tmp_path: Path) -> None:
@@ -87,8 +87,8 @@ def test_a_video_cut_off(tmp_path: Path) -> None:
         data = (tmp_path / f"{name}.MP4").read_bytes()
         (tmp_path / f"{name}.MP4").write_bytes(data[: len(data) * 6 // 10])
     with pytest.raises(ClipError, match="not a readable video"):
-        extent_of(tmp_path / "back.MP4")
-    assert extent_of(tmp_path / "front.MP4").seconds == pytest.approx(6.0)
+        seconds_of(tmp_path / "back.MP4")
+    assert seconds_of(tmp_path / "front.MP4") == pytest.approx(6.0)
     media = TimedFrames(tmp_path / "front.MP4", (20, 280), 50)
     assert shown(read_frames(media, [0])) == [19]
     with pytest.raises(ClipError, match=r"it ends at|not a readable video"):
@@ -101,7 +101,7 @@ def test_files_that_are_no_videos(tmp_path: Path) -> None:
     (tmp_path / "folder.MP4").mkdir()
     reasons = {"empty": "empty", "text": "not a readable", "folder": "not a readable", "none": "missing"}
     for name, reason in reasons.items():
-        for look in (extent_of, lambda path: read_frames(TimedFrames(path, (1,), 60), [0])):
+        for look in (seconds_of, lambda path: read_frames(TimedFrames(path, (1,), 60), [0])):
             with pytest.raises(ClipError, match=reason) as caught:
                 look(tmp_path / f"{name}.MP4")
             assert str(tmp_path) not in str(caught.value)

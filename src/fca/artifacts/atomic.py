@@ -82,6 +82,13 @@ def _aside(path: Path) -> Iterator[Path]:
                 remove(aside.with_name(aside.name + suffix))
 
 
+def write_text(path: Path | str, text: str) -> Path:
+    """Write a file in UTF-8, complete or not at all; return its path."""
+    with write_aside(path) as aside:
+        aside.write_text(text, encoding="utf-8", newline="\n")
+    return Path(path)
+
+
 def is_full(error: BaseException | None) -> bool:
     """Whether `error`, or one that caused it, says that the disk, the quota or the file size limit is used up.
 
@@ -140,9 +147,7 @@ def sha256_file(path: Path | str) -> str:
 
 
 def sha256_tree(folder: Path, without: Container[str] = ()) -> tuple[int, str]:
-    """Number of files below `folder` and one hex SHA-256 over their sorted relative names and their
-    hashes.
-    """
+    """Number of files below `folder`, and one hex SHA-256 over their sorted relative names and their hashes."""
     files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file())
     files = [(name, path) for name, path in files if name not in without]
     digest = hashlib.sha256()
@@ -176,10 +181,8 @@ def _remove_left_overs(path: Path) -> None:
 def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
     return True
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from fca.artifacts.manifest import Manifest
-from fca.artifacts.shards import Shard, manifest_path
+from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
 from fca.config.settings import VAE_ROUNDTRIP
 from fca.config.vbench import GROUND_TRUTH
@@ -40,7 +40,7 @@ def check(config: Config, datasets: Sequence[str], workers: int | None = None) -
     layout = Layout(config)
     shards = [path for dataset in datasets for path in shards_of(layout, dataset)]
     others = [path for dataset in datasets for path in _other_manifests(layout, dataset)]
-    bad = [found for path in (*map(manifest_path, shards), *others) for found in _stale(layout, path)]
+    bad = [found for path in (*map(Layout.manifest, shards), *others) for found in _stale(layout, path)]
     bad += [found for dataset in datasets for found in _stale_scores(layout, dataset)]
 
     # Read the largest shards first, so that no process is left alone with one at the end.
@@ -62,24 +62,16 @@ def check(config: Config, datasets: Sequence[str], workers: int | None = None) -
 def shards_of(layout: Layout, dataset: str) -> Iterator[Path]:
     """Every shard of a dataset that has a file or a manifest, in the order of the steps."""
     config = layout.config
-    made = [
-        layout.clips(dataset, split, number)
-        for split in ("train", "validation")
-        for number in layout.shards(dataset, split)
-    ]
-    made += [
-        layout.latents(dataset, split, number, base)
-        for base in ("text", "image")
-        for split in ("train", "validation")
-        for number in layout.shards(dataset, split)
-    ]
+    rows = [(split, number) for split in ("train", "validation") for number in layout.shards(dataset, split)]
+    made = [layout.clips(dataset, *row) for row in rows]
+    made += [layout.latents(dataset, *row, base) for base in ("text", "image") for row in rows]
     made += [
         layout.samples(dataset, variant, kind, number)
         for variant in config.every_variant
         for kind in layout.sample_kinds(dataset, variant)
         for number in layout.sample_shards(dataset, kind)
     ]
-    return (path for path in made if path.exists() or manifest_path(path).exists())
+    return (path for path in made if path.exists() or Layout.manifest(path).exists())
 
 
 def damage(path: Path) -> str | None:
@@ -104,8 +96,8 @@ def table(layout: Layout, checked: int, bad: Sequence[Bad]) -> str:
 
 def remedy(bad: Sequence[Bad]) -> str:
     """The commands that rebuild the bad files."""
-    files = list(dict.fromkeys(str(path) for row in bad for path in (row.path, manifest_path(row.path))))
-    made = dict.fromkeys(manifest_path(row.path) for row in bad)
+    files = list(dict.fromkeys(str(path) for row in bad for path in (row.path, Layout.manifest(row.path))))
+    made = dict.fromkeys(Layout.manifest(row.path) for row in bad)
     return f"`rm -rf {shlex.join(files)}`, then {remake(*made)}, and last `snakemake all` for what depends on it"
 
 
@@ -118,16 +110,13 @@ def _other_manifests(layout: Layout, dataset: str) -> Iterator[Path]:
 
 def _stale(layout: Layout, manifest: Path) -> Iterator[Bad]:
     """One row if a parent now has another hash."""
+    shard = manifest.with_suffix(".h5")
     try:
-        parents = Manifest.read(manifest).parents
+        if why := changed_parents(layout, Manifest.read(manifest).parents):
+            yield Bad(shard if shard.exists() else manifest, "stale", why)
     except FcaError as error:
-        if manifest.with_suffix(".h5").exists():
-            return  # reported when the shard is read
-        yield Bad(manifest, "damaged", error.problem)
-        return
-    if why := changed_parents(layout, parents):
-        made = next((path for path in (manifest.with_suffix(".h5"),) if path.exists()), manifest)
-        yield Bad(made, "stale", why)
+        if not shard.exists():  # else it is reported when the shard is read
+            yield Bad(manifest, "damaged", error.problem)
 
 
 def _stale_scores(layout: Layout, dataset: str) -> Iterator[Bad]:

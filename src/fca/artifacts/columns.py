@@ -6,12 +6,12 @@ variable length: it has no checksum, and reading a damaged one can loop forever.
 """
 
 import hashlib
+import io
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import h5py
 import numpy as np
@@ -71,7 +71,7 @@ def write_hdf5(path: Path, attributes: Mapping[str, str], columns: Mapping[str, 
     Raises:
         OSError: the operating system's own, such as that of a full disk.
     """
-    with _Output(path) as output, h5py.File(output, "w", libver=FORMAT) as file:
+    with _Output(path, "w+") as output, h5py.File(output, "w", libver=FORMAT) as file:
         for name, text in attributes.items():
             file.attrs[name] = np.bytes_(text.encode("utf-8"))
         for name in sorted(columns):
@@ -105,51 +105,31 @@ def _write_column(file: h5py.File, name: str, column: Column) -> None:
         stored[start : start + rows] = column[start : start + rows]
 
 
-class _Output:
-    """The file that HDF5 writes to. It holds back the first error and raises it at the end.
+class _Output(io.FileIO):
+    """The unbuffered file that HDF5 writes to. It holds back the first error and raises it at the end.
 
     If HDF5 learns of a full disk, it crashes the process while it closes the file.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = open(path, "w+b", buffering=0)  # noqa: SIM115 (closed by __exit__)
-        self._error: OSError | None = None
+    error: OSError | None = None
 
     def write(self, data: Any) -> int:
         view, done = memoryview(data), 0
-        while self._error is None and done < len(view):
+        while self.error is None and done < len(view):
             try:
-                done += self._file.write(view[done:])
+                done += super().write(view[done:])
             except OSError as error:
-                self._error = error
+                self.error = error
         return len(view)
 
-    def read(self, size: int = -1) -> bytes:
-        return self._file.read(size)
-
-    def readinto(self, buffer: Any) -> int:
-        return self._file.readinto(buffer) or 0
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def truncate(self, size: int) -> int:
-        return size if self._error else self._file.truncate(size)
-
-    def flush(self) -> None:
-        """Nothing is buffered here."""
-
-    def __enter__(self) -> Self:
-        return self
+    def truncate(self, size: int | None = None) -> int:
+        return size or 0 if self.error else super().truncate(size)
 
     def __exit__(self, *_: object) -> None:
         """Close; an error of writing takes precedence over what HDF5 raised because of the missing bytes."""
-        self._file.close()
-        if self._error is not None:
-            raise self._error
+        self.close()
+        if self.error is not None:
+            raise self.error
 
 
 def _blocks(column: Any) -> Iterator[np.ndarray]:

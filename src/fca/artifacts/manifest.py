@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
-from fca.artifacts.atomic import write_aside
+from fca.artifacts.atomic import write_text
 from fca.artifacts.quarantine import Quarantine
 from fca.errors import FcaError, remake
 
@@ -49,8 +49,7 @@ class Manifest:
 
     def write(self, path: Path | str) -> None:
         """Write the manifest, atomically."""
-        with write_aside(path) as aside:
-            aside.write_text(self.text(), encoding="utf-8")
+        write_text(path, self.text())
 
     @classmethod
     def read(cls, path: Path | str) -> Self:

@@ -20,6 +20,7 @@ from fca.artifacts.atomic import require_space, write_aside
 from fca.artifacts.columns import TABLES, Column, bytes_of, check_columns, content_hash, to_json, write_hdf5
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import Quarantine
+from fca.config import Layout
 from fca.errors import FcaError, first_line, remake
 
 log = logging.getLogger(__name__)
@@ -28,11 +29,6 @@ MADE_BY = {"clips": "fca resample", "latents": "fca encode", "samples": "fca sam
 MANIFEST = "manifest"  # in the file, the text of the shard's manifest; no column
 ROOM = 2**20  # bytes besides the arrays: headers, chunk index, manifest
 DAMAGE = (OSError, RuntimeError, KeyError, UnicodeDecodeError)  # what h5py raises when it reads damaged bytes
-
-
-def manifest_path(shard: Path | str) -> Path:
-    """The manifest next to a shard: the same name with `.json`."""
-    return Path(shard).with_suffix(".json")
 
 
 def write_shard(
@@ -44,13 +40,12 @@ def write_shard(
     made_by: Mapping[str, str],
     quarantine: Sequence[Quarantine] = (),
     meta: Mapping[str, Any] | None = None,
-    extra: Mapping[str, Any] | None = None,
 ) -> Manifest:
     """Write a shard and, last, its manifest; return the manifest.
 
     `arrays`: name -> array of len(ids) rows (any row shape, bool, integer or float) or list of len(ids) strings; the
     names in TABLES may have another length. The column `id` is added. `meta`: JSON values that belong to the content,
-    so they are hashed. `extra`: JSON values for the manifest only.
+    so they are hashed.
 
     Raises:
         ValueError: columns don't fit together.
@@ -72,13 +67,12 @@ def write_shard(
         parents=dict(parents),
         made_by=dict(made_by),
         quarantine=list(quarantine),
-        extra=dict(extra or {}),
     )
     with write_aside(path) as aside:
         attributes = {"name": path.name, "kind": kind, "meta": to_json(meta), "sha256": manifest.sha256}
         write_hdf5(aside, attributes, columns | {MANIFEST: np.frombuffer(manifest.text().encode(), np.uint8)})
-        manifest_path(path).unlink(missing_ok=True)  # never an old manifest next to a new file
-    manifest.write(manifest_path(path))
+        Layout.manifest(path).unlink(missing_ok=True)  # never an old manifest next to a new file
+    manifest.write(Layout.manifest(path))
     return manifest
 
 
@@ -110,7 +104,7 @@ def reused(
     except Exception as error:  # whatever a damaged file raises
         log.warning("%s can't be reused and is recomputed (%s)", path, first_line(error))
         return None
-    found.write(manifest_path(path))
+    found.write(Layout.manifest(path))
     print(f"{path} is complete: nothing to compute, its manifest is written", flush=True)
     return found
 
@@ -130,7 +124,7 @@ class Shard:
     def __init__(self, path: Path | str, kind: str | None = None, manifest: Manifest | None = None) -> None:
         """`manifest`: what the shard is compared with; None: the file next to it."""
         self.path = Path(path)
-        self.manifest = manifest or Manifest.read(manifest_path(self.path))
+        self.manifest = manifest or Manifest.read(Layout.manifest(self.path))
         self._file: h5py.File | None = None
         self._datasets: dict[str, h5py.Dataset] = {}
         self._process = 0
@@ -231,7 +225,7 @@ class Shard:
             raise self._damaged(f"{problem} ({first_line(error)})") from error
 
     def _damaged(self, problem: str) -> FcaError:
-        maker, manifest = MADE_BY.get(self.manifest.kind, "a step"), manifest_path(self.path)
+        maker, manifest = MADE_BY.get(self.manifest.kind, "a step"), Layout.manifest(self.path)
         return FcaError(
             f"{self.path} can't be used: {problem}",
             f"{self.manifest.count} {self.manifest.kind} with content sha256 {self.manifest.sha256[:12]}...",

@@ -1,7 +1,8 @@
 """Text and nested values of artifacts."""
 
+import hashlib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 LONGEST = 2_000  # characters of a caption: twice what T5's 226 tokens hold
@@ -33,6 +34,16 @@ def caption_problem(caption: object) -> str:
     if not storable(caption):
         return f"its caption is not valid text: {caption[:100]!r}"
     return "" if any(map(str.isalnum, caption)) else f"its caption has neither letter nor digit: {caption[:100]!r}"
+
+
+def sha256(text: str) -> str:
+    """Hex SHA-256 of a text's UTF-8 bytes."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def shuffled(names: Iterable[str], *seed: object, separator: str = "\0") -> list[str]:
+    """The names sorted by the SHA-256 of `seed...name`, separated: apparently random, and the same everywhere."""
+    return sorted(names, key=lambda name: sha256(separator.join([*map(str, seed), name])))
 
 
 def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:

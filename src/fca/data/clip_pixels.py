@@ -11,7 +11,7 @@ import numpy as np
 
 from fca.artifacts.quarantine import ClipError
 from fca.data.clip_record import ClipRecord
-from fca.video.decode import Decoder, Footage, FrameSource, Media, picture_size, read_footage, read_frames
+from fca.video.decode import Decoder, Footage, Media, picture_size, read_footage, read_frames
 from fca.video.frame_selection import CastPlan, Sampling, cast, cast_plan
 from fca.video.timed import TimedFrames
 
@@ -47,7 +47,7 @@ def inspect_clip(raw: Path, record: ClipRecord, frame_name: str | None, frames: 
     """
     media = media_of(raw, record, frame_name)
     needed = cast_plan(record.length, frames).needed
-    if isinstance(media, Path | FrameSource):
+    if isinstance(media, Path | TimedFrames):
         height, width = read_frames(media, needed, record.length).shape[1:3]
         return width, height
     sizes = {picture_size(media[position]) for position in needed}

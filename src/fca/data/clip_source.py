@@ -4,8 +4,9 @@ Validation clips are stored, because every score is measured against them. Train
 decodes them and passes their pixels to the networks. Both sources give the same pixels in the same order.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
 from fca.data.clip_pixels import Shape, resample_clip
+from fca.data.clip_record import ClipRecord
 from fca.data.datasets.reader import reader_of
 from fca.data.index import read_index, unusable
 from fca.errors import FcaError
@@ -38,6 +40,14 @@ def shape_of(config: Config, dataset: str) -> Shape:
     return Shape(clip.frames, clip.width, clip.height, clip.resize, sampling, config.decode.decoder)
 
 
+def seen(config: Config, dataset: str, function: Callable[..., Any], records: Sequence[ClipRecord], last: object,
+         processes: int | None = None, ahead: int = 0) -> Iterator[Any]:  # fmt: skip
+    """`function(raw, record, frame_name, last)` of a dataset's clips in separate processes, in order: `call_apart`."""
+    raw, frame_name = Layout(config).raw(dataset), reader_of(config.datasets[dataset]).frame_name
+    calls = ((raw, record, frame_name, last) for record in records)
+    return call_apart(function, calls, processes or config.decode.processes, config.decode.seconds, ahead)
+
+
 class IndexedClips:
     """The clips of one shard's rows of the index, decoded in separate processes, in order.
 
@@ -58,9 +68,7 @@ class IndexedClips:
         """Unusable clips; complete once all others were yielded."""
         broken = {row.id for row in self.quarantine}
         self._records = [record for record in records if record.id not in broken]
-        self._raw = layout.raw(dataset)
-        self._frame_name = reader_of(config.datasets[dataset]).frame_name
-        self._config, self._ahead, self._shape = config, ahead, shape_of(config, dataset)
+        self._config, self._dataset, self._ahead = config, dataset, ahead
 
     def __len__(self) -> int:
         """Number of clips if all can be decoded."""
@@ -68,11 +76,10 @@ class IndexedClips:
 
     def __iter__(self) -> Iterator[DecodedClip]:
         """Every clip that can be decoded; there may be none."""
-        decode = self._config.decode
-        calls = ((self._raw, record, self._frame_name, self._shape) for record in self._records)
-        processes = min(decode.processes or cores(), max(1, len(self)))
-        answers = call_apart(resample_clip, calls, processes, decode.seconds, self._ahead)
-        for record, answer in zip(self._records, answers, strict=True):
+        config, dataset, records = self._config, self._dataset, self._records
+        processes = min(config.decode.processes or cores(), max(1, len(self)))
+        answers = seen(config, dataset, resample_clip, records, shape_of(config, dataset), processes, self._ahead)
+        for record, answer in zip(records, answers, strict=True):
             if isinstance(answer, ClipError):
                 row = Quarantine(record.dataset, record.split, record.id, "resample", record.media, str(answer))
                 self.quarantine.append(row)

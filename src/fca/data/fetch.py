@@ -17,7 +17,6 @@ from fca.config import Config, Dataset, Layout
 from fca.config.dataset_formats import FORMATS
 from fca.data.datasets.reader import reader_of
 from fca.data.download.obtain import obtain
-from fca.data.index import dataset_settings
 from fca.errors import FcaError
 
 log = logging.getLogger(__name__)
@@ -29,7 +28,7 @@ def fetch(config: Config, dataset: str) -> Manifest:
     Tabletop: `sha256` is over the sorted relative names and the hashes of all files. Archive: over the annotation files
     and the names of the media (`extra["hashed"]` says which), so that no terabytes are read.
     """
-    settings, layout = dataset_settings(config, dataset), Layout(config)
+    settings, layout = config.datasets[dataset], Layout(config)
     raw = layout.raw(dataset)
     extra = {"source": settings.source, "hashed": "names and content"}
     if settings.source == "tabletop":
@@ -70,10 +69,9 @@ def check_archive(settings: Dataset, root: Path) -> tuple[int, str]:
         if published not in (None, found):
             raise FcaError(f"{path} is not the published file: sha256 {found}", f"sha256 {published}", advice)
         digest.update(f"{path.relative_to(root).as_posix()}\0{found}\n".encode())
-    count = 0
-    for name in reader.media_names(root):
+    names = list(reader.media_names(root))
+    for name in names:
         digest.update(f"{name}\n".encode())
-        count += 1
-    if count == 0:
+    if not names:
         raise FcaError(f"{root} has no media", expected, advice)
-    return count, digest.hexdigest()
+    return len(names), digest.hexdigest()

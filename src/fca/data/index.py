@@ -7,7 +7,7 @@ from fca.artifacts.atomic import sha256_file
 from fca.artifacts.fingerprint import made_by
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import Quarantine, require_usable
-from fca.config import Config, Dataset, Layout
+from fca.config import Config, Layout
 from fca.data.clip_record import ClipRecord, Listing, read_records, write_records
 from fca.data.datasets.reader import reader_of
 from fca.data.exclude import excluded_sha256
@@ -20,10 +20,10 @@ def build_index(config: Config, dataset: str) -> Manifest:
     """Write the index of a dataset and its manifest (counts, quarantine, notes), and return the manifest.
 
     Raises:
-        FcaError: the configuration lacks the dataset, its annotations can't be read or have fewer clips than the
-            configuration, ids repeat, or a split has no usable clip.
+        FcaError: its annotations can't be read or have fewer clips than the configuration, ids repeat, or a split has
+            no usable clip.
     """
-    settings, layout = dataset_settings(config, dataset), Layout(config)
+    settings, layout = config.datasets[dataset], Layout(config)
     raw = Manifest.read(layout.raw_manifest(dataset))
     listing = reader_of(settings).index(layout.raw(dataset), dataset, settings, config.seed)
     _check_counts(listing, dataset, settings.clips)
@@ -88,14 +88,6 @@ def unusable(layout: Layout, dataset: str) -> list[Quarantine]:
     else:
         return list(verified.quarantine)
     raise FcaError(problem, remedy=f"run `fca data verify` for {dataset}")
-
-
-def dataset_settings(config: Config, dataset: str) -> Dataset:
-    """The settings of a dataset, which must be in the configuration."""
-    if dataset not in config.datasets:
-        known = ", ".join(sorted(config.datasets))
-        raise FcaError(f"there is no dataset {dataset!r}", f"one of {known}", "add it to the configuration first")
-    return config.datasets[dataset]
 
 
 def _check_counts(listing: Listing, dataset: str, expected: dict[str, int]) -> None:

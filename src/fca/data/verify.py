@@ -22,10 +22,11 @@ from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.config import Config, Dataset, Layout
 from fca.data.clip_pixels import inspect_clip
 from fca.data.clip_record import ClipRecord
-from fca.data.datasets.reader import Reader, reader_of
+from fca.data.clip_source import seen
+from fca.data.datasets.reader import reader_of
 from fca.data.exclude import excluded_sha256, read_excluded
-from fca.data.index import dataset_settings, read_index
-from fca.video.workers import call_apart, cores
+from fca.data.index import read_index
+from fca.video.workers import cores
 
 PER_CORE = 2  # processes: much of the time goes into waiting for the disk
 
@@ -39,9 +40,9 @@ def verify(config: Config, dataset: str) -> Manifest:
     list. `unusable.tsv`, next to the manifest, has a remedy for every row. The same input gives the same bytes.
 
     Raises:
-        FcaError: the configuration lacks the dataset, there is no index, or the exclude list is wrong.
+        FcaError: there is no index, or the exclude list is wrong.
     """
-    settings, layout = dataset_settings(config, dataset), Layout(config)
+    settings, layout = config.datasets[dataset], Layout(config)
     reader, (index, records) = reader_of(settings), read_index(layout, dataset)
     rows = {(row.split, row.id): row for row in index.quarantine}
     if settings.exclude is not None:
@@ -50,7 +51,7 @@ def verify(config: Config, dataset: str) -> Manifest:
 
     waiting = [record for record in records if (record.split, record.id) not in rows]
     sizes: Counter[str] = Counter()
-    for record, result in zip(waiting, _inspect(config, dataset, reader, waiting), strict=True):
+    for record, result in zip(waiting, _inspect(config, dataset, waiting), strict=True):
         if isinstance(result, ClipError):
             row = Quarantine(dataset, record.split, record.id, "verify", record.media, str(result))
             rows[record.split, record.id] = row
@@ -110,11 +111,10 @@ def remedy(settings: Dataset, row: Quarantine) -> str:
     return reader_of(settings).remedy(settings, row)
 
 
-def _inspect(config: Config, dataset: str, reader: Reader, records: list[ClipRecord]) -> list[Any]:
+def _inspect(config: Config, dataset: str, records: list[ClipRecord]) -> list[Any]:
     """Width and height of each clip's source frames, or a ClipError, from separate processes."""
-    raw, processes = Layout(config).raw(dataset), config.decode.processes or PER_CORE * cores()
-    calls = ((raw, record, reader.frame_name, config.clip.frames) for record in records)
-    inspected = call_apart(inspect_clip, calls, processes, config.decode.seconds, ahead=64)
+    processes = config.decode.processes or PER_CORE * cores()
+    inspected = seen(config, dataset, inspect_clip, records, config.clip.frames, processes, ahead=64)
     return list(tqdm(inspected, total=len(records), desc=f"{dataset}: verify", unit="clip"))
 
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from transformers import Blip2Config, Blip2VisionModel
 from transformers.models.blip_2.modeling_blip_2 import Blip2TextEmbeddings
 
+from fca.artifacts.finite import finite
 from fca.errors import FcaError, first_line
-from fca.finite import finite
 from fca.pretrained.files import PICKLE, check_shapes, read_tensors, weight_files
 from fca.pretrained.load import load_tokenizer, read_json
 

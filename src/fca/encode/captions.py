@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from fca.artifacts.finite import finite
 from fca.encode.networks import Encoders
-from fca.finite import finite
 
 NO_CAPTION = ""  # row 0 of the tables: the unconditional branch of classifier-free guidance
 

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from transformers import T5EncoderModel
 
+from fca.artifacts.finite import finite
 from fca.config.models import Base
 from fca.encode.blip2 import FrozenBlip2
 from fca.encode.vae import load_vae, posterior
-from fca.finite import finite
 from fca.pretrained.load import DTYPES, base_folder, device, load_pretrained, load_tokenizer, vision_folder
 
 

@@ -6,8 +6,8 @@ import torch
 from diffusers import AutoencoderKLCogVideoX
 from torch import Tensor
 
+from fca.artifacts.finite import finite
 from fca.config.models import Base
-from fca.finite import finite
 from fca.pretrained.load import DTYPES, base_folder, device, load_pretrained
 
 

@@ -56,10 +56,7 @@ def new_denoiser(
                 vision_width=vision_width,
                 conditioning_heads=sizes.ftc_heads,
                 initial_scale=settings.init_scale,
-                frame_wise_text=settings.frame_wise_text,
-                frame_mask=settings.frame_mask,
-                pre_norm=settings.pre_norm,
-                gate=settings.gate,
+                **settings.model_dump(include={"frame_wise_text", "frame_mask", "pre_norm", "gate"}),
             )
             if (start := config.init_from(variant)) is not None:
                 adapter = continued(adapter, located(start))

@@ -102,40 +102,32 @@ class _Planner:
         return [*rows, self._vae_roundtrip(dataset)]
 
     def _latents(self, dataset: str, split: str, kind: BaseKind) -> Row:
-        own = self.networks[kind]
-        hours, rate = self.rates.of_clips("encode", self.config.datasets[dataset].split(split).clips)
+        own, clips = self.networks[kind], self.config.datasets[dataset].split(split).clips
         jobs, size = len(self.layout.shards(dataset, split)), {"latents": self.disk.latents(dataset, split, own)}
-        memory = BYTES[self.config.encode.precision] * own.encoder_parameters
-        what = "weights of VAE, T5 and ViT"
-        return Row("encode", dataset, f"{split}, {kind}", jobs, size, hours, rate, memory, what)
-
-    def _kept(self, hours: float | None) -> int:
-        """Number of checkpoints at the end of a training of so many hours."""
-        settings = self.config.train
-        old = int((hours or 0.0) // settings.keep_every_hours) if settings.keep_every_hours else 0
-        return settings.keep_checkpoints + settings.keep_best + old
+        memory = BYTES[self.config.encode.precision] * own.encoder_parameters, "weights of VAE, T5 and ViT"
+        of = f"{split}, {kind}"
+        return Row("encode", dataset, of, jobs, size, *self.rates.of_clips("encode", clips), *memory)
 
     def _variant(self, dataset: str, name: str) -> list[Row]:
-        own, rows = self.config.variant(name), []
-        if own.trained:
-            count = self.weights[name]
+        rows, settings = [], self.config.datasets[dataset]
+        if self.config.variant(name).trained:
+            count, train = self.weights[name], self.config.train
             hours, rate = self.rates.training(dataset, name)
-            made = {"models": 4 * count.trained, "checkpoints": checkpoints(count.trained, self._kept(hours))}
+            old = int((hours or 0.0) // train.keep_every_hours) if train.keep_every_hours else 0
+            number = train.keep_checkpoints + train.keep_best + old  # of checkpoints at the end
+            made = {"models": 4 * count.trained, "checkpoints": checkpoints(count.trained, number)}
             kept = "activations" if count.counts_activations else "without activations"
             what = f"{count.trained / 1e6:,.1f} M trained, {count.frozen / 1e6:,.1f} M frozen, {kept}"
             rows.append(Row("train", dataset, name, 1, made, hours, rate, count.training, what))
-        kinds = self.layout.sample_kinds(dataset, name)
-        if kinds:
-            settings = self.config.datasets[dataset]
+
+        if kinds := self.layout.sample_kinds(dataset, name):
             edited = sum(map(len, settings.edited_captions.values()))
             jobs = sum(len(self.layout.sample_shards(dataset, kind)) for kind in kinds)
             clips = sum(edited if kind == "edited" else settings.validation.clips for kind in kinds)
-            hours, rate = self.rates.sampling(name, clips)
             sizes = [self.disk.edited(dataset) if kind == "edited" else self.disk.samples(dataset) for kind in kinds]
-            made = {"samples": sum(sizes)}
-            rows.append(Row("sample", dataset, name, jobs, made, hours, rate, *self._sampling(name)))
-        hours, rate = self.rates.of_clips("score", self.config.datasets[dataset].validation.clips)
-        return [*rows, Row("score", dataset, name, 1, {}, hours, rate)]
+            hours, rate = self.rates.sampling(name, clips)
+            rows.append(Row("sample", dataset, name, jobs, {"samples": sum(sizes)}, hours, rate, *self._sampling(name)))
+        return [*rows, Row("score", dataset, name, 1, {}, *self.rates.of_clips("score", settings.validation.clips))]
 
     def _sampling(self, name: str) -> tuple[int, str]:
         own = self.networks[self.config.variant(name).base]
@@ -144,6 +136,6 @@ class _Planner:
         return BYTES[self.config.sample.precision] * (denoiser + own.vae_parameters), "weights of denoiser and VAE"
 
     def _vae_roundtrip(self, dataset: str) -> Row:
-        hours, rate = self.rates.of_clips("vae-roundtrip", self.config.datasets[dataset].validation.clips)
+        rate = self.rates.of_clips("vae-roundtrip", self.config.datasets[dataset].validation.clips)
         size = BYTES[self.config.encode.precision] * self.networks["text"].vae_parameters
-        return Row("score-vae-roundtrip", dataset, "", 1, {}, hours, rate, size, "weights of the VAE")
+        return Row("score-vae-roundtrip", dataset, "", 1, {}, *rate, size, "weights of the VAE")

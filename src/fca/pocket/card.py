@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fca.artifacts.atomic import write_aside
+from fca.artifacts.atomic import write_text
 
 TEXT = """# The pocket base
 
@@ -66,8 +66,7 @@ def write_card(root: Path, clips: int, held_out: int) -> None:
     text = TEXT.format(
         mebibytes=size / 2**20, clips=clips, held_out=held_out, rows="\n".join(rows), curves="\n".join(curves)
     )
-    with write_aside(root / "README.md") as aside:
-        aside.write_text(text)
+    write_text(root / "README.md", text)
 
 
 IMAGE_BASE = "../pocket-image-base/transformer"

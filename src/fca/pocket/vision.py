@@ -26,23 +26,10 @@ WIDTH, IMAGE, PATCH = 64, 64, 8
 
 def build_config(vocabulary: int) -> Blip2Config:
     """BLIP-2's configuration with a two-layer ViT of width 64 for 64x64 images, 65 tokens, and text of width 64."""
-    vision = Blip2VisionConfig(
-        hidden_size=WIDTH,
-        intermediate_size=4 * WIDTH,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        image_size=IMAGE,
-        patch_size=PATCH,
-    )
-    qformer = Blip2QFormerConfig(
-        vocab_size=vocabulary,
-        hidden_size=WIDTH,
-        num_attention_heads=4,
-        intermediate_size=4 * WIDTH,
-        max_position_embeddings=32,
-        encoder_hidden_size=WIDTH,
-        use_qformer_text_input=True,
-    )
+    sizes = {"hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_attention_heads": 4}
+    text = {"max_position_embeddings": 32, "encoder_hidden_size": WIDTH, "use_qformer_text_input": True}
+    vision = Blip2VisionConfig(**sizes, num_hidden_layers=2, image_size=IMAGE, patch_size=PATCH)
+    qformer = Blip2QFormerConfig(**sizes, **text, vocab_size=vocabulary)
     return Blip2Config(vision_config=vision.to_dict(), qformer_config=qformer.to_dict(), image_text_hidden_size=32)
 
 

@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationError
 
-from fca.artifacts.atomic import write_aside
+from fca.artifacts.atomic import write_text
 from fca.config import Base, Config
 from fca.config.settings import Positive, Settings
 from fca.errors import FcaError
@@ -96,8 +96,7 @@ class ExportedModel(Settings):
 
     def write(self, folder: str | Path) -> None:
         """Write it next to the weights in `folder`."""
-        with write_aside(Path(folder) / FILE) as aside:
-            aside.write_text(json.dumps(self.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
+        write_text(Path(folder) / FILE, json.dumps(self.model_dump(mode="json"), indent=1) + "\n")
 
     def located(self, folder: str | Path, base: str | None = None, vision_model: str | None = None) -> Self:
         """A copy with the frozen networks' folders resolved; names on the hub stay.

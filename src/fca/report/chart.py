@@ -71,7 +71,10 @@ def line_chart(
     logarithmic = y_low > 0 and y_high / y_low > 30
     if shade:
         x_low = min(x_low, shade[0])
-    y_values = log_ticks(y_low, y_high) if logarithmic else nice_ticks(*_widen(y_low, y_high), 5)
+    if logarithmic:  # powers of ten that cover the range
+        y_values = [10.0**power for power in range(math.floor(math.log10(y_low)), math.ceil(math.log10(y_high)) + 1)]
+    else:
+        y_values = nice_ticks(*_widen(y_low, y_high), 5)
     y_low, y_high = min(y_low, y_values[0]), max(y_high, y_values[-1])
 
     def to_x(x: float) -> float:
@@ -123,11 +126,6 @@ def nice_ticks(low: float, high: float, count: int, whole: bool = False) -> list
     first = math.floor(low / step + 1e-9)
     last = math.ceil(high / step - 1e-9)
     return [round(index * step, 12) for index in range(first, last + 1)]
-
-
-def log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten that cover low..high."""
-    return [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
 
 
 def _widen(low: float, high: float) -> tuple[float, float]:

@@ -1,6 +1,5 @@
 """Gather the results that the report shows: scores, manifests and quarantine rows at once, frames on demand."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from fca.artifacts.check import changed_parents
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import Quarantine
 from fca.artifacts.shards import Shard
+from fca.artifacts.text import sha256
 from fca.config import Config, Dataset, Layout, SampleKind
 from fca.config.variant import Variant
 from fca.report.score_file import ScoreFile, read_round_trips, read_scores
@@ -66,6 +66,13 @@ class Artifact:
     path: str
     count: int
     sha256: str
+
+    @classmethod
+    def of(cls, label: str, path: Path, manifests: list[Manifest]) -> "Artifact":
+        """One line for one or several manifests; several are hashed together, in order."""
+        hashes = [manifest.sha256 for manifest in manifests]
+        combined = hashes[0] if len(hashes) == 1 else sha256("\n".join(hashes))
+        return cls(label, path.as_posix(), sum(manifest.count for manifest in manifests), combined)
 
 
 @dataclass(frozen=True)
@@ -144,7 +151,7 @@ def _dataset(config: Config, layout: Layout, name: str) -> DatasetResult:
         variants=variants,
         truth=_stored(clips),
         quarantine=sorted(rows, key=lambda row: (row.dataset, row.split, row.id, row.step, row.file, row.reason)),
-        artifacts=[_artifact(f"{name}: {label}", path, manifests) for label, path, manifests in parts if manifests],
+        artifacts=[Artifact.of(f"{name}: {label}", path, manifests) for label, path, manifests in parts if manifests],
         round_trips=round_trips,
         vae_bound=bound,
         outdated=[
@@ -170,10 +177,3 @@ def _stored(shards: Mapping[Path, Manifest]) -> StoredClips:
     for path, manifest in shards.items():
         rows |= {clip_id: (path, row) for row, clip_id in enumerate(manifest.ids)}
     return StoredClips(rows)
-
-
-def _artifact(label: str, path: Path, manifests: list[Manifest]) -> Artifact:
-    """One line for one or several manifests; several are hashed together, in order."""
-    hashes = [manifest.sha256 for manifest in manifests]
-    combined = hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-    return Artifact(label, path.as_posix(), sum(manifest.count for manifest in manifests), combined)

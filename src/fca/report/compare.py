@@ -1,6 +1,5 @@
 """Two runs compared: their scores, the same clips, and the differences of their configurations."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from fca import __version__
-from fca.artifacts.atomic import write_aside
-from fca.artifacts.text import flat
+from fca.artifacts.atomic import write_aside, write_text
+from fca.artifacts.text import flat, sha256
 from fca.config import Config, Layout
 from fca.errors import FcaError
 from fca.report.choose import choose
 from fca.report.collect import DatasetResult, VariantResult, collect
 from fca.report.format import DASH, signed
 from fca.report.metrics import METRICS, Cell, Metric, cell, find
-from fca.report.render import render, write_text
+from fca.report.render import render
 from fca.report.score_file import ClipScore, ScoreFile
 from fca.report.sections.cards import Gallery, Series, make_gallery, series
 from fca.report.sections.provenance import training_runs
@@ -93,6 +92,7 @@ def compare(a: Config, b: Config, files: tuple[str, str], folder: Path | None = 
         for one, _, variants in shared
     ]
 
+    both = mine, theirs = [one for one, _, _ in shared], [other for _, other, _ in shared]
     folder = folder or Path(a.report_dir) / "compare"
     _check_folder(folder)
     with write_aside(folder / "assets") as assets:
@@ -108,9 +108,8 @@ def compare(a: Config, b: Config, files: tuple[str, str], folder: Path | None = 
             compared=[variant for of_dataset in compared for variant in of_dataset],
             galleries=[_gallery(one, variants, limit, assets) for one, _, variants in shared],
             changes=changes(a, b),
-            runs=training_runs([one for one, _, _ in shared], "A")
-            + training_runs([other for _, other, _ in shared], "B"),
-            artifacts=_different_artifacts(shared),
+            runs=training_runs(mine, "A") + training_runs(theirs, "B"),
+            artifacts=_differences(*({row.label: row.sha256 for own in run for row in own.artifacts} for run in both)),
             fca_version=__version__,
         )
     return write_text(folder / "index.html", text)
@@ -149,8 +148,8 @@ def _shared(one: DatasetResult, other: DatasetResult) -> list[Pair]:
 
 def _terms(scores: ScoreFile) -> dict[str, Any]:
     """What two comparable numbers must share: the protocol, the network's weights, and the clips."""
-    truth = {path: sha256 for path, sha256 in scores.parents.items() if "/clips/" in path}
-    ids = hashlib.sha256("\n".join(scores.clips).encode()).hexdigest()
+    truth = {path: content for path, content in scores.parents.items() if "/clips/" in path}
+    ids = sha256("\n".join(scores.clips))
     return {**scores.protocol, "feature_network_sha256": scores.network_sha256, "clip_ids_sha256": ids, "truth": truth}
 
 
@@ -234,19 +233,13 @@ def _gain(mine: Series, theirs: Series, clip_id: str) -> float | None:
 
 def changes(a: Config, b: Config) -> list[Change]:
     """Settings that differ, by their dotted names, in the order of the configuration."""
-    one, other = (flat(config.model_dump(mode="json")) for config in (a, b))
-    return _differences(*({key: _written(value) for key, value in run.items()} for run in (one, other)))
+    runs = [flat(config.model_dump(mode="json")) for config in (a, b)]
+    return _differences(*({key: _written(value) for key, value in run.items()} for run in runs))
 
 
 def _written(value: Any) -> str:
     """A value as in YAML."""
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else signed(str(value))
-
-
-def _different_artifacts(shared: Sequence[tuple[DatasetResult, DatasetResult, Any]]) -> list[Change]:
-    """Artifacts whose content differs."""
-    runs = [[artifact for pair in shared for artifact in pair[number].artifacts] for number in (0, 1)]
-    return _differences(*({artifact.label: artifact.sha256 for artifact in run} for run in runs))
 
 
 def _differences(a: Mapping[str, str], b: Mapping[str, str]) -> list[Change]:

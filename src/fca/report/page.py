@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from fca import __version__
-from fca.artifacts.atomic import write_aside
+from fca.artifacts.atomic import write_aside, write_text
 from fca.config import Config, Layout
 from fca.config.comparisons import COMPARISONS, comparison_config
 from fca.report.collect import DatasetResult, collect
 from fca.report.metrics import METRICS
 from fca.report.plots import write_plots
-from fca.report.render import render, write_text
+from fca.report.render import render
 from fca.report.sections import provenance
 from fca.report.sections.alongside import Alongside, alongside
 from fca.report.sections.cards import gallery

@@ -17,18 +17,17 @@ from PIL import Image
 from tqdm import tqdm
 
 from fca import __version__
+from fca.artifacts.atomic import write_text
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.config import Config, Layout
 from fca.config.models import Clip
 from fca.data.clip_pixels import look
 from fca.data.clip_record import ClipRecord
-from fca.data.clip_source import shape_of
-from fca.data.datasets.reader import reader_of
-from fca.data.index import dataset_settings, read_index
+from fca.data.clip_source import seen, shape_of
+from fca.data.index import read_index
 from fca.report.choose import evenly_spaced
-from fca.report.render import render, write_text
-from fca.video.workers import call_apart
+from fca.report.render import render
 from fca.video.write import GAP, shrink
 
 ALIKE = 0.05  # smaller differences of proportions can't be seen
@@ -72,18 +71,16 @@ def preview(config: Config, dataset: str, splits: Sequence[str], clips: int) -> 
     Raises:
         FcaError: there is no index, or it was changed.
     """
-    settings = dataset_settings(config, dataset)
     layout = Layout(config)
     index, records = read_index(layout, dataset)
-    found = [_split(config, split, [record for record in records if record.split == split], clips, index)
-             for split in splits]  # fmt: skip
+    found = [_split(config, dataset, split, records, clips, index) for split in splits]
     text = render(
         "preview.html.j2",
         ("page.css", "preview.css"),
         (),
         config=config,
         dataset=dataset,
-        settings=settings,
+        settings=config.datasets[dataset],
         splits=found,
         shown_frames=[position + 1 for position in shown_frames(config.clip.frames)],
         fca_version=__version__,
@@ -96,24 +93,15 @@ def shown_frames(frames: int) -> list[int]:
     return [0, frames // 2, frames - 1]
 
 
-def _split(config: Config, split: str, records: Sequence[ClipRecord], clips: int, index: Manifest) -> SplitSheets:
+def _split(
+    config: Config, dataset: str, split: str, every: Sequence[ClipRecord], clips: int, index: Manifest
+) -> SplitSheets:
+    records = [record for record in every if record.split == split]
     quarantine = [row for row in index.quarantine if row.split == split]
     reasons = {row.id: row.reason for row in quarantine}
-    layout = Layout(config)
     shown = [(position + 1, records[position]) for position in evenly_spaced(len(records), clips)]
     usable = [(position, record) for position, record in shown if record.id not in reasons]
-
-    # Frames are decoded in processes of their own, whose answers come in order.
-    calls = (
-        (
-            layout.raw(record.dataset),
-            record,
-            reader_of(config.datasets[record.dataset]).frame_name,
-            shape_of(config, record.dataset),
-        )
-        for _, record in usable
-    )
-    answers = call_apart(look, calls, config.decode.processes, config.decode.seconds)
+    answers = seen(config, dataset, look, [record for _, record in usable], shape_of(config, dataset))
     sheets = [Sheet(record, position, problem=reasons[record.id]) for position, record in shown if record.id in reasons]
     progress = tqdm(usable, desc=f"preview {split}", unit="clip")
     for (position, record), answer in zip(progress, answers, strict=True):

@@ -13,7 +13,6 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from fca.artifacts.atomic import write_aside
 from fca.report.format import signed
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -48,13 +47,6 @@ def render(
         script=Markup(script),
         script_hash=source_hash(script),
     )
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a file, complete or not at all; return its path."""
-    with write_aside(path) as aside:
-        aside.write_text(text, encoding="utf-8", newline="\n")
-    return path
 
 
 def plain(value: Any) -> Any:

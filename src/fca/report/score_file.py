@@ -83,7 +83,7 @@ def read_scores(path: Path) -> ScoreFile | None:
     Raises:
         FcaError: the file is damaged.
     """
-    return _read(path, "fca score", lambda values: _score_file(path, values))
+    return read_result(path, "a score file", "fca score", lambda values: _score_file(path, values))
 
 
 def read_round_trips(path: Path) -> dict[str, ScoreFile]:
@@ -99,20 +99,21 @@ def read_round_trips(path: Path) -> dict[str, ScoreFile]:
             raise KeyError("psnr_per_frame")
         return trips
 
-    return _read(path, "fca score-vae-roundtrip", parse) or {}
+    return read_result(path, "a score file", "fca score-vae-roundtrip", parse) or {}
 
 
 Parsed = TypeVar("Parsed")
 
 
-def _read(path: Path, command: str, parse: Callable[[dict[str, Any]], Parsed]) -> Parsed | None:
+def read_result(path: Path, what: str, command: str, parse: Callable[[dict[str, Any]], Parsed]) -> Parsed | None:
+    """What `parse` makes of the JSON that `command` wrote; None if there is no file, `FcaError` if it is damaged."""
     if not path.exists():
         return None
     try:
         return parse(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise FcaError(
-            f"{path} is not a score file ({type(error).__name__}: {error})",
+            f"{path} is not {what} ({type(error).__name__}: {error})",
             f"the JSON object that `{command}` writes",
             f"remove {path}, then {remake(path)}",
         ) from error

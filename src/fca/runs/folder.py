@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from fca.artifacts.atomic import explained_if_full, write_aside
+from fca.artifacts.atomic import explained_if_full, write_text
 from fca.artifacts.text import flat
 from fca.errors import FcaError
 
@@ -51,8 +51,7 @@ class Record:
             return None
 
     def write(self, folder: Path) -> None:
-        with write_aside(folder / RECORD) as aside:
-            aside.write_text(json.dumps(asdict(self), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        write_text(folder / RECORD, json.dumps(asdict(self), indent=1, sort_keys=True) + "\n")
 
 
 class JsonLines:
@@ -64,8 +63,7 @@ class JsonLines:
 
     def __init__(self, path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
         self.path, self.entries = path, [dict(entry) for entry in entries]
-        with write_aside(path) as aside:
-            aside.write_text("".join(json.dumps(entry) + "\n" for entry in self.entries), encoding="utf-8")
+        write_text(path, "".join(json.dumps(entry) + "\n" for entry in self.entries))
 
     def append(self, entry: Mapping[str, Any]) -> None:
         """Add an entry.

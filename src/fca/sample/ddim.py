@@ -9,7 +9,7 @@ import torch
 from diffusers import CogVideoXDDIMScheduler, CogVideoXDPMScheduler
 from torch import Tensor
 
-from fca.finite import finite
+from fca.artifacts.finite import finite
 from fca.model import Denoiser, InitialFrames, Prompt
 
 Scheduler: TypeAlias = CogVideoXDDIMScheduler | CogVideoXDPMScheduler

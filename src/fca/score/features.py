@@ -22,9 +22,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from fca.artifacts.atomic import sha256_file
+from fca.artifacts.finite import finite
 from fca.config.shipped import located
 from fca.errors import FcaError, first_line
-from fca.finite import finite
 from fca.score.frechet import Features
 from fca.score.i3d import InceptionI3d, stage_means
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fca.artifacts.shards import Shard, manifest_path
+from fca.artifacts.shards import Shard
 from fca.config import Config, Layout, SampleKind
 from fca.errors import FcaError, remake
 
@@ -28,12 +28,13 @@ class PairBatch:
 class Pairs:
     """All predictions of a kind with their ground truth. Opening checks that they belong together.
 
-    The copy-last-frame baseline (`prediction: repeat`) has no samples: it is computed from the ground truth. If
-    `shards` are given, only these are opened, however few clips they contain.
+    The copy-last-frame baseline (`prediction: repeat`) has no samples: it is computed from the ground truth. Without a
+    `variant` the ground truth itself is the prediction. If `shards` are given, only these are opened, however few clips
+    they contain.
     """
 
     def __init__(
-        self, config: Config, dataset: str, variant: str, kind: SampleKind, shards: Sequence[int] | None = None
+        self, config: Config, dataset: str, variant: str | None, kind: SampleKind, shards: Sequence[int] | None = None
     ) -> None:
         layout = Layout(config)
         self.initial_frames = config.datasets[dataset].initial_frames
@@ -42,10 +43,11 @@ class Pairs:
         self.parents: dict[str, str] = {}
         self.quarantine: list[Any] = []
         self._parts: list[tuple[Shard, Shard | None, list[tuple[int, int]]]] = []
-        repeats = config.variant(variant).prediction == "repeat"
+        self._repeats = variant is not None and config.variant(variant).prediction == "repeat"
+        model = None if self._repeats else variant
         for number in layout.shards(dataset, "validation") if shards is None else shards:
             truth = Shard(layout.clips(dataset, "validation", number), kind="clips")
-            samples = None if repeats else Shard(layout.samples(dataset, variant, kind, number), kind="samples")
+            samples = Shard(layout.samples(dataset, model, kind, number), kind="samples") if model else None
             for shard in (truth, samples) if samples else (truth,):
                 self._check_frames(shard)
                 self.parents[shard.path.relative_to(layout.root).as_posix()] = shard.manifest.sha256
@@ -53,11 +55,12 @@ class Pairs:
             self._parts.append((truth, samples, _matches(truth, samples, kind)))
 
             # The chain of parents from samples over latents to clips.
-            source = layout.latents(dataset, "validation", number, config.variant(variant).base)
-            if samples and Layout.manifest(source).exists():  # latents may be removed to save space
-                latents = Shard(source, kind="latents")
-                require_made_of(samples, layout, latents)
-                require_made_of(latents, layout, truth)
+            if samples and model:
+                source = layout.latents(dataset, "validation", number, config.variant(model).base)
+                if Layout.manifest(source).exists():  # latents may be removed to save space
+                    latents = Shard(source, kind="latents")
+                    require_made_of(samples, layout, latents)
+                    require_made_of(latents, layout, truth)
             self.quarantine += (samples or truth).manifest.quarantine
         if shards is None:
             require_two(dataset, len(self))
@@ -78,9 +81,8 @@ class Pairs:
                 for start in range(0, len(matches), size):
                     chosen = matches[start : start + size]
                     pixels = np.stack([truth.frames[row] for row, _ in chosen])
-                    if samples is None:
-                        prediction = copy_last_frame(pixels, self.initial_frames)
-                    else:
+                    prediction = copy_last_frame(pixels, self.initial_frames) if self._repeats else pixels
+                    if samples is not None:
                         prediction = np.stack([samples.frames[row] for _, row in chosen])
                     captions = [(samples or truth).captions[row] for _, row in chosen]
                     yield PairBatch([truth.ids[row] for row, _ in chosen], captions, pixels, prediction)
@@ -154,7 +156,7 @@ def require_made_of(shard: Shard, layout: Layout, parent: Shard) -> None:
         raise FcaError(
             f"{shard.path} was not made from the current {parent.path}",
             f"{parent.manifest.sha256[:12]} among its parents, not {(made_of or 'nothing')[:12]}",
-            f"remove {shard.path} and its manifest, then {remake(manifest_path(shard.path))}",
+            f"remove {shard.path} and its manifest, then {remake(Layout.manifest(shard.path))}",
         )
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from fca.artifacts.atomic import write_aside
+from fca.artifacts.atomic import write_text
 from fca.artifacts.fingerprint import made_by
+from fca.artifacts.finite import finite
 from fca.config import Config, Layout
-from fca.finite import finite
 from fca.score import motion
 from fca.score.feature_cache import FeatureCache
 from fca.score.features import FeatureNetwork, load_network
@@ -101,10 +101,7 @@ def write_json(path: Path, values: dict[str, Any]) -> Path:
     """
     named = dict(_numbers(values))
     finite(np.array([*named.values()]), f"scores for {path}", [*named])
-    with write_aside(path) as aside:
-        text = json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        aside.write_text(text + "\n", encoding="utf-8")
-    return path
+    return write_text(path, json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from fca.artifacts.atomic import write_text
+from fca.artifacts.text import sha256, shuffled
 from fca.config import Config
 from fca.errors import FcaError, require_known
-from fca.report.render import render, write_text
+from fca.report.render import render
 from fca.score.pairs import Pairs, with_initial_frames
 from fca.study.files import KEY_NAME, Item, Key, StudyClip
-from fca.study.order import sha256, shuffled
 from fca.video.write import FRAMES_PER_SECOND, is_lossless, tiled, write_mp4, write_picture
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -129,7 +130,7 @@ def _choose(predicted: Sequence[Sequence[str]], dataset: str, clips: int, seed: 
         raise FcaError(
             f"{clips} clips of {dataset}", f"from 1 to {len(common)}, the clips that every variant predicted"
         )
-    return shuffled(common, "choose", str(seed), dataset)[:clips]
+    return shuffled(common, "choose", seed, dataset, separator="|")[:clips]
 
 
 def _opaque(*names: object) -> str:

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from fca.artifacts.atomic import write_aside
+from fca.artifacts.atomic import write_text
+from fca.artifacts.text import sha256
 from fca.config.settings import Name, Settings, Sha256
 from fca.errors import FcaError
-from fca.study.order import sha256
 
 KEY_NAME = "study-key.json"
 RATINGS_KIND = "fca-study-ratings"
@@ -94,8 +94,7 @@ class Key(Settings):
 
     def write(self, path: Path) -> None:
         """Write the key as JSON."""
-        with write_aside(path) as aside:
-            aside.write_text(json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n", "utf-8")
+        write_text(path, json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
 
     def digest(self, participant: str, ratings: Rated) -> str:
         """The digest of a file of ratings, computed as in templates/order.js.

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fca.report.render import render, write_text
+from fca.artifacts.atomic import write_text
+from fca.report.render import render
 from fca.score.interval import bootstrap_interval, resampling_counts
 from fca.study.build import TEMPLATES
 from fca.study.files import CRITERIA, KEY_NAME, LARGEST_RATING, Criterion, Key, Ratings, read_all

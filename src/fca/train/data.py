@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from fca.artifacts.shards import Shard, manifest_path
+from fca.artifacts.shards import Shard
+from fca.config import Layout
 from fca.errors import FcaError, remake
 from fca.model.diffusion import draw_posterior
 from fca.runs.stop import leave_signals_to_parent
@@ -35,7 +36,7 @@ class LatentClips(Dataset):
                 raise FcaError(
                     f"{both[0]} and {both[1]} both hold {twice[0]!r}",
                     "each clip in one shard",
-                    f"remove both and their manifests, then {remake(*map(manifest_path, both))}",
+                    f"remove both and their manifests, then {remake(*map(Layout.manifest, both))}",
                 )
             seen |= dict.fromkeys(shard.ids, shard.path)
         self.seed = seed

@@ -18,7 +18,6 @@ from tqdm import tqdm
 from fca.artifacts.atomic import remove, require_space, sha256_file
 from fca.artifacts.fingerprint import made_by
 from fca.artifacts.fingerprint.weights import weights_hash
-from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
 from fca.config.vbench import DIMENSIONS, GROUND_TRUTH, VBench
 from fca.errors import FcaError
@@ -54,15 +53,15 @@ def vbench(config: Config, dataset: str, row: str) -> Path:
     numbers = layout.shards(dataset, "validation")
     for number in tqdm(numbers, desc=f"vbench {dataset} {row}", unit="shard", disable=None):
         path = layout.vbench_shard(dataset, row, number)
-        clips = ShardClips(config, dataset, row, number)
+        pairs = Pairs(config, dataset, None if row == GROUND_TRUTH else row, "validation", [number])
         inputs = {
             "protocol": protocol(config, settings, dataset),
-            "parents": clips.parents,
+            "parents": pairs.parents,
             "weights": [weights_hash(config, "vbench"), expected],
             "adapter": [sha256_file(SCRIPT), sha256_file(SCRIPT.with_name("dino.py"))],
         }
-        shards.append(stored_rows(path, inputs) or measure(config, settings, clips, path, inputs))
-        shards[-1]["quarantine"] = clips.quarantine
+        shards.append(stored_rows(path, inputs) or measure(config, settings, pairs, path, inputs))
+        shards[-1]["quarantine"] = [asdict(item) for item in pairs.quarantine]
 
     return write_json(layout.vbench(dataset, row), summary(config, dataset, row, shards))
 
@@ -82,33 +81,13 @@ def configured(config: Config, dataset: str, row: str) -> VBench:
     return settings
 
 
-class ShardClips:
-    """The clips of one validation shard as they are scored, of the ground truth or of a variant."""
-
-    def __init__(self, config: Config, dataset: str, row: str, number: int) -> None:
-        layout = Layout(config)
-        self._pairs: Pairs | None = None
-        if row == GROUND_TRUTH:
-            path = layout.clips(dataset, "validation", number)
-            self._shard = Shard(path, kind="clips")
-            self.parents = {path.relative_to(layout.root).as_posix(): self._shard.manifest.sha256}
-            self.count, rows = len(self._shard), self._shard.manifest.quarantine
-        else:
-            self._pairs = Pairs(config, dataset, row, "validation", [number])
-            self.parents, self.count, rows = self._pairs.parents, len(self._pairs), self._pairs.quarantine
-        self.quarantine = [asdict(item) for item in rows]
-
-    def read(self, given_frames: str) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
-        """Id, caption and pixels (F, H, W, 3) of every clip in the order of the dataset's list, one at a time."""
-        if self._pairs is None:
-            with self._shard as shard:
-                yield from ((shard.ids[i], shard.captions[i], shard.frames[i]) for i in range(self.count))
-            return
-        for batch in self._pairs.batches(1):
-            frames = batch.prediction
-            if given_frames == "truth":
-                frames = with_initial_frames(frames, batch.truth, self._pairs.initial_frames)
-            yield batch.ids[0], batch.captions[0], frames[0]
+def clips_of(pairs: Pairs, given_frames: str) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
+    """Id, caption and pixels (F, H, W, 3) of every clip as it is scored, in the order of the dataset's list."""
+    for batch in pairs.batches(1):
+        frames = batch.prediction
+        if given_frames == "truth":
+            frames = with_initial_frames(frames, batch.truth, pairs.initial_frames)
+        yield batch.ids[0], batch.captions[0], frames[0]
 
 
 def protocol(config: Config, settings: VBench, dataset: str) -> dict[str, Any]:
@@ -116,10 +95,7 @@ def protocol(config: Config, settings: VBench, dataset: str) -> dict[str, Any]:
     return {
         "package": "vbench, official functions",
         "prompts": "the clips' own captions (custom prompts, section C.1)",
-        "frames": config.clip.frames,
-        "height": config.clip.height,
-        "width": config.clip.width,
-        "resize": config.clip.resize,
+        **config.clip.model_dump(include={"frames", "height", "width", "resize"}),
         "initial_frames": config.datasets[dataset].initial_frames,
         "scored": SCORED[settings.given_frames],
         "codec": codec_name(settings.crf),
@@ -139,18 +115,18 @@ def stored_rows(path: Path, inputs: dict[str, Any]) -> dict[str, Any] | None:
         return None  # damaged, so it is measured again
 
 
-def measure(config: Config, settings: VBench, shard: ShardClips, path: Path, inputs: dict[str, Any]) -> dict[str, Any]:
+def measure(config: Config, settings: VBench, pairs: Pairs, path: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     """Write the videos of a shard, run the official functions on them, store the rows at `path`, remove the videos."""
     videos = path.with_name(f"{path.stem}-videos")
     remove(videos)
-    if not shard.count:  # the package divides by the number of clips
+    if not len(pairs):  # the package divides by the number of clips
         return {"rows": [], "inputs": inputs}
-    require_space(videos, shard.count * config.clip.frames * config.clip.height * config.clip.width * 3)
+    require_space(videos, len(pairs) * config.clip.frames * config.clip.height * config.clip.width * 3)
     videos.mkdir(parents=True)
 
     try:
         clips, captions = [], {}
-        for position, (name, caption, frames) in enumerate(shard.read(settings.given_frames)):
+        for position, (name, caption, frames) in enumerate(clips_of(pairs, settings.given_frames)):
             video = videos.absolute() / f"{position:06d}.mp4"
             write_video(frames, video, settings.crf)
             captions[name] = caption

@@ -235,6 +235,19 @@ def upright(frame: av.VideoFrame) -> np.ndarray:
     return pixels[:: -1 if row < 0 else 1, :: -1 if column < 0 else 1]
 
 
+def stack_frames(frames: list[np.ndarray]) -> np.ndarray:
+    """Frames of one size as one array.
+
+    Raises:
+        ClipError: their sizes differ.
+    """
+    sizes = {frame.shape for frame in frames}
+    if len(sizes) != 1:
+        shown = " and ".join(sorted(f"{width}x{height}" for height, width, _ in sizes))
+        raise ClipError(f"its frames differ in size: {shown}")
+    return np.stack(frames)
+
+
 def _completed(known: dict[int, int], count: int, last: int, unit: float) -> Timeline:
     """The times of all `count` frames from those of the known ones; the last is shown for `last` or longer."""
     (first, start), (final, end) = next(iter(known.items())), list(known.items())[-1]

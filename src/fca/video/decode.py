@@ -1,7 +1,6 @@
 """Frames of a clip's media as uint8 RGB: video files through PyAV (or decord), folders of JPEGs through Pillow."""
 
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from fca.artifacts.quarantine import ClipError
-from fca.video.container import Timeline, decode, opened
+from fca.video.container import Timeline, decode, opened, stack_frames
 from fca.video.files import check_file, check_size, file_problem, on_disk
+from fca.video.timed import TimedFrames
 from fca.video.workers import call_apart
 
 Decoder = Literal["pyav", "decord"]
@@ -23,20 +23,8 @@ TAIL = 64  # bytes at the end of a picture
 JPEG_END = b"\xff\xd9"
 
 
-class FrameSource(ABC):
-    """Frames that are found in another way, such as by time (`fca.video.timed`)."""
-
-    @abstractmethod
-    def count(self) -> int:
-        """Number of frames."""
-
-    @abstractmethod
-    def read(self, indices: Sequence[int]) -> np.ndarray:
-        """As `read_frames`, for indices within the count."""
-
-
-Media = Path | list[Path] | FrameSource
-"""A video file, a folder of numbered JPEGs, the JPEGs of a clip in order, or a source of another kind."""
+Media = Path | list[Path] | TimedFrames
+"""A video file, a folder of numbered JPEGs, the JPEGs of a clip in order, or frames of a video by their time."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +56,7 @@ def list_frames(folder: Path) -> list[Path]:
 
 def count_frames(media: Media) -> int:
     """Number of frames: files of a folder, shown frames of a video. ClipError names what is wrong."""
-    if isinstance(media, FrameSource):
+    if isinstance(media, TimedFrames):
         return media.count()
     media = _opened_folder(media)
     return decode(media)[1].count if isinstance(media, Path) else len(media)
@@ -95,7 +83,7 @@ def read_footage(media: Media, indices: Sequence[int], count: int | None = None,
     Raises:
         ClipError: the media are missing, broken, truncated, of mixed sizes or of another length, or have no such frame.
     """
-    if isinstance(media, FrameSource):
+    if isinstance(media, TimedFrames):
         _check_indices(indices, media.count(), count)
         return Footage(media.read(indices))
     media = _opened_folder(media)
@@ -173,19 +161,6 @@ def _open_picture(path: Path) -> Iterator[Image.Image]:
         raise ClipError(f"{path.name}: {error}") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ClipError(f"{path.name}: {file_problem(error)}") from error
-
-
-def stack_frames(frames: list[np.ndarray]) -> np.ndarray:
-    """Frames of one size as one array.
-
-    Raises:
-        ClipError: their sizes differ.
-    """
-    sizes = {frame.shape for frame in frames}
-    if len(sizes) != 1:
-        shown = " and ".join(sorted(f"{width}x{height}" for height, width, _ in sizes))
-        raise ClipError(f"its frames differ in size: {shown}")
-    return np.stack(frames)
 
 
 def _opened_folder(media: Path | list[Path]) -> Path | list[Path]:

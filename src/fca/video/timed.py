@@ -15,8 +15,7 @@ import av
 import numpy as np
 
 from fca.artifacts.quarantine import ClipError
-from fca.video.container import DISORDER, Video, opened, upright
-from fca.video.decode import FrameSource, stack_frames
+from fca.video.container import DISORDER, Video, opened, stack_frames, upright
 
 LATE = 2
 """Numbers by which a segment may end after the last frame: extractors differ by one or two at the end"""
@@ -24,7 +23,7 @@ MARGIN = Fraction(1, 2)  # seconds before a wanted frame at which a jump lands: 
 
 
 @dataclass(frozen=True)
-class TimedFrames(FrameSource):
+class TimedFrames:
     """A clip's frames within a video, by numbers that count `rate` a second from 1."""
 
     path: Path
@@ -41,20 +40,13 @@ class TimedFrames(FrameSource):
         return stack_frames([found[self.numbers[index]] for index in indices])
 
 
-@dataclass(frozen=True)
-class Extent:
-    """What a video's container states about its length."""
-
-    seconds: float
-    rate: float
-
-    def problem(self, number: int, rate: int) -> str:
-        """Why a numbered frame is beyond the end; empty if it isn't."""
-        return "" if (number - 1 - LATE) / rate <= self.seconds else _too_late(number, rate, self.seconds)
+def beyond_end(number: int, rate: int, seconds: float) -> str:
+    """Why a numbered frame is beyond the end of a video of this length; empty if it isn't."""
+    return "" if (number - 1 - LATE) / rate <= seconds else _too_late(number, rate, seconds)
 
 
-def extent_of(path: Path) -> Extent:
-    """Length and rate of a video, without decoding.
+def seconds_of(path: Path) -> float:
+    """Length of a video as its container states it, without decoding.
 
     Raises:
         ClipError: it isn't a readable video, or its container doesn't state the length.
@@ -62,12 +54,10 @@ def extent_of(path: Path) -> Extent:
     with opened(path) as video:
         container, stream = video.container, video.stream
         if stream.duration is not None and stream.time_base is not None:
-            seconds = float(stream.duration * stream.time_base)
-        elif container.duration is not None:
-            seconds = container.duration / av.time_base
-        else:
-            raise ClipError("its container doesn't say how long it is")
-        return Extent(seconds, float(stream.average_rate or 0))
+            return float(stream.duration * stream.time_base)
+        if container.duration is not None:
+            return container.duration / av.time_base
+        raise ClipError("its container doesn't say how long it is")
 
 
 def _read(path: Path, numbers: Sequence[int], rate: int) -> dict[int, np.ndarray]:

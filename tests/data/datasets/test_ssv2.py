@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fca.data.datasets.ssv2 import READER, annotations
+from fca.data.datasets.ssv2 import READER
 from fca.errors import FcaError
 from tests.data.corpora import listing_of, write_ssv2
 
@@ -54,7 +54,7 @@ def test_broken_videos_keep_their_place(raw: Path) -> None:
 def test_published_names_of_the_annotations(raw: Path, name: str) -> None:
     (raw / name).parent.mkdir(exist_ok=True)
     (raw / "annotations/train.json").rename(raw / name)
-    assert annotations(raw, "train").resolve() == (raw / name).resolve()
+    assert READER.annotations(raw, "train").resolve() == (raw / name).resolve()
 
 
 def test_the_folder_name_of_the_published_videos(raw: Path) -> None:

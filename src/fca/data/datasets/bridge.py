@@ -7,7 +7,6 @@ its membership can't be. Views of one demonstration fall on both sides of the sp
 `split_mode: trajectory_disjoint` keeps them together instead.
 """
 
-import hashlib
 import json
 import logging
 import re
@@ -21,7 +20,7 @@ from typing import Any
 from tqdm import tqdm
 
 from fca.artifacts.quarantine import ClipError, Quarantine
-from fca.artifacts.text import caption_problem
+from fca.artifacts.text import caption_problem, shuffled
 from fca.config import Dataset
 from fca.config.dataset import SplitMode
 from fca.data.clip_record import ClipRecord, Listing
@@ -159,9 +158,8 @@ def split_entries(
         found = views.get(task, [])
         trajectory = "/".join(found[number].parts[-8:-1]) if number < len(found) else f"{task}/{number}"
         trajectories[trajectory].append((task, number))
-    order = sorted(trajectories, key=lambda path: hashlib.sha256(f"{seed}\0{path}".encode()).digest())
     train: set[tuple[str, int]] = set()
-    for trajectory in order:
+    for trajectory in shuffled(trajectories, seed):
         if len(train) >= border:
             break
         train.update(trajectories[trajectory])

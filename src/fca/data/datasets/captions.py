@@ -121,22 +121,18 @@ def _csv_fields(path: Path, text: str, problems: _Problems) -> Iterator[tuple[in
 
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     next(reader)
-    while True:
-        line = reader.line_num + 1
-        try:
-            values = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            problems.at(line, f"is not CSV ({error}); the rest was not read")
-            return
-        if not any(value.strip() for value in values):
-            continue
-        if len(values) != len(columns):
-            quote = f"; a text with {delimiter!r} in it needs quotes" if len(values) > len(columns) else ""
-            problems.at(line, f"has {len(values)} fields, not {len(columns)}{quote}")
-            continue
-        yield line, dict(zip(columns, values, strict=True))
+    line = reader.line_num + 1
+    try:
+        for values in reader:
+            is_filled = any(value.strip() for value in values)
+            if is_filled and len(values) == len(columns):
+                yield line, dict(zip(columns, values, strict=True))
+            elif is_filled:
+                quote = f"; a text with {delimiter!r} in it needs quotes" if len(values) > len(columns) else ""
+                problems.at(line, f"has {len(values)} fields, not {len(columns)}{quote}")
+            line = reader.line_num + 1
+    except csv.Error as error:
+        problems.at(line, f"is not CSV ({error}); the rest was not read")
 
 
 def _json_fields(path: Path, text: str, problems: _Problems) -> Iterator[tuple[int, Fields]]:

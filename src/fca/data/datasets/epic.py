@@ -18,9 +18,9 @@ from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.artifacts.text import caption_problem, storable
 from fca.config import Dataset
 from fca.data.clip_record import ClipRecord, Listing
-from fca.data.datasets.reader import Publication, Reader, find_first
+from fca.data.datasets.reader import Publication, Reader
 from fca.errors import FcaError
-from fca.video.timed import Extent, extent_of
+from fca.video.timed import beyond_end, seconds_of
 
 PUBLICATION = Publication(
     where="EPIC_100_train.csv and EPIC_100_validation.csv from "
@@ -42,6 +42,7 @@ class Epic(Reader):
     """Reads the CSVs and, by `media`, the folders of frames or the MP4s."""
 
     publication = PUBLICATION
+    annotation_names = tuple(f"{folder}/EPIC_100_{{}}.csv" for folder in FOLDERS)
     frame_name = "frame_{:010d}.jpg"
 
     def index(self, raw: Path, dataset: str, settings: Dataset, seed: int) -> Listing:
@@ -50,16 +51,16 @@ class Epic(Reader):
         Frames are looked for by name and not opened; of MP4s only the headers are read. A segment that is not all
         there is quarantined.
         """
-        present, extent = lru_cache(maxsize=8)(_present_frames), lru_cache(maxsize=None)(_extent)
+        present, seconds = lru_cache(maxsize=8)(_present_frames), lru_cache(maxsize=None)(_seconds)
         records, quarantine = [], []
         for split, limit in settings.clips.items():
-            rows = read_segments(annotations(raw, split), limit)
+            rows = read_segments(self.annotations(raw, split), limit)
             for identifier, folder, narration, start, stop in tqdm(rows, desc=f"{dataset}: {split}", unit="clip"):
                 frames, problem = strided_frames(start, stop), caption_problem(narration)
                 caption = "" if problem else narration.strip()
                 if settings.media == "video":
                     file, rate = video_of(folder), frame_rate(folder.rpartition("/")[2])
-                    reason = _cut_short(frames, rate, extent(raw / file))
+                    reason = _cut_short(frames, rate, seconds(raw / file))
                     record = ClipRecord(identifier, dataset, split, caption, file, frames, len(frames), rate)
                 else:
                     file, reason = _problem(folder, frames, present(raw / folder))
@@ -68,9 +69,6 @@ class Epic(Reader):
                     quarantine.append(Quarantine(dataset, split, identifier, "index", file, reason))
                 records.append(record)
         return Listing(records, quarantine, {"media": settings.media})
-
-    def annotation_files(self, raw: Path) -> list[Path]:
-        return [annotations(raw, split) for split in PUBLICATION.clips]
 
     def media_names(self, raw: Path) -> Iterator[str]:
         """Every folder of frames, and every MP4 with its size."""
@@ -83,7 +81,7 @@ class Epic(Reader):
         yield from (f"{video.relative_to(raw).as_posix()} {video.stat().st_size}" for video in videos)
 
     def listed(self, raw: Path) -> dict[str, int]:
-        return {split: len(read_segments(annotations(raw, split))) for split in PUBLICATION.clips}
+        return {split: len(read_segments(self.annotations(raw, split))) for split in PUBLICATION.clips}
 
     def remedy(self, settings: Dataset, row: Quarantine) -> str:
         lost = "MP4" if settings.media == "video" else "video's folder of frames"
@@ -91,12 +89,6 @@ class Epic(Reader):
 
 
 READER = Epic()
-
-
-def annotations(raw: Path, split: str) -> Path:
-    """The CSV of a split."""
-    names = [f"{folder}/EPIC_100_{split}.csv" for folder in FOLDERS]
-    return find_first(raw, names, f"annotations for {split}", PUBLICATION)
 
 
 def frame_rate(video: str) -> int:
@@ -170,16 +162,16 @@ def _present_frames(folder: Path) -> frozenset[int] | str:
     return frozenset(int(match[1]) for match in matches if match)
 
 
-def _cut_short(frames: list[int], rate: int, extent: Extent | str) -> str:
+def _cut_short(frames: list[int], rate: int, seconds: float | str) -> str:
     """Why a segment is not in its video, or an empty text."""
-    if isinstance(extent, str):
-        return extent
-    return extent.problem(frames[-1], rate) if frames else "the segment stops before it starts"
+    if isinstance(seconds, str):
+        return seconds
+    return beyond_end(frames[-1], rate, seconds) if frames else "the segment stops before it starts"
 
 
-def _extent(path: Path) -> Extent | str:
+def _seconds(path: Path) -> float | str:
     """How long a video is, or what is wrong with it."""
     try:
-        return extent_of(path)
+        return seconds_of(path)
     except ClipError as error:
         return str(error)

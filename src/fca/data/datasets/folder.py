@@ -5,12 +5,12 @@ source. Without splits, a seeded share of the sources becomes validation, so tha
 never in both splits.
 """
 
-import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fca.artifacts.quarantine import Quarantine
+from fca.artifacts.text import shuffled
 from fca.config import Dataset
 from fca.data.clip_record import Listing
 from fca.data.datasets.captions import SPLITS, CaptionRow, find_captions, read_captions
@@ -79,7 +79,7 @@ def split_rows(rows: Sequence[CaptionRow], validation_share: float, seed: int) -
             "two sources or more, or a column split (train, validation)",
             "add that column to the captions file",
         )
-    sources = sorted(names, key=lambda source: hashlib.sha256(f"{seed}\0{source}".encode()).digest())
+    sources = shuffled(names, seed)
     count = min(max(1, round(validation_share * len(sources))), len(sources) - 1)
     held_out = set(sources[:count])
     return {

@@ -67,12 +67,20 @@ class Reader(Protocol):
     """How the frames of a clip are chosen if `clip.sampling` doesn't say"""
     kept_notes: Sequence[str] = ()
     """Notes of the index that the manifest of `fca data verify` repeats"""
+    annotation_names: Sequence[str] = ()
+    """Where the annotations of a split (`{}`) may be below the raw folder"""
 
     def index(self, raw: Path, dataset: str, settings: Dataset, seed: int) -> Listing:
         """The first `settings.clips` clips of each split in the dataset's order; an unusable one keeps its row."""
 
+    def annotations(self, raw: Path, split: str) -> Path:
+        """The file of a split, see `find_first`."""
+        names = [name.format(split) for name in self.annotation_names]
+        return find_first(raw, names, f"annotations for {split}", self.publication)
+
     def annotation_files(self, raw: Path) -> list[Path]:
-        """The files whose content decides what the clips are."""
+        """The files whose content decides what the clips are: by default that of each split."""
+        return [self.annotations(raw, split) for split in self.publication.clips]
 
     def media_names(self, raw: Path) -> Iterator[str]:
         """Every video or folder of frames, with its size if that is known cheaply: hashed as the raw manifest."""

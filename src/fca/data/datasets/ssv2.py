@@ -26,7 +26,6 @@ PUBLICATION = Publication(
     clips={"train": 168_913, "validation": 24_777},
     bytes=19_000_000_000,
 )
-FOLDERS = ("annotations", "labels", ".")
 NAMES = ("{}.json", "something-something-v2-{}.json")
 VIDEOS = ("videos", "20bn-something-something-v2")
 
@@ -35,6 +34,7 @@ class SSv2(Reader):
     """Reads the JSON files and the folder of videos under any of the names that they were published with."""
 
     publication = PUBLICATION
+    annotation_names = tuple(f"{folder}/{name}" for folder in ("annotations", "labels", ".") for name in NAMES)
 
     def index(self, raw: Path, dataset: str, settings: Dataset, seed: int) -> Listing:
         """Clips in file order; the caption is the label, unmodified; a clip with an unusable one is quarantined."""
@@ -42,12 +42,9 @@ class SSv2(Reader):
         clips = [
             (split, identifier, label, f"{videos}/{identifier}.webm")
             for split, limit in settings.clips.items()
-            for identifier, label in _read_annotations(annotations(raw, split), limit)
+            for identifier, label in _read_annotations(self.annotations(raw, split), limit)
         ]
         return count_frames(raw, dataset, clips)
-
-    def annotation_files(self, raw: Path) -> list[Path]:
-        return [annotations(raw, split) for split in PUBLICATION.clips]
 
     def media_names(self, raw: Path) -> Iterator[str]:
         videos = _find_videos(raw)
@@ -57,19 +54,13 @@ class SSv2(Reader):
                     yield f"{videos.name}/{entry.name} {entry.stat().st_size}"
 
     def listed(self, raw: Path) -> dict[str, int]:
-        return {split: sum(1 for _ in _read_annotations(annotations(raw, split))) for split in PUBLICATION.clips}
+        return {split: sum(1 for _ in _read_annotations(self.annotations(raw, split))) for split in PUBLICATION.clips}
 
     def remedy(self, settings: Dataset, row: Quarantine) -> str:
         return f"unpack it again: `cat 20bn-something-something-v2-?? | tar xz {VIDEOS[1]}/{row.id}.webm`"
 
 
 READER = SSv2()
-
-
-def annotations(raw: Path, split: str) -> Path:
-    """The JSON file of a split."""
-    names = [f"{folder}/{name.format(split)}" for folder in FOLDERS for name in NAMES]
-    return find_first(raw, names, f"annotations for {split}", PUBLICATION)
 
 
 def _find_videos(raw: Path) -> Path:

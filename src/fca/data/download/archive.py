@@ -14,7 +14,6 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
@@ -61,16 +60,26 @@ def unpack(parts: Sequence[Path], target: Path, limits: Limits, choose: Choice =
     if target.exists():
         return 0
     aside = target.with_name(f".unpacking-{target.name}")
-    with JoinedParts(parts) as joined:
+    with JoinedParts(parts) as joined, explained_if_full(aside):
         unpacking = _Unpacking(joined, aside, limits, choose)
-        with explained_if_full(aside), unpacking.explained():
-            head = joined.read(4)
-            joined.seek(0)
+        head = joined.read(4)
+        joined.seek(0)
+        try:
             if head.startswith(b"PK"):
                 count = unpacking.zip()
             else:
                 remove(aside)
                 count = unpacking.tar(head.startswith(b"\x1f\x8b"))
+        except (
+            EOFError, tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, NotImplementedError,
+            RecursionError,
+        ) as error:  # fmt: skip
+            raise FcaError(
+                f"{unpacking.shown}: the archive is truncated or damaged ({type(error).__name__}: {error})",
+                "the whole archive, with all its parts",
+                "compare its size and hash with the published ones and get it again; parts read: "
+                + ", ".join(path.name for path in parts),
+            ) from error
         if count == 0:
             remove(aside)
             raise FcaError(f"{unpacking.shown} holds none of the files for {target}", "the dataset's archive")
@@ -162,22 +171,6 @@ class _Unpacking:
             if path and not info.is_dir() and (name := self.choose(path)):
                 self._limit(info.file_size, "unpacked")
                 yield info, name
-
-    @contextmanager
-    def explained(self) -> Iterator[None]:
-        """Name archive and member in every error."""
-        try:
-            yield
-        except (
-            EOFError, tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, NotImplementedError,
-            RecursionError,
-        ) as error:  # fmt: skip
-            raise FcaError(
-                f"{self.shown}: the archive is truncated or damaged ({type(error).__name__}: {error})",
-                "the whole archive, with all its parts",
-                "compare its size and hash with the published ones and get it again; parts read: "
-                + ", ".join(path.name for path in self.joined.paths),
-            ) from error
 
     def _checked(self, name: str, size: int) -> str:
         """The member's normal path ("" for the root), once it and its size are known to be harmless."""

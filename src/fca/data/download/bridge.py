@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from tqdm import tqdm
 
-from fca.artifacts.atomic import explained_if_full, remove, sync_tree, write_aside
+from fca.artifacts.atomic import explained_if_full, remove, sync_tree, write_text
 from fca.data.datasets.bridge import FRAME, INSTITUTIONS, LIST_NAME, LIST_URL, TREES, VIEW, read_list
 from fca.data.download.archive import Limits
 from fca.data.download.http import BY_HAND, Client
@@ -76,7 +76,7 @@ def _obtain_tree(source: Source, tasks: set[str]) -> None:
     if _note(source) == wanted | {"complete": True}:
         return
     source.permit(f"downloading from {address}")
-    _write_note(source, wanted | {"complete": False})
+    write_text(target / NOTE, json.dumps(wanted | {"complete": False}))
     with ThreadPoolExecutor(source.settings.download_workers) as pool:
         found = list(tqdm(_trajectories(source.client, address, tasks), desc="bridge: list", unit="trajectory"))
         if not found:
@@ -88,18 +88,13 @@ def _obtain_tree(source: Source, tasks: set[str]) -> None:
                 job.result()
         finally:
             pool.shutdown(cancel_futures=True)
-    _write_note(source, wanted | {"complete": True})
+    write_text(target / NOTE, json.dumps(wanted | {"complete": True}))
 
 
 def _note(source: Source) -> dict[str, Any] | None:
     """What was downloaded from a tree, and whether it is complete."""
     path = source.root / TREE / NOTE
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
-def _write_note(source: Source, note: dict[str, Any]) -> None:
-    with write_aside(source.root / TREE / NOTE) as aside:
-        aside.write_text(json.dumps(note), encoding="utf-8")
 
 
 def _trajectories(client: Client, address: str, tasks: set[str], parent: str = "", level: int = 0) -> Iterator[str]:

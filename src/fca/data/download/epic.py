@@ -7,7 +7,7 @@ or `test` of that dataset's split; md5.csv lists its path.
 import re
 from pathlib import Path
 
-from fca.data.datasets.epic import annotations, read_segments, video_of
+from fca.data.datasets.epic import READER, read_segments, video_of
 from fca.data.download.archive import Limits, by_file_name
 from fca.data.download.digests import read_epic_table
 from fca.data.download.files import RemoteFile
@@ -47,7 +47,7 @@ def obtain(source: Source) -> None:
     folders = {
         folder
         for split in ("train", "validation")
-        for _, folder, _, _, _ in read_segments(annotations(source.root, split), source.settings.split(split).clips)
+        for _, folder, _, _, _ in read_segments(READER.annotations(source.root, split), source.settings.clips[split])
     }
     if kind == ".MP4":
         if source.settings.urls:
@@ -75,7 +75,7 @@ def _obtain_annotations(source: Source) -> None:
     wanted = []
     for split in ("train", "validation"):
         try:
-            annotations(source.root, split)
+            READER.annotations(source.root, split)
         except FcaError:
             name = f"EPIC_100_{split}.csv"
             digests = {} if name in source.files else BLOBS.get(name, {})

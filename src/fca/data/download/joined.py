@@ -3,7 +3,9 @@
 import io
 import os
 import zipfile
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +21,7 @@ class JoinedParts(io.RawIOBase):
             member.file_size if member else path.stat().st_size
             for path, member in zip(self.paths, self._members, strict=True)
         ]
+        self._starts = [0, *accumulate(self._sizes[:-1])]
         self.size, self._position = sum(self._sizes), 0
         self._files: dict[int, IO[bytes]] = {}
 
@@ -45,7 +48,8 @@ class JoinedParts(io.RawIOBase):
             return 0
         number, offset = self._part()
         if number not in self._files:
-            self._files[number] = self._opened(number)
+            path, member = self.paths[number], self._members[number]
+            self._files[number] = zipfile.ZipFile(path).open(member) if member else path.open("rb")  # noqa: SIM115
         file = self._files[number]
         if file.tell() != offset:
             file.seek(offset)
@@ -61,18 +65,8 @@ class JoinedParts(io.RawIOBase):
 
     def _part(self) -> tuple[int, int]:
         """Number of the part at the position, and the position in it; the last part at the end."""
-        offset = self._position
-        for number, size in enumerate(self._sizes[:-1]):
-            if offset < size:
-                return number, offset
-            offset -= size
-        return len(self._sizes) - 1, offset
-
-    def _opened(self, number: int) -> IO[bytes]:
-        member = self._members[number]
-        if member is None:
-            return open(self.paths[number], "rb")
-        return zipfile.ZipFile(self.paths[number]).open(member)
+        number = bisect_right(self._starts, self._position) - 1
+        return number, self._position - self._starts[number]
 
 
 def _lone_member(path: Path) -> zipfile.ZipInfo | None:

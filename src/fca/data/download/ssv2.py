@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from fca.data.datasets.ssv2 import VIDEOS, annotations
+from fca.data.datasets.ssv2 import READER, VIDEOS
 from fca.data.download.archive import Limits, by_file_name
 from fca.data.download.obtain import Source
 from fca.errors import FcaError
@@ -49,6 +49,6 @@ def _parts(source: Source) -> list[Path]:
 
 def _has_annotations(root: Path) -> bool:
     try:
-        return all(annotations(root, split) for split in ("train", "validation"))
+        return bool(READER.annotation_files(root))
     except FcaError:
         return False

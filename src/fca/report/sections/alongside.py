@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from fca.config.comparisons import Comparison
 from fca.report.collect import VAE_BOUND, DatasetResult
@@ -54,15 +55,10 @@ def alongside(comparison: Comparison, datasets: Sequence[DatasetResult]) -> Alon
         bounds = [found_cell(dataset.vae_bound, metric) for dataset in datasets for metric in COLUMNS]
         baselines.append(CitedRow(VAE_BOUND, [(None, value) for value in bounds]))
     names = [dataset.name for dataset in datasets]
-    columns = [column for dataset in datasets for column in _columns(comparison, dataset)]
-    has_numbers = any(row.published for row in comparison.rows)
-    return Alongside(comparison.title, comparison.note, names, columns, rows, baselines, has_numbers)
-
-
-def _columns(comparison: Comparison, dataset: DatasetResult) -> list[tuple[str, str]]:
-    results = [result for name in comparison.variants if (result := dataset.variant(name))]
     columns = []
-    for metric in COLUMNS:
+    for dataset, metric in product(datasets, COLUMNS):
+        results = [result for name in comparison.variants if (result := dataset.variant(name))]
         found = [score.name for result in results if (score := find(result.scores, metric))]
         columns.append((metric.title, " / ".join(dict.fromkeys(found))))
-    return columns
+    has_numbers = any(row.published for row in comparison.rows)
+    return Alongside(comparison.title, comparison.note, names, columns, rows, baselines, has_numbers)

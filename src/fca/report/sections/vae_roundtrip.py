@@ -47,14 +47,12 @@ def vae_roundtrip(dataset: DatasetResult, frames: int) -> RoundTrip:
         curves.append(frame_curve(dataset.lead.variant.title, len(curves), shown, frames))
     shade = (0.5, dataset.settings.initial_frames + 0.5)
     chart = line_chart(f"{dataset.name}-vae", "PSNR of each frame, dB", "frame", "PSNR", curves, shade)
-    rows = [_row(title, scores) for title, scores in trips.items()]
+    rows = []
+    for title, scores in trips.items():
+        first = scores.psnr_per_frame[0]
+        text = DASH if first is None else f"{first:.1f}"
+        rows.append(RoundTripRow(title, [_cell(scores, metric) for metric in COLUMNS], text))
     return RoundTrip(dataset.name, next(iter(trips.values())).count, rows, chart)
-
-
-def _row(title: str, scores: ScoreFile) -> RoundTripRow:
-    first = scores.psnr_per_frame[0]
-    text = DASH if first is None else f"{first:.1f}"
-    return RoundTripRow(title, [_cell(scores, metric) for metric in COLUMNS], text)
 
 
 def _cell(scores: ScoreFile, metric: Metric) -> Cell | None:

@@ -1,18 +1,16 @@
 """The report's VBench section: a table for each dataset, with the paper's Table 6, and what is missing."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from fca.artifacts.check import changed_parents
 from fca.config import Config, Layout
 from fca.config.comparisons import VBENCH_PUBLISHED
 from fca.config.vbench import DIMENSIONS, GROUND_TRUTH, WEIGHTS, WeightFile
-from fca.errors import FcaError, remake
 from fca.report.format import counts, shared_protocols
 from fca.report.metrics import Cell
+from fca.report.score_file import read_result
 from fca.vbench.weights import missing, python_of
 
 
@@ -80,7 +78,7 @@ def table(config: Config, layout: Layout, dataset: str) -> VBenchTable:
     measured: list[tuple[str, dict[str, Any]]] = []
     titles = {variant.name: variant.title for variant in config.variants.values()} | {GROUND_TRUTH: "Ground truth"}
     for name, title in titles.items():
-        found = read(layout.vbench(dataset, name))
+        found = read_result(layout.vbench(dataset, name), "a result of VBench", "fca vbench", _checked)
         reason = f"not measured: `fca vbench` has not run for {dataset} {name}"
         if found and (why := changed_parents(layout, found["parents"])):
             found, reason = None, f"measured on files that have changed since ({why}): run `fca vbench`"
@@ -101,21 +99,10 @@ def table(config: Config, layout: Layout, dataset: str) -> VBenchTable:
     )
 
 
-def read(path: Path) -> dict[str, Any] | None:
-    """A result of `fca vbench`; None if there is none, `FcaError` if it is damaged."""
-    if not path.exists():
-        return None
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        for score in values["scores"].values():
-            float(score["value"]), float(score["low"]), float(score["high"])
-        int(values["count"]), dict(values["protocol"]), dict(values["parents"])
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise FcaError(
-            f"{path} is not a result of VBench ({type(error).__name__}: {error})",
-            "the JSON object that `fca vbench` writes",
-            f"remove {path}, then {remake(path)}",
-        ) from error
+def _checked(values: dict[str, Any]) -> dict[str, Any]:
+    for score in values["scores"].values():
+        float(score["value"]), float(score["low"]), float(score["high"])
+    int(values["count"]), dict(values["protocol"]), dict(values["parents"])
     return values
 
 

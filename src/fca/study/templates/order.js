@@ -1,4 +1,4 @@
-// The order and the digest of a file, identical to those in Python (fca.study.order, fca.study.files).
+// The order and the digest of a file, identical to those in Python (tests/study/conftest.py, fca.study.files).
 
 // The names sorted by the SHA-256 of `seed|...|name`.
 function shuffled(names, ...seed) {

@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from fca.artifacts.finite import finite
 from fca.artifacts.shards import Shard
 from fca.cli.main import main
 from fca.config import Config, Layout
 from fca.encode.shard import encode
 from fca.errors import FcaError
-from fca.finite import finite
 from fca.sample import sample
 from fca.score.score import score, write_json
 from fca.score.vae_roundtrip import score_vae_roundtrip
