@@ -76,8 +76,9 @@ class Project:
         shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache"))
         for name in ("Snakefile", "dvc.yaml", ".dvcignore", ".gitignore"):
             shutil.copy(ROOT / name, folder)
-        for network in ("vae", "transformer", "features"):
-            weights = folder / "config" / "pocket-base" / network / "weights.safetensors"
+        networks = "pocket-base/vae", "pocket-base/transformer", "pocket-base/features", "pocket-base/vision"
+        for network in (*networks, "pocket-image-base/vae"):
+            weights = folder / "config" / network / "weights.safetensors"
             weights.parent.mkdir(parents=True)
             weights.write_bytes(b"as shipped")
         (folder / "src" / "fca" / "cli" / "main.py").write_text(STAND_IN)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from fca.cli.common import PATH, Command, ManyValues
-from fca.errors import FcaError
+from fca.config.shipped import located
 
 SHIPPED = Path("config/pocket-base/adapter")
 
@@ -62,7 +62,7 @@ def predict(
         check_prompt(text)
     check_rate(frames_per_second)
     check_out(out, frames)
-    model = _shipped_model() if model is None else model
+    model = located(SHIPPED) if model is None else model
     exported = ExportedModel.read(model)
     exported.sampling(steps, guidance_scale, seed)
     exported.located(model, base, vision_model)
@@ -85,20 +85,6 @@ def predict(
         )
     write_video(video, out, frames_per_second)
     print(out)
-
-
-def _shipped_model() -> Path:
-    """The pocket adapter of the working directory, or of the repository that this module is installed from."""
-    from fca.pretrained.exported import FILE
-
-    for root in (Path(), Path(__file__).parents[3]):
-        if (root / SHIPPED / FILE).is_file():
-            return root / SHIPPED
-    raise FcaError(
-        f"there is no {SHIPPED} here to predict with",
-        "the folder of a model, as written by `fca train` (data_dir/scale/DATASET/models/VARIANT)",
-        "name it with --model",
-    )
 
 
 def _warn(message: str) -> None:
