@@ -29,7 +29,7 @@ def network_folder(name: str) -> Path | None:
         FcaError: it can only be a folder, and there is none.
     """
     folder = located(name)
-    if folder.is_dir():
+    if name and folder.is_dir():
         return folder
     organisation = name.removeprefix(HUB).partition("/")[0]
     if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", name.removeprefix(HUB), re.ASCII) and (
