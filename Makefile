@@ -4,6 +4,11 @@ CORES ?= 2
 BIN := .venv/bin
 # Small tensors: more threads cost more than they gain. Snakemake sets this for each of its own jobs.
 export OMP_NUM_THREADS ?= $(CORES)
+# Snakemake needs a cache folder: one here if the home can't be written.
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
+ifneq ($(shell mkdir -p '$(CACHE)' 2>/dev/null && test -w '$(CACHE)' && echo writable),writable)
+export XDG_CACHE_HOME := $(CURDIR)/.cache
+endif
 
 .PHONY: install vbench-env demo test test-slow test-slurm test-vbench lint clean
 

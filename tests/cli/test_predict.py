@@ -88,7 +88,7 @@ def test_what_must_be_given(tmp_path: Path, capsys, missing: str) -> None:
     assert f"fca predict: Missing option '{missing}'." in capsys.readouterr().err
 
 
-def test_without_the_shipped_model_one_must_be_named(tmp_path: Path, capsys, monkeypatch) -> None:
+def test_without_the_shipped_model_that_is_said(tmp_path: Path, capsys, monkeypatch) -> None:
     monkeypatch.setattr("fca.cli.predict.SHIPPED", Path("config/elsewhere"))
     assert main(arguments(tmp_path / "next.mp4")) == 1
-    assert "name it with --model" in capsys.readouterr().err
+    assert "there is no model folder config/elsewhere" in capsys.readouterr().err

@@ -95,8 +95,9 @@ def test_other_networks_and_names_on_the_hub(exported: ExportedModel, tmp_path: 
 def test_networks_that_are_nowhere_are_asked_for(exported: ExportedModel, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model").mkdir()
-    with pytest.raises(FcaError, match=r"no folder config/pocket-base/vision(.|\n)*--vision-model"):
-        exported.located(tmp_path / "model")
+    lost = exported.model_copy(update={"vision_model": "config/lost"})
+    with pytest.raises(FcaError, match=r"no folder config/lost(.|\n)*--vision-model"):
+        lost.located(tmp_path / "model")
     with pytest.raises(FcaError, match=r"no folder /no/where(.|\n)*--base"):
         exported.located(SHIPPED, base="/no/where")
 

@@ -311,6 +311,7 @@ def test_a_hub_name_without_a_commit_is_said_loudly(originals, tmp_path: Path, m
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert checkpoint_folder("THUDM/CogVideoX-2b", COMMIT, ["vae/*"]) == folder
+        assert checkpoint_folder("hub:THUDM/CogVideoX-2b", COMMIT, ["vae/*"]) == folder
     base = at(tmp_path, "x").model_copy(update={"model": "THUDM/CogVideoX-2b", "revision": COMMIT})
     assert base_folder(base, *PARTS) == folder
     other = "f" * 40

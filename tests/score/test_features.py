@@ -1,6 +1,7 @@
 """VideoGPT's preprocessing, and loading feature networks, including wrong ones."""
 
 import hashlib
+import inspect
 import math
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from fca.data.tabletop.scene import MOTIONS
 from fca.errors import FcaError
 from fca.pocket.corpus import draw, to_video
 from fca.pocket.features import blur
-from fca.score.features import KINETICS, load_network, preprocess
+from fca.score.features import CUDNN, KINETICS, load_network, preprocess
 from fca.score.frechet import frechet_distance
 from fca.score.i3d import InceptionI3d, stage_means
 
@@ -109,6 +110,24 @@ def test_the_shipped_network_reads_motion_and_sees_blur_and_another_scene() -> N
     assert frechet_distance(features[:half], network.features(frames[:half])) < 1e-3
     assert frechet_distance(features[:half], network.features(blurred[:half])) > 0.05 * floor
     assert frechet_distance(features[:half], network.features(spliced)) > 0.5 * floor
+
+
+def test_convolutions_are_cudnns_in_float32_and_the_same_every_time(write_network) -> None:
+    """Every field of `cudnn.flags` is stated: one left out is set to its default, which turns cuDNN off."""
+    cudnn = torch.backends.cudnn
+    assert CUDNN.keys() == inspect.signature(cudnn.flags).parameters.keys()
+
+    def state() -> tuple:
+        precisions = cudnn.fp32_precision, cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision
+        return cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, *precisions
+
+    network, seen, before = load_network(write_network()), [], state()
+    network.module.register_forward_pre_hook(lambda *_: seen.append(state()))
+    first = next(module for module in network.module.modules() if isinstance(module, torch.nn.Conv3d))
+    first.register_forward_hook(lambda *_: seen.append(state()))
+    network.features(clips(3))
+    assert set(seen) == {(True, False, True, False, "ieee", "ieee", "ieee")}
+    assert state() == before
 
 
 def test_the_file_of_videogpt_is_loaded(tmp_path: Path) -> None:

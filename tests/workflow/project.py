@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -76,8 +77,9 @@ class Project:
         shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache"))
         for name in ("Snakefile", "dvc.yaml", ".dvcignore", ".gitignore"):
             shutil.copy(ROOT / name, folder)
-        for network in ("vae", "transformer", "features"):
-            weights = folder / "config" / "pocket-base" / network / "weights.safetensors"
+        networks = "pocket-base/vae", "pocket-base/transformer", "pocket-base/features", "pocket-base/vision"
+        for network in (*networks, "pocket-image-base/vae"):
+            weights = folder / "config" / network / "weights.safetensors"
             weights.parent.mkdir(parents=True)
             weights.write_bytes(b"as shipped")
         (folder / "src" / "fca" / "cli" / "main.py").write_text(STAND_IN)
@@ -88,23 +90,27 @@ class Project:
         shutil.copytree(self.folder, folder, symlinks=True)
         return Project(folder)
 
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake here, with the code that is here."""
-        return self._run("snakemake", *arguments)
+    def snakemake(
+        self, *arguments: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake here or in `cwd`, with the code that is here."""
+        return self._run("snakemake", *arguments, cwd=cwd, environment=environment)
 
     def dvc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run DVC here; its stages find this environment's `snakemake`."""
         return self._run("dvc", *arguments)
 
-    def _run(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def _run(
+        self, module: str, *arguments: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        environment = os.environ | {"PYTHONPATH": str(self.folder / "src"), "PATH": path}
-        command = [sys.executable, "-m", module, *arguments]
-        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600)
+        variables = os.environ | {"PYTHONPATH": str(self.folder / "src"), "PATH": path} | (environment or {})
+        command, folder = [sys.executable, "-m", module, *arguments], cwd or self.folder
+        return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=600)
 
-    def jobs(self, *arguments: str) -> dict[str, int]:
+    def jobs(self, *arguments: str, cwd: Path | None = None) -> dict[str, int]:
         """How many jobs of each rule Snakemake would run."""
-        run = self.snakemake(*arguments, "--dry-run", "--quiet", "rules")
+        run = self.snakemake("--dry-run", "--quiet", "rules", *arguments, cwd=cwd)
         output = run.stdout + run.stderr
         assert run.returncode == 0, output
         table = re.search(r"^-+  -+\n(.*?)^total ", output, re.MULTILINE | re.DOTALL)

@@ -236,6 +236,28 @@ def test_an_experiment_with_its_metrics_and_plots(reproduced, tmp_path) -> None:
     dvc(project, "plots", "diff", "HEAD", "--out", "plots")
 
 
+@pytest.mark.slow
+def test_on_a_scratch_disk_the_whole_clone_or_what_dvc_does_not_store(reproduced, tmp_path) -> None:
+    """As docs/versioning.md says: `data` itself can't be a link."""
+    reproduced.copy(tmp_path / "scratch/clone")
+    (tmp_path / "clone").symlink_to("scratch/clone")
+    project = Project(tmp_path / "clone")
+    for name in ("runs", "data/pocket/ssv2/raw"):
+        target = tmp_path / "scratch" / Path(name).name
+        target.mkdir()
+        (project.folder / name).symlink_to(target)
+    project.replace("config/pocket.yaml", "steps: 25", "steps: 20")
+    dvc(project, "repro")
+    nothing_to_do(project)
+
+    (project.folder / "data").rename(tmp_path / "scratch/data")
+    (project.folder / "data").symlink_to(tmp_path / "scratch/data")
+    project.replace("config/pocket.yaml", "steps: 20", "steps: 15")
+    run = project.dvc("repro")
+    assert run.returncode != 0
+    assert "is outside of git repository" in run.stderr
+
+
 def test_turned_to_a_licensed_scale_only_models_are_pushed() -> None:
     """The command of docs/versioning.md, run on dvc.yaml."""
     text = (ROOT / "docs/versioning.md").read_text()

@@ -1,4 +1,5 @@
 # The configuration, and functions that rules share; no rules.
+import argparse
 import os
 import shlex
 import sys
@@ -9,8 +10,10 @@ import yaml
 from snakemake.exceptions import WorkflowError
 
 from fca.artifacts.fingerprint import code_hash, fingerprint
-from fca.config import ConfigError, Layout, load
+from fca.artifacts.fingerprint.settings import AFFECTED
+from fca.config import ConfigError, Layout
 from fca.config.dataset_formats import FORMATS
+from fca.config.load import check_networks, load_with_origins
 from fca.config.comparisons import COMPARISONS, comparison_config
 from fca.errors import FcaError
 from fca.config.vbench import GROUND_TRUTH
@@ -24,8 +27,26 @@ COMMANDS = shlex.quote(f"{REPOSITORY / 'workflow/scripts'}:{os.path.dirname(sys.
 shell.prefix(f"set -euo pipefail; export PATH={COMMANDS}:$PATH; ")
 
 
+def require_workflow_profile():
+    """Refuse a --workflow-profile that isn't where Snakemake looks: it would silently run without one."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--workflow-profile", default="none")
+    given = parser.parse_known_args(sys.argv[1:])[0].workflow_profile
+    start, beside = Path(workflow.rundir), Path(workflow.main_snakefile).parent
+    places = [start / given, start / "profiles" / given, beside / "profiles" / given]
+    if given != "none" and not any(place.exists() for place in places):
+        known = sorted(path.name for path in (REPOSITORY / "profiles").iterdir())
+        raise WorkflowError(
+            f"there is no workflow profile {given}\nexpected: one of {', '.join(map(str, places))}\n"
+            f"remedy: from any folder, `--workflow-profile NAME` takes {', '.join(known)}"
+        )
+
+
+require_workflow_profile()
+
+
 def read_configuration():
-    """The validated configuration and the file that `fca` commands read it from.
+    """The validated configuration, the origins of its settings, and the file that `fca` commands read it from.
 
     That is the file named by --configfile (or config/pocket.yaml). Several files are merged, a later one over those
     before it. If there are several, or --config changes values, the resolved configuration is written to
@@ -35,15 +56,15 @@ def read_configuration():
     files = files or [os.path.relpath(REPOSITORY / "config/pocket.yaml")]
     overrides = dict(workflow.config_settings.config)
     try:
-        configuration = load(files, overrides)
+        configuration, origins = load_with_origins(files, overrides)
     except ConfigError as error:
         raise WorkflowError(str(error)) from None
     if len(files) == 1 and not overrides:
-        return configuration, files[0]
+        return configuration, origins, files[0]
 
     path = Layout(configuration).root / "config.resolved.yaml"
     write_if_changed(path, yaml.safe_dump(configuration.model_dump(mode="json"), sort_keys=False))
-    return configuration, path
+    return configuration, origins, path
 
 
 def write_if_changed(path, text):
@@ -55,11 +76,20 @@ def write_if_changed(path, text):
     aside.replace(path)
 
 
-CONFIG, CONFIG_FILE = read_configuration()
+CONFIG, ORIGINS, CONFIG_FILE = read_configuration()
 LAYOUT = Layout(CONFIG)
 
 
 fingerprint_once = cache(lambda step, *names: fingerprint(CONFIG, step, *names))
+
+
+@cache
+def require_networks(base):
+    """Name a missing folder of networks before any job runs."""
+    try:
+        check_networks(CONFIG, ORIGINS, base)
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def fingerprint_of(step):
@@ -67,8 +97,10 @@ def fingerprint_of(step):
 
     def of_job(wildcards):
         variant = wildcards.get("variant", wildcards.get("row"))
-        names = wildcards.get("dataset"), None if variant == GROUND_TRUTH else variant, wildcards.get("base")
-        return fingerprint_once(step, *names)
+        variant, base = None if variant == GROUND_TRUTH else variant, wildcards.get("base")
+        if step in AFFECTED["base.model"]:
+            require_networks(CONFIG.variant(variant).base if variant else base or "text")
+        return fingerprint_once(step, wildcards.get("dataset"), variant, base)
 
     return of_job
 

@@ -16,10 +16,12 @@ def config() -> None:
 @click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE", help="Configuration files.")
 def check(files: tuple[Path, ...]) -> None:
     """Check configuration files."""
-    from fca.config import load
+    from fca.config.load import check_networks, load_with_origins
 
     for path in files:
-        loaded = load(path)
+        loaded, origins = load_with_origins(path)
+        for kind in ("text", "image") if loaded.image_base else ("text",):
+            check_networks(loaded, origins, kind)
         names = f"datasets {', '.join(loaded.datasets)}; variants {', '.join(loaded.variants)}"
         print(f"{path}: good; scale {loaded.scale}; {names}")
 

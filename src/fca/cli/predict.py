@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from fca.cli.common import PATH, Command, ManyValues
-from fca.errors import FcaError
+from fca.config.shipped import located
 
 SHIPPED = Path("config/pocket-base/adapter")
 
@@ -59,7 +59,7 @@ def predict(
 
     for text in (prompt, negative_prompt):
         check_prompt(text)
-    model = _shipped_model() if model is None else model
+    model = located(SHIPPED) if model is None else model
     exported = ExportedModel.read(model)
     exported.sampling(steps, guidance_scale, seed)
     check_out(out, exported.width, exported.height, frames_per_second, frames)
@@ -83,20 +83,6 @@ def predict(
         )
     save(video, out, frames_per_second)
     print(out)
-
-
-def _shipped_model() -> Path:
-    """The pocket adapter of the working directory, or of the repository that this module is installed from."""
-    from fca.pretrained.exported import FILE
-
-    for root in (Path(), Path(__file__).parents[3]):
-        if (root / SHIPPED / FILE).is_file():
-            return root / SHIPPED
-    raise FcaError(
-        f"there is no {SHIPPED} here to predict with",
-        "the folder of a model, as written by `fca train` (data_dir/scale/DATASET/models/VARIANT)",
-        "name it with --model",
-    )
 
 
 def _warn(message: str) -> None:

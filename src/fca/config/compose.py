@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from fca.config.lookup import accepts_null
-from fca.config.shipped import CONFIGURATIONS
+from fca.config.shipped import CONFIGURATIONS, located
 from fca.config.yaml_file import ConfigError, Layer, Location, overrides_layer, read
 from fca.errors import did_you_mean
 
 
 def compose(files: Iterable[Path], overrides: Mapping[str, Any]) -> Layer:
     """The settings of all files, a later one over those before it, with `overrides` over them all.
+
+    A relative file that isn't in the working directory is taken from the repository.
 
     Mappings are merged key by key; any other value, a list too, replaces the one below it. `null` removes what is
     below it (a dataset goes, a setting has its default again), unless null is itself a value of that setting.
@@ -22,8 +24,8 @@ def compose(files: Iterable[Path], overrides: Mapping[str, Any]) -> Layer:
     """
     composed, folders = Layer(), [CONFIGURATIONS]
     for file in files:
-        for path, layer in reversed(_extended_files(file)):
-            folders.insert(0, path.parent)
+        for path, layer in reversed(_extended_files(located(file))):
+            folders[:0] = _folders(path)
             composed = _put_over(composed, layer, folders)
     return _put_over(composed, overrides_layer(overrides), folders)
 
@@ -41,10 +43,10 @@ def _extended_files(path: Path) -> list[tuple[Path, Layer]]:
         origin = layer.origins[("extends",)]
         if not isinstance(name, str):
             raise ConfigError(f"{origin}: extends: {name!r} is no file name", "one file, such as paper.yaml")
-        candidates = [Path(os.path.normpath(path.parent / name)), CONFIGURATIONS / name]
-        found = [file for file in candidates if file.is_file()]
+        folders = [*_folders(path), CONFIGURATIONS]
+        found = [file for folder in folders if (file := Path(os.path.normpath(folder / name))).is_file()]
         if not found:
-            known = sorted({file.name for folder in (path.parent, CONFIGURATIONS) for file in folder.glob("*.yaml")})
+            known = sorted({file.name for folder in folders for file in folder.glob("*.yaml")})
             raise ConfigError(
                 f"{origin}: extends: there is no file {name}{did_you_mean(name, known)}",
                 f"a path relative to {path.parent}, or the name of a file in {CONFIGURATIONS}",
@@ -56,6 +58,11 @@ def _extended_files(path: Path) -> list[tuple[Path, Layer]]:
             circle = " -> ".join(str(seen) for seen in (*(seen for seen, _ in chain), file))
             raise ConfigError(f"{origin}: extends: files extend each other in a circle: {circle}")
         path = file
+
+
+def _folders(path: Path) -> list[Path]:
+    """The folder of a file; of a link, also that of the file which it leads to."""
+    return list(dict.fromkeys([path.parent, path.resolve().parent] if path.is_symlink() else [path.parent]))
 
 
 def _put_over(below: Layer, above: Layer, folders: Sequence[Path]) -> Layer:

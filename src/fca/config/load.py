@@ -9,8 +9,10 @@ from pydantic import ValidationError
 from fca.config.compose import compose
 from fca.config.lookup import choices_at, meaning, settings_at
 from fca.config.models import Config
+from fca.config.settings import BaseKind
+from fca.config.shipped import network_folder
 from fca.config.yaml_file import ConfigError, Location, Origin, kind
-from fca.errors import did_you_mean
+from fca.errors import FcaError, did_you_mean
 
 
 def load(files: str | Path | Sequence[str | Path], overrides: Mapping[str, Any] | None = None) -> Config:
@@ -38,6 +40,24 @@ def load_with_origins(
         return Config.model_validate(composed.values), composed.origins
     except ValidationError as error:
         raise _explained(error, composed.origins) from None
+
+
+def check_networks(config: Config, origins: Mapping[Location, Origin], kind: BaseKind) -> None:
+    """Check that the networks of `base` or `image_base` are folders, or names on the hub.
+
+    Raises:
+        ConfigError: a name can only be a folder and there is none.
+    """
+    group, base = "base" if kind == "text" else "image_base", config.base_called(kind)
+    found = []
+    for name in ("model", "vision_model"):
+        try:
+            network_folder(getattr(base, name))
+        except FcaError as error:
+            error.problem = f"{_origin_of((group, name), origins)}: {group}.{name}: {error.problem}"
+            found.append(error)
+    if found:
+        raise ConfigError("\n".join(error.problem for error in found), found[0].expected, found[0].remedy)
 
 
 def _explained(error: ValidationError, origins: Mapping[Location, Origin]) -> ConfigError:

@@ -4,7 +4,6 @@ Quick to import: no torch.
 """
 
 import json
-import re
 from pathlib import Path
 from typing import Literal, Self
 
@@ -13,10 +12,10 @@ from pydantic import Field, ValidationError
 from fca.artifacts.atomic import write_text
 from fca.config import Base, Config
 from fca.config.settings import Positive, Settings
+from fca.config.shipped import network_folder
 from fca.errors import FcaError
 
 FILE = "model.json"
-HUB_NAME = r"[\w.-]+/[\w.-]+"
 LARGEST_SEED = 2**32 - 1
 OF_BASE = {"revision", "vision_model", "vision_revision", "text_tokens", "caption_tokens", "t_ref"}
 """Settings of `base` under their own names"""
@@ -101,9 +100,9 @@ class ExportedModel(Settings):
     def located(self, folder: str | Path, base: str | None = None, vision_model: str | None = None) -> Self:
         """A copy with the frozen networks' folders resolved; names on the hub stay.
 
-        A relative folder is searched in the working directory, then in the parents of the model's `folder`, nearest
-        first. `base` and `vision_model` replace the stored ones; BLIP-2 is also taken from the folder `vision` of such
-        a base.
+        A relative folder is searched in the working directory, in the parents of the model's `folder`, nearest first,
+        and in the repository. `base` and `vision_model` replace the stored ones; BLIP-2 is also taken from the folder
+        `vision` of such a base.
 
         Raises:
             FcaError: there is no such folder.
@@ -164,11 +163,12 @@ def _found(key: str, name: str, folder: Path) -> str:
     for candidate in (Path(name), *(parent / name for parent in above)):
         if candidate.is_dir():
             return str(candidate)
-    if re.fullmatch(HUB_NAME, name) and not name.startswith("."):
-        return name
-    option = "--base" if key == "base" else "--vision-model"
-    raise FcaError(
-        f"the frozen networks of {folder} are not there: no folder {name}",
-        f"{name} in the working directory or in a folder above the model's",
-        f"name their folder ({option}; in Python {key}=)",
-    )
+    try:
+        return str(network_folder(name) or name)
+    except FcaError as error:
+        option = "--base" if key == "base" else "--vision-model"
+        raise FcaError(
+            f"the frozen networks of {folder} are not there: {error.problem}",
+            f"{name} in the working directory, in a folder above the model's or in the repository; or `hub:org/name`",
+            f"name their folder ({option}; in Python {key}=)",
+        ) from None

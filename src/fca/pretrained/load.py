@@ -15,7 +15,7 @@ from accelerate import init_empty_weights
 from diffusers import ModelMixin
 
 from fca.config import Base
-from fca.config.shipped import located
+from fca.config.shipped import HUB, network_folder
 from fca.errors import FcaError, first_line
 from fca.pretrained.files import AGAIN, PICKLE, SAFETENSORS, check_sha256, check_shapes, shapes, weight_files
 
@@ -52,18 +52,16 @@ def checkpoint_folder(name: str, revision: str | None, patterns: list[str]) -> P
     """The local folder of a checkpoint: `name` itself, or its files matching `patterns` from the hub's cache.
 
     A name on the hub is allowed without a commit; a warning names the commit that was found.
+
+    Raises:
+        FcaError: the name can only be a folder and there is none, or the hub doesn't give the files.
     """
-    if located(name).is_dir():
-        return located(name)
-    if name.startswith((".", "/")) or name.count("/") != 1:
-        raise FcaError(
-            f"the checkpoint folder {name} does not exist",
-            "a folder in diffusers' layout, or a hub name such as THUDM/CogVideoX-2b",
-            "fix base.model or base.vision_model in the configuration (the pocket base: `snakemake pocket_base`)",
-        )
+    if (found := network_folder(name)) is not None:
+        return found
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    name = name.removeprefix(HUB)
     try:
         folder = Path(snapshot_download(name, revision=revision, allow_patterns=patterns, ignore_patterns=VARIANTS))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:

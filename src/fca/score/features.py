@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -64,6 +64,16 @@ KINETICS = NetworkConfig(
     name="i3d", width=1.0, classes=400, short_side=224, crop="center", frames=None, features="logits"
 )
 """How VideoGPT and Seer use `i3d_pretrained_400.pt`; the names of its 400 classes aren't needed."""
+CUDNN: dict[str, Any] = {
+    "enabled": True,
+    "benchmark": False,
+    "benchmark_limit": 10,
+    "deterministic": True,
+    "allow_tf32": False,
+    "fp32_precision": "ieee",
+    "depthwise_kernel": "auto",
+}
+"""Every field of `cudnn.flags`, since one left out isn't kept but set to a default: `enabled` to False."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +120,7 @@ class FeatureNetwork:
             FcaError: a feature isn't finite.
         """
         features, logits = [], []
-        with torch.backends.cudnn.flags(allow_tf32=False):
+        with torch.backends.cudnn.flags(**CUDNN):
             for start in range(0, len(frames), batch_size):
                 batch = frames[start : start + batch_size]
                 video = preprocess(batch, self.config.short_side, self.config.crop == "center")

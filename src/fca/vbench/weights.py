@@ -5,6 +5,7 @@ Quick to import, since the workflow uses it. docs/scores.md shows the table of f
 
 from pathlib import Path
 
+from fca.config.shipped import located
 from fca.config.vbench import DIMENSIONS, WEIGHTS, WITHOUT_WEIGHTS, VBench, WeightFile
 from fca.errors import FcaError
 
@@ -16,13 +17,13 @@ def dimensions(settings: VBench) -> list[str]:
 
 def python_of(settings: VBench) -> Path:
     """The interpreter of VBench's own environment."""
-    return Path(settings.environment) / "bin" / "python"
+    return located(settings.environment) / "bin" / "python"
 
 
 def missing(settings: VBench) -> list[WeightFile]:
     """Required files that don't exist."""
     folder = settings.weights
-    return [] if folder is None else [file for file in WEIGHTS if not (Path(folder) / file.name).is_file()]
+    return [] if folder is None else [file for file in WEIGHTS if not located(Path(folder) / file.name).is_file()]
 
 
 def is_ready(settings: VBench | None) -> bool:
@@ -59,8 +60,8 @@ def request(settings: VBench) -> dict[str, dict[str, str | None]]:
             f"names among {', '.join(file.name for file in WEIGHTS)}",
             "correct them",
         )
-    folder = Path(settings.weights).absolute()
+    paths = {file.name: located(Path(settings.weights) / file.name).absolute() for file in WEIGHTS}
     return {
-        file.dimension: {"path": str(folder / file.name), "sha256": settings.sha256.get(file.name, file.sha256)}
+        file.dimension: {"path": str(paths[file.name]), "sha256": settings.sha256.get(file.name, file.sha256)}
         for file in WEIGHTS
     }

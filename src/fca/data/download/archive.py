@@ -80,6 +80,7 @@ def unpack(parts: Sequence[Path], target: Path, limits: Limits, choose: Choice =
                 "compare its size and hash with the published ones and get it again; parts read: "
                 + ", ".join(path.name for path in parts),
             ) from error
+
         if count == 0:
             remove(aside)
             raise FcaError(f"{unpacking.shown} holds none of the files for {target}", "the dataset's archive")
