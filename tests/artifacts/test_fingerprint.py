@@ -46,7 +46,9 @@ def other(value: Any, annotation: Any) -> Any:
     """Another value of a setting's type."""
     for argument in arguments(annotation):
         if typing.get_origin(argument) is Literal:
-            return next(item for item in typing.get_args(argument) if item != value)
+            return [item for item in typing.get_args(argument) if item != value][-1]  # not what null may stand for
+        if value is None and typing.get_origin(argument) is tuple:
+            return (0.5, 0.6)
     match value:
         case bool():
             return not value

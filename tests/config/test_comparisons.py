@@ -39,9 +39,25 @@ def test_a_pocket_ablation_never_continues_the_shipped_adapter():
     pocket = load(POCKET)
     assert pocket.init_from("fca") is not None
     assert all(pocket.init_from(name) is None for name in pocket.ablations)
-    assert {pocket.learning_rate(name) for name, variant in pocket.ablations.items() if variant.trained} == {2e-3}
-    assert pocket.learning_rate("fca") == 3e-4
-    assert load(PAPER_SCALE).learning_rate("lora") == load(PAPER_SCALE).learning_rate("fca") == 1e-3
+    trained = [name for name, variant in pocket.ablations.items() if variant.trained and name != "image_to_video_lora"]
+    assert {pocket.train_of(name).learning_rate for name in trained} == {2e-3}
+    assert pocket.train_of("fca").learning_rate == 3e-4
+
+
+@pytest.mark.parametrize("scale", [PAPER_SCALE, POCKET])
+def test_the_image_to_video_lora_is_trained_as_cogvideos_own_trainer_does(scale):
+    """zai-org/CogVideo at e519ece, finetune/schemas/args.py. All else is as for the other variants."""
+    config = load(scale)
+    own, others = config.train_of("image_to_video_lora"), config.train_of("lora")
+    assert (own.learning_rate, own.schedule, own.warmup_steps) == (2e-5, "constant_with_warmup", 100)
+    assert (own.betas, own.eps, own.weight_decay, own.max_grad_norm) == ((0.9, 0.95), 1e-8, 1e-4, 1.0)
+    changed = {name for name in type(own).model_fields if getattr(own, name) != getattr(others, name)}
+    assert changed == {"learning_rate", "schedule", "warmup_steps"}
+    if scale == PAPER_SCALE:
+        assert (config.adapter.lora_rank, config.adapter.lora_alpha) == (128, 64)
+        for name in ("fca", "lora"):
+            own = config.train_of(name)
+            assert (own.learning_rate, own.schedule, own.warmup_steps) == (1e-3, "cosine_with_restarts", 200)
 
 
 def test_what_is_missing_is_named():

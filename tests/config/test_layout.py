@@ -77,27 +77,34 @@ def test_an_unknown_step(config) -> None:
         settings_of(config, "trian")
 
 
+NAMES = ("fca", "no_ftc", "lora", "controlnet_zeros", "image_to_video_lora")
+
+
 @pytest.mark.parametrize(
     ("changes", "concerned"),
     [
         ({"adapter": {"control_layers": 2}}, {"controlnet_zeros"}),
-        ({"adapter": {"lora_rank": 8}}, {"lora"}),
+        ({"adapter": {"lora_rank": 8}}, {"lora", "image_to_video_lora"}),
         ({"adapter": {"queries_per_frame": 8}}, {"fca", "no_ftc"}),
         ({"train": {"ablation_learning_rate": 1.0e-4}}, {"no_ftc", "lora", "controlnet_zeros"}),
         ({"train": {"learning_rate": 1.0e-4}}, {"fca"}),
         ({"train": {"init_from": None}}, {"fca"}),
-        ({"datasets": {"ssv2": {"ablation_steps": 7}}}, {"no_ftc", "lora", "controlnet_zeros"}),
+        ({"train": {"warmup_steps": 7}}, {"fca", "no_ftc", "lora", "controlnet_zeros"}),
+        ({"train": {"weight_decay": 0.0, "eps": 1e-7}}, {*NAMES}),
+        ({"ablations": {"image_to_video_lora": {"optimizer": {"warmup_steps": 7}}}}, {"image_to_video_lora"}),
+        ({"ablations": {"image_to_video_lora": {"optimizer": {"eps": 1e-8}}}}, set()),
+        ({"ablations": {"lora": {"append": "back"}}}, {"lora"}),
+        ({"datasets": {"ssv2": {"ablation_steps": 7}}}, {"no_ftc", "lora", "controlnet_zeros", "image_to_video_lora"}),
         ({"base": {"sha256": {"vae/config.json": "ab" * 32}}}, set()),
         ({"sample": {"steps": 7}}, set()),
-        ({"train": {"loss": "epsilon"}}, {"fca", "no_ftc", "lora", "controlnet_zeros"}),
+        ({"train": {"loss": "epsilon"}}, {*NAMES}),
     ],
 )
 def test_a_setting_restarts_the_trainings_that_read_it_and_no_other(changes, concerned) -> None:
     """A training can be ten days long."""
     path = Path(__file__).parents[2] / "config/pocket.yaml"
-    names = ("fca", "no_ftc", "lora", "controlnet_zeros")
     before, after = (
-        {name: settings_of(load(path, overrides), "train", "ssv2", name) for name in names}
+        {name: settings_of(load(path, overrides), "train", "ssv2", name) for name in NAMES}
         for overrides in ({}, changes)
     )
-    assert {name for name in names if before[name] != after[name]} == concerned
+    assert {name for name in NAMES if before[name] != after[name]} == concerned

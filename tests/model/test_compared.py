@@ -8,15 +8,15 @@ from fca.errors import FcaError
 from fca.model import Denoiser, TextToVideo
 from fca.model.controlnet import CogVideoXControlNet, ControlNet
 from fca.model.image_to_video import ImageToVideo, is_image_to_video
-from fca.model.lora import WEIGHTS, AppendedLatent, add_lora, load_lora
+from fca.model.lora import WEIGHTS, Append, AppendedLatent, add_lora, load_lora
 from tests.model.conftest import IMAGE_TO_VIDEO, ROTARY, World, make_world, small_transformer
 
 
-def lora() -> Denoiser:
-    transformer = small_transformer()
+def lora(append: Append = "front", **base) -> Denoiser:
+    transformer = small_transformer(**base)
     torch.manual_seed(3)
     add_lora(transformer, rank=4, alpha=2)
-    return AppendedLatent(transformer)
+    return AppendedLatent(transformer, append)
 
 
 def controlnet(control: str = "repeated", **base) -> Denoiser:
@@ -34,6 +34,7 @@ def image_to_video_lora() -> Denoiser:
 
 MODELS = {
     "lora": lora,
+    "lora_back": lambda: lora("back"),
     "controlnet": controlnet,
     "controlnet_zeros": lambda: controlnet("zeros"),
     "controlnet_rotary": lambda: controlnet(**ROTARY),
@@ -77,9 +78,28 @@ def test_training_starts_from_the_base_and_moves_every_trained_weight_and_no_fro
 
 def test_a_new_controlnet_adds_nothing_and_a_new_lora_is_the_base_with_one_more_latent_frame(world):
     assert torch.equal(run(controlnet(), world), run(TextToVideo(small_transformer(3)), world))
-    longer = torch.cat([world.initial, world.noisy], dim=1)
-    expected = small_transformer()(longer, world.prompt, world.timestep, return_dict=False)[0][:, 1:]
-    assert torch.equal(run(lora(), world), expected)
+    for append, order, own in (("front", [0, 1], slice(1, None)), ("back", [1, 0], slice(None, -1))):
+        longer = torch.cat([(world.initial, world.noisy)[part] for part in order], dim=1)
+        expected = small_transformer()(longer, world.prompt, world.timestep, return_dict=False)[0][:, own]
+        assert torch.equal(run(lora(append), world), expected)
+
+
+def test_a_latent_in_front_shifts_the_positions_in_time_and_one_at_the_back_does_not(world):
+    """The positions of x_t's tokens, as the transformer receives them from us (rotary ones)."""
+    tokens = world.noisy.shape[1] * (world.noisy.shape[3] // 2) * (world.noisy.shape[4] // 2)
+    found = {}
+    for append, own in (("front", slice(-tokens, None)), ("back", slice(tokens)), ("none", slice(None))):
+        model = TextToVideo(small_transformer(**ROTARY)) if append == "none" else lora(append, **ROTARY)
+        seen = []
+        model.transformer.register_forward_pre_hook(
+            lambda _, __, named, seen=seen: seen.append(named["image_rotary_emb"][0]), with_kwargs=True
+        )
+        run(model, world)
+        found[append] = seen[0][own]
+    torch.testing.assert_close(found["back"], found["none"])
+    frame = tokens // world.noisy.shape[1]
+    torch.testing.assert_close(found["front"][:-frame], found["none"][frame:])
+    assert not torch.allclose(found["front"], found["none"], atol=1e-3)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -110,13 +130,21 @@ def test_the_control_is_repeated_or_padded_with_zeros(world):
     assert not torch.allclose(*outputs, atol=1e-4)
 
 
-def test_low_rank_weights_come_back_from_diffusers_own_file(world, tmp_path):
-    model = shaken(lora())
+@pytest.mark.parametrize("append", ["front", "back"])
+def test_low_rank_weights_come_back_from_diffusers_own_file(world, tmp_path, append):
+    model = shaken(lora(append))
     expected = run(model, world)
     model.save(tmp_path)
     loaded = small_transformer()
     load_lora(loaded, tmp_path)
-    torch.testing.assert_close(run(AppendedLatent(loaded), world), expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(run(AppendedLatent.load(loaded, tmp_path), world), expected, rtol=1e-5, atol=1e-6)
+    config = tmp_path / "config.json"
+    for content in ("{", "{}", '{"append": "top"}'):
+        config.write_text(content)
+        with pytest.raises(FcaError, match=r"config.json can't be read"):
+            AppendedLatent.load(loaded, tmp_path)
+    config.unlink()
+    assert AppendedLatent.load(loaded, tmp_path).append == "front", "exported before there was a choice"
 
 
 def test_low_rank_weights_of_another_transformer_or_a_damaged_file_are_refused(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.shards import Shard
 from fca.config import Config, Layout, load
+from fca.model.build import load_denoiser
 from fca.sample import FCAPipeline, sample
 from fca.score import score
 from fca.train.loop import train
@@ -47,6 +48,16 @@ def test_every_ablation_trains_samples_and_is_scored(encoded, variant):
         assert predicted.frames[:].std() > 0
     score(encoded, "ssv2", variant)
     assert layout.scores("ssv2", variant).is_file()
+
+
+def test_an_appended_latent_stays_where_training_had_it(encoded, tmp_path):
+    layout = Layout(encoded)
+    changed = encoded.model_dump(mode="json") | {"run_dir": str(tmp_path)}
+    for append in ("front", "back"):
+        changed["ablations"]["lora"]["append"] = append
+        train(Config.model_validate(changed), "ssv2", "lora")
+        model, _ = load_denoiser(encoded.base, layout.model("ssv2", "lora"), "fp32")
+        assert model.append == append
 
 
 def test_an_image_base_starts_from_the_first_frame_alone(encoded):

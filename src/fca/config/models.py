@@ -210,12 +210,17 @@ class Config(Settings):
             return None
         return Path(self.train.init_from)
 
+    def train_of(self, variant: str) -> Train:
+        """`train` with a variant's own peak learning rate and optimizer settings."""
+        settings, own = self.train, self.variant(variant)
+        rate = settings.learning_rate
+        if own.steps == "ablation" and settings.ablation_learning_rate is not None:
+            rate = settings.ablation_learning_rate
+        return settings.model_copy(update={"learning_rate": rate} | own.optimizer.model_dump(exclude_none=True))
+
     def learning_rate(self, variant: str) -> float:
         """Peak learning rate of a variant."""
-        settings = self.train
-        if self.variant(variant).steps == "full" or settings.ablation_learning_rate is None:
-            return settings.learning_rate
-        return settings.ablation_learning_rate
+        return self.train_of(variant).learning_rate
 
     def train_steps(self, dataset: str, variant: str) -> int:
         """Optimizer steps of a variant on a dataset."""

@@ -1,10 +1,34 @@
 """Settings of training."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from fca.config.settings import Fraction, Positive, Settings
+
+Schedule = Literal["cosine_with_restarts", "constant_with_warmup"]
+Betas = Annotated[tuple[Fraction, Fraction], Field(strict=False)]
+
+
+class Optimizer(Settings):
+    """A variant's own AdamW and learning rate schedule; null: as `train` says."""
+
+    learning_rate: float | None = Field(default=None, gt=0)
+    """Peak learning rate, also with steps: ablation"""
+    schedule: Schedule | None = None
+    """Learning rate schedule"""
+    cycles: Positive | None = None
+    """Cycles of the cosine schedule"""
+    warmup_steps: int | None = Field(default=None, ge=0)
+    """Optimizer steps of linear warm-up"""
+    betas: Betas | None = None
+    """AdamW's decay rates"""
+    eps: float | None = Field(default=None, gt=0)
+    """AdamW's epsilon"""
+    weight_decay: float | None = Field(default=None, ge=0)
+    """AdamW's weight decay"""
+    max_grad_norm: float | None = Field(default=None, gt=0)
+    """Gradients are clipped to this norm"""
 
 
 class Train(Settings):
@@ -16,13 +40,13 @@ class Train(Settings):
     """Peak learning rate of variants with steps: ablation, which start from scratch; null: learning_rate"""
     loss: Literal["v", "epsilon"] = "v"
     """v: mean squared error of the velocity, which the base predicts; epsilon: of the noise, as Eq. 4 is written"""
-    schedule: Literal["cosine_with_restarts", "constant_with_warmup"] = "cosine_with_restarts"
+    schedule: Schedule = "cosine_with_restarts"
     """Learning rate schedule"""
     cycles: Positive = 1
     """Cycles of the cosine schedule"""
     warmup_steps: int = Field(ge=0)
     """Optimizer steps of linear warm-up"""
-    betas: tuple[Fraction, Fraction] = Field(default=(0.9, 0.95), strict=False)
+    betas: Betas = (0.9, 0.95)
     """AdamW's decay rates"""
     eps: float = Field(default=1e-8, gt=0)
     """AdamW's epsilon"""

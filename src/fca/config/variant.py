@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from fca.config.settings import BaseKind, Name, Settings
+from fca.config.train import Optimizer
 
 
 class Variant(Settings):
@@ -34,6 +35,10 @@ class Variant(Settings):
     """fca: add the output before or after the block's own gate; the paper doesn't say which"""
     control: Literal["repeated", "zeros"] = "repeated"
     """controlnet: the latent of the initial frames in every latent frame, or in the first and then zeros"""
+    append: Literal["front", "back"] = "front"
+    """lora on a text base: the initial latent before x_t, which shifts its positions in time by one, or after it"""
+    optimizer: Optimizer = Optimizer()
+    """Its own optimizer settings, over those of `train`"""
     opposite: bool = False
     """Also predict from opposite captions, to see whether the model follows the text (tabletop only)"""
 
@@ -49,6 +54,10 @@ class Variant(Settings):
             changed = [name for name in names if getattr(self, name) != type(self).model_fields[name].default]
             if self.adapter != kind and changed:
                 raise ValueError(f"adapter is {self.adapter}: {', '.join(changed)} would have no effect; leave it out")
+        if not self.trained and self.optimizer != Optimizer():
+            raise ValueError("adapter is none: optimizer would have no effect; leave it out")
+        if self.base == "image" and self.append != "front":
+            raise ValueError("base is image: append would have no effect; leave it out")
         if self.base == "image" and self.adapter in ("fca", "controlnet"):
             raise ValueError(f"base is image: adapter must be lora or none, not {self.adapter}")
         if self.frame_wise_text == "uniform_refined" and self.frame_mask:
@@ -59,6 +68,7 @@ class Variant(Settings):
 ADAPTER_SETTINGS = {
     "fca": ("init_scale", "frame_wise_text", "frame_mask", "pre_norm", "gate"),
     "controlnet": ("control",),
+    "lora": ("append",),
 }
 """Settings of a variant that one kind of adapter has."""
 ADAPTER_SIZES = {

@@ -63,7 +63,8 @@ def new_denoiser(
             return FCA(transformer, adapter, scheduler.alphas_cumprod.float(), config.base_of(variant).t_ref)
         case "lora":
             add_lora(transformer, sizes.lora_rank, sizes.lora_alpha)
-            return ImageToVideo(transformer) if settings.base == "image" else AppendedLatent(transformer)
+            image = settings.base == "image"
+            return ImageToVideo(transformer) if image else AppendedLatent(transformer, settings.append)
         case "controlnet":
             controlnet = CogVideoXControlNet.for_transformer(transformer, sizes.control_layers, settings.control)
             return ControlNet(transformer, controlnet)
@@ -94,7 +95,8 @@ def load_denoiser(base: Base, folder: Path | None, precision: str) -> tuple[Deno
     denoiser: Denoiser
     if folder is not None and (folder / WEIGHTS).is_file():
         load_lora(transformer, folder)
-        denoiser = ImageToVideo(transformer) if is_image_to_video(transformer) else AppendedLatent(transformer)
+        image = is_image_to_video(transformer)
+        denoiser = ImageToVideo(transformer) if image else AppendedLatent.load(transformer, folder)
     elif folder is not None:
         match kind_of(folder):
             case "FCAAdapter":

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any, Literal, Self, get_args
 
 import torch
 from diffusers import CogVideoXPipeline, CogVideoXTransformer3DModel
@@ -13,6 +14,8 @@ from fca.model.denoiser import Denoiser, Velocity, predict_velocity
 from fca.model.inputs import InitialFrames, Prompt
 
 WEIGHTS = "pytorch_lora_weights.safetensors"  # diffusers' own name and format
+CONFIG = "config.json"
+Append = Literal["front", "back"]
 TARGETS = ["to_q", "to_k", "to_v", "to_out.0"]  # of CogVideoX's fine-tuning script
 
 
@@ -77,21 +80,42 @@ def _sort_metadata(path: Path) -> None:
 
 
 class AppendedLatent(Denoiser):
-    """LoRA on a text-to-video base that reads the initial frames as an additional latent frame before x_t.
+    """LoRA on a text-to-video base that reads the initial frames as an additional latent frame before or after x_t.
 
-    "We append the latent of the initial frames to the token sequence" (section 4.3): the clean latent comes
-    first in time, and the prediction for it is discarded. The transformer already has low-rank weights.
+    "We append the latent of the initial frames to the token sequence" (section 4.3): the clean latent is one more
+    latent frame, and the prediction for it is discarded. At the front it shifts the positions in time of x_t by one; at
+    the back it doesn't. The transformer already has low-rank weights.
     """
+
+    def __init__(self, transformer: CogVideoXTransformer3DModel, append: Append = "front"):
+        super().__init__(transformer)
+        self.append = append
 
     def prepare(self, initial_frames: InitialFrames, prompt: Prompt) -> Velocity:
         embeds = prompt.prompt_embeds
         initial = initial_frames.latent.to(embeds.dtype)  # (B, 1, C, h, w)
 
         def velocity(noisy: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
-            together = torch.cat([initial, noisy], dim=1)
-            return predict_velocity(self.transformer, together, embeds, timestep)[:, 1:]
+            front = self.append == "front"
+            together = torch.cat([initial, noisy] if front else [noisy, initial], dim=1)
+            predicted = predict_velocity(self.transformer, together, embeds, timestep)
+            return predicted[:, 1:] if front else predicted[:, :-1]
 
         return velocity
 
     def save(self, folder: Path) -> None:
         save_lora(self.transformer, folder)
+        (folder / CONFIG).write_text(json.dumps({"_class_name": "AppendedLatent", "append": self.append}) + "\n")
+
+    @classmethod
+    def load(cls, transformer: CogVideoXTransformer3DModel, folder: Path) -> Self:
+        """The model in a folder that `save` wrote, around a transformer for which `load_lora` has read it."""
+        path = folder / CONFIG
+        try:
+            append: Any = json.loads(path.read_text())["append"] if path.exists() else "front"  # of old exports
+            if append not in get_args(Append):
+                raise ValueError(f"append is {append!r}")
+            return cls(transformer, append)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            problem = f"{path} can't be read ({type(error).__name__}: {first_line(error)})"
+            raise FcaError(problem, "append: front or back", "train again") from error

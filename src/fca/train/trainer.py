@@ -76,7 +76,7 @@ class Trainer:
 
     def __init__(self, config: Config, dataset: str, variant: str, vision_width: int, accelerator: Accelerator) -> None:
         """`vision_width`: of the cached image features."""
-        self.settings = settings = config.train
+        self.settings = settings = config.train_of(variant)
         self.accelerator = accelerator
         frozen = torch.float32 if settings.precision == "fp32" else torch.bfloat16
         transformer, scheduler = load_base(config.base_of(variant), frozen)
@@ -88,7 +88,7 @@ class Trainer:
 
         optimizer = torch.optim.AdamW(
             list(self.trained.values()),
-            lr=config.learning_rate(variant),
+            lr=settings.learning_rate,
             betas=settings.betas,
             eps=settings.eps,
             weight_decay=settings.weight_decay,

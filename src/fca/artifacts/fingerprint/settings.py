@@ -123,19 +123,22 @@ def settings_of(
     base = base if variant is None else config.variant(variant).base
     other_base = {"text": "image_base", "image": "base"}[base] if base else None
 
-    def of_this_job(group: str, name: str) -> bool:
+    def of_this_job(group: str, name: str, part: str) -> bool:
         if group == "seed" and step == "index":
             return any(settings.seeded for key, settings in config.datasets.items() if dataset in (None, key))
         if group == "variants" and variant is None and step == "vbench":
             return False  # the ground truth is measured
         if group == "adapter" and sizes is not None:
             return name in sizes
+        if group == "variants" and part == "optimizer" and variant is not None:
+            return False  # it is in `train`, as this variant has it
         return group != other_base and names.get(group) in (None, name)
 
     found = {}
-    for path, kind, value in leaves(config):
-        group, name, *_ = (*path.split("."), "")
-        if step in affected(kind) and of_this_job(group, name) and kind not in THROUGH_A_VARIANT:
+    own = config if variant is None else config.model_copy(update={"train": config.train_of(variant)})
+    for path, kind, value in leaves(own):
+        group, name, part, *_ = (*path.split("."), "", "")
+        if step in affected(kind) and of_this_job(group, name, part) and kind not in THROUGH_A_VARIANT:
             found[path] = value
     return found | (_training(config, dataset, variant) if step in ("train", "report") else {})
 
