@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import CogVideoXPipeline, CogVideoXTransformer3DModel
+from diffusers import CogVideoXDPMScheduler, CogVideoXPipeline, CogVideoXTransformer3DModel
 from PIL import Image
 
 from fca.errors import FcaError
@@ -85,6 +85,16 @@ def test_with_the_scales_at_zero_a_prompt_gives_diffusers_video_to_the_last_bit(
         guidance_scale=ours.exported.guidance_scale, latents=noise, max_sequence_length=16, output_type="np",
     ).frames[0]  # fmt: skip
     assert np.array_equal(video, (torch.from_numpy(expected) * 255).round().to(torch.uint8).numpy())
+
+
+def test_the_scheduler_may_be_dpm_solver(model):
+    pipeline = FCAPipeline.from_pretrained(model)
+    expected = predict(pipeline, num_inference_steps=3)
+    pipeline.scheduler = CogVideoXDPMScheduler.from_config(pipeline.scheduler.config)
+    video = predict(pipeline, num_inference_steps=3)
+    assert np.array_equal(video, predict(pipeline, num_inference_steps=3)), "its noise is seeded, too"
+    assert not np.array_equal(video, predict(pipeline, num_inference_steps=3, seed=1))
+    assert not np.array_equal(video, expected)
 
 
 def test_two_frames_may_be_arrays_or_pictures(pipeline):
