@@ -115,19 +115,24 @@ def test_an_export_that_does_not_fit_leaves_the_model_before(encoded, small_disk
 def test_shards_that_do_not_fit_leave_what_was_there(project, small_disk, leave):
     layout = Layout(project)
     latents, samples = layout.latents("ssv2", "validation", 0), layout.samples("ssv2", "base", "validation", 0)
-    for path, make in [
-        (latents, lambda: encode(project, "ssv2", "validation", 0)),
-        (samples, lambda: sample(project, "ssv2", "base", "validation", 0)),
+    precision = project.encode.model_copy(update={"precision": "bf16"})
+    steps = project.sample.model_copy(update={"steps": project.sample.steps + 1})
+    for path, make, change in [
+        (latents, lambda config: encode(config, "ssv2", "validation", 0), {"encode": precision}),
+        (samples, lambda config: sample(config, "ssv2", "base", "validation", 0), {"sample": steps}),
     ]:
         small_disk(path.parent, 8)
-        make()
+        make(project)
         files = [path, path.with_suffix(".json")]
         expected = [file.read_bytes() for file in files]
         filler = fill(path.parent, leave)
+        changed = project.model_copy(update=change)  # otherwise the shard would be reused
         with pytest.raises(FcaError, match="no room to write"):
-            make()
+            make(changed)
         assert [file.read_bytes() for file in files] == expected
         assert left_overs(path.parent) == []
         filler.unlink()
-        make()
+        make(changed)
+        assert [file.read_bytes() for file in files] != expected
+        make(project)
         assert [file.read_bytes() for file in files] == expected

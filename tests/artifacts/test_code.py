@@ -88,3 +88,7 @@ def test_a_step_without_code_is_an_error(source) -> None:
 @pytest.mark.parametrize("step", ["train", "sample", "score"])
 def test_days_of_gpus_do_not_depend_on_how_videos_are_decoded(step) -> None:
     assert not {"fca.video.decode", "fca.video.workers", "fca.data.clip_source"} & set(module._modules(step))
+
+
+def test_of_the_configuration_only_the_rule_of_captions_counts() -> None:
+    assert {name for name in module._modules("index") if name.startswith("fca.config")} == {"fca.config.captions"}

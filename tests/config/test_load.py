@@ -222,6 +222,12 @@ def test_mistake_in_an_override() -> None:
     assert message.startswith("overrides (--config): train.precision: 'fp8' isn't allowed")
 
 
+@pytest.mark.parametrize("text", ["[1", "a: b: c", "\0", "push \ud800", "&a *a", "\x1b"])
+def test_an_override_that_is_not_yaml(text) -> None:
+    with pytest.raises(ConfigError, match=r"^overrides \(--config\): sample.steps: .* is not valid YAML"):
+        load(POCKET, {"sample": {"steps": text}})
+
+
 def test_a_resolved_configuration_loads_to_the_same(tmp_path) -> None:
     config = load(POCKET, {"seed": 7})
     path = tmp_path / "config.resolved.yaml"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fca.artifacts.text import storable
+from fca.config.captions import storable
 from fca.data.clip_record import ClipRecord, read_records, write_records
 from fca.errors import FcaError
 

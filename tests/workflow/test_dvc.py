@@ -252,7 +252,7 @@ def test_on_a_scratch_disk_the_whole_clone_or_what_dvc_does_not_store(reproduced
 
     (project.folder / "data").rename(tmp_path / "scratch/data")
     (project.folder / "data").symlink_to(tmp_path / "scratch/data")
-    project.replace("config/pocket.yaml", "steps: 20", "steps: 15")
+    project.replace("config/pocket.yaml", "\n  steps: 20", "\n  steps: 15")
     run = project.dvc("repro")
     assert run.returncode != 0
     assert "is outside of git repository" in run.stderr

@@ -78,11 +78,13 @@ def test_networks_that_no_job_reads_may_be_missing(fresh) -> None:
 TARGET = "--quiet", "rules", "--", "data/pocket/epic/raw.json"
 
 
-@pytest.mark.parametrize("given", ["a100-80g", "profiles/a100-80g", "PROJECT/profiles/a100-80g/config.yaml", "none"])
+@pytest.mark.parametrize("given", ["a100-80g", "mine", "own/config.yaml", "none"])
 def test_a_workflow_profile_that_is_there(fresh, elsewhere, given) -> None:
-    """A relative one is sought where Snakemake is started, not in its working directory."""
-    profile = given.replace("PROJECT", str(fresh.folder))
-    run = fresh.snakemake("-n", "--directory", str(elsewhere), "--workflow-profile", profile, *TARGET)
+    """Of the repository, or where Snakemake is started, which isn't its working directory."""
+    for folder in ("profiles/mine", "own"):
+        shutil.copytree(fresh.folder / "profiles/a100-80g", elsewhere / folder)
+    arguments = "-s", str(fresh.folder / "Snakefile"), "--directory", "work", "--workflow-profile", given
+    run = fresh.snakemake("-n", *arguments, *TARGET, cwd=elsewhere)
     assert run.returncode == 0, told(run)
     assert ("workflow specific profile" in told(run)) == (given != "none")
 

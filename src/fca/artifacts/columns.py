@@ -16,7 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from fca.artifacts.text import storable
+from fca.config.captions import storable
 
 TABLES = {"prompt_embeds", "text_embeds", "text_ids", "text_mask"}  # one row per distinct caption, not per clip
 FORMAT = ("v110", "v110")

@@ -3,13 +3,13 @@
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
+from fca.config.captions import Caption
 from fca.config.dataset_formats import FORMATS, FormatName
 from fca.config.settings import Positive, Settings, Url
 
 SplitMode = Literal["seer_like", "trajectory_disjoint"]
-Caption = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$")]
 
 
 class SplitSettings(Settings):

@@ -36,11 +36,11 @@ class Base(Settings):
     """The frozen networks: a CogVideoX checkpoint and a BLIP-2 vision encoder."""
 
     model: str
-    """CogVideoX checkpoint in diffusers' layout: a folder, or a name on the Hugging Face hub"""
+    """CogVideoX checkpoint in diffusers' layout: a folder, or a name on the Hugging Face hub (`hub:org/name`)"""
     revision: str | None = None
     """Commit of `model` on the hub, 40 hexadecimal digits; null for a folder"""
     vision_model: str
-    """BLIP-2 checkpoint for image features and caption embeddings: a folder, or a name on the hub"""
+    """BLIP-2 checkpoint for image features and caption embeddings: a folder, or a name on the hub (`hub:org/name`)"""
     vision_revision: str | None = None
     """Commit of `vision_model` on the hub, 40 hexadecimal digits; null for a folder"""
     sha256: dict[PartFile, Sha256] = Field(default={})
@@ -117,7 +117,7 @@ class Sample(Settings):
     batch_size: Positive
     """Clips predicted at once; a clip's noise doesn't depend on it"""
     precision: Literal["fp32", "bf16", "fp16"]
-    """Arithmetic of the networks"""
+    """Arithmetic of the networks (CogVideoX-2B was trained in fp16, the 5B in bf16)"""
 
 
 class Score(Settings):
@@ -146,11 +146,11 @@ class Config(Settings):
     scale: Name
     """Name of the scale; part of every path"""
     data_dir: str = "data"
-    """Folder of results: they are written to data_dir/scale"""
+    """Folder of results, from the working directory: they are written to data_dir/scale"""
     run_dir: str = "runs"
-    """Folder of trainings: their checkpoints and logs are written to run_dir/scale"""
+    """Folder of trainings, likewise: their checkpoints and logs are written to run_dir/scale"""
     report_dir: str = "reports"
-    """Folder of the report: report_dir/index.html"""
+    """Folder of the report, likewise: report_dir/index.html"""
     seed: int = Field(ge=0, lt=2**32)
     """Seed of all random choices"""
     clip: Clip

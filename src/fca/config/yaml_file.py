@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from fca.errors import FcaError
+from fca.errors import FcaError, first_line
 
 Location = tuple[str, ...]
 """The keys that lead to a setting, the outermost first."""
@@ -108,7 +108,11 @@ def _lines(node: yaml.Node, above: Location = ()) -> Iterator[tuple[Location, in
 
 
 def overrides_layer(overrides: Mapping[str, Any]) -> Layer:
-    """Settings from a command line, which are all text: text is read as YAML."""
+    """Settings from a command line, which are all text: text is read as YAML.
+
+    Raises:
+        ConfigError: a text isn't valid YAML.
+    """
     origin = Origin("overrides (--config)")
     origins: dict[Location, Origin] = {}
 
@@ -116,7 +120,11 @@ def overrides_layer(overrides: Mapping[str, Any]) -> Layer:
         if location:
             origins[location] = origin
         if isinstance(value, str):
-            value = yaml.load(value, _Loader)
+            try:
+                value = yaml.load(value, _Loader)
+            except yaml.YAMLError as error:
+                problem = f"{value[:100]!r} is not valid YAML ({first_line(error)})"
+                raise ConfigError(f"{origin}: {'.'.join(location)}: {problem}") from None
         if isinstance(value, Mapping):
             return {key: parsed(below, (*location, str(key))) for key, below in value.items()}
         if isinstance(value, list | tuple):

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from fca.artifacts.atomic import write_aside
 from fca.artifacts.quarantine import Quarantine
-from fca.artifacts.text import storable
+from fca.config.captions import storable
 from fca.errors import FcaError
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from fca.artifacts.quarantine import ClipError
-from fca.artifacts.text import caption_problem
+from fca.config.captions import caption_problem
 from fca.errors import FcaError, first_line
 from fca.pretrained.exported import ExportedModel
 from fca.sample.picture import rgb

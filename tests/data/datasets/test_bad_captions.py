@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fca.artifacts.text import LONGEST, caption_problem
 from fca.cli.main import main
-from fca.config import Layout
+from fca.config import ConfigError, Layout, load
+from fca.config.captions import LONGEST, caption_problem
 from fca.data.clip_record import read_records
 from fca.data.index import build_index
 from fca.data.verify import verify
@@ -121,6 +121,17 @@ def test_tasks_of_bridge(tmp_path: Path, task: str) -> None:
     )
     with pytest.raises(FcaError, match="its caption "):
         build_index(config, "bridge")
+
+
+@pytest.mark.parametrize(("caption", "problem"), BAD)
+def test_edited_captions(tmp_path: Path, caption: object, problem: str) -> None:
+    path = tmp_path / "mine.yaml"
+    edits = json.dumps({"P01_02_1": ["push", caption]})
+    path.write_text(f"extends: pocket.yaml\ndatasets:\n  epic:\n    edited_captions: {edits}\n")
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    where = "line 4: datasets.epic.edited_captions.P01_02_1.1"
+    assert str(caught.value).splitlines()[0] == f"{path}, {where}: {problem}"
 
 
 @pytest.mark.parametrize("option", ["--prompt", "--negative-prompt"])

@@ -35,6 +35,7 @@ REGISTRY_FIELD = {
 
 # Settings are compared by value; errors and the version compute nothing.
 NOT_HASHED = ("fca", "fca.cli", "fca.artifacts.fingerprint", "fca.config", "fca.errors")
+HASHED = "fca.config.captions"  # decides which clips are used
 
 
 @cache
@@ -72,7 +73,9 @@ def _modules(step: str) -> dict[str, Path]:
 
 
 def _excluded(name: str) -> bool:
-    return any(name == other or (other != "fca" and name.startswith(f"{other}.")) for other in NOT_HASHED)
+    return name != HASHED and any(
+        name == other or (other != "fca" and name.startswith(f"{other}.")) for other in NOT_HASHED
+    )
 
 
 def _file_of(name: str) -> Path | None:

@@ -20,8 +20,9 @@ from typing import Any
 from tqdm import tqdm
 
 from fca.artifacts.quarantine import ClipError, Quarantine
-from fca.artifacts.text import caption_problem, shuffled
+from fca.artifacts.text import shuffled
 from fca.config import Dataset
+from fca.config.captions import caption_problem
 from fca.config.dataset import SplitMode
 from fca.data.clip_record import ClipRecord, Listing
 from fca.data.datasets.reader import Breakdown, Publication, Reader, find_first

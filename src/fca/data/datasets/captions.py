@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from tqdm import tqdm
 
-from fca.artifacts.text import caption_problem, storable
+from fca.config.captions import caption_problem, storable
 from fca.config.dataset_formats import FORMATS
 from fca.errors import FcaError
 from fca.video.files import on_disk

@@ -15,8 +15,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from fca.artifacts.quarantine import ClipError, Quarantine
-from fca.artifacts.text import caption_problem, storable
 from fca.config import Dataset
+from fca.config.captions import caption_problem, storable
 from fca.data.clip_record import ClipRecord, Listing
 from fca.data.datasets.reader import Publication, Reader
 from fca.errors import FcaError

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fca.artifacts.quarantine import ClipError, Quarantine
-from fca.artifacts.text import caption_problem
 from fca.config import Dataset
+from fca.config.captions import caption_problem
 from fca.config.dataset_formats import FORMATS
 from fca.data.clip_record import ClipRecord, Listing
 from fca.errors import FcaError

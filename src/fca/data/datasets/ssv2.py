@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fca.artifacts.quarantine import Quarantine
-from fca.artifacts.text import storable
 from fca.config import Dataset
+from fca.config.captions import storable
 from fca.data.clip_record import Listing
 from fca.data.datasets.reader import Publication, Reader, count_frames, find_first
 from fca.errors import FcaError
