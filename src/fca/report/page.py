@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from fca import __version__
 from fca.artifacts.atomic import write_aside, write_text
@@ -44,12 +43,30 @@ def report(config: Config, comparison: str | None = None) -> Path:
         write_overview(datasets, assets / "overview.png")
         text = render(
             "page.html.j2",
-            **context(config, datasets),
-            galleries=galleries,
-            edited=edits,
-            alongside=_alongside(comparison, datasets),
+            config=config,
+            datasets=datasets,
+            assets=layout.report_assets.name,
             title=COMPARISONS[comparison].title if comparison else "",
             others=[] if comparison else _other_comparisons(config),
+            sentences=[sentence(dataset) for dataset in datasets],
+            metrics=METRICS,
+            tables=[dataset_table(dataset) for dataset in datasets],
+            alongside=_alongside(comparison, datasets),
+            round_trips=[vae_roundtrip(dataset, config.clip.frames) for dataset in datasets],
+            charts=[(dataset.name, curves(dataset, config.clip.frames)) for dataset in datasets],
+            vbench=vbench_section(config, provenance.config_file(config)),
+            galleries=galleries,
+            edited=edits,
+            runs=provenance.training_runs(datasets),
+            versions=provenance.versions(datasets),
+            continued=provenance.continued(datasets, config),
+            commands=provenance.commands(config, datasets),
+            config_file=provenance.config_file(config),
+            scratch_file=provenance.scratch_file(config),
+            configuration=provenance.configuration(config),
+            artifacts=[artifact for dataset in datasets for artifact in dataset.artifacts],
+            quarantine=[row for dataset in datasets for row in dataset.quarantine],
+            fca_version=__version__,
         )
 
     write_text(layout.metrics, json.dumps(all_values(datasets), indent=1, sort_keys=True) + "\n")
@@ -83,29 +100,4 @@ def all_values(datasets: list[DatasetResult]) -> dict[str, dict[str, dict[str, f
             if result.scores
         }
         for dataset in datasets
-    }
-
-
-def context(config: Config, datasets: list[DatasetResult]) -> dict[str, Any]:
-    """The values of the templates, apart from the clips."""
-    return {
-        "config": config,
-        "datasets": datasets,
-        "assets": Layout(config).report_assets.name,
-        "sentences": [sentence(dataset) for dataset in datasets],
-        "metrics": METRICS,
-        "tables": [dataset_table(dataset) for dataset in datasets],
-        "round_trips": [vae_roundtrip(dataset, config.clip.frames) for dataset in datasets],
-        "charts": [(dataset.name, curves(dataset, config.clip.frames)) for dataset in datasets],
-        "vbench": vbench_section(config, provenance.config_file(config)),
-        "runs": provenance.training_runs(datasets),
-        "versions": provenance.versions(datasets),
-        "continued": provenance.continued(datasets, config),
-        "commands": provenance.commands(config, datasets),
-        "config_file": provenance.config_file(config),
-        "scratch_file": provenance.scratch_file(config),
-        "configuration": provenance.configuration(config),
-        "artifacts": [artifact for dataset in datasets for artifact in dataset.artifacts],
-        "quarantine": [row for dataset in datasets for row in dataset.quarantine],
-        "fca_version": __version__,
     }
