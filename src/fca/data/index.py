@@ -11,7 +11,7 @@ from fca.config import Config, Layout
 from fca.data.clip_record import ClipRecord, Listing, read_records, write_records
 from fca.data.datasets.reader import reader_of
 from fca.data.exclude import excluded_sha256
-from fca.errors import FcaError
+from fca.errors import FcaError, require_known
 
 log = logging.getLogger(__name__)
 
@@ -20,9 +20,10 @@ def build_index(config: Config, dataset: str) -> Manifest:
     """Write the index of a dataset and its manifest (counts, quarantine, notes), and return the manifest.
 
     Raises:
-        FcaError: its annotations can't be read or have fewer clips than the configuration, ids repeat, or a split has
-            no usable clip.
+        FcaError: the configuration lacks the dataset, its annotations can't be read or have fewer clips than the
+            configuration, ids repeat, or a split has no usable clip.
     """
+    require_known("dataset", dataset, sorted(config.datasets))
     settings, layout = config.datasets[dataset], Layout(config)
     raw = Manifest.read(layout.raw_manifest(dataset))
     listing = reader_of(settings).index(layout.raw(dataset), dataset, settings, config.seed)
