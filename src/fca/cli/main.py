@@ -105,7 +105,3 @@ def _of_the_disk(error: Exception, call: Call) -> FcaError | None:
             "fix that, then run the same command again; --debug shows where it was needed",
         )
     return None
-
-
-if __name__ == "__main__":
-    sys.exit(main())
