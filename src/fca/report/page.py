@@ -1,6 +1,8 @@
 """The report: collect the results, gather the sections, write media and page aside, and swap them in at the end."""
 
+import csv
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fca import __version__
@@ -9,7 +11,6 @@ from fca.config import Config, Layout
 from fca.config.comparisons import COMPARISONS, comparison_config
 from fca.report.collect import DatasetResult, collect
 from fca.report.metrics import METRICS
-from fca.report.plots import write_plots
 from fca.report.render import render
 from fca.report.sections import provenance
 from fca.report.sections.alongside import Alongside, alongside
@@ -101,3 +102,32 @@ def all_values(datasets: list[DatasetResult]) -> dict[str, dict[str, dict[str, f
         }
         for dataset in datasets
     }
+
+
+def write_plots(datasets: Sequence[DatasetResult], folder: Path) -> None:
+    """Write DATASET-loss.csv (by optimizer step) and DATASET-psnr.csv (dB by frame of the clip, from 1).
+
+    They have a column for each variant, for `dvc plots` and spreadsheets.
+    """
+    with write_aside(folder) as aside:
+        aside.mkdir()
+        for dataset in datasets:
+            scored = {result.variant.name: result.scores for result in dataset.variants if result.scores}
+            first = dataset.settings.initial_frames + 1
+            logs = {result.variant.name: result.log for result in dataset.variants if result.log}
+            losses = {name: {int(tick["step"]): float(tick["loss"]) for tick in log} for name, log in logs.items()}
+            psnr = {
+                name: {frame: value for frame, value in enumerate(scores.psnr_per_frame, first) if value is not None}
+                for name, scores in scored.items()
+            }
+            _write_columns(aside / f"{dataset.name}-loss.csv", "step", losses)
+            _write_columns(aside / f"{dataset.name}-psnr.csv", "frame", psnr)
+
+
+def _write_columns(path: Path, key: str, columns: Mapping[str, Mapping[int, float]]) -> None:
+    """One row for each step or frame of any column; the others are empty there."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow([key, *columns])
+        for x in sorted({x for values in columns.values() for x in values}):
+            rows.writerow([x, *(values.get(x, "") for values in columns.values())])
