@@ -18,8 +18,7 @@ from fca.config import Config, Dataset, Layout
 from fca.data.clip_pixels import inspect_clip
 from fca.data.clip_source import seen
 from fca.data.datasets.reader import reader_of
-from fca.data.exclude import excluded_sha256, read_excluded
-from fca.data.index import read_index
+from fca.data.index import excluded_sha256, read_excluded, read_index
 from fca.video.workers import cores
 
 PER_CORE = 2  # processes: much of the time goes into waiting for the disk
