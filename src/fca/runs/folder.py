@@ -144,6 +144,7 @@ def locked(folder: Path, run: Path) -> Iterator[None]:
             except OSError as error:
                 print(f"{folder} can't be locked ({error.strerror}): start no second training there", flush=True)
                 break
+
         file.truncate(0)
         file.write(json.dumps({"host": socket.gethostname(), "process": os.getpid(), "run": run.name}))
         file.flush()

@@ -32,7 +32,7 @@ def export(
     model = layout.model(dataset, variant)
     with write_aside(model) as aside:
         denoiser.save(aside)
-        _, sha256 = sha256_tree(aside)  # of the weights: model.json holds sampling settings, which training doesn't read
+        _, sha256 = sha256_tree(aside)  # of the weights: training doesn't read model.json, which has sampling settings
         manifest = Manifest(
             kind="model",
             count=1,
