@@ -11,8 +11,8 @@ from PIL import Image
 
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.shards import Shard
+from fca.cli.data import _print_table
 from fca.cli.main import main
-from fca.cli.verify import _print_table
 from fca.config import Config, Layout
 from fca.data.datasets import bridge, ssv2
 from fca.data.index import build_index, unusable

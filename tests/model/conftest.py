@@ -7,7 +7,9 @@ import torch
 from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor
 
-from fca.model import Condition, FCAAdapter, InitialFrames, Prompt, embed_initial_frames
+from fca.model import FCAAdapter, InitialFrames, Prompt
+from fca.model.adapter import embed_initial_frames
+from fca.model.processor import Condition
 
 BATCH, FRAMES, CHANNELS, HEIGHT, WIDTH, TEXT = 2, 4, 4, 4, 6, 5
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from fca.errors import FcaError
-from fca.model import FCAAdapter, denoise
+from fca.model import FCAAdapter
+from fca.model.adapter import denoise
 from tests.model.conftest import small_adapter, small_transformer
 from tests.model.reference import slow_conditioning
 

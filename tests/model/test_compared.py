@@ -5,8 +5,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from fca.errors import FcaError
-from fca.model import Denoiser, TextToVideo
+from fca.model import Denoiser
 from fca.model.controlnet import CogVideoXControlNet, ControlNet
+from fca.model.denoiser import TextToVideo
 from fca.model.image_to_video import ImageToVideo, is_image_to_video
 from fca.model.lora import WEIGHTS, Append, AppendedLatent, add_lora, load_lora
 from tests.model.conftest import IMAGE_TO_VIDEO, ROTARY, World, make_world, small_transformer

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from fca.model import FCA, InitialFrames, denoise
+from fca.model import FCA, InitialFrames
+from fca.model.adapter import denoise
 from fca.pocket.base import build_scheduler
 from fca.sample.ddim import predict_latents
 from fca.train.objective import TrainingModel

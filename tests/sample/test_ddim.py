@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from fca.model import FCA, FCAAdapter, InitialFrames, Prompt, TextToVideo, denoise, embed_initial_frames
+from fca.model import FCA, FCAAdapter, InitialFrames, Prompt
+from fca.model.adapter import denoise, embed_initial_frames
+from fca.model.denoiser import TextToVideo
 from fca.model.diffusion import diffuse
 from fca.pocket.base import build_scheduler, build_transformer
 from fca.sample.ddim import predict_latents

@@ -60,7 +60,7 @@ def test_a_clips_own_caption_gives_its_own_prediction_to_the_last_bit(trained):
     ]
     found = collect(config)[0].variant("fca")
     assert found
-    assert sorted(found.edited.rows) == sorted(manifest.ids)
+    assert sorted(found.edited) == sorted(manifest.ids)
     assert found.edited.read("clip4/1")[1] == "look left"
 
 

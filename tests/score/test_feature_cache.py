@@ -18,9 +18,9 @@ def test_no_clip_goes_through_the_network_twice(config: Config, monkeypatch: pyt
     read: list[int] = []
     original = FeatureNetwork.extract
 
-    def counted(self: FeatureNetwork, frames: np.ndarray, batch_size: int = 16) -> ClipFeatures:
+    def counted(self: FeatureNetwork, frames: np.ndarray, *others: object) -> ClipFeatures:
         read.append(len(frames))
-        return original(self, frames, batch_size)
+        return original(self, frames, *others)
 
     monkeypatch.setattr(FeatureNetwork, "extract", counted)
     first = score(config, "ssv2", "fca").read_bytes()

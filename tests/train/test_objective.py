@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fca.model import TextToVideo
+from fca.model.denoiser import TextToVideo
 from fca.model.diffusion import diffuse
 from fca.pocket.base import build_scheduler
 from fca.train.objective import TrainingModel, epsilon_loss, v_loss

@@ -11,8 +11,7 @@ import pytest
 
 from fca.config.vbench import DIMENSIONS, VBench
 from fca.errors import FcaError
-from fca.vbench.step import SCRIPT, run_official
-from fca.vbench.videos import pixels_sha256, write_video
+from fca.vbench.step import SCRIPT, pixels_sha256, run_official, write_video
 from fca.vbench.weights import request
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ import decord
 import numpy as np
 import pytest
 
-from fca.vbench.videos import codec_name, pixels_sha256, write_video
+from fca.vbench.step import codec_name, pixels_sha256, write_video
 
 
 def noise(height: int, width: int) -> np.ndarray:

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from fca.video.container import opened, upright
-from fca.video.decode import ClipError, count_all, count_frames, list_frames, read_frames
+from fca.video.decode import ClipError, count_frames, list_frames, read_frames
+from fca.video.workers import call_apart
 from tests.data.corpora import ramp, write_jpegs, write_video
 
 
@@ -76,7 +77,7 @@ def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
         with pytest.raises(ClipError, match="it is no regular file"):
             read_frames(media, [0])
     (tmp_path / "a.webm").symlink_to("/dev/zero")
-    counts = count_all([tmp_path / "v.webm", tmp_path / "a.webm"], "count")
+    counts = list(call_apart(count_frames, [(tmp_path / "v.webm",), (tmp_path / "a.webm",)]))
     assert [str(error) for error in counts] == ["it is no regular file"] * 2
 
 

@@ -1,8 +1,4 @@
-"""Write files so that a reader sees the old one or the new one, never half of one.
-
-Every step writes through `write_aside`: a killed job, a full disk or a lost node leaves the target unchanged, and the
-remedy is to run the same command again.
-"""
+"""Write files so that a reader sees the old one or the new one, never half of one: every step does by `write_aside`."""
 
 import errno
 import hashlib
@@ -13,7 +9,6 @@ import socket
 from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 from fca.errors import FcaError
 
@@ -30,9 +25,9 @@ def write_aside(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path next to `path`; the file or folder written there becomes `path` on success.
 
     On success it is fsynced with everything below it, renamed over `path`, and the parent folder is fsynced. On an
-    error it is removed and `path` stays unchanged. The temporary path ends with the name of `path`, so writers that
-    look at the suffix work. An existing folder is moved away first: a kill at that moment leaves no folder, never a
-    mixture.
+    error, a kill or a lost node `path` stays unchanged: the remedy is to run the same command again. The temporary path
+    ends with the name of `path`, so writers that look at the suffix work. An existing folder is moved away first: a
+    kill at that moment leaves no folder, never a mixture.
 
     Raises:
         FcaError: the disk is full, a quota or file size limit is reached, or nothing was written.
@@ -132,12 +127,6 @@ def require_space(path: Path, needed: int) -> None:
     """Raise `FcaError` before the work starts if `needed` bytes don't fit on the disk of `path`."""
     if shutil.disk_usage(_existing_parent(Path(path))).free < needed:
         raise disk_full(Path(path), needed)
-
-
-def reserve(file: IO[bytes], path: Path, size: int) -> None:
-    """Allocate the full size of an open scratch file for `path`, so writing through a memory map can't fail later."""
-    with explained_if_full(path, size):
-        os.posix_fallocate(file.fileno(), 0, size)
 
 
 def sha256_file(path: Path | str) -> str:

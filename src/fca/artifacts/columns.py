@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,10 @@ def content_hash(columns: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
                 digest.update(f"{len(encoded)}:".encode() + encoded)
         else:
             digest.update(f"{name}|{np.dtype(column.dtype).newbyteorder('<').str}|{tuple(column.shape)}\n".encode())
-            for block in _blocks(column):
+            row_bytes = max(1, math.prod(column.shape[1:]) * np.dtype(column.dtype).itemsize)
+            step = max(1, HASH_BYTES // row_bytes)
+            for start in range(0, len(column), step):
+                block = np.asarray(column[start : start + step])
                 digest.update(np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<")).data)
     return digest.hexdigest()
 
@@ -130,14 +133,6 @@ class _Output(io.FileIO):
         self.close()
         if self.error is not None:
             raise self.error
-
-
-def _blocks(column: Any) -> Iterator[np.ndarray]:
-    """The rows of a column in blocks of about 16 MiB."""
-    row_bytes = max(1, int(np.prod(column.shape[1:])) * np.dtype(column.dtype).itemsize)
-    step = max(1, HASH_BYTES // row_bytes)
-    for start in range(0, len(column), step):
-        yield np.asarray(column[start : start + step])
 
 
 def to_json(meta: Mapping[str, Any]) -> str:

@@ -72,11 +72,7 @@ class Command(click.Command):
 
 
 def _one_value_each(ctx: click.Context, args: Sequence[str], many: set[str]) -> Iterator[str]:
-    """The arguments, with the name of an option of many values repeated before each of its values.
-
-    Raises:
-        BadOptionUsage: such an option has no value.
-    """
+    """The arguments, with the name of an option of many values, which needs one, repeated before each of its values."""
     option = ""
     for word, following in zip(args, [*args[1:], "-"], strict=False):
         if word in many:
@@ -159,11 +155,7 @@ def configured(function: Callable) -> Callable:
 
 
 def _check(config: "Config", arguments: dict[str, Any]) -> None:
-    """Check the names of datasets, variants and kinds, and the number of a shard.
-
-    Raises:
-        FcaError: one of them isn't in the configuration.
-    """
+    """Refuse names of datasets, variants and kinds, and the number of a shard, that the configuration lacks."""
     from fca.config import Layout
 
     layout, kind = Layout(config), arguments.get("kind")

@@ -1,5 +1,7 @@
 """Commands that read raw videos, and those that look at a dataset: `fca fetch`, `index`, `resample`, `data ...`."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -8,7 +10,11 @@ from fca.cli.common import SPLIT, Command, Group, Name, configured, dataset, sha
 from fca.errors import FcaError
 
 if TYPE_CHECKING:
+    from fca.artifacts.manifest import Manifest
     from fca.config import Config
+    from fca.data.datasets.reader import Breakdown
+
+SHOWN = 20  # unusable clips
 
 
 @click.command(cls=Command, example="fca fetch ssv2")
@@ -73,14 +79,13 @@ def verify(config: "Config", dataset: str, quarantine: bool) -> None:
     remedy, and left out by later steps; the exit status is then 1.
     """
     from fca.artifacts.quarantine import require_usable
-    from fca.cli.verify import show
     from fca.config import Layout
     from fca.data.datasets.reader import reader_of
     from fca.data.verify import verify
 
     manifest = verify(config, dataset)
     folder = Layout(config).verified(dataset).parent
-    show(manifest, str(folder), reader_of(config.datasets[dataset]).breakdowns(manifest.extra))
+    _show(manifest, str(folder), reader_of(config.datasets[dataset]).breakdowns(manifest.extra))
 
     for name, usable in manifest.extra["sound"].items():
         require_usable(dataset, name, usable, manifest.quarantine)
@@ -119,3 +124,39 @@ def check(config: "Config", dataset: str | None, workers: int | None) -> None:
             "every shard as its manifest says, made from what is there now",
             remedy(bad),
         )
+
+
+def _show(manifest: "Manifest", folder: str, breakdowns: "Sequence[Breakdown]") -> None:
+    """Print counts, the rows of the format's own tables that differ, and the first unusable clips."""
+    extra = manifest.extra
+    for problem in extra["problems"]:
+        print(problem)
+    for name, count in extra["listed"].items():
+        print(f"{name}: {count:,} clips listed, {extra['expected'][name]:,} expected")
+    for table in breakdowns:
+        print(table.summary)
+        if table.differing:
+            _print_table([tuple(table.columns), *map(tuple, table.differing)])
+            print(f"all of them: {folder}/{table.file}")
+
+    sizes = Counter(extra["sizes"]).most_common(5)
+    shown = ", ".join(f"{size} ({count:,})" for size, count in sizes)
+    more = f" and {len(extra['sizes']) - len(sizes)} other sizes" if len(extra["sizes"]) > len(sizes) else ""
+    print(f"{manifest.count:,} clips are sound: {shown}{more}; {extra['padded']:,} will be padded with grey")
+    if rows := manifest.quarantine:
+        print(f"{len(rows):,} are unusable:")
+        _print_table([("split", "id", "file", "reason"), *((r.split, r.id, r.file, r.reason) for r in rows[:SHOWN])])
+        print(f"with remedies: {folder}/unusable.tsv" + (f" ({len(rows) - SHOWN:,} more)" if len(rows) > SHOWN else ""))
+
+
+def _print_table(rows: Sequence[tuple[object, ...]]) -> None:
+    """Print columns as wide as their widest text."""
+    texts = [["".join(map(_escaped, str(value))) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    for row in texts:
+        print("  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _escaped(letter: str) -> str:
+    """Names come from archives: characters that would control a terminal are escaped."""
+    return letter if letter.isprintable() else letter.encode("unicode_escape").decode()

@@ -9,17 +9,39 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import click
 
 from fca import __version__
 from fca.cli import config, data, plan, pocket, predict, report, steps, study
-from fca.cli.common import Call, Group
-from fca.cli.completion import VARIABLE, completion
+from fca.cli.common import Call, Command, Group
 from fca.errors import FcaError
 
 DEFECTS = (None, errno.ENOENT, errno.EBADF)
 """Errors of an OSError that are ours: steps check what they read, so a missing file was named wrongly here."""
+
+SHELLS = ("bash", "zsh", "fish")
+VARIABLE = "_FCA_COMPLETE"
+"""Set by the shell's script when it asks for completions."""
+
+
+@click.command(cls=Command, example='eval "$(fca completion bash)"')
+@click.argument("shell", type=click.Choice(SHELLS), required=False, help="Default: the shell in $SHELL.")
+def completion(shell: str | None) -> None:
+    """Print the script that lets a shell complete commands, options, datasets and variants.
+
+    \b
+    To have it in every shell:
+      bash: echo 'eval "$(fca completion bash)"' >> ~/.bashrc
+      zsh:  echo 'eval "$(fca completion zsh)"' >> ~/.zshrc
+      fish: fca completion fish > ~/.config/fish/completions/fca.fish
+    """
+    own = Path(os.environ.get("SHELL", "")).name
+    made = click.shell_completion.get_completion_class(shell or (own if own in SHELLS else SHELLS[0]))
+    assert made is not None
+    print(made(click.get_current_context().find_root().command, {}, "fca", VARIABLE).source())
+
 
 SECTIONS: dict[str, list[click.Command]] = {
     "Steps, in order": [data.fetch, data.index, data.resample, *steps.COMMANDS, report.report],
@@ -105,7 +127,3 @@ def _of_the_disk(error: Exception, call: Call) -> FcaError | None:
             "fix that, then run the same command again; --debug shows where it was needed",
         )
     return None
-
-
-if __name__ == "__main__":
-    sys.exit(main())

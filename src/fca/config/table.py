@@ -14,36 +14,7 @@ from fca.config.variant import Variant
 SCHEMA_FILE = Path("workflow/schemas/config.schema.json")
 TABLE_FILE = Path("config/README.md")
 
-HEAD = """\
-# Settings
-
-Generated from `src/fca/config/{models,dataset,train,variant,vbench}.py` by `python -m fca.config.table --fix`.
-
-A scale is one file: `pocket.yaml` (the default), `pocket-scratch.yaml`, `pocket-folder.yaml` (your own videos, with the
-pocket scale's networks) or `paper.yaml`. Choose it with `snakemake all --configfile FILE`. Unknown keys are refused.
-Changing a value reruns what depends on it, and nothing else.
-
-**A configuration of your own** names the file that it extends and holds only what differs:
-
-```yaml
-extends: paper.yaml # a path relative to this file, or the name of a file in config/
-scale: mine
-sample: {guidance_scale: 4.0}
-datasets: {epic: null}
-```
-
-- Mappings are merged key by key. Any other value, a list too, replaces the value in the extended file.
-- `null` removes what the extended file says: a dataset or variant goes, and a setting has its default again. If `null`
-  is itself a value of the setting, such as of `train.init_from`, it is that value.
-- `variants` and `ablations` are lists of names: of `variants/NAME.yaml` next to the file with the list, else next to
-  the files that it extends, else in `config/`. A list replaces the extended file's list; a mapping changes single
-  settings: `variants: {fca: {init_scale: 0.2}}`.
-- `snakemake all --configfile A B` merges files, the later over the earlier, and `--config "seed=7"` changes values.
-- A relative path of a network, such as `config/pocket-base`, is looked for in the working directory, then in the
-  repository.
-
-`fca config show -c FILE` prints all settings with the file and line of each; `fca config check FILE` checks them.
-"""
+HEAD = Path(__file__).with_name("table.md")
 EXTENDS = "Configuration that this file extends: a path relative to this file, or the name of a file in config/"
 COLUMNS = ["| key | value | default | meaning |", "|---|---|---|---|"]
 
@@ -76,7 +47,7 @@ def _partial(schema: dict[str, Any]) -> dict[str, Any]:
 def table() -> str:
     """The settings of every group, as Markdown tables."""
     whole = Config.model_json_schema()
-    parts = [HEAD]
+    parts = [HEAD.read_text(encoding="utf-8")]
     groups = [("Top level", "", whole), ("`variants/*.yaml`", "", Variant.model_json_schema())]
     while groups:
         title, path, group = groups.pop(0)

@@ -11,8 +11,8 @@ import numpy as np
 
 from fca.artifacts.quarantine import ClipError
 from fca.data.clip_record import ClipRecord
-from fca.video.decode import Decoder, Footage, Media, picture_size, read_footage, read_frames
-from fca.video.frame_selection import CastPlan, Sampling, cast, cast_plan
+from fca.video.decode import Decoder, Media, picture_size, read_footage, read_frames
+from fca.video.frame_selection import Sampling, cast, cast_plan
 from fca.video.timed import TimedFrames
 
 
@@ -61,23 +61,13 @@ def resample_clip(raw: Path, record: ClipRecord, frame_name: str | None, shape: 
 
     `frame_name`: how a frame's number becomes its file's name in the dataset's folders, such as `im_{}.jpg`.
     """
-    clip, plan, _ = _resampled(raw, record, frame_name, shape)
-    return clip, plan.grey
+    return look(raw, record, frame_name, shape)[:2]
 
 
 def look(
     raw: Path, record: ClipRecord, frame_name: str | None, shape: Shape
 ) -> tuple[np.ndarray, int, int, int, float | None]:
     """`resample_clip`, and of its source: width and height in pixels, seconds if it has any."""
-    clip, plan, footage = _resampled(raw, record, frame_name, shape)
-    height, width = footage.frames.shape[1:3]
-    return clip, plan.grey, width, height, footage.seconds
-
-
-def _resampled(
-    raw: Path, record: ClipRecord, frame_name: str | None, shape: Shape
-) -> tuple[np.ndarray, CastPlan, Footage]:
-    """A clip, the plan of its cast and what it was cast from."""
     media, plan = media_of(raw, record, frame_name), cast_plan(record.length, shape.frames)
     footage = read_footage(media, plan.needed, record.length, shape.decoder)
 
@@ -86,4 +76,5 @@ def _resampled(
         plan = cast_plan(record.length, shape.frames, footage.positions)
         footage = read_footage(media, plan.needed, record.length)
     source = dict(zip(plan.needed, footage.frames, strict=True))
-    return cast(source, plan, shape.width, shape.height, shape.resize), plan, footage
+    clip, (height, width) = cast(source, plan, shape.width, shape.height, shape.resize), footage.frames.shape[1:3]
+    return clip, plan.grey, width, height, footage.seconds

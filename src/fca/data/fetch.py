@@ -17,7 +17,7 @@ from fca.config import Config, Dataset, Layout
 from fca.config.dataset_formats import FORMATS
 from fca.data.datasets.reader import reader_of
 from fca.data.download.obtain import obtain
-from fca.errors import FcaError
+from fca.errors import FcaError, require_known
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,7 @@ def fetch(config: Config, dataset: str) -> Manifest:
     Tabletop: `sha256` is over the sorted relative names and the hashes of all files. Archive: over the annotation files
     and the names of the media (`extra["hashed"]` says which), so that no terabytes are read.
     """
+    require_known("dataset", dataset, sorted(config.datasets))
     settings, layout = config.datasets[dataset], Layout(config)
     raw = layout.raw(dataset)
     extra = {"source": settings.source, "hashed": "names and content"}

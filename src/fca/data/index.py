@@ -1,17 +1,22 @@
 """The step `index`: raw files of a dataset -> one ClipRecord a line, and which of them are unusable."""
 
+import csv
 import logging
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
 
 from fca.artifacts.atomic import sha256_file
 from fca.artifacts.fingerprint import made_by
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import Quarantine, require_usable
-from fca.config import Config, Layout
+from fca.config import Config, Dataset, Layout
 from fca.data.clip_record import ClipRecord, Listing, read_records, write_records
 from fca.data.datasets.reader import reader_of
-from fca.data.exclude import excluded_sha256
-from fca.errors import FcaError
+from fca.errors import FcaError, require_known
+
+FORM = "split, id and reason, separated by tabs, one clip a line; lines that begin with # don't count"
 
 log = logging.getLogger(__name__)
 
@@ -20,9 +25,10 @@ def build_index(config: Config, dataset: str) -> Manifest:
     """Write the index of a dataset and its manifest (counts, quarantine, notes), and return the manifest.
 
     Raises:
-        FcaError: its annotations can't be read or have fewer clips than the configuration, ids repeat, or a split has
-            no usable clip.
+        FcaError: the configuration lacks the dataset, its annotations can't be read or have fewer clips than the
+            configuration, ids repeat, or a split has no usable clip.
     """
+    require_known("dataset", dataset, sorted(config.datasets))
     settings, layout = config.datasets[dataset], Layout(config)
     raw = Manifest.read(layout.raw_manifest(dataset))
     listing = reader_of(settings).index(layout.raw(dataset), dataset, settings, config.seed)
@@ -88,6 +94,66 @@ def unusable(layout: Layout, dataset: str) -> list[Quarantine]:
     else:
         return list(verified.quarantine)
     raise FcaError(problem, remedy=f"run `fca data verify` for {dataset}")
+
+
+def excluded_sha256(settings: Dataset) -> str | None:
+    """Hash of the exclude list, None if there is none."""
+    if settings.exclude is None:
+        return None
+    path = Path(settings.exclude).expanduser()
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        raise FcaError(f"{path}, named by exclude, can't be read ({error})", FORM) from error
+
+
+def read_excluded(path: Path, records: Iterable[ClipRecord]) -> list[Quarantine]:
+    """The rows of an exclude list, in its order.
+
+    Raises:
+        FcaError: a line has another form, names a clip that the index lacks, or repeats one.
+    """
+    known = {(record.split, record.id): record for record in records}
+    rows: dict[tuple[str, str], Quarantine] = {}
+    for number, fields in _lines(path):
+        if len(fields) != 3 or not fields[2].strip():
+            raise FcaError(f"{path}, line {number} doesn't have three fields: {' '.join(fields)!r}", FORM)
+        split, identifier, reason = fields
+        if (split, identifier) not in known:
+            raise FcaError(
+                f"{path}, line {number}: there is no clip {identifier!r} in {split!r}",
+                "a split (train, validation) and an id of the index",
+                "correct or remove the line",
+            )
+        if (split, identifier) in rows:
+            raise FcaError(f"{path}, line {number}: {identifier!r} of {split} is repeated", "each clip once")
+        record = known[split, identifier]
+        rows[split, identifier] = Quarantine(record.dataset, split, identifier, "exclude", record.media, reason.strip())
+    return list(rows.values())
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Number and fields of the lines that count. As in unusable.tsv, a quoted field may continue on the next line."""
+    number = 0
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = iter(file)
+            for line in lines:
+                number += 1
+                if line.startswith("#"):
+                    continue
+                reader = csv.reader(chain([line], lines), "excel-tab", strict=True)
+                if fields := next(reader):
+                    yield number, fields
+                number += reader.line_num - 1
+    except (OSError, UnicodeDecodeError) as error:
+        raise FcaError(f"{path}, named by exclude, can't be read ({error})", FORM) from error
+    except csv.Error as error:
+        raise FcaError(
+            f"{path}, line {number} can't be read ({error})",
+            FORM,
+            'put a field that begins with a quote in quotes and double each of its own: "a ""hand"""',
+        ) from error
 
 
 def _check_counts(listing: Listing, dataset: str, expected: dict[str, int]) -> None:

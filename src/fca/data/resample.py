@@ -1,5 +1,6 @@
 """The step `resample`: clips of the index -> a shard of 16 small frames each."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from fca.artifacts.atomic import require_space, reserve
+from fca.artifacts.atomic import explained_if_full, require_space
 from fca.artifacts.fingerprint import made_by
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.shards import reused, write_shard
@@ -61,5 +62,6 @@ def _scratch(path: Path, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
     size = int(np.prod(shape))
     require_space(path, 2 * size)
     with tempfile.TemporaryFile(dir=path.parent) as file:
-        reserve(file, path, size)
+        with explained_if_full(path, size):
+            os.posix_fallocate(file.fileno(), 0, size)
         yield np.memmap(file, np.uint8, "r+", shape=shape)

@@ -1,8 +1,4 @@
-"""The step `verify`: look at every clip of an index before days of work depend on it.
-
-A clip that is missing, doesn't decode or has another length is quarantined: it keeps its row, and later steps leave it
-out. `inspect_clip` says what is read of a clip.
-"""
+"""The step `verify`: look at every clip of an index before days of work depend on it."""
 
 import csv
 import hashlib
@@ -11,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -21,19 +16,18 @@ from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.config import Config, Dataset, Layout
 from fca.data.clip_pixels import inspect_clip
-from fca.data.clip_record import ClipRecord
 from fca.data.clip_source import seen
 from fca.data.datasets.reader import reader_of
-from fca.data.exclude import excluded_sha256, read_excluded
-from fca.data.index import read_index
+from fca.data.index import excluded_sha256, read_excluded, read_index
 from fca.video.workers import cores
 
 PER_CORE = 2  # processes: much of the time goes into waiting for the disk
 
 
 def verify(config: Config, dataset: str) -> Manifest:
-    """Check every clip of a dataset's index; write and return the manifest `verified.json`.
+    """Check every clip of a dataset's index, see `inspect_clip`; write and return the manifest `verified.json`.
 
+    A clip that is missing, doesn't decode or has another length keeps its row, and later steps leave it out.
     `quarantine`: the clips that the index, this step or the exclude list (`datasets.<name>.exclude`) found unusable,
     in the index's order. `extra`: `sound`, `listed` and `expected` clips of each split, `problems` in words, `sizes`
     of the source frames, `padded` clips with fewer frames than a clip needs, `excluded` the sha256 of the exclude
@@ -51,7 +45,9 @@ def verify(config: Config, dataset: str) -> Manifest:
 
     waiting = [record for record in records if (record.split, record.id) not in rows]
     sizes: Counter[str] = Counter()
-    for record, result in zip(waiting, _inspect(config, dataset, waiting), strict=True):
+    processes = config.decode.processes or PER_CORE * cores()
+    inspected = seen(config, dataset, inspect_clip, waiting, config.clip.frames, processes, ahead=64)
+    for record, result in zip(tqdm(waiting, desc=f"{dataset}: verify", unit="clip"), inspected, strict=True):
         if isinstance(result, ClipError):
             row = Quarantine(dataset, record.split, record.id, "verify", record.media, str(result))
             rows[record.split, record.id] = row
@@ -109,13 +105,6 @@ def remedy(settings: Dataset, row: Quarantine) -> str:
     if row.reason.startswith("its caption "):
         return "correct the caption in the annotations, then run `fca index` and `fca data verify` again"
     return reader_of(settings).remedy(settings, row)
-
-
-def _inspect(config: Config, dataset: str, records: list[ClipRecord]) -> list[Any]:
-    """Width and height of each clip's source frames, or a ClipError, from separate processes."""
-    processes = config.decode.processes or PER_CORE * cores()
-    inspected = seen(config, dataset, inspect_clip, records, config.clip.frames, processes, ahead=64)
-    return list(tqdm(inspected, total=len(records), desc=f"{dataset}: verify", unit="clip"))
 
 
 def _write_table(path: Path, rows: Sequence[Sequence[object]]) -> None:

@@ -96,11 +96,7 @@ def _configuration(folder: Path) -> Blip2Config:
 
 
 def _check_preprocessing(folder: Path, size: int) -> None:
-    """Refuse a checkpoint whose preprocessor_config.json, if there is one, describes another preprocessing.
-
-    Raises:
-        FcaError: with the entry that differs.
-    """
+    """Refuse a checkpoint whose preprocessor_config.json, if there is one, describes another preprocessing."""
     path = folder / "preprocessor_config.json"
     if not path.is_file():
         return

@@ -42,10 +42,6 @@ class FCALayer(nn.Module):
         self.conditioning = conditioning
         self.pre_norm = pre_norm
 
-    def normed(self, frames: Tensor, time_embedding: Tensor | None) -> Tensor:
-        """y_frames (B, n, d) as the attention receives them."""
-        return frames if self.pre_norm is None else self.pre_norm(frames, time_embedding)
-
 
 class FCAProcessor:
     """Attention processor of one block: the base attention, plus FCA's where a condition is passed.
@@ -98,7 +94,8 @@ class FCAProcessor:
         if condition.frames is None:
             return None
         received = condition.refined.get(self.index, condition.frames[self.index])
-        frames = self.layer.normed(received, condition.time_embedding)
+        pre_norm = self.layer.pre_norm
+        frames = received if pre_norm is None else pre_norm(received, condition.time_embedding)
         own = self.layer.attention.keys_values(frames)
         if condition.refine:
             addition = self.layer.attention.refine(frames, own, text, condition.initial[self.index])

@@ -72,11 +72,6 @@ class Disk:
         return [f"{number % distinct:0{WORDS // 2}d}" for number in range(count)]
 
 
-def checkpoints(trained: int, kept: int) -> int:
-    """Weights and AdamW's two moments in float32; one more while the next is written."""
-    return 12 * trained * (kept + 1)
-
-
 def _file(captions: list[str], *rows: int) -> int:
     """A file with columns of numbers, `rows` bytes for each clip, its captions and ids (of about their width)."""
     width = max(1, *(len(text.encode()) for text in captions))

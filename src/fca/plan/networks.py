@@ -1,7 +1,4 @@
-"""The networks of a configuration as shapes without values, from their own or the published configurations.
-
-No weights are read and nothing is downloaded.
-"""
+"""The networks of a configuration as shapes, from their own or the published configurations; no weights are read."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -7,7 +7,7 @@ from typing import Any
 
 from fca.config import BaseKind, Config, Layout
 from fca.data.datasets.reader import reader_of
-from fca.plan.disk import Disk, checkpoints
+from fca.plan.disk import Disk
 from fca.plan.memory import BYTES, Weights, weights
 from fca.plan.networks import Networks, networks, numbers
 from fca.plan.rates import Rates
@@ -114,8 +114,9 @@ class _Planner:
             count, train = self.weights[name], self.config.train
             hours, rate = self.rates.training(dataset, name)
             old = int((hours or 0.0) // train.keep_every_hours) if train.keep_every_hours else 0
-            number = train.keep_checkpoints + train.keep_best + old  # of checkpoints at the end
-            made = {"models": 4 * count.trained, "checkpoints": checkpoints(count.trained, number)}
+            # Checkpoints at the end, and one more while the next is written: weights and AdamW's moments in float32.
+            number = train.keep_checkpoints + train.keep_best + old + 1
+            made = {"models": 4 * count.trained, "checkpoints": 12 * count.trained * number}
             kept = "activations" if count.counts_activations else "without activations"
             what = f"{count.trained / 1e6:,.1f} M trained, {count.frozen / 1e6:,.1f} M frozen, {kept}"
             rows.append(Row("train", dataset, name, 1, made, hours, rate, count.training, what))

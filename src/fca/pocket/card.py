@@ -6,45 +6,7 @@ from typing import Any
 
 from fca.artifacts.atomic import write_text
 
-TEXT = """# The pocket base
-
-Small networks of the classes of CogVideoX, BLIP-2 and I3D, trained on generated tabletop videos, so that the whole
-workflow runs on a laptop. Numbers measured with them say nothing about CogVideoX-2B or the paper. Weights are float16
-in safetensors; {mebibytes:.1f} MiB in all. Licence: Apache-2.0.
-
-Trained by `snakemake pocket_base` (`fca pocket PART --seed N` trains one part, with the seeds below) on two CPU cores
-from {clips:,} clips of 96x64 pixels and 16 frames, drawn by `fca.pocket.corpus` from seeds that the demo doesn't use.
-Results marked as held-out are from {held_out} other clips; losses are from the training clips.
-
-| folder | what | parameters | steps | seed | measured |
-|---|---|---|---|---|---|
-{rows}
-
-`scheduler/` is the configuration of CogVideoX-2B. `tokenizer/` is a unigram tokenizer with the captions' words as
-pieces, and letters for everything else. `vision/` has the parts of BLIP-2 that are read, under its key names.
-
-## How the shipped files were made
-
-They were trained part by part, each on one of two cores, so one run of `snakemake pocket_base` gives other bytes. The
-clips were drawn and `features/` was trained before the last change of the left and right distances in tabletop scenes.
-
-## Limits
-
-The networks know six motions, six colours, four shapes and three visual styles, and little else: from other images
-they predict blurred tables. Predictions are soft, small parts of hands and objects smear, and any other text gives one
-of the six motions. The VAE limits all predictions: four frames share a latent frame, so a fast start of a motion is
-partly averaged away.
-
-## Curves
-
-The loss after a share of each training's steps (mean of the logged values around it):
-
-| training | 2 % | 10 % | 25 % | 50 % | 75 % | 100 % |
-|---|---|---|---|---|---|---|
-{curves}
-
-All logged values are in `training.json` next to the weights.
-"""
+TEXT = Path(__file__).with_name("card.md")
 
 
 def write_card(root: Path, clips: int, held_out: int) -> None:
@@ -63,7 +25,7 @@ def write_card(root: Path, clips: int, held_out: int) -> None:
             rows.append(f"| `{name}/` | {what} | {numbers} | {measured.format(**values)} |")
             curves.append(f"| {name} | " + " | ".join(_at(found["curve"], share) for share in SHARES) + " |")
     size = sum(path.stat().st_size for path in root.rglob("*.safetensors"))
-    text = TEXT.format(
+    text = TEXT.read_text(encoding="utf-8").format(
         mebibytes=size / 2**20, clips=clips, held_out=held_out, rows="\n".join(rows), curves="\n".join(curves)
     )
     write_text(root / "README.md", text)

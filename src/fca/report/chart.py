@@ -39,12 +39,7 @@ class Chart:
     lines: Sequence[Curve]
     shade: tuple[float, float] | None
     """Left end and width of a shaded band, if there is one."""
-    width: int = WIDTH
-    height: int = HEIGHT
-    left: int = LEFT
-    right: int = WIDTH - RIGHT
-    top: int = TOP
-    bottom: int = HEIGHT - BOTTOM
+    width, height, left, right, top, bottom = WIDTH, HEIGHT, LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM
 
 
 def line_chart(

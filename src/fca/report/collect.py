@@ -22,21 +22,12 @@ VAE_BOUND = "VAE reconstruction bound"
 KINDS: dict[SampleKind, str] = {"validation": "", "opposite": ", opposite captions", "edited": ", edited captions"}
 
 
-@dataclass(frozen=True)
-class StoredClips:
+class StoredClips(dict[str, tuple[Path, int]]):
     """Where the frames and captions of many clips are stored: id -> (shard, row)."""
-
-    rows: Mapping[str, tuple[Path, int]]
-
-    def __contains__(self, clip_id: str) -> bool:
-        return clip_id in self.rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
     def read(self, clip_id: str) -> tuple[np.ndarray, str]:
         """The clip's frames (F, H, W, 3) uint8 and its caption."""
-        path, row = self.rows[clip_id]
+        path, row = self[clip_id]
         with Shard(path) as shard:
             return np.asarray(shard.frames[row]), str(shard.captions[row])
 
@@ -173,7 +164,5 @@ def _shards(paths: Iterable[Path]) -> dict[Path, Manifest]:
 
 
 def _stored(shards: Mapping[Path, Manifest]) -> StoredClips:
-    rows: dict[str, tuple[Path, int]] = {}
-    for path, manifest in shards.items():
-        rows |= {clip_id: (path, row) for row, clip_id in enumerate(manifest.ids)}
-    return StoredClips(rows)
+    found = ((name, (path, row)) for path, manifest in shards.items() for row, name in enumerate(manifest.ids))
+    return StoredClips(found)

@@ -217,9 +217,9 @@ def _gallery(one: DatasetResult, variants: Sequence[Pair], limit: int, assets: P
         for number, pair in enumerate([pair for pair in models if pair[0].variant.trained] or models)
         for run, result in zip("AB", pair, strict=True)
     ]
-    gains: list[tuple[str, float | None]] = [(clip_id, None) for clip_id in one.truth.rows]
+    gains: list[tuple[str, float | None]] = [(clip_id, None) for clip_id in one.truth]
     if shown:
-        gains = [(clip_id, _gain(shown[0], shown[1], clip_id)) for clip_id in one.truth.rows]
+        gains = [(clip_id, _gain(shown[0], shown[1], clip_id)) for clip_id in one.truth]
     choices = [replace(choice, label=LABELS.get(choice.label, "")) for choice in choose(gains, limit)]
     ranked = any(choice.rank for choice in choices)
     ranked_by = "from the best for B to the best for A, by the difference of their PSNR" if ranked else ""

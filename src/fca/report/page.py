@@ -1,8 +1,9 @@
 """The report: collect the results, gather the sections, write media and page aside, and swap them in at the end."""
 
+import csv
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from fca import __version__
 from fca.artifacts.atomic import write_aside, write_text
@@ -10,7 +11,6 @@ from fca.config import Config, Layout
 from fca.config.comparisons import COMPARISONS, comparison_config
 from fca.report.collect import DatasetResult, collect
 from fca.report.metrics import METRICS
-from fca.report.plots import write_plots
 from fca.report.render import render
 from fca.report.sections import provenance
 from fca.report.sections.alongside import Alongside, alongside
@@ -44,12 +44,30 @@ def report(config: Config, comparison: str | None = None) -> Path:
         write_overview(datasets, assets / "overview.png")
         text = render(
             "page.html.j2",
-            **context(config, datasets),
-            galleries=galleries,
-            edited=edits,
-            alongside=_alongside(comparison, datasets),
+            config=config,
+            datasets=datasets,
+            assets=layout.report_assets.name,
             title=COMPARISONS[comparison].title if comparison else "",
             others=[] if comparison else _other_comparisons(config),
+            sentences=[sentence(dataset) for dataset in datasets],
+            metrics=METRICS,
+            tables=[dataset_table(dataset) for dataset in datasets],
+            alongside=_alongside(comparison, datasets),
+            round_trips=[vae_roundtrip(dataset, config.clip.frames) for dataset in datasets],
+            charts=[(dataset.name, curves(dataset, config.clip.frames)) for dataset in datasets],
+            vbench=vbench_section(config, provenance.config_file(config)),
+            galleries=galleries,
+            edited=edits,
+            runs=provenance.training_runs(datasets),
+            versions=provenance.versions(datasets),
+            continued=provenance.continued(datasets, config),
+            commands=provenance.commands(config, datasets),
+            config_file=provenance.config_file(config),
+            scratch_file=provenance.scratch_file(config),
+            configuration=provenance.configuration(config),
+            artifacts=[artifact for dataset in datasets for artifact in dataset.artifacts],
+            quarantine=[row for dataset in datasets for row in dataset.quarantine],
+            fca_version=__version__,
         )
 
     write_text(layout.metrics, json.dumps(all_values(datasets), indent=1, sort_keys=True) + "\n")
@@ -86,26 +104,30 @@ def all_values(datasets: list[DatasetResult]) -> dict[str, dict[str, dict[str, f
     }
 
 
-def context(config: Config, datasets: list[DatasetResult]) -> dict[str, Any]:
-    """The values of the templates, apart from the clips."""
-    return {
-        "config": config,
-        "datasets": datasets,
-        "assets": Layout(config).report_assets.name,
-        "sentences": [sentence(dataset) for dataset in datasets],
-        "metrics": METRICS,
-        "tables": [dataset_table(dataset) for dataset in datasets],
-        "round_trips": [vae_roundtrip(dataset, config.clip.frames) for dataset in datasets],
-        "charts": [(dataset.name, curves(dataset, config.clip.frames)) for dataset in datasets],
-        "vbench": vbench_section(config, provenance.config_file(config)),
-        "runs": provenance.training_runs(datasets),
-        "versions": provenance.versions(datasets),
-        "continued": provenance.continued(datasets, config),
-        "commands": provenance.commands(config, datasets),
-        "config_file": provenance.config_file(config),
-        "scratch_file": provenance.scratch_file(config),
-        "configuration": provenance.configuration(config),
-        "artifacts": [artifact for dataset in datasets for artifact in dataset.artifacts],
-        "quarantine": [row for dataset in datasets for row in dataset.quarantine],
-        "fca_version": __version__,
-    }
+def write_plots(datasets: Sequence[DatasetResult], folder: Path) -> None:
+    """Write DATASET-loss.csv (by optimizer step) and DATASET-psnr.csv (dB by frame of the clip, from 1).
+
+    They have a column for each variant, for `dvc plots` and spreadsheets.
+    """
+    with write_aside(folder) as aside:
+        aside.mkdir()
+        for dataset in datasets:
+            scored = {result.variant.name: result.scores for result in dataset.variants if result.scores}
+            first = dataset.settings.initial_frames + 1
+            logs = {result.variant.name: result.log for result in dataset.variants if result.log}
+            losses = {name: {int(tick["step"]): float(tick["loss"]) for tick in log} for name, log in logs.items()}
+            psnr = {
+                name: {frame: value for frame, value in enumerate(scores.psnr_per_frame, first) if value is not None}
+                for name, scores in scored.items()
+            }
+            _write_columns(aside / f"{dataset.name}-loss.csv", "step", losses)
+            _write_columns(aside / f"{dataset.name}-psnr.csv", "frame", psnr)
+
+
+def _write_columns(path: Path, key: str, columns: Mapping[str, Mapping[int, float]]) -> None:
+    """One row for each step or frame of any column; the others are empty there."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow([key, *columns])
+        for x in sorted({x for values in columns.values() for x in values}):
+            rows.writerow([x, *(values.get(x, "") for values in columns.values())])

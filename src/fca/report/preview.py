@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -105,18 +104,14 @@ def _split(
     sheets = [Sheet(record, position, problem=reasons[record.id]) for position, record in shown if record.id in reasons]
     progress = tqdm(usable, desc=f"preview {split}", unit="clip")
     for (position, record), answer in zip(progress, answers, strict=True):
-        sheets.append(_sheet(config, record, position, answer))
+        if isinstance(answer, ClipError):
+            sheets.append(Sheet(record, position, problem=str(answer)))
+            continue
+        clip, padded, width, height, seconds = answer
+        picture, words = data_uri([clip[frame] for frame in shown_frames(len(clip))]), fit(width, height, config.clip)
+        sheets.append(Sheet(record, position, picture, width, height, seconds, words, padded))
     sheets.sort(key=lambda sheet: sheet.position)
     return SplitSheets(split, len(records), sheets, quarantine)
-
-
-def _sheet(config: Config, record: ClipRecord, position: int, answer: Any) -> Sheet:
-    """A clip's contact sheet, or the reason why there is none."""
-    if isinstance(answer, ClipError):
-        return Sheet(record, position, problem=str(answer))
-    clip, padded, width, height, seconds = answer
-    picture = data_uri([clip[frame] for frame in shown_frames(len(clip))])
-    return Sheet(record, position, picture, width, height, seconds, fit(width, height, config.clip), padded)
 
 
 def fit(width: int, height: int, clip: Clip) -> str:

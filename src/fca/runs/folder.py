@@ -130,7 +130,13 @@ def locked(folder: Path, run: Path) -> Iterator[None]:
                 who = _holder(folder)
                 wait = HERE if who.get("host") in (socket.gethostname(), None) else ELSEWHERE
                 if time.monotonic() - started > wait:
-                    raise _taken(folder, who) from None
+                    process = f"process {who.get('process', '?')} on {who.get('host', '?')}"
+                    raise FcaError(
+                        f"{folder} is in use: {process} trains there",
+                        "one training of a dataset and variant at a time",
+                        "wait for it (`fca status` shows how far it is), or end it with SIGTERM; then run the same "
+                        "command again",
+                    ) from None
                 if wait == ELSEWHERE and not told:
                     print(f"waiting up to {wait:.0f} s for {who['host']} to release {folder}", flush=True)
                     told = True
@@ -138,6 +144,7 @@ def locked(folder: Path, run: Path) -> Iterator[None]:
             except OSError as error:
                 print(f"{folder} can't be locked ({error.strerror}): start no second training there", flush=True)
                 break
+
         file.truncate(0)
         file.write(json.dumps({"host": socket.gethostname(), "process": os.getpid(), "run": run.name}))
         file.flush()
@@ -161,12 +168,3 @@ def _holder(folder: Path) -> dict[str, Any]:
         return json.loads((folder / LOCK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-
-
-def _taken(folder: Path, holder: Mapping[str, Any]) -> FcaError:
-    who = f"process {holder.get('process', '?')} on {holder.get('host', '?')}"
-    return FcaError(
-        f"{folder} is in use: {who} trains there",
-        "one training of a dataset and variant at a time",
-        "wait for it (`fca status` shows how far it is), or end it with SIGTERM; then run the same command again",
-    )

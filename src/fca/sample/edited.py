@@ -72,11 +72,7 @@ def sample_edited(config: Config, dataset: str, variant: str) -> Manifest:
 
 
 def _known(dataset: str, ids: Sequence[str], manifests: Sequence[Manifest]) -> list[Quarantine]:
-    """The quarantine rows of these clips.
-
-    Raises:
-        FcaError: an id is neither a clip's nor quarantined.
-    """
+    """The quarantine rows of these clips; `FcaError` if an id is neither a clip's nor quarantined."""
     known = [id for manifest in manifests for id in manifest.ids]
     rows = [row for manifest in manifests for row in manifest.quarantine if row.split == "validation"]
     unknown = sorted(set(ids) - set(known) - {row.id for row in rows})

@@ -34,7 +34,8 @@ def read_start(paths: Sequence[Path], exported: ExportedModel) -> list[np.ndarra
     A video gives as many frames as the model was trained with, or one if the model takes one or two.
 
     Raises:
-        FcaError: a file is missing, corrupt or of another kind, or their number isn't the model's.
+        FcaError: a file is missing, corrupt or of another kind, their number isn't the model's, or a video is too
+            short.
     """
     paths = [on_disk(path) for path in paths]
     for path in paths:
@@ -51,7 +52,11 @@ def read_start(paths: Sequence[Path], exported: ExportedModel) -> list[np.ndarra
     if len(paths) > 1:
         other = paths[pictures.index(False)]
         raise FcaError(f"{other}: it is no picture, and a video must be the only file", READABLE)
-    return read_video_start(paths[0], exported.initial_frames or 1)
+    try:
+        return list(read_first(paths[0], exported.initial_frames or 1))
+    except ClipError as error:
+        named = "picture" if paths[0].suffix.lower() in PICTURE_SUFFIXES else "picture and no usable video"
+        raise FcaError(f"{paths[0]}: it is no readable {named}: {error}", READABLE) from error
 
 
 def read_picture(path: Path) -> np.ndarray:
@@ -75,19 +80,6 @@ def read_picture(path: Path) -> np.ndarray:
             raise FcaError(f"{path}: the picture can't be read ({_reason(error)})", "an undamaged picture") from error
         except FcaError as error:
             raise FcaError(f"{path}: {error.problem}", error.expected) from None
-
-
-def read_video_start(path: Path, count: int) -> list[np.ndarray]:
-    """The first `count` frames of a video, each (H, W, 3) uint8.
-
-    Raises:
-        FcaError: the video is corrupt or too short.
-    """
-    try:
-        return list(read_first(path, count))
-    except ClipError as error:
-        named = "picture" if path.suffix.lower() in PICTURE_SUFFIXES else "picture and no usable video"
-        raise FcaError(f"{path}: it is no readable {named}: {error}", READABLE) from error
 
 
 def check_out(path: Path, width: int, height: int, frames_per_second: int, read: Sequence[Path] = ()) -> None:

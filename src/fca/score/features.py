@@ -9,7 +9,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -17,14 +16,13 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from fca.artifacts.atomic import sha256_file
 from fca.artifacts.finite import finite
 from fca.config.shipped import located
-from fca.errors import FcaError, first_line
+from fca.errors import FcaError
+from fca.pretrained.files import read_tensors
 from fca.score.frechet import Features
 from fca.score.i3d import InceptionI3d, stage_means
 
@@ -190,7 +188,10 @@ def load_network(path: Path | str, sha256: str | None = None) -> FeatureNetwork:
     if sha256 is not None and found != sha256:
         raise FcaError(f"{weights} has sha256 {found}", f"{sha256} (features.sha256)", REMEDY)
 
-    state = _read_weights(weights)
+    try:
+        state = read_tensors([weights], lambda name: True)
+    except FcaError as error:
+        raise FcaError(error.problem, "a safetensors file or a pickled state dict of I3D", REMEDY) from error
     mean, spread = state.pop("standard.mean", None), state.pop("standard.spread", None)
     standard: Sequence[Features] = ()
     if config.features == "stages":
@@ -218,17 +219,3 @@ def _read_config(path: Path) -> NetworkConfig:
         raise FcaError(f"there is no {path}", "the description of the feature network", REMEDY) from None
     except (ValidationError, ValueError) as error:
         raise FcaError(f"{path} does not describe a feature network: {error}", remedy=REMEDY) from error
-
-
-def _read_weights(path: Path) -> dict[str, Tensor]:
-    """The state dict of a safetensors file or of a pickle of tensors."""
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        problem = f"{path} can't be read as weights ({first_line(error)})"
-        raise FcaError(problem, "a safetensors file or a pickled state dict", REMEDY) from error
-    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise FcaError(f"{path} is not a state dict", "names and tensors of I3D", REMEDY)
-    return state

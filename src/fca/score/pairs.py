@@ -100,12 +100,7 @@ class Pairs:
 
 
 def _matches(truth: Shard, samples: Shard | None, kind: SampleKind) -> list[tuple[int, int]]:
-    """Rows (in truth, in samples) of every clip that is in both, in the order of the ground truth.
-
-    Raises:
-        FcaError: a clip has neither a prediction nor a quarantine row, a prediction has no clip, or the captions
-            differ (for opposite samples: are equal).
-    """
+    """Rows (in truth, in samples) of every clip that is in both, in the order of the ground truth."""
     if samples is None:
         return [(row, row) for row in range(len(truth))]
     remedy = f"remove {samples.path} and its manifest, and run `fca sample` for this shard again"

@@ -4,8 +4,9 @@ import base64
 import hashlib
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -24,19 +25,6 @@ SCRIPTS = ("sha256.js", "order.js", "player.js", "study.js")
 CRF = 14  # of MP4s of clips too large for a lossless sheet; H.264, since every phone plays it
 MIME = {"sheet": "image/webp", "mp4": "video/mp4"}
 NAME_LENGTH = 12  # hexadecimal digits of an item's or a clip's opaque name
-
-
-@dataclass
-class ShownClip:
-    """One clip of the page."""
-
-    id: str
-    caption: str
-    initial_frames: int
-    truth: str
-    """Media as a data URI, as for the items."""
-    items: dict[str, str] = field(default_factory=dict)
-    """Opaque name -> media."""
 
 
 def build(
@@ -59,7 +47,7 @@ def build(
     kind = "sheet" if is_lossless(config.clip.frames, config.clip.height, config.clip.width) else "mp4"
 
     # Every chosen clip with its ground truth and one item for each variant, all under opaque names.
-    shown: dict[tuple[str, str], ShownClip] = {}
+    shown: dict[tuple[str, str], dict[str, Any]] = {}
     known: dict[str, StudyClip] = {}
     items: dict[str, Item] = {}
     for (dataset, variant), paired in tqdm(pairs.items(), desc="clips of", unit="variant"):
@@ -68,13 +56,14 @@ def build(
             if (dataset, clip_id) not in shown:
                 name = _opaque(seed, dataset, clip_id)
                 media = _encoded(truth[0], kind)
-                shown[dataset, clip_id] = ShownClip(name, caption, paired.initial_frames, _uri(media, kind))
+                facts = {"id": name, "caption": caption, "initial": paired.initial_frames, "truth": _uri(media, kind)}
+                shown[dataset, clip_id] = facts | {"items": []}
                 known[name] = StudyClip(dataset=dataset, clip=clip_id, caption=caption)
             clip = shown[dataset, clip_id]
             media = _encoded(with_initial_frames(batch.prediction, truth, paired.initial_frames)[0], kind)
             name = _opaque(seed, dataset, clip_id, variant)
-            clip.items[name] = _uri(media, kind)
-            items[name] = Item(clip=clip.id, variant=variant, media=hashlib.sha256(media).hexdigest())
+            clip["items"].append({"id": name, "media": _uri(media, kind)})
+            items[name] = Item(clip=clip["id"], variant=variant, media=hashlib.sha256(media).hexdigest())
 
     key = Key.make(
         seed=seed,
@@ -89,15 +78,19 @@ def build(
         parents={path: sha for paired in pairs.values() for path, sha in sorted(paired.parents.items())},
     )
     key_path = out / KEY_NAME
-    text = render_study(key, sorted(shown.values(), key=lambda clip: clip.id), config)
+    text = render_study(key, list(shown.values()), config)
     _check_free(key_path, key)
     key.write(key_path)
     return write_text(out / "page" / "index.html", text), key_path
 
 
-def render_study(key: Key, shown: Sequence[ShownClip], config: Config) -> str:
-    """The participants' page: items in the order of their opaque names, without a trace of their models."""
-    clip = config.clip
+def render_study(key: Key, shown: Sequence[dict[str, Any]], config: Config) -> str:
+    """The participants' page: clips and items in the order of their opaque names, without a trace of their models.
+
+    A clip has `id`, `caption`, `initial` (number of initial frames), `truth` (media as a data URI) and `items`, each
+    with `id` and `media`.
+    """
+    clip, by_name = config.clip, itemgetter("id")
     data = {
         "study": key.study,
         "seed": key.order_seed,
@@ -107,12 +100,8 @@ def render_study(key: Key, shown: Sequence[ShownClip], config: Config) -> str:
         "width": clip.width,
         "height": clip.height,
         "framesPerSecond": FRAMES_PER_SECOND,
-        "clips": [
-            {"id": one.id, "caption": one.caption, "initial": one.initial_frames, "truth": one.truth,
-             "items": [{"id": name, "media": one.items[name]} for name in sorted(one.items)]}
-            for one in shown
-        ],
-    }  # fmt: skip
+        "clips": [one | {"items": sorted(one["items"], key=by_name)} for one in sorted(shown, key=by_name)],
+    }
     return render("study.html.j2", ("study.css",), SCRIPTS, TEMPLATES, data=data)
 
 

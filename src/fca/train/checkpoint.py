@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from fca.artifacts.atomic import write_aside
+from fca.artifacts.atomic import write_aside, write_text
 from fca.errors import FcaError
 from fca.runs.folder import checkpoints
 
@@ -85,8 +85,7 @@ def save_checkpoint(run: Path, state: Mapping[str, Any], retention: Retention | 
     remaining = (retention or Retention()).steps(list(infos.values()))
 
     # Note what stays, then remove the rest.
-    with write_aside(run / INFO) as aside:
-        aside.write_text(json.dumps([asdict(infos[number]) for number in sorted(remaining)], indent=1) + "\n")
+    write_text(run / INFO, json.dumps([asdict(infos[number]) for number in sorted(remaining)], indent=1) + "\n")
     for number, path in there.items():
         if number not in remaining:
             path.unlink()

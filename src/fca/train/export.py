@@ -32,13 +32,12 @@ def export(
     model = layout.model(dataset, variant)
     with write_aside(model) as aside:
         denoiser.save(aside)
+        _, sha256 = sha256_tree(aside)  # of the weights: training doesn't read model.json, which has sampling settings
         manifest = Manifest(
             kind="model",
             count=1,
             ids=[],
-            sha256=sha256_tree(aside)[
-                1
-            ],  # of the weights: model.json holds sampling settings, which training doesn't read
+            sha256=sha256,
             parents=parents,
             made_by=made_by(config, "train", dataset, variant),
             quarantine=[],

@@ -4,6 +4,7 @@ Each shard becomes videos, which `official.py` scores in VBench's own environmen
 are stored, so a killed run continues with the next shard; they are reused until something changes that affects them.
 """
 
+import hashlib
 import json
 import subprocess
 from collections.abc import Iterator
@@ -25,8 +26,8 @@ from fca.score.interval import mean_interval, resampling_counts
 from fca.score.pairs import Pairs, require_two, with_initial_frames
 from fca.score.protocol import protocol_sha256
 from fca.score.score import write_json
-from fca.vbench.videos import codec_name, pixels_sha256, write_video
 from fca.vbench.weights import dimensions, python_of, request, require
+from fca.video.write import FRAMES_PER_SECOND, write_frames
 
 SCRIPT = Path(__file__).with_name("official.py")
 REFUSED = 3
@@ -141,6 +142,29 @@ def measure(config: Config, settings: VBench, pairs: Pairs, path: Path, inputs: 
     stored = answer | {"rows": rows, "inputs": inputs}
     write_json(path, stored)
     return stored
+
+
+def codec_name(crf: int | None) -> str:
+    """What the protocol says about the codec."""
+    if crf is None:
+        return "H.264 without loss (libx264rgb, qp 0, RGB), MP4, 8 frames/s; pixels verified through both readers"
+    return f"H.264 (libx264, crf {crf}, preset medium, no B-frames, yuv420p), MP4, 8 frames/s; with loss"
+
+
+def write_video(frames: NDArray[np.uint8], path: Path, crf: int | None = None) -> None:
+    """Write (F, H, W, 3) uint8 RGB to an MP4, at CogVideoX's rate; the same frames give the same bytes.
+
+    VBench reads with decord and with OpenCV. H.264 at quantiser 0 in RGB is what both give back pixel by pixel at every
+    size (PNG in MP4 fails in decord at some); `official.py` compares hashes of what each reads before scoring.
+    """
+    options = {"qp": "0", "preset": "veryfast"} if crf is None else {"crf": str(crf), "preset": "medium"}
+    options["bf"] = "0"  # with B-frames this x264 doesn't always give the same bytes
+    write_frames(frames, path, "libx264rgb" if crf is None else "libx264", options, FRAMES_PER_SECOND)
+
+
+def pixels_sha256(frames: NDArray[np.uint8]) -> str:
+    """sha256 of the pixels (F, H, W, 3) uint8 RGB, in order."""
+    return hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest()
 
 
 def run_official(settings: VBench, asked: dict[str, Any], folder: Path) -> dict[str, Any]:

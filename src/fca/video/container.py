@@ -169,8 +169,13 @@ def opened(path: Path) -> Iterator[Video]:
         ClipError: it is missing, empty, no video, a list of other files, or its frames are too large.
     """
     path = check_file(path)
+    av.logging.set_skip_repeated(False)  # or the last messages of one file arrive with those of the next
+    av.logging.set_level(av.logging.ERROR)
     try:
-        with logged_errors() as errors, av.open(address(path), metadata_errors="replace", options=OPTIONS) as container:
+        with (
+            av.logging.Capture() as errors,
+            av.open(address(path), metadata_errors="replace", options=OPTIONS) as container,
+        ):
             if container.format.name.endswith("_pipe") or container.format.name in ("image2", "tty"):
                 raise ClipError(f"it is a picture or a text ({container.format.name}), not a video")
             if not PLAYLISTS.isdisjoint(container.format.name.split(",")):
@@ -178,16 +183,6 @@ def opened(path: Path) -> Iterator[Video]:
             yield Video(path, container, _stream_of(container), errors)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise ClipError(f"it is not a readable video ({reason(error)})") from error
-
-
-@contextmanager
-def logged_errors() -> Iterator[list[tuple[int, str, str]]]:
-    """Collect what FFmpeg logs as errors in this thread: (level, part, message)."""
-    av.logging.set_skip_repeated(False)  # or the last messages of one file arrive with those of the next
-    av.logging.set_level(av.logging.ERROR)
-    try:
-        with av.logging.Capture() as found:
-            yield found
     finally:
         av.logging.set_level(None)
 

@@ -9,13 +9,11 @@ from typing import Literal
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from fca.artifacts.quarantine import ClipError
 from fca.video.container import Timeline, decode, opened, stack_frames
 from fca.video.files import check_file, check_size, file_problem, on_disk
 from fca.video.timed import TimedFrames
-from fca.video.workers import call_apart
 
 Decoder = Literal["pyav", "decord"]
 
@@ -57,15 +55,9 @@ def list_frames(folder: Path) -> list[Path]:
 def count_frames(media: Media) -> int:
     """Number of frames: files of a folder, shown frames of a video. ClipError names what is wrong."""
     if isinstance(media, TimedFrames):
-        return media.count()
+        return len(media.numbers)
     media = _opened_folder(media)
     return decode(media)[1].count if isinstance(media, Path) else len(media)
-
-
-def count_all(media: Sequence[Path], description: str) -> list[int | ClipError]:
-    """`count_frames` of many media, in processes of their own: a number, or what is wrong, for each."""
-    counts = call_apart(count_frames, ((path,) for path in media), ahead=64)
-    return list(tqdm(counts, total=len(media), desc=description, unit="clip"))
 
 
 def read_frames(media: Media, indices: Sequence[int], count: int | None = None) -> np.ndarray:
@@ -84,7 +76,7 @@ def read_footage(media: Media, indices: Sequence[int], count: int | None = None,
         ClipError: the media are missing, broken, truncated, of mixed sizes or of another length, or have no such frame.
     """
     if isinstance(media, TimedFrames):
-        _check_indices(indices, media.count(), count)
+        _check_indices(indices, len(media.numbers), count)
         return Footage(media.read(indices))
     media = _opened_folder(media)
     if not isinstance(media, Path):

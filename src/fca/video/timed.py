@@ -30,10 +30,6 @@ class TimedFrames:
     numbers: tuple[int, ...]
     rate: int
 
-    def count(self) -> int:
-        """Number of frames."""
-        return len(self.numbers)
-
     def read(self, indices: Sequence[int]) -> np.ndarray:
         """Frames at `indices` (positions in `numbers`) as (n, H, W, 3) uint8."""
         found = _read(self.path, sorted({self.numbers[index] for index in indices}), self.rate)

@@ -150,11 +150,7 @@ class _Process(SpawnProcess):
         return signal.Signals(-code).name if code is not None and code < 0 else f"exit status {code}"
 
     def wait_until_ready(self) -> None:
-        """Wait until its modules are imported.
-
-        Raises:
-            FcaError: that failed, for which no clip is to blame.
-        """
+        """Wait until its modules are imported; an FcaError if that failed, for which no clip is to blame."""
         try:
             self._answer(START_SECONDS)
         except (EOFError, OSError) as error:
@@ -177,11 +173,7 @@ class _Process(SpawnProcess):
         self._pipe.close()
 
     def _answer(self, seconds: float) -> Any:
-        """What `_send` sends at the other end.
-
-        Raises:
-            TimeoutError, EOFError, OSError: no complete answer arrives.
-        """
+        """What `_send` sends at the other end; TimeoutError, EOFError or OSError if no complete answer arrives."""
         deadline = time.monotonic() + seconds
 
         def wait() -> None:

@@ -1,4 +1,1 @@
-"""One module for each format that a dataset may have on disk; `reader` says what each provides.
-
-To add a format, write NAME.py here with a `READER` and add its line to `FORMATS` in `fca.config.dataset_formats`.
-"""
+"""One module for each format that a dataset may have on disk; `reader` says what each provides and how to add one."""

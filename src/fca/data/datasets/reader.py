@@ -10,14 +10,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
+from tqdm import tqdm
+
 from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.config import Dataset
 from fca.config.captions import caption_problem
 from fca.config.dataset_formats import FORMATS
 from fca.data.clip_record import ClipRecord, Listing
 from fca.errors import FcaError
-from fca.video.decode import count_all
+from fca.video import decode
 from fca.video.frame_selection import Sampling
+from fca.video.workers import call_apart
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,8 @@ def count_frames(raw: Path, dataset: str, clips: Sequence[tuple[str, str, Any, s
 
     A video that can't be read, or whose caption is unusable, is quarantined and keeps its row.
     """
-    lengths = count_all([raw / media for *_, media in clips], f"{dataset}: count frames")
+    counts = call_apart(decode.count_frames, ((raw / media,) for *_, media in clips), ahead=64)
+    lengths = tqdm(counts, total=len(clips), desc=f"{dataset}: count frames", unit="clip")
     records, quarantine = [], []
     for (split, identifier, caption, media), length in zip(clips, lengths, strict=True):
         frames = 0 if isinstance(length, ClipError) else length

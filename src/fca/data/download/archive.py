@@ -64,6 +64,7 @@ def unpack(parts: Sequence[Path], target: Path, limits: Limits, choose: Choice =
         unpacking = _Unpacking(joined, aside, limits, choose)
         head = joined.read(4)
         joined.seek(0)
+
         try:
             if head.startswith(b"PK"):
                 count = unpacking.zip()

@@ -1,6 +1,7 @@
 """Something-Something V2: 2 or 20 parts of one tar.gz of videos, and a zip of labels."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from fca.data.datasets.ssv2 import READER, VIDEOS
@@ -19,7 +20,9 @@ def obtain(source: Source) -> None:
     """Unpack the labels to `labels/` and the videos to `20bn-something-something-v2/`, downloaded first if possible."""
     source.expect(f"{PART.pattern}|{re.escape(LABELS)}", 0, f"20bn-something-something-v2-00, -01, ... and {LABELS}")
     needs_videos = not any((source.root / name).is_dir() for name in VIDEOS)
-    needs_labels = not _has_annotations(source.root)
+    needs_labels = True
+    with suppress(FcaError):
+        needs_labels = not READER.annotation_files(source.root)
     names = [name for name in source.files if PART.fullmatch(name) and needs_videos]
     names += [LABELS] if LABELS in source.files and needs_labels else []
     source.download(source.remote(name, source.archives / name) for name in names)
@@ -45,10 +48,3 @@ def _parts(source: Source) -> list[Path]:
             source.advice,
         )
     return found
-
-
-def _has_annotations(root: Path) -> bool:
-    try:
-        return bool(READER.annotation_files(root))
-    except FcaError:
-        return False

@@ -98,7 +98,7 @@ def gallery(dataset: DatasetResult, limit: int, assets: Path) -> Gallery:
     shown = [series(result, style) for style, result in models]
     lead = next((one for one in shown if one.scores), None)
     scores = lead.scores if lead else {}
-    rows = [(clip_id, scores[clip_id].psnr if clip_id in scores else None) for clip_id in dataset.truth.rows]
+    rows = [(clip_id, scores[clip_id].psnr if clip_id in scores else None) for clip_id in dataset.truth]
     choices = choose(rows, limit)
     ranked = lead and any(choice.rank for choice in choices)
     ranked_by = f"from the best to the worst by the PSNR of {lead.title}" if lead and ranked else ""

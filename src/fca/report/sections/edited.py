@@ -54,7 +54,7 @@ def edited_gallery(dataset: DatasetResult, assets: Path) -> EditedGallery | None
     results = [(style, result) for style, result in enumerate(dataset.variants) if result.variant.trained]
     if not asked or not results:
         return None
-    shown = [replace(series(result, style), opposite=StoredClips({})) for style, result in results]
+    shown = [replace(series(result, style), opposite=StoredClips()) for style, result in results]
     choices = [Choice(clip_id, None, len(asked), "") for clip_id in asked if clip_id in dataset.truth]
     gallery = make_gallery(dataset, shown, choices, "", assets, prefix="edited-")
     clips = [EditedClip(card, _edits(card, asked[card.choice.id], results, assets)) for card in gallery.cards]

@@ -44,7 +44,7 @@ def middling(dataset: DatasetResult) -> list[str]:
     """Ids of the clips to show, at one and two thirds of the ranking."""
     lead = dataset.lead
     scores = lead.scores.clips if lead and lead.scores else {}
-    rows = [(clip_id, scores[clip_id].psnr if clip_id in scores else None) for clip_id in dataset.truth.rows]
+    rows = [(clip_id, scores[clip_id].psnr if clip_id in scores else None) for clip_id in dataset.truth]
     ranked = [choice.id for choice in choose(rows, len(rows))]
     positions = {round(step * (len(ranked) - 1) / (CLIPS + 1)) for step in range(1, CLIPS + 1)}
     return [ranked[position] for position in sorted(positions)]

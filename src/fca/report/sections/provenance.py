@@ -18,15 +18,13 @@ def configuration(config: Config) -> str:
 
 def config_file(config: Config) -> str:
     """The path of the scale's configuration by the project's convention."""
-    return _existing(f"config/{config.scale.replace('_', '-')}.yaml") or f"config/{config.scale}.yaml"
+    path = f"config/{config.scale.replace('_', '-')}.yaml"
+    return path if Path(path).is_file() else f"config/{config.scale}.yaml"
 
 
 def scratch_file(config: Config) -> str:
     """The configuration that trains the same scale from scratch; empty if there is none."""
-    return _existing(f"config/{config.scale.replace('_', '-')}-scratch.yaml")
-
-
-def _existing(path: str) -> str:
+    path = f"config/{config.scale.replace('_', '-')}-scratch.yaml"
     return path if Path(path).is_file() else ""
 
 
