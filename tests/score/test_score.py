@@ -45,7 +45,8 @@ def test_from_shards_to_score_file(config: Config) -> None:
     found = json.loads(first)
     assert (found["dataset"], found["variant"], found["count"]) == ("ssv2", "fca", CLIPS)
     stem = f"tiny-i3d_{CLIPS}x{FRAMES}f"
-    names = {f"{metric}_{stem}{end}" for metric in ("fvd", "kvd", "kvd_seer") for end in (f"_gt{INITIAL}", "_raw")}
+    metrics, ends = ("fvd", "fvd_seer", "kvd", "kvd_seer"), (f"_gt{INITIAL}", "_raw")
+    names = {f"{metric}_{stem}{end}" for metric in metrics for end in ends}
     others = {"psnr", "ssim", "motion_accuracy", "opposite_motion_accuracy"}
     assert set(found["scores"]) == names | others
     for name, interval in found["scores"].items():

@@ -17,7 +17,7 @@ from fca.config import Config, Layout
 from fca.score import motion
 from fca.score.feature_cache import FeatureCache
 from fca.score.features import FeatureNetwork, load_network
-from fca.score.frechet import Features, frechet_distance
+from fca.score.frechet import Features, frechet_distance, seer_frechet_distance
 from fca.score.interval import (
     Interval,
     bootstrap_interval,
@@ -189,7 +189,8 @@ def find_motions(pairs: Pairs, cache: FeatureCache, batch_size: int) -> list[dic
 def common_scores(
     measured: Measured, network: str, config: Config, dataset: str, counts: NDArray[np.int64]
 ) -> dict[str, Interval]:
-    """FVD, KVD and Seer's KVD, with initial frames from the ground truth and as the model made them; PSNR and SSIM."""
+    """FVD and KVD by definition and as Seer computes them, of the predictions with ground-truth initial frames and as
+    the model made them; PSNR and SSIM."""
     truth, confidence = measured.truth, config.score.confidence
     several = (counts > 0).sum(1) > 1  # a clip drawn alone has no other to compare with
 
@@ -207,8 +208,11 @@ def common_scores(
         resampled = np.array([frechet_distance(truth[rows], prediction[rows]) for rows in draws])
         fvd = bootstrap_interval(frechet_distance(truth, prediction), resampled, confidence, least=0.0)
         bias = small_sample_bias(frechet_distance, truth, prediction, config.seed)
+        # Seer's differs by rounding alone, so it gets the interval and bias of the definition at its own value.
+        seer = seer_frechet_distance(truth, prediction)
         found = {
             "fvd": replace(fvd, bias=bias),
+            "fvd_seer": Interval(seer, seer + fvd.low - fvd.value, seer + fvd.high - fvd.value, bias),
             "kvd": kvd(truth, prediction),
             "kvd_seer": kvd(centred(truth), centred(prediction)),
         }
