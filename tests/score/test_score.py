@@ -121,14 +121,14 @@ def test_batch_size_and_shards_do_not_change_a_score(config: Config) -> None:
     write_samples(config)
     write_samples(config, "opposite")
     first = scored(config, "fca")["scores"]
-    shutil.rmtree(Layout(config).feature_cache("ssv2", "truth").parent)
+    shutil.rmtree(Layout(config).feature_cache("ssv2", "truth", 0).parent)
     settings = config.model_copy(update={"score": config.score.model_copy(update={"batch_size": 1})})
     one_by_one = scored(settings, "fca")["scores"]
     ssv2 = config.datasets["ssv2"].model_copy(update={"validation": SplitSettings(clips=CLIPS, shard_clips=2)})
     layout = Layout(config)
     for kind in ("clips", "samples"):
         shutil.rmtree(layout.root / "ssv2" / kind)
-    shutil.rmtree(layout.feature_cache("ssv2", "truth").parent)
+    shutil.rmtree(layout.feature_cache("ssv2", "truth", 0).parent)
     cut_otherwise = config.model_copy(update={"datasets": {"ssv2": ssv2}})
     write_clips(cut_otherwise)
     write_samples(cut_otherwise)
