@@ -104,6 +104,7 @@ CONFIGURED = {
     "sample ssv2 fca --shard 0000 --kind edited": ("fca.sample.edited.sample_edited", ("ssv2", "fca")),
     "score ssv2 repeat": ("fca.score.score", ("ssv2", "repeat")),
     "score-floor ssv2": ("fca.score.vae_roundtrip.score_vae_roundtrip", ("ssv2",)),
+    "measure-vae-roundtrip ssv2 --shard 0": ("fca.score.roundtrips.measure_vae_roundtrip", ("ssv2", 0)),
     "score-vae-roundtrip ssv2": ("fca.score.vae_roundtrip.score_vae_roundtrip", ("ssv2",)),
     "vbench ssv2 fca": ("fca.vbench.step.vbench", ("ssv2", "fca")),
     "vbench ssv2 truth": ("fca.vbench.step.vbench", ("ssv2", "truth")),

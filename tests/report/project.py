@@ -136,6 +136,8 @@ def score_values(config: Config, dataset: str, variant: str, clips: Clips, fvd: 
         "scores": {
             f"fvd_{name}": around(fvd, 2.5) | {"bias": 1.5},
             f"fvd_{name}_raw": around(fvd * 1.2, 3),
+            f"fvd_seer_{name}": around(fvd * 0.96, 2.5),
+            f"fvd_seer_{name}_raw": around(fvd * 1.15, 3),
             f"kvd_{name}": around(fvd / 4000, 0.001),
             f"kvd_{name}_raw": around(fvd / 3000, 0.001),
             f"kvd_seer_{name}": around(-0.0012, 0.001),

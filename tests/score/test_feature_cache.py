@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
+from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
 from fca.score.features import ClipFeatures, FeatureNetwork
 from fca.score.score import score
@@ -36,11 +37,31 @@ def test_no_clip_goes_through_the_network_twice(config: Config, monkeypatch: pyt
     assert sum(read) == 2 * CLIPS
 
 
+def test_a_killed_job_goes_on_at_its_shard(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_clips(config)
+    write_samples(config)
+    write_samples(config, "opposite")
+    first = score(config, "ssv2", "fca").read_bytes()
+    read: list[str] = []
+    original = FeatureNetwork.extract
+
+    def counted(self: FeatureNetwork, frames: np.ndarray, batch_size: int, clips: list[str]) -> ClipFeatures:
+        read.extend(clips)
+        return original(self, frames, batch_size, clips)
+
+    monkeypatch.setattr(FeatureNetwork, "extract", counted)
+    lost = Layout(config).feature_cache("ssv2", "fca-validation-raw", 1)
+    lost.unlink()
+    assert score(config, "ssv2", "fca").read_bytes() == first
+    with Shard(Layout(config).clips("ssv2", "validation", 1)) as clips:
+        assert read == clips.ids
+
+
 def test_damaged_caches_are_recomputed(config: Config, caplog: pytest.LogCaptureFixture) -> None:
     write_clips(config)
     first = score(config, "ssv2", "repeat").read_bytes()
     for name in ("truth", "repeat-validation-raw"):
-        path = Layout(config).feature_cache("ssv2", name)
+        path = Layout(config).feature_cache("ssv2", name, 0)
         path.write_bytes(path.read_bytes()[:-300])
     assert score(config, "ssv2", "repeat").read_bytes() == first
     assert "recomputed" in caplog.text
@@ -53,7 +74,7 @@ def test_a_cache_of_other_initial_frames_or_of_a_network_used_otherwise_is_inval
 
     def with_and_without_cache(config: Config) -> tuple[dict, dict]:
         found = scored(config, "repeat")
-        shutil.rmtree(Layout(config).feature_cache("ssv2", "truth").parent)
+        shutil.rmtree(Layout(config).feature_cache("ssv2", "truth", 0).parent)
         return found, scored(config, "repeat")
 
     first = scored(config, "repeat")
@@ -72,7 +93,7 @@ def test_swapped_caches_are_recomputed(config: Config) -> None:
     write_samples(config, "opposite")
     first = score(config, "ssv2", "fca").read_bytes()
     one, other = (
-        Layout(config).feature_cache("ssv2", f"fca-validation-{name}") for name in ("raw", "initial_from_truth")
+        Layout(config).feature_cache("ssv2", f"fca-validation-{name}", 0) for name in ("raw", "initial_from_truth")
     )
     content = one.read_bytes()
     one.write_bytes(other.read_bytes())

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import scipy.linalg
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
-from fca.score.frechet import covariance_factor, frechet_distance
+from fca.score.frechet import covariance_factor, frechet_distance, seer_frechet_distance
 
 
 def reference(first: np.ndarray, second: np.ndarray) -> float:
@@ -54,23 +56,47 @@ def test_agrees_with_scipy_where_the_covariances_are_well_conditioned(clips: int
     assert frechet_distance(first, second) == pytest.approx(by_eigenvalues(first, second), rel=1e-8)
 
 
-def videogpt(first: np.ndarray, second: np.ndarray) -> float:
-    """VideoGPT's own way (after TensorFlow-GAN), in float64: roots of symmetric matrices by SVD, twice."""
+def videogpt(first: np.ndarray, second: np.ndarray, dtype: torch.dtype = torch.float64) -> float:
+    """VideoGPT's own lines (after TensorFlow-GAN), which Seer copied; both run them in float32."""
 
-    def root(matrix: np.ndarray) -> np.ndarray:
-        left, values, right = np.linalg.svd(matrix)
-        return left @ np.diag(np.where(values < 1e-10, values, np.sqrt(values))) @ right
+    def root(matrix: Tensor, eps: float = 1e-10) -> Tensor:
+        left, values, right = torch.svd(matrix)
+        values = torch.where(values < eps, values, torch.sqrt(values))
+        return torch.matmul(torch.matmul(left, torch.diag(values)), right.t())
 
-    one, other = np.cov(first, rowvar=False), np.cov(second, rowvar=False)
-    half = root(one)
-    shift = first.mean(0) - second.mean(0)
-    return float(np.trace(one + other) - 2 * np.trace(root(half @ other @ half)) + shift @ shift)
+    def cov(rows: Tensor) -> Tensor:
+        columns = rows.t().clone()
+        columns -= torch.mean(columns, dim=1, keepdim=True)
+        return 1.0 / (columns.size(1) - 1) * columns.matmul(columns.t()).squeeze()
+
+    one, other = (torch.from_numpy(clips).to(dtype) for clips in (first, second))
+    shift, sigma, sigma_w = one.mean(dim=0) - other.mean(dim=0), cov(one), cov(other)
+    half = root(sigma)
+    overlap = torch.trace(root(torch.matmul(half, torch.matmul(sigma_w, half))))
+    return float(torch.trace(sigma + sigma_w) - 2.0 * overlap + torch.sum(shift**2))
 
 
 @pytest.mark.parametrize("clips", [500, 60, 25])
 def test_agrees_with_videogpts_formula(clips: int) -> None:
     first, second = features(7, clips, 40), features(8, clips, 40)
     assert frechet_distance(first, second) == pytest.approx(videogpt(first, second), rel=1e-6)
+
+
+@pytest.mark.parametrize("clips", [500, 100, 60])
+def test_seers_distance_is_videogpts_formula_in_float32(clips: int) -> None:
+    """400 logits of two sets from one distribution, as of a good model."""
+    rng = np.random.default_rng(3)
+    mixing = rng.normal(size=(400, 400)) * np.geomspace(1, 1e-3, 400)
+    first, second = (rng.normal(size=(clips, 400)) @ mixing.T * 0.1 for _ in range(2))
+    seer, written = seer_frechet_distance(first, second), videogpt(first, second, torch.float32)
+    assert seer == pytest.approx(written, rel=1e-6)
+    assert 1e-5 < abs(seer / frechet_distance(first, second) - 1) < 0.02, "rounding, but not nothing"
+
+
+def test_seers_distance_of_one_dimension_has_a_closed_form() -> None:
+    first, second = features(0, 50, 1), features(1, 70, 1)
+    expected = (first.mean() - second.mean()) ** 2 + (first.std(ddof=1) - second.std(ddof=1)) ** 2
+    assert seer_frechet_distance(first, second) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("clips", [5, 20, 40])

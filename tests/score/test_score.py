@@ -45,7 +45,8 @@ def test_from_shards_to_score_file(config: Config) -> None:
     found = json.loads(first)
     assert (found["dataset"], found["variant"], found["count"]) == ("ssv2", "fca", CLIPS)
     stem = f"tiny-i3d_{CLIPS}x{FRAMES}f"
-    names = {f"{metric}_{stem}{end}" for metric in ("fvd", "kvd", "kvd_seer") for end in (f"_gt{INITIAL}", "_raw")}
+    metrics, ends = ("fvd", "fvd_seer", "kvd", "kvd_seer"), (f"_gt{INITIAL}", "_raw")
+    names = {f"{metric}_{stem}{end}" for metric in metrics for end in ends}
     others = {"psnr", "ssim", "motion_accuracy", "opposite_motion_accuracy"}
     assert set(found["scores"]) == names | others
     for name, interval in found["scores"].items():
@@ -120,14 +121,14 @@ def test_batch_size_and_shards_do_not_change_a_score(config: Config) -> None:
     write_samples(config)
     write_samples(config, "opposite")
     first = scored(config, "fca")["scores"]
-    shutil.rmtree(Layout(config).feature_cache("ssv2", "truth").parent)
+    shutil.rmtree(Layout(config).feature_cache("ssv2", "truth", 0).parent)
     settings = config.model_copy(update={"score": config.score.model_copy(update={"batch_size": 1})})
     one_by_one = scored(settings, "fca")["scores"]
     ssv2 = config.datasets["ssv2"].model_copy(update={"validation": SplitSettings(clips=CLIPS, shard_clips=2)})
     layout = Layout(config)
     for kind in ("clips", "samples"):
         shutil.rmtree(layout.root / "ssv2" / kind)
-    shutil.rmtree(layout.feature_cache("ssv2", "truth").parent)
+    shutil.rmtree(layout.feature_cache("ssv2", "truth", 0).parent)
     cut_otherwise = config.model_copy(update={"datasets": {"ssv2": ssv2}})
     write_clips(cut_otherwise)
     write_samples(cut_otherwise)

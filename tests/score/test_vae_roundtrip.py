@@ -16,7 +16,8 @@ from fca.score.features import load_network
 from fca.score.frechet import frechet_distance
 from fca.score.pairs import with_initial_frames
 from fca.score.pixels import psnr
-from fca.score.vae_roundtrip import RoundTrips, rebuild, score_vae_roundtrip
+from fca.score.roundtrips import RoundTrips, measure_vae_roundtrip, rebuild
+from fca.score.vae_roundtrip import score_vae_roundtrip
 from tests.conftest import small_config, write_clips
 
 
@@ -104,6 +105,28 @@ def test_the_file_and_the_report(encoded):
     path.write_text('{"round_trips": {"16": {}}}')
     with pytest.raises(FcaError, match=r"vae_roundtrip\.json is not a score file"):
         report(encoded)
+
+
+def test_what_was_measured_is_kept(encoded, monkeypatch):
+    """A job that was killed goes on at its shard, and other intervals or one more score need no network."""
+    path, layout = score_vae_roundtrip(encoded, "ssv2"), Layout(encoded)
+    first, read = path.read_bytes(), []
+    original = RoundTrips.batches
+    monkeypatch.setattr(RoundTrips, "batches", lambda self, *args: read.extend(self.ids) or original(self, *args))
+    last = layout.vae_roundtrip_shard("ssv2", 1)
+    content = last.read_bytes()
+    last.write_bytes(content[:-300])
+    layout.manifest(last).unlink()
+    assert score_vae_roundtrip(encoded, "ssv2").read_bytes() == first
+    assert last.read_bytes() == content
+    assert read == ["clip3", "clip4"]
+    read.clear()
+    more = encoded.score.model_copy(update={"confidence": 0.5})
+    assert score_vae_roundtrip(encoded.model_copy(update={"score": more}), "ssv2").read_bytes() != first
+    assert read == []
+    clip = encoded.encode.model_copy(update={"precision": "bf16"})
+    measure_vae_roundtrip(encoded.model_copy(update={"encode": clip}), "ssv2", 1)
+    assert read == ["clip3", "clip4"]
 
 
 def test_a_shard_without_clips_is_left_out(encoded):

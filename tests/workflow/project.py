@@ -50,6 +50,7 @@ def main():
             "train": lambda: folder / "models" / f"{names[0]}.json",
             "sample": lambda: folder / "samples" / names[0] / f"{names[1]}-{names[2]}.json",
             "score": lambda: folder / "scores" / f"{names[0]}.json",
+            "measure-vae-roundtrip": lambda: folder / "scores" / "vae_roundtrip" / f"{names[0]}.json",
             "score-vae-roundtrip": lambda: folder / "scores" / "vae_roundtrip.json",
         }[step]()
         if step == "score":

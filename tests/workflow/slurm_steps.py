@@ -117,6 +117,8 @@ def outputs(step: str, names: list[str]) -> list[Path]:
             return [folder / "models" / f"{variant}.json"]
         case "sample", variant, kind, shard:
             return [folder / "samples" / variant / f"{kind}-{shard}.json"]
+        case "measure-vae-roundtrip", shard:
+            return [folder / "scores" / "vae_roundtrip" / f"{shard}.json"]
         case ("score-vae-roundtrip",):
             return [folder / "scores" / "vae_roundtrip.json"]
         case "score", variant:

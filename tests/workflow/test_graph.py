@@ -43,6 +43,7 @@ def test_pocket_is_the_default_and_complete(fresh) -> None:
         "sample_clips": predicted,
         "sample_edited": 3,
         "score_variant": 9,
+        "measure_vae_roundtrip": shards["validation"],
         "score_vae_roundtrip": 3,
         "report": 1,
     }
@@ -61,6 +62,7 @@ def test_paper_is_complete_quick_and_without_torch(fresh) -> None:
         "train_adapter": 3,
         "sample_clips": 132,  # 66 x 2 variants
         "score_variant": 9,
+        "measure_vae_roundtrip": 66,
         "score_vae_roundtrip": 3,
         "report": 1,
     }

@@ -60,7 +60,7 @@ def test_code_of_the_report(project) -> None:
 
 def test_frozen_networks(project) -> None:
     (project.folder / "config/pocket-base/features/weights.safetensors").write_bytes(b"trained again")
-    assert project.jobs() == {"score_variant": 3, "score_vae_roundtrip": 1, "report": 1}
+    assert project.jobs() == {"score_variant": 3, "measure_vae_roundtrip": 2, "score_vae_roundtrip": 1, "report": 1}
 
 
 def test_times_of_files_do_not_matter(project) -> None:

@@ -195,6 +195,11 @@ def scores(dataset):
     return [LAYOUT.scores(dataset, variant) for variant in CONFIG.variants]
 
 
+def measured_round_trips(dataset):
+    """Manifests of the measured shards of the VAE's round trips."""
+    return [LAYOUT.manifest(LAYOUT.vae_roundtrip_shard(dataset, k)) for k in LAYOUT.shards(dataset, "validation")]
+
+
 def vae_roundtrips():
     """VAE reconstruction bounds of all datasets."""
     return [LAYOUT.vae_roundtrip(dataset) for dataset in CONFIG.datasets]

@@ -1,10 +1,25 @@
-# The VAE reconstruction bound: score the validation clips, encoded and decoded by the VAE.
+# The VAE reconstruction bound: measure every shard of validation clips, encoded and decoded by the VAE, and score them together.
+
+
+rule measure_vae_roundtrip:
+    input:
+        clips=LAYOUT.manifest(LAYOUT.clips("{dataset}", "validation", "{shard}")),
+        latents=LAYOUT.manifest(LAYOUT.latents("{dataset}", "validation", "{shard}")),
+    output:
+        LAYOUT.manifest(LAYOUT.vae_roundtrip_shard("{dataset}", "{shard}")),
+    log:
+        log_of("measure_vae_roundtrip", "{dataset}", "{shard}"),
+    params:
+        fingerprint=fingerprint_of("measure_vae_roundtrip"),
+    shell:
+        "fca measure-vae-roundtrip -c {CONFIG_FILE:q} {wildcards.dataset} --shard {wildcards.shard} 2>&1 | tee {log:q}"
 
 
 rule score_vae_roundtrip:
     input:
         clips=lambda wildcards: clips(wildcards.dataset, "validation"),
         latents=lambda wildcards: latents(wildcards.dataset, "validation"),
+        measured=lambda wildcards: measured_round_trips(wildcards.dataset),
     output:
         LAYOUT.vae_roundtrip("{dataset}"),
     log:

@@ -25,7 +25,13 @@ from fca.errors import FcaError, first_line, remake
 
 log = logging.getLogger(__name__)
 
-MADE_BY = {"clips": "fca resample", "latents": "fca encode", "samples": "fca sample", "features": "fca score"}
+MADE_BY = {
+    "clips": "fca resample",
+    "latents": "fca encode",
+    "samples": "fca sample",
+    "features": "fca score",
+    "roundtrips": "fca measure-vae-roundtrip",
+}
 MANIFEST = "manifest"  # in the file, the text of the shard's manifest; no column
 ROOM = 2**20  # bytes besides the arrays: headers, chunk index, manifest
 DAMAGE = (OSError, RuntimeError, KeyError, UnicodeDecodeError)  # what h5py raises when it reads damaged bytes

@@ -169,7 +169,7 @@ def _check(config: "Config", arguments: dict[str, Any]) -> None:
             raise FcaError(f"the variant {variant!r} has nothing to sample: it repeats the last initial frame")
         require_known("kind of samples", kind, layout.sample_kinds(dataset, variant))
     if "shard" in arguments:
-        dataset, of = arguments["dataset"], kind or arguments["split"]
+        dataset, of = arguments["dataset"], kind or arguments.get("split", "validation")
         shards = layout.sample_shards(dataset, kind) if kind else layout.shards(dataset, of)
         if arguments["shard"] not in shards:
             raise FcaError(f"{dataset} {of} has no shard {arguments['shard']}", f"a number from 0 to {shards.stop - 1}")

@@ -77,13 +77,25 @@ def score(config: "Config", dataset: str, variant: str) -> None:
     score(config, dataset, variant)
 
 
+@click.command(name="measure-vae-roundtrip", cls=Command, example="fca measure-vae-roundtrip ssv2 --shard 0")
+@configured
+@dataset
+@shard
+def measure_vae_roundtrip(config: "Config", dataset: str, shard: int) -> None:
+    """Measure the VAE's reconstruction of a shard of validation clips, to be scored together."""
+    from fca.score.roundtrips import measure_vae_roundtrip
+
+    measure_vae_roundtrip(config, dataset, shard)
+
+
 @click.command(name="score-vae-roundtrip", cls=Command, example="fca score-vae-roundtrip ssv2")
 @configured
 @dataset
 def score_vae_roundtrip(config: "Config", dataset: str) -> None:
     """Score the VAE's reconstruction of the validation clips.
 
-    The clips are encoded and decoded by the VAE. The result bounds every prediction that goes through it.
+    The clips are encoded and decoded by the VAE, shards that were measured before excepted. The result bounds every
+    prediction that goes through it.
     """
     from fca.score.vae_roundtrip import score_vae_roundtrip
 
@@ -112,4 +124,4 @@ def vbench(config: "Config", dataset: str, measured: str) -> None:
     print(vbench(config, dataset, measured))
 
 
-COMMANDS = (encode, train, sample, score, score_vae_roundtrip, vbench)
+COMMANDS = (encode, train, sample, score, measure_vae_roundtrip, score_vae_roundtrip, vbench)

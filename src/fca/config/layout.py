@@ -75,12 +75,16 @@ class Layout:
     def samples(self, dataset: str, variant: str, kind: str, shard: int | str) -> Path:
         return self.root / dataset / "samples" / variant / f"{kind}-{_number(shard)}.h5"
 
-    def feature_cache(self, dataset: str, name: str) -> Path:
-        """Cached features of the ground truth or of a variant's predictions, written by `fca score`."""
-        return self.root / dataset / "features" / f"{name}.h5"
+    def feature_cache(self, dataset: str, name: str, shard: int | str) -> Path:
+        """Features of a shard of the ground truth or of a variant's predictions, kept by `fca score`."""
+        return self.root / dataset / "features" / f"{name}-{_number(shard)}.h5"
 
     def scores(self, dataset: str, variant: str) -> Path:
         return self.root / dataset / "scores" / f"{variant}.json"
+
+    def vae_roundtrip_shard(self, dataset: str, shard: int | str) -> Path:
+        """What a shard of the VAE's round trips was measured to be."""
+        return self.root / dataset / "scores" / VAE_ROUNDTRIP / f"{_number(shard)}.h5"
 
     def vae_roundtrip(self, dataset: str) -> Path:
         """Scores of the VAE's round trip of the validation clips, the VAE reconstruction bound."""

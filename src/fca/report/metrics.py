@@ -35,6 +35,11 @@ FVD_RAW = Metric(
     "fvd", "FVD, raw", True, "", False, significant,
     "FVD of the predictions as the model made them, including its own rendering of the initial frames.",
 )  # fmt: skip
+FVD_SEER = Metric(
+    "fvd_seer", "FVD, Seer precision", False, "", False, significant,
+    "FVD in float32 with matrix roots by SVD, as Seer's code computes it. Its rounding errors are percents of small "
+    "distances. It is shown only for comparison with published values.",
+)  # fmt: skip
 KVD = Metric(
     "kvd", "KVD", False, "", False, significant,
     "Kernel distance (unbiased MMD², polynomial kernel of degree 3) between the same features. Being unbiased, it "
@@ -61,7 +66,7 @@ OPPOSITE_MOTION = Metric(
     "opposite_motion_accuracy", "Opposite found", False, "", True, percent,
     "The same share for the same initial frames with the opposite caption, which tells whether the text is followed.",
 )  # fmt: skip
-METRICS = (FVD, FVD_RAW, KVD, KVD_SEER, PSNR, SSIM, MOTION, OPPOSITE_MOTION)
+METRICS = (FVD, FVD_RAW, FVD_SEER, KVD, KVD_SEER, PSNR, SSIM, MOTION, OPPOSITE_MOTION)
 """The columns of the report, from left to right."""
 
 

@@ -1,4 +1,4 @@
-"""Features of clips, cached next to the scores: every metric uses the same values, computed once for each clip."""
+"""Features of clips, cached shard by shard: every metric uses the same values, and a killed job goes on."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -56,9 +56,12 @@ class FeatureCache:
         if self.taken != len(self.ids):
             raise ValueError(f"{self.taken} of {len(self.ids)} clips were taken")
         if self.cached is None:
-            features = np.concatenate([one.features for one in self.computed])
-            self.cached = ClipFeatures(features, np.concatenate([one.logits for one in self.computed]))
-            columns = {"features": self.cached.features, "logits": self.cached.logits}
+            widths = {"features": self.network.feature_width, "logits": self.network.config.class_count}
+            columns = {
+                name: np.concatenate([np.empty((0, width)), *(getattr(one, name) for one in self.computed)])
+                for name, width in widths.items()
+            }
+            self.cached = ClipFeatures(**columns)
             write_shard(self.path, "features", columns, self.ids, self.parents, self.made_by)
         return self.cached
 

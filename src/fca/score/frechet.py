@@ -1,12 +1,14 @@
 """Fréchet distance between two sets of features: FVD with the features of I3D (Unterthiner et al. 2018).
 
-The paper measures it with VideoGPT's code (appendix B.2): unbiased covariances of the whole sets. That code
-works in float32 and takes matrix roots by SVD, whose error exceeds a percent at 2,048 clips; this module uses float64
-throughout.
+The paper measures it with VideoGPT's code (appendix B.2), as Seer does: unbiased covariances of the whole sets. That
+code works in float32 and takes matrix roots by SVD, whose errors are percents of small distances. The score file has
+both under different names: the definition in float64, and `seer_frechet_distance` to compare with published values.
 """
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 Features = NDArray[np.float64]
 
@@ -24,6 +26,34 @@ def frechet_distance(first: Features, second: Features) -> float:
     overlap = np.linalg.svd(root @ other.T, compute_uv=False).sum()
     distance = shift @ shift + (root**2).sum() + (other**2).sum() - 2 * overlap
     return max(float(distance), 0.0)  # rounding may leave -1e-12 for equal sets
+
+
+def seer_frechet_distance(first: Features, second: Features) -> float:
+    """The same distance as Seer's `utils/fvd.py` and VideoGPT's `fvd.py` compute it: the same operations in float32.
+
+    Both take the root of a covariance by SVD and keep singular values below 1e-10 as they are. Small singular values of
+    a float32 matrix are noise, and so is their share of the distance; its sign depends on the library of the SVD.
+    """
+    check_sets(first, second)
+    mean, covariance = _float32_moments(first)
+    other_mean, other_covariance = _float32_moments(second)
+    root = _float32_root(covariance)
+    overlap = _float32_root(root @ (other_covariance @ root)).trace()
+    return float((covariance + other_covariance).trace() - 2 * overlap + (mean - other_mean).square().sum())
+
+
+def _float32_moments(features: Features) -> tuple[Tensor, Tensor]:
+    """Mean (d,) and unbiased covariance (d, d) of the rows (n, d), in float32."""
+    rows = torch.from_numpy(features).float()
+    mean = rows.mean(0)
+    centred = (rows - mean).T
+    return mean, 1 / (len(rows) - 1) * (centred @ centred.T)
+
+
+def _float32_root(matrix: Tensor) -> Tensor:
+    """Root of a symmetric matrix (d, d) by SVD."""
+    left, values, right = torch.linalg.svd(matrix)
+    return left @ torch.where(values < 1e-10, values, values.sqrt()).diag() @ right
 
 
 def check_sets(first: Features, second: Features) -> None:

@@ -61,6 +61,7 @@ def protocol(config: Config, dataset: str, network: FeatureNetwork, clips: int) 
         "feature_network": {**network.config.model_dump(), "dimensions": network.feature_width},
         "preprocess": "uint8; short side resized bilinear without antialias, long side rounded up; [-1, 1]",
         "fvd": "Frechet distance, unbiased covariances, whole set, float64",
+        "fvd_seer": "fvd in float32 with roots by SVD, as Seer computes it",
         "kvd": "unbiased squared MMD, kernel (x.y/d + 1)^3, whole set, float64",
         "kvd_seer": "kvd of features centred set by set, as Seer computes it: blind to a shift of the mean",
         "psnr": f"mean over predicted frames of each frame's dB on uint8, at most {MOST_PSNR:g}",

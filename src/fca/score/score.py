@@ -1,7 +1,7 @@
 """Score a variant's predictions of a dataset: a JSON file of numbers with their intervals and protocol."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from fca.config import Config, Layout
 from fca.score import motion
 from fca.score.feature_cache import FeatureCache
 from fca.score.features import FeatureNetwork, load_network
-from fca.score.frechet import Features, frechet_distance
+from fca.score.frechet import Features, frechet_distance, seer_frechet_distance
 from fca.score.interval import (
     Interval,
     bootstrap_interval,
@@ -42,30 +42,26 @@ def score(config: Config, dataset: str, variant: str) -> Path:
             feature or score is not finite.
     """
     layout = Layout(config)
-    kinds = layout.sample_kinds(dataset, variant)
+    kinds, shards = layout.sample_kinds(dataset, variant), layout.shards(dataset, "validation")
     pairs = Pairs(config, dataset, variant, "validation")
     opposite = Pairs(config, dataset, variant, "opposite") if "opposite" in kinds else None
     network = load_network(config.features.network, config.features.sha256)
     check(config, network)
     scores_motion = motion.knows_motions(network.classes, config.datasets[dataset].source)
 
-    def cache(name: str, of: Pairs, parents: dict[str, str]) -> FeatureCache:
-        return FeatureCache(layout.feature_cache(dataset, name), network, of.ids, parents, of.initial_frames)
-
-    # Measure every pair once; predictions from opposite captions only show their motion.
-    stem = f"{variant}-validation"
-    measured = measure(
-        pairs,
-        cache("truth", pairs, pairs.truth_parents),
-        cache(f"{stem}-initial_from_truth", pairs, pairs.parents),
-        cache(f"{stem}-raw", pairs, pairs.parents),
-        config.score.batch_size,
-        scores_motion,
-    )
+    # Measure every pair once, and keep the features of a finished shard; predictions from opposite captions only show
+    # their motion.
+    parts: list[Measured] = []
     flipped: list[dict[str, Any]] = []
+    with tqdm(total=len(pairs), desc="score", unit="clip", disable=None) as bar:
+        for shard in shards:
+            parts.append(measure(config, dataset, variant, shard, network, scores_motion, bar))
+    measured = joined(parts)
     if opposite and scores_motion:
-        features = cache(f"{variant}-opposite-initial_from_truth", opposite, opposite.parents)
-        flipped = find_motions(opposite, features, config.score.batch_size)
+        for shard in shards:
+            own = Pairs(config, dataset, variant, "opposite", [shard])
+            cache = _cache(layout, dataset, f"{variant}-opposite-{TRUTH_FIRST}", shard, own, network)
+            flipped += find_motions(own, cache, config.score.batch_size)
 
     counts = resampling_counts(len(pairs), config.score.bootstrap, config.seed)
     stated = protocol(config, dataset, network, len(pairs))
@@ -119,7 +115,7 @@ def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
 
 @dataclass
 class Measured:
-    """The results of one pass over n clips with p predicted frames; motions are empty if they can't be scored."""
+    """What n clips with p predicted frames were measured to be; motions are empty if they can't be scored."""
 
     truth: Features
     """(n, d)"""
@@ -135,42 +131,63 @@ class Measured:
     truth_motions: list[str] = field(default_factory=list)
 
 
+def joined(parts: Sequence[Measured]) -> Measured:
+    """The results of several shards as those of one."""
+    names = ("truth", "prediction", "raw", "psnr", "ssim")
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    clips = [clip for part in parts for clip in part.clips]
+    return Measured(**columns, clips=clips, truth_motions=[found for part in parts for found in part.truth_motions])
+
+
+TRUTH_FIRST = "initial_from_truth"
+"""Features of predictions whose initial frames were replaced by the ground truth."""
+
+
+def _cache(layout: Layout, dataset: str, name: str, shard: int, pairs: Pairs, network: FeatureNetwork) -> FeatureCache:
+    parents = pairs.truth_parents if name == "truth" else pairs.parents
+    path = layout.feature_cache(dataset, name, shard)
+    return FeatureCache(path, network, pairs.ids, parents, pairs.initial_frames)
+
+
 def measure(
-    pairs: Pairs, truth: FeatureCache, prediction: FeatureCache, raw: FeatureCache, batch_size: int, scores_motion: bool
+    config: Config, dataset: str, variant: str, shard: int, network: FeatureNetwork, scores_motion: bool, bar: tqdm
 ) -> Measured:
-    """Measure every pair: features of ground truth and prediction, PSNR and SSIM of predicted frames, motion."""
-    initial = pairs.initial_frames
-    psnrs, ssims = [], []
+    """Measure the pairs of a shard: features of ground truth and predictions, PSNR, SSIM and motion of predictions."""
+    pairs = Pairs(config, dataset, variant, "validation", [shard])
+    initial, batch_size = pairs.initial_frames, config.score.batch_size
+    names = "truth", f"{variant}-validation-{TRUTH_FIRST}", f"{variant}-validation-raw"
+    truth, prediction, raw = (_cache(Layout(config), dataset, name, shard, pairs, network) for name in names)
+    classes = network.classes if scores_motion else None
+    psnrs, ssims = [np.empty((0, config.clip.frames - initial))], [np.empty((0, config.clip.frames - initial))]
     clips: list[dict[str, Any]] = []
     truth_motions: list[str] = []
-    classes = truth.network.classes if scores_motion else None
-    with tqdm(total=len(pairs), desc="score", unit="clip", disable=None) as bar:
-        for batch in pairs.batches(batch_size):
-            of_truth = truth.take(batch.truth, batch_size)
-            scored = prediction.take(with_initial_frames(batch.prediction, batch.truth, initial), batch_size)
-            raw.take(batch.prediction, batch_size)
-            found: list[str | None] = [None] * len(batch.ids)
-            if classes:
-                found = [*motion.found_motions(scored.logits, classes)]
-                truth_motions += motion.found_motions(of_truth.logits, classes)
+    for batch in pairs.batches(batch_size):
+        of_truth = truth.take(batch.truth, batch_size)
+        scored = prediction.take(with_initial_frames(batch.prediction, batch.truth, initial), batch_size)
+        raw.take(batch.prediction, batch_size)
+        found: list[str | None] = [None] * len(batch.ids)
+        if classes:
+            found = [*motion.found_motions(scored.logits, classes)]
+            truth_motions += motion.found_motions(of_truth.logits, classes)
 
-            for row, name in enumerate(batch.ids):
-                psnrs.append(psnr(batch.prediction[row, initial:], batch.truth[row, initial:]))
-                ssims.append(ssim(batch.prediction[row, initial:], batch.truth[row, initial:]))
-                clips.append(
-                    {
-                        "id": name,
-                        "caption": batch.captions[row],
-                        "psnr": psnrs[-1].mean(),
-                        "ssim": ssims[-1].mean(),
-                        "flaw": flaw(batch.prediction[row, initial:], batch.truth[row, initial:]),
-                        "motion_asked": motion.asked_motion(batch.captions[row]) if scores_motion else None,
-                        "motion_found": found[row],
-                    }
-                )
-            bar.update(len(batch.ids))
+        for row, name in enumerate(batch.ids):
+            predicted, expected = batch.prediction[row, initial:], batch.truth[row, initial:]
+            psnrs.append(psnr(predicted, expected)[None])
+            ssims.append(ssim(predicted, expected)[None])
+            clips.append(
+                {
+                    "id": name,
+                    "caption": batch.captions[row],
+                    "psnr": psnrs[-1].mean(),
+                    "ssim": ssims[-1].mean(),
+                    "flaw": flaw(predicted, expected),
+                    "motion_asked": motion.asked_motion(batch.captions[row]) if scores_motion else None,
+                    "motion_found": found[row],
+                }
+            )
+        bar.update(len(batch.ids))
     features = truth.save().features, prediction.save().features, raw.save().features
-    return Measured(*features, np.stack(psnrs), np.stack(ssims), clips, truth_motions)
+    return Measured(*features, np.concatenate(psnrs), np.concatenate(ssims), clips, truth_motions)
 
 
 def find_motions(pairs: Pairs, cache: FeatureCache, batch_size: int) -> list[dict[str, Any]]:
@@ -189,7 +206,8 @@ def find_motions(pairs: Pairs, cache: FeatureCache, batch_size: int) -> list[dic
 def common_scores(
     measured: Measured, network: str, config: Config, dataset: str, counts: NDArray[np.int64]
 ) -> dict[str, Interval]:
-    """FVD, KVD and Seer's KVD, with initial frames from the ground truth and as the model made them; PSNR and SSIM."""
+    """FVD and KVD by definition and as Seer computes them, of the predictions with ground-truth initial frames and as
+    the model made them; PSNR and SSIM."""
     truth, confidence = measured.truth, config.score.confidence
     several = (counts > 0).sum(1) > 1  # a clip drawn alone has no other to compare with
 
@@ -207,8 +225,11 @@ def common_scores(
         resampled = np.array([frechet_distance(truth[rows], prediction[rows]) for rows in draws])
         fvd = bootstrap_interval(frechet_distance(truth, prediction), resampled, confidence, least=0.0)
         bias = small_sample_bias(frechet_distance, truth, prediction, config.seed)
+        # Seer's differs by rounding alone, so it gets the interval and bias of the definition at its own value.
+        seer = seer_frechet_distance(truth, prediction)
         found = {
             "fvd": replace(fvd, bias=bias),
+            "fvd_seer": Interval(seer, seer + fvd.low - fvd.value, seer + fvd.high - fvd.value, bias),
             "kvd": kvd(truth, prediction),
             "kvd_seer": kvd(centred(truth), centred(prediction)),
         }

@@ -19,6 +19,7 @@ ENTRY_MODULES = {
     "sample": "fca.sample.shard",
     "sample_edited": "fca.sample.edited",
     "score": "fca.score",
+    "measure_vae_roundtrip": "fca.score.roundtrips",
     "score_vae_roundtrip": "fca.score.vae_roundtrip",
     "vbench": "fca.vbench.step",
     "report": "fca.report.page",

@@ -14,10 +14,11 @@ from fca.config.variant import ADAPTER_SIZES
 
 STEPS = (
     *("fetch", "index", "verify", "resample", "encode", "train", "sample", "sample_edited"),
-    *("score", "score_vae_roundtrip", "vbench", "report", "preview"),
+    *("score", "measure_vae_roundtrip", "score_vae_roundtrip", "vbench", "report", "preview"),
 )
 SAMPLE = ("sample", "sample_edited")
 SCORE = ("score", "score_vae_roundtrip", "vbench")
+VAE = ("measure_vae_roundtrip", "score_vae_roundtrip")
 
 WHERE = "where files are, not what is in them"
 CHECKED = "checks what is read; the weights' own hash is in the fingerprint"
@@ -64,19 +65,19 @@ HARMLESS = {
 """Settings that change no result, each with its reason."""
 AFFECTED: dict[str, tuple[str, ...]] = {
     "seed": ("fetch", "index", "train", *SAMPLE, *SCORE),
-    "clip.frames": ("verify", "resample", "encode", "train", *SAMPLE, *SCORE, "preview"),
-    "clip": ("resample", "encode", "train", *SAMPLE, *SCORE, "preview"),
-    "base.model": ("encode", "train", *SAMPLE, "score_vae_roundtrip"),
-    "base.revision": ("encode", "train", *SAMPLE, "score_vae_roundtrip"),
+    "clip.frames": ("verify", "resample", "encode", "train", *SAMPLE, *SCORE, "measure_vae_roundtrip", "preview"),
+    "clip": ("resample", "encode", "train", *SAMPLE, *SCORE, "measure_vae_roundtrip", "preview"),
+    "base.model": ("encode", "train", *SAMPLE, *VAE),
+    "base.revision": ("encode", "train", *SAMPLE, *VAE),
     "base.t_ref": ("train", *SAMPLE),
     "image_base.t_ref": ("train", *SAMPLE),
     "base": ("encode", "train", *SAMPLE),
     "image_base": ("encode", "train", *SAMPLE),
     "adapter": ("train",),
-    "features": ("score", "score_vae_roundtrip"),
-    "encode.precision": ("encode", *SAMPLE, "score_vae_roundtrip"),
+    "features": ("score", *VAE),
+    "encode.precision": ("encode", *SAMPLE, *VAE),
     "train": ("train",),
-    "sample.precision": (*SAMPLE, "score_vae_roundtrip"),
+    "sample.precision": (*SAMPLE, *VAE),
     "sample": SAMPLE,
     "score.vbench": ("vbench",),
     "score": SCORE,
@@ -87,7 +88,7 @@ AFFECTED: dict[str, tuple[str, ...]] = {
     "datasets.*.split_mode": STEPS[1:],
     "datasets.*.exclude": ("verify",),
     "datasets.*.edited_captions": ("sample_edited",),
-    "datasets.*.initial_frames": ("encode", "train", *SAMPLE, *SCORE, "preview"),
+    "datasets.*.initial_frames": ("encode", "train", *SAMPLE, *SCORE, "measure_vae_roundtrip", "preview"),
     "datasets.*.train": ("index", "resample", "encode", "preview"),
     "datasets.*.validation": ("index", "resample", "encode", "preview"),
     "datasets.*.train_steps": ("train",),

@@ -28,6 +28,7 @@ def weights_hash(config: Config, step: str, variant: str | None = None, base: Ba
         "sample": [*denoiser, *encoders],  # the decoder; opposite captions are encoded here
         "sample_edited": [*denoiser, *encoders],
         "score": [Path(config.features.network)],
+        "measure_vae_roundtrip": [folder / "vae", Path(config.features.network)],
         "score_vae_roundtrip": [folder / "vae", Path(config.features.network)],
         "vbench": [Path(settings.weights) / file.name for file in WEIGHTS] if settings and settings.weights else [],
     }

@@ -7,10 +7,10 @@ from itertools import product
 from fca.config.comparisons import Comparison
 from fca.report.collect import VAE_BOUND, DatasetResult
 from fca.report.format import signed
-from fca.report.metrics import FVD, KVD_SEER, Cell, find, found_cell
+from fca.report.metrics import FVD_SEER, KVD_SEER, Cell, find, found_cell
 
-COLUMNS = (FVD, KVD_SEER)
-"""FVD and KVD as in the paper: initial frames replaced by the ground truth, KVD in Seer's order."""
+COLUMNS = (FVD_SEER, KVD_SEER)
+"""FVD and KVD as Seer's code computes them, which the paper used; initial frames replaced by the ground truth."""
 
 
 @dataclass(frozen=True)
