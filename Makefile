@@ -37,8 +37,9 @@ demo: install
 	$(BIN)/snakemake --cores $(CORES) all
 	@echo "The report is in reports/index.html"
 
+# In two processes, a file of tests in one of them; small tensors need no more than one thread each.
 test: install
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(CORES) --dist loadfile
 
 test-slow: install
 	$(BIN)/python -m pytest -q -m slow --timeout 3600

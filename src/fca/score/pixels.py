@@ -1,9 +1,10 @@
 """PSNR and SSIM of predicted frames against the ground truth, frame by frame.
 
-Videos are uint8 (F, H, W, 3). Both scores use that range, in float64, with equal weights for the three channels. They
-are computed on a GPU if there is one, otherwise by all of torch's threads.
+Videos are uint8 (F, H, W, 3). Both scores use that range, in float64, with equal weights for the three channels. A GPU
+computes SSIM if there is one, otherwise all cores, frame by frame.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+
+from fca.video.workers import cores
 
 PEAK = 255.0
 MOST_PSNR = 100.0
@@ -45,8 +48,11 @@ def ssim(prediction: Frames, truth: Frames) -> NDArray[np.float64]:
     if min(truth.shape[1:3]) < WINDOW:
         raise ValueError(f"frames of {truth.shape[1:3]} are smaller than the window of {WINDOW} pixels")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    pairs = zip(prediction, truth, strict=True)
-    return np.array([_frame_ssim(torch.from_numpy(np.stack(pair)).to(device)) for pair in pairs])
+    pairs = (torch.from_numpy(np.stack(pair)).to(device) for pair in zip(prediction, truth, strict=True))
+    # One thread a frame: torch's own would wait for each other after every operation on a strip.
+    count = cores() if device.type == "cpu" else 1
+    with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as threads:
+        return np.array([*threads.map(_frame_ssim, pairs)])
 
 
 def flaw(prediction: Frames, truth: Frames) -> Literal["blank", "frozen"] | None:
