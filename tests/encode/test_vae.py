@@ -8,7 +8,7 @@ from fca.encode.vae import decode, load_vae, posterior
 
 @pytest.mark.parametrize("precision, tolerance", [("fp32", 1e-5), ("bf16", 0)])
 def test_a_clip_is_the_same_alone_and_about_the_same_in_a_batch(project, precision, tolerance):
-    """Alone bit for bit; the batch as a whole gives the same bits in bf16, and 6e-6 beside them in fp32."""
+    """Alone bit for bit; the batch as a whole gives the same bits in bf16, and differs by 6e-6 in fp32."""
     vae = load_vae(project.base, precision)
     pixels = torch.randint(0, 256, (2, 17, 32, 48, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     mean, logvar = posterior(vae, pixels)
