@@ -102,7 +102,7 @@ class Encode(Settings):
     """Encoding of the data with the frozen networks, once before training."""
 
     batch_size: Positive
-    """Clips encoded at once"""
+    """Clips in one pass of the ViT; the VAE encodes one at a time"""
     precision: Literal["fp32", "bf16", "fp16"]
     """Arithmetic of the frozen networks"""
 
@@ -115,7 +115,7 @@ class Sample(Settings):
     guidance_scale: float = Field(default=6.0, ge=1)
     """Weight of classifier-free guidance; 1 turns it off"""
     batch_size: Positive
-    """Clips predicted at once; a clip's noise doesn't depend on it"""
+    """Clips denoised at once, decoded one at a time; a clip's noise doesn't depend on it"""
     precision: Literal["fp32", "bf16", "fp16"]
     """Arithmetic of the networks (CogVideoX-2B was trained in fp16, the 5B in bf16)"""
 

@@ -71,6 +71,11 @@ def new_denoiser(
     raise FcaError(f"the variant {variant} has nothing to train")
 
 
+def bare_denoiser(transformer: CogVideoXTransformer3DModel) -> Denoiser:
+    """The base as it is, for variants with adapter: none."""
+    return ImageToVideo(transformer) if is_image_to_video(transformer) else TextToVideo(transformer)
+
+
 def continued(wanted: FCAAdapter, folder: Path) -> FCAAdapter:
     """The adapter in `folder`, which must have the settings of `wanted`."""
     adapter = load_pretrained(FCAAdapter, folder, torch.float32)
@@ -107,7 +112,7 @@ def load_denoiser(base: Base, folder: Path | None, precision: str) -> tuple[Deno
             case other:
                 raise FcaError(f"{folder / 'config.json'} is of a {other}", "a folder written by `fca train`")
     else:
-        denoiser = ImageToVideo(transformer) if is_image_to_video(transformer) else TextToVideo(transformer)
+        denoiser = bare_denoiser(transformer)
     return denoiser.requires_grad_(False).eval().to(device()), scheduler
 
 

@@ -82,7 +82,7 @@ def rotary_positions(transformer: CogVideoXTransformer3DModel, noisy: Tensor) ->
     if not config.use_rotary_positional_embeddings:
         return None
     frames, _, height, width = noisy.shape[1:]
-    return _rotary(
+    return rotary_table(
         config.attention_head_dim,
         (config.sample_height // config.patch_size, config.sample_width // config.patch_size),
         (height // config.patch_size, width // config.patch_size),
@@ -93,7 +93,7 @@ def rotary_positions(transformer: CogVideoXTransformer3DModel, noisy: Tensor) ->
 
 
 @lru_cache(maxsize=8)
-def _rotary(
+def rotary_table(
     width: int,
     sample: tuple[int, int],
     grid: tuple[int, int],
@@ -101,6 +101,7 @@ def _rotary(
     patch_frames: int | None,
     device: torch.device,
 ) -> Rotary:
+    """Cosines and sines for a grid of patches, each kept once made."""
     if patch_frames is None:  # CogVideoX 1.0: positions scaled to the grid that the base was trained on
         crop = get_resize_crop_region_for_grid(grid, sample[1], sample[0])
         return get_3d_rotary_pos_embed(width, crop, grid, frames, device=device)

@@ -8,9 +8,11 @@ from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel
 from torch import nn
 from transformers import Blip2Config, Blip2VisionModel, T5Config, T5EncoderModel
 
-from fca.config import Base
+from fca.config import Base, Config
 from fca.config.shipped import located
 from fca.pretrained.load import read_json
+from fca.score.features import KINETICS, NetworkConfig
+from fca.score.i3d import InceptionI3d
 
 TRANSFORMER_5B_I2V = {
     "num_attention_heads": 48,
@@ -35,16 +37,16 @@ class Networks:
 
     base: Base
     transformer: CogVideoXTransformer3DModel
-    """On the meta device."""
+    """Like the other networks on the meta device."""
     latent_channels: int
     prompt_width: int
     text_width: int
     """Width of a caption's embeddings in frame-wise text conditioning."""
     vision_tokens: int
     vision_width: int
-    vae_parameters: int
-    encoder_parameters: int
-    """Of T5, the ViT and the VAE together."""
+    vae: AutoencoderKLCogVideoX
+    text: T5EncoderModel
+    vision: Blip2VisionModel
     assumed: list[str]
 
 
@@ -85,10 +87,19 @@ def networks(base: Base) -> Networks:
         text_width=blip2.qformer_config.hidden_size,
         vision_tokens=(own.image_size // own.patch_size) ** 2 + 1,
         vision_width=own.hidden_size,
-        vae_parameters=numbers(vae),
-        encoder_parameters=numbers(vae) + numbers(text) + numbers(vision),
+        vae=vae,
+        text=text,
+        vision=vision,
         assumed=assumed,
     )
+
+
+def feature_network(config: Config) -> tuple[InceptionI3d, NetworkConfig]:
+    """The network of FVD and KVD, on the meta device; a file, not a folder, is the published I3D."""
+    folder = located(config.features.network)
+    own = NetworkConfig.model_validate(read_json(folder / "config.json")) if folder.is_dir() else KINETICS
+    with init_empty_weights():
+        return InceptionI3d(own.class_count, own.width).eval(), own
 
 
 def numbers(module: nn.Module) -> int:

@@ -1,53 +1,112 @@
-"""GPU hours, from rates on the command line, from logs, or from the paper."""
+"""How long a clip takes, from rates on the command line, from logs, from the paper, or from counted operations."""
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 from fca.artifacts.manifest import Manifest
 from fca.config import Config, Layout
+from fca.plan.work import Work
 
 TRAINING_CLIP = 8.64 * 4 / 8
-"""GPU seconds of a clip in training. The paper: 8.64 s an optimizer step of eight clips on four A100s."""
+"""A100 seconds of a clip in training. The paper: 8.64 s an optimizer step of eight clips on four A100s."""
 SAMPLED_CLIP = 42.0
-"""GPU seconds of a clip of 16 frames, 720x480, 50 steps with guidance, on an A100. The paper: 2,048 in 6 h on four."""
+"""A100 seconds of a clip of 16 frames, 720x480, 50 steps with guidance. The paper: 2,048 in 6 h on four."""
+TRAINING_SPEED = 102.6e12 / TRAINING_CLIP
+"""Operations per second of an A100 in the paper's training, if it recomputed every layer: 8 % of its 312e12 in bf16."""
+SAMPLING_SPEED = 2874e12 / SAMPLED_CLIP
+"""The same in the paper's sampling: 22 %."""
+ENCODING_SPEED = 502e12 / 12.5
+"""The same in the VAE, 13 %: 8 clips of 49 frames, 512x288, in 12.5 s on an A800 (zai-org/CogVideo, issue 579)."""
+FLOAT32_SPEED = ENCODING_SPEED / 16
+"""The feature network's, without TF32: the same share of 19.5e12."""
+COMPARED_FRAME = 0.17 / 4
+"""Core seconds of SSIM and PSNR of a frame of 720x480, measured; less on several cores or a GPU."""
+DISTANCE_CLIP = 1.2e-4
+"""Core seconds of a clip in a Fréchet distance of 400 features: 1.04 s for 9,668 measured, and a share of KVD's."""
+CHECKED_CLIP = 1 / 60
+"""Core seconds to decode a clip of SSv2's size in `fca data verify` (docs/data/verify.md); others only list files."""
+RESAMPLED_CLIP = 0.65
+"""Core seconds to resample 300 frames of 640x480 (docs/performance.md)."""
+REPORTED_CLIP = 10.0
+"""Core seconds to show a clip in the report, assumed."""
+VBENCH_CLIP = 158 / 40
+"""GPU seconds of a clip: 158 s on a core (docs/scores.md), 40 of which an A100 is assumed to be worth."""
+START = 60.0
+"""Seconds that a job takes to start and to read its networks, at about a second per gigabyte (docs/checkpoints.md)."""
 
-Hours = tuple[float | None, str]
-"""GPU hours, and the source of the rate."""
+
+class Rate(NamedTuple):
+    """The time of one clip."""
+
+    seconds: float | None
+    """On one GPU or one core; None: unknown"""
+    source: str
+
+    def hours(self, clips: float) -> float | None:
+        return None if self.seconds is None else clips * self.seconds / 3600
 
 
 class Rates:
-    """GPU hours of the steps of a configuration; `throughput`: clips per second of one GPU, by step."""
+    """Times of a clip in the steps of a configuration; `throughput`: clips per second of one GPU, by step."""
 
     def __init__(self, config: Config, throughput: dict[str, float]) -> None:
         self.config, self.layout, self.throughput = config, Layout(config), throughput
 
-    def of_clips(self, step: str, clips: int) -> Hours:
-        """Hours of a step without a published rate."""
-        if step in self.throughput:
-            return clips / self.throughput[step] / 3600, f"{self.throughput[step]:g} clips per second, as requested"
-        return None, f"the rate is unknown: add --clips-per-second {step}=RATE"
+    def encoding(self, work: Work) -> Rate:
+        return self._counted("encode", work.operations, ENCODING_SPEED)
 
-    def training(self, dataset: str, variant: str) -> Hours:
-        """Hours of all GPUs of a training together."""
-        settings, steps = self.config.train, self.config.train_steps(dataset, variant)
-        clips = steps * settings.clips_per_step
-        if "train" in self.throughput:
-            return self.of_clips("train", clips)
-        if (found := self._logged(dataset, variant)) is not None:
-            seconds, where = found
-            return steps * seconds * settings.processes / 3600, f"{seconds:.3g} s a step, measured: {where}"
-        if self._paper() and self.config.variant(variant).adapter == "fca":
-            hours = clips * TRAINING_CLIP / 3600
-            return hours, f"{TRAINING_CLIP:.2f} A100 seconds a clip (the paper: 8.64 s a step of 8 on 4)"
-        return self.of_clips("train", clips)
+    def training(self, dataset: str, variant: str, work: Work) -> Rate:
+        settings = self.config.train
+        if "train" not in self.throughput:
+            if (found := self._logged(dataset, variant)) is not None:
+                seconds, where = found
+                seconds_a_clip = seconds * settings.processes / settings.clips_per_step
+                return Rate(seconds_a_clip, f"{seconds:.3g} s a step, measured: {where}")
+            if self._paper() and self.config.variant(variant).adapter == "fca":
+                return Rate(
+                    TRAINING_CLIP, f"{TRAINING_CLIP:.2f} A100 seconds a clip (the paper: 8.64 a step of 8 on 4)"
+                )
+        return self._counted("train", work.operations, TRAINING_SPEED)
 
-    def sampling(self, variant: str, clips: int) -> Hours:
-        """Hours of predicting clips."""
+    def sampling(self, variant: str, work: Work) -> Rate:
         own, steps = self.config.variant(variant), self.config.sample.steps
         if "sample" not in self.throughput and self._paper() and own.base == "text" and own.adapter in ("fca", "none"):
             seconds = SAMPLED_CLIP * steps / 50
-            return clips * seconds / 3600, f"{seconds:.3g} A100 seconds a clip (the paper: 42 with 50 steps)"
-        return self.of_clips("sample", clips)
+            return Rate(seconds, f"{seconds:.3g} A100 seconds a clip (the paper: 42 with 50 steps)")
+        return self._counted("sample", work.operations, SAMPLING_SPEED)
+
+    def bootstrap(self) -> float:
+        """Core seconds of a clip in the bootstrap of FVD, with the truth's initial frames and with the model's."""
+        return 2 * self.config.score.bootstrap * DISTANCE_CLIP
+
+    def scoring(self, features: Work, frames: int) -> Rate:
+        """Truth and both kinds of predictions through the feature network; PSNR and SSIM of `frames`; bootstrap."""
+        more = frames * COMPARED_FRAME + self.bootstrap()
+        return self._counted("score", 3 * features.operations, FLOAT32_SPEED, more)
+
+    def round_trip(self, vae: Work, features: Work) -> Rate:
+        """A clip measured: the VAE's part; truth and two kinds of two round trips; PSNR and SSIM of both."""
+        more = 5 * features.operations / FLOAT32_SPEED + 2 * self.config.clip.frames * COMPARED_FRAME
+        return self._counted("vae-roundtrip", vae.operations, ENCODING_SPEED, more)
+
+    def vbench(self) -> Rate:
+        if not self._paper():
+            return Rate(None, "the rate is unknown")
+        return Rate(VBENCH_CLIP, f"{VBENCH_CLIP:.1f} A100 seconds a clip, assumed: a fortieth of a core's")
+
+    def _counted(self, step: str, operations: float, speed: float, more: float = 0.0) -> Rate:
+        """A rate that was asked for, else that of so many operations at `speed`, and `more` seconds."""
+        if step in self.throughput:
+            rate = self.throughput[step]
+            return Rate(1 / rate, f"{rate:g} clips per second, as requested")
+        if not self._paper():
+            return Rate(None, f"the rate is unknown: add --clips-per-second {step}=RATE")
+        seconds = operations / speed + more
+        said = (
+            f"{seconds:.2g} A100 seconds a clip: {operations / 1e12:.3g}e12 operations, {speed / 1e12:.2g}e12 a second"
+        )
+        return Rate(seconds, f"{said}, and {more:.2g} s" if more else said)
 
     def _paper(self) -> bool:
         """Whether clips and base are those of the paper's times."""

@@ -3,14 +3,23 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any
 
 from fca.config import BaseKind, Config, Layout
+from fca.config.settings import Split
+from fca.config.vbench import GROUND_TRUTH
 from fca.data.datasets.reader import reader_of
 from fca.plan.disk import Disk
-from fca.plan.memory import BYTES, Weights, weights
-from fca.plan.networks import Networks, networks, numbers
-from fca.plan.rates import Rates
+from fca.plan.networks import Networks, networks
+from fca.plan.rates import CHECKED_CLIP, REPORTED_CLIP, RESAMPLED_CLIP, START, Rate, Rates
+from fca.plan.work import encoding, round_trip, sampling, scoring, training
+
+VBENCH_MEMORY = 8 * 2**30
+"""An upper bound that is assumed: 2.5 GB of weights, and the activations of one clip."""
+
+Sizes = Mapping[str, int | None]
+"""Kind of file -> bytes; None: unknown"""
 
 
 @dataclass(frozen=True)
@@ -22,13 +31,15 @@ class Row:
     of: str
     """Split, base or variant."""
     jobs: int
-    disk: Mapping[str, int | None] = field(default_factory=dict)
-    """Kind of file -> bytes; None: unknown."""
+    disk: Sizes = field(default_factory=dict)
     gpu_hours: float | None = 0.0
     """Of all jobs, on all their GPUs; None: unknown; 0: no GPU is used."""
+    job_hours: float | None = None
+    """Wall hours of the longest job on one GPU, or on one core if it uses none; None: unknown. Of a training, which is
+    resumed, the hours between two checkpoints."""
     rate: str = ""
     gpu_memory: int | None = None
-    """Bytes on one GPU; None: not counted."""
+    """Peak of bytes on one GPU; None: no GPU is used."""
     memory_of: str = ""
 
 
@@ -70,12 +81,18 @@ class _Planner:
         kinds: dict[BaseKind, None] = {"text": None}
         kinds |= {own.base: None for own in self.variants.values() if own.prediction == "model"}
         self.networks: dict[BaseKind, Networks] = {kind: networks(config.base_called(kind)) for kind in kinds}
-        self.weights: dict[str, Weights] = {
-            name: weights(config, name, self.networks[own.base]) for name, own in self.variants.items() if own.trained
+        self.features, self.vae = scoring(config), round_trip(config, self.networks["text"])
+        self.encoding = cache(lambda kind, frames: encoding(config, self.networks[kind], frames))
+        used = {name: self.networks[own.base] for name, own in self.variants.items() if own.prediction == "model"}
+        self.samplings = {name: sampling(config, name, own) for name, own in used.items()}
+        self.trainings = {
+            name: training(config, name, own) for name, own in used.items() if config.variant(name).trained
         }
 
     def plan(self) -> Plan:
         rows = [row for dataset in self.config.datasets for row in self._dataset(dataset)]
+        shown = self.config.report.clips * len(self.config.datasets) * len(self.config.variants)
+        rows.append(self._on_cores("report", "all", "", shown, REPORTED_CLIP))
         assumed = [note for own in self.networks.values() for note in own.assumed]
         notes = list(dict.fromkeys([*assumed, *sorted(self.disk.assumed)]))
         return Plan(self.config.scale, self.config.data_dir, rows, notes)
@@ -89,54 +106,100 @@ class _Planner:
         bases = {self.config.variant(name).base for name in variants} | {"text"}
 
         # Only validation clips are stored; training clips go from pixels to latents in memory.
-        jobs = len(self.layout.shards(dataset, "validation"))
+        every, jobs = settings.train.clips + settings.validation.clips, len(self.layout.shards(dataset, "validation"))
+        stored = {"clips": self.disk.clips(dataset, "validation")}
         rows = [
-            Row("fetch", dataset, "", 1, {"raw": raw}),
-            Row("index", dataset, "", 1),
-            Row("resample", dataset, "validation", jobs, {"clips": self.disk.clips(dataset, "validation")}),
+            self._on_cores("fetch", dataset, "", every, CHECKED_CLIP, disk={"raw": raw}),
+            self._on_cores("index", dataset, "", every, CHECKED_CLIP),
+            self._on_cores("verify", dataset, "", every, CHECKED_CLIP),
+            self._on_cores("resample", dataset, "validation", self._shard(dataset), RESAMPLED_CLIP, jobs, stored),
         ]
         for kind in (kind for kind in self.networks if kind in bases):
             rows += [self._latents(dataset, split, kind) for split in ("train", "validation")]
         for name in variants:
             rows += self._variant(dataset, name)
-        return [*rows, self._vae_roundtrip(dataset)]
+        return [*rows, *self._vae_roundtrip(dataset), *self._vbench(dataset)]
 
-    def _latents(self, dataset: str, split: str, kind: BaseKind) -> Row:
-        own, clips = self.networks[kind], self.config.datasets[dataset].split(split).clips
+    def _shard(self, dataset: str, split: Split = "validation") -> int:
+        """Clips of the longest shard."""
+        return len(self.layout.shard_rows(dataset, split, 0))
+
+    @staticmethod
+    def _on_cores(
+        step: str, dataset: str, of: str, clips: int, seconds: float, jobs: int = 1, disk: Sizes | None = None
+    ) -> Row:
+        """A step without a GPU, of so many clips in a job, each of so many core seconds."""
+        return Row(step, dataset, of, jobs, disk or {}, job_hours=(START + clips * seconds) / 3600)
+
+    @staticmethod
+    def _on_gpu(
+        step: str, dataset: str, of: str, jobs: int, clips: tuple[int, int], rate: Rate, memory: tuple[int, str],
+        disk: Sizes | None = None,
+    ) -> Row:  # fmt: skip
+        """`clips`: of all jobs, and of the longest."""
+        hours = None if rate.seconds is None else (START + clips[1] * rate.seconds) / 3600
+        return Row(step, dataset, of, jobs, disk or {}, rate.hours(clips[0]), hours, rate.source, *memory)
+
+    def _latents(self, dataset: str, split: Split, kind: BaseKind) -> Row:
+        settings, own = self.config.datasets[dataset], self.networks[kind]
+        work = self.encoding(kind, settings.initial_frames if kind == "text" else 1)
+        clips = settings.split(split).clips, self._shard(dataset, split)
         jobs, size = len(self.layout.shards(dataset, split)), {"latents": self.disk.latents(dataset, split, own)}
-        memory = BYTES[self.config.encode.precision] * own.encoder_parameters, "weights of VAE, T5 and ViT"
-        of = f"{split}, {kind}"
-        return Row("encode", dataset, of, jobs, size, *self.rates.of_clips("encode", clips), *memory)
+        memory = work.peak, "weights of VAE, T5 and ViT, and activations of the VAE, a clip at a time"
+        return self._on_gpu("encode", dataset, f"{split}, {kind}", jobs, clips, self.rates.encoding(work), memory, size)
+
+    def _kept(self, hours: float | None) -> int:
+        """Number of checkpoints at the end of a training of so many hours by the clock."""
+        settings = self.config.train
+        old = int((hours or 0.0) // settings.keep_every_hours) if settings.keep_every_hours else 0
+        return settings.keep_checkpoints + settings.keep_best + old
 
     def _variant(self, dataset: str, name: str) -> list[Row]:
-        rows, settings = [], self.config.datasets[dataset]
-        if self.config.variant(name).trained:
-            count, train = self.weights[name], self.config.train
-            hours, rate = self.rates.training(dataset, name)
-            old = int((hours or 0.0) // train.keep_every_hours) if train.keep_every_hours else 0
-            # Checkpoints at the end, and one more while the next is written: weights and AdamW's moments in float32.
-            number = train.keep_checkpoints + train.keep_best + old + 1
-            made = {"models": 4 * count.trained, "checkpoints": 12 * count.trained * number}
-            kept = "activations" if count.counts_activations else "without activations"
-            what = f"{count.trained / 1e6:,.1f} M trained, {count.frozen / 1e6:,.1f} M frozen, {kept}"
-            rows.append(Row("train", dataset, name, 1, made, hours, rate, count.training, what))
-
+        rows = [self._training(dataset, name)] if self.config.variant(name).trained else []
         if kinds := self.layout.sample_kinds(dataset, name):
+            settings, work = self.config.datasets[dataset], self.samplings[name]
             edited = sum(map(len, settings.edited_captions.values()))
             jobs = sum(len(self.layout.sample_shards(dataset, kind)) for kind in kinds)
             clips = sum(edited if kind == "edited" else settings.validation.clips for kind in kinds)
             sizes = [self.disk.edited(dataset) if kind == "edited" else self.disk.samples(dataset) for kind in kinds]
-            hours, rate = self.rates.sampling(name, clips)
-            rows.append(Row("sample", dataset, name, jobs, {"samples": sum(sizes)}, hours, rate, *self._sampling(name)))
-        return [*rows, Row("score", dataset, name, 1, {}, *self.rates.of_clips("score", settings.validation.clips))]
+            longest = max(self._shard(dataset), edited if "edited" in kinds else 0)
+            memory = work.peak, "weights of denoiser and VAE, and activations of the larger"
+            rate, made = self.rates.sampling(name, work), {"samples": sum(sizes)}
+            rows.append(self._on_gpu("sample", dataset, name, jobs, (clips, longest), rate, memory, made))
+        return [*rows, self._score(dataset, name)]
 
-    def _sampling(self, name: str) -> tuple[int, str]:
-        own = self.networks[self.config.variant(name).base]
-        count = self.weights.get(name)
-        denoiser = count.trained + count.frozen if count else numbers(own.transformer)
-        return BYTES[self.config.sample.precision] * (denoiser + own.vae_parameters), "weights of denoiser and VAE"
+    def _training(self, dataset: str, name: str) -> Row:
+        settings, work = self.config.train, self.trainings[name]
+        rate, steps = self.rates.training(dataset, name, work), self.config.train_steps(dataset, name)
+        hours = rate.hours(steps * settings.clips_per_step)
+        wall = None if hours is None else hours / settings.processes
+        between = None if wall is None else wall * min(1.0, settings.checkpoint_every / steps)
+        # Weights and AdamW's moments in float32; one checkpoint more while the next is written.
+        made = {"models": 4 * work.trained, "checkpoints": 12 * work.trained * (self._kept(wall) + 1)}
+        what = f"{work.trained / 1e6:,.1f} M trained, {work.frozen / 1e6:,.1f} M frozen, with all that a step needs"
+        return Row("train", dataset, name, 1, made, hours, between, rate.source, work.peak, what)
 
-    def _vae_roundtrip(self, dataset: str) -> Row:
-        rate = self.rates.of_clips("vae-roundtrip", self.config.datasets[dataset].validation.clips)
-        size = BYTES[self.config.encode.precision] * self.networks["text"].vae_parameters
-        return Row("score-vae-roundtrip", dataset, "", 1, {}, *rate, size, "weights of the VAE")
+    def _score(self, dataset: str, name: str) -> Row:
+        settings = self.config.datasets[dataset]
+        rate = self.rates.scoring(self.features, self.config.clip.frames - settings.initial_frames)
+        clips = settings.validation.clips
+        memory = self.features.peak, "the feature network and a batch's activations"
+        return self._on_gpu("score", dataset, name, 1, (clips, clips), rate, memory)
+
+    def _vae_roundtrip(self, dataset: str) -> list[Row]:
+        """Each shard measured on a GPU, and the scores of all, which need none."""
+        settings, rate = self.config.datasets[dataset], self.rates.round_trip(self.vae, self.features)
+        clips, jobs = (settings.validation.clips, self._shard(dataset)), len(self.layout.shards(dataset, "validation"))
+        memory = self.vae.peak + self.features.peak, "VAE and feature network, each with its activations"
+        measured = self._on_gpu("measure-vae-roundtrip", dataset, "validation", jobs, clips, rate, memory)
+        scores = self._on_cores("score-vae-roundtrip", dataset, "", clips[0], 2 * self.rates.bootstrap())
+        return [measured, scores]
+
+    def _vbench(self, dataset: str) -> list[Row]:
+        """Of the variants of the target `all`, whether or not VBench is installed yet."""
+        settings, clips = self.config.score.vbench, self.config.datasets[dataset].validation.clips
+        if settings is None or not settings.measures(dataset):
+            return []
+        memory, rate = (VBENCH_MEMORY, "assumed, not counted"), self.rates.vbench()
+        of = (*self.config.variants, GROUND_TRUTH)
+        return [self._on_gpu("vbench", dataset, row, 1, (clips, clips), rate, memory) for row in of]

@@ -6,7 +6,7 @@ from pathlib import Path
 from fca.plan.disk import readable
 from fca.plan.steps import Plan, Row
 
-HEAD = ("step", "of", "jobs", "disk", "GPU hours", "GPU memory")
+HEAD = ("step", "of", "jobs", "disk", "GPU hours", "hours a job", "GPU memory")
 
 
 def as_text(plan: Plan) -> str:
@@ -28,9 +28,13 @@ def as_text(plan: Plan) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     disk = ", ".join(f"{kind} {readable(size)}" for kind, size in row.disk.items()) or "-"
-    hours = "unknown" if row.gpu_hours is None else f"{row.gpu_hours:,.4g}" if row.gpu_hours else "-"
+    hours = "-" if row.gpu_hours == 0 else _hours(row.gpu_hours)
     memory = "-" if row.gpu_memory is None else f"{row.gpu_memory / 2**30:.3g} GiB"
-    return row.step, row.of or "-", str(row.jobs), disk, hours, memory
+    return row.step, row.of or "-", str(row.jobs), disk, hours, _hours(row.job_hours), memory
+
+
+def _hours(hours: float | None) -> str:
+    return "unknown" if hours is None else f"{hours:,.4g}" if hours >= 0.095 else f"{hours:.1g}"
 
 
 def _totals(plan: Plan) -> list[str]:
@@ -58,7 +62,8 @@ def _notes(plan: Plan) -> list[str]:
     return [
         "Rates (if a log was written on a CPU, its hours stand for those of a GPU)",
         *(f"  {note}" for note in rates),
-        "GPU memory, without workspaces of kernels and the reserve of the allocator",
+        "Hours a job: of the longest, on one GPU or one core; of a training, which is resumed, between two checkpoints",
+        "GPU memory: the peak, without kernels' workspaces, the context and the allocator's reserve: about 3 GiB",
         *(f"  {note}" for note in memory),
         *(["Assumed", *(f"  {note}" for note in plan.assumed)] if plan.assumed else []),
         "Training clips take no disk: they go from pixels to latents in one pass.",

@@ -1,0 +1,157 @@
+"""Counting on networks without values: the peaks are the allocator's, the operations those of the closed form."""
+
+from contextlib import nullcontext
+
+import pytest
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKLCogVideoX
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from fca.encode.vae import decode, decoded, encoded, posterior
+from fca.model.build import load_base, new_denoiser
+from fca.model.denoiser import rotary_table
+from fca.plan.count import Count, filled, without_values
+from fca.plan.networks import networks
+from fca.plan.work import _inputs, sampling, training
+from fca.train.memory import checkpoint_layers
+from fca.train.objective import TrainingModel
+from tests.plan.allocator import allocated
+
+SMALL = {"block_out_channels": (32, 32, 64, 64), "layers_per_block": 1, "norm_num_groups": 8}
+GIB = 2**30
+
+
+def vae_on_meta(**sizes) -> AutoencoderKLCogVideoX:
+    with torch.device("meta"):
+        return AutoencoderKLCogVideoX(**sizes).eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("frames", [16, 17])
+def test_the_peak_of_the_vae_is_the_allocators(frames):
+    """In bf16, for which the CPU's convolutions take next to no workspace."""
+    vae = AutoencoderKLCogVideoX(**SMALL).eval().requires_grad_(False).to(torch.bfloat16)
+    pixels, latents = torch.zeros(2, frames, 64, 96, 3, dtype=torch.uint8), torch.zeros(2, (frames + 3) // 4, 16, 8, 12)
+    measured = allocated(lambda: posterior(vae, pixels)), allocated(lambda: decode(vae, latents))
+    on_meta = vae_on_meta(**SMALL)
+    with without_values():
+        counted = filled(on_meta, torch.bfloat16)
+        with Count() as encoding:
+            list(encoded(counted, torch.empty(pixels.shape, dtype=torch.uint8)))
+        with Count() as decoding:
+            list(decoded(counted, torch.empty(latents.shape)))
+    assert (encoding.peak, decoding.peak) == pytest.approx(measured, rel=0.05)
+
+
+@pytest.mark.parametrize("batch, gib", [(1, 6.16), (2, 12.32), (3, 22.2), (4, 29.59)])
+def test_at_full_size_one_clip_at_a_time_saves_23_gib(batch, gib):
+    on_meta = vae_on_meta()
+    with without_values(), torch.no_grad():
+        vae = filled(on_meta, torch.bfloat16)
+        with Count() as together:
+            vae.encode(torch.empty(batch, 3, 16, 480, 720, dtype=torch.bfloat16))
+        with Count() as alone:
+            for _ in encoded(vae, torch.empty(batch, 16, 480, 720, 3, dtype=torch.uint8)):
+                pass
+        with Count() as back:
+            for _ in decoded(vae, torch.empty(batch, 4, 16, 60, 90)):
+                pass
+    assert together.peak / GIB == pytest.approx(gib, abs=0.01)
+    assert alone.peak / GIB == pytest.approx(6.2, abs=0.1)
+    assert back.peak / GIB == pytest.approx(14.5, abs=0.2)
+    assert alone.operations == together.operations
+
+
+def test_what_is_freed_is_counted_no_more():
+    held = torch.empty(10)
+    with without_values(), Count([held]) as count:
+        first = torch.empty(100)
+        seen = first[:50].view(5, 10)  # no memory of its own
+        del first
+        other = torch.empty(50)
+        del seen, other
+        torch.empty(75)
+    assert count.peak == 4 * (10 + 100 + 50)
+
+
+@pytest.mark.parametrize("layers", [0, 1, 9])
+def test_the_peak_of_training_is_the_allocators(project, layers):
+    """Weights, gradients that other passes left, and what one forward and backward pass needs besides."""
+    train = project.train.model_copy(update={"checkpointed_layers": layers, "gradient_accumulation": 2})
+    config = project.model_copy(update={"train": train})
+    transformer, scheduler = load_base(config.base, torch.float32)
+    own = networks(config.base)
+    model = new_denoiser(config, "fca", transformer, scheduler, own.vision_width)
+    checkpoint_layers(transformer, layers)
+    trained = model.trained()
+    for weight in trained.values():
+        weight.grad = torch.zeros_like(weight)
+    frames, prompt = _inputs(config, own, train.batch_size)
+    noise = torch.zeros(train.batch_size, 4, *frames.latent.shape[2:])
+    names = ("initial", "initial_noise", "vision", "prompt_embeds", "text_embeds", "text_mask")
+    batch = dict(zip(names, (*map(torch.zeros_like, (*frames, *prompt)),), strict=True))
+    batch |= {"clean": noise, "noise": noise, "timestep": torch.ones(train.batch_size, dtype=torch.long)}
+    objective = TrainingModel(model, scheduler.alphas_cumprod.float())
+    measured = allocated(lambda: objective(batch).backward())
+
+    numel = sum(weight.numel() for weight in trained.values())
+    held = sum(each.nbytes for each in (*model.parameters(), *model.buffers()))
+    counted = training(config, "fca", own)
+    assert counted.trained == numel
+    assert counted.peak - held - 3 * 4 * numel == pytest.approx(measured, rel=0.1)
+
+
+def test_buckets_are_counted_where_gradients_are_outside_of_them(project):
+    own = networks(project.base)
+
+    def peak(processes: int, accumulation: int) -> int:
+        changes = {"processes": processes, "gradient_accumulation": accumulation}
+        train = project.train.model_copy(update=changes)
+        return training(project.model_copy(update={"train": train}), "no_ftc", own).peak
+
+    alone = peak(1, 8)
+    assert peak(2, 1) == alone
+    assert peak(2, 4) - alone == 4 * training(project, "no_ftc", own).trained
+
+
+@pytest.mark.parametrize("accumulation, copies", [(1, 1), (2, 2)])
+def test_distributed_training_keeps_gradients_twice_when_it_accumulates(tmp_path, accumulation, copies):
+    """What the count of buckets is about, by torch's own DistributedDataParallel with the trainer's settings."""
+    layers = nn.Sequential(*(nn.Linear(128, 128, bias=False) for _ in range(40)))
+    size = sum(weight.nbytes for weight in layers.parameters())
+
+    def step() -> None:
+        model = DistributedDataParallel(layers, gradient_as_bucket_view=True, broadcast_buffers=False)
+        for number in range(accumulation):
+            with nullcontext() if number == accumulation - 1 else model.no_sync():
+                model(torch.zeros(1, 128)).sum().backward()
+
+    distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        assert allocated(step) == pytest.approx(copies * size, rel=0.15)
+    finally:
+        distributed.destroy_process_group()
+
+
+def test_operations_of_attention_are_those_of_its_two_products():
+    with Count() as count:
+        query, key = (torch.zeros(2, 3, length, 16, requires_grad=True) for length in (5, 7))
+        found = F.scaled_dot_product_attention(query, key, key)
+        forward = count.operations
+        found.sum().backward()
+    assert forward == 2 * 4 * 5 * 7 * 3 * 16
+    assert count.operations == 3 * forward
+
+
+def test_a_count_leaves_nothing_behind(project, random_base, random_image_base):
+    vision = {"model": str(random_image_base), "vision_model": str(random_base / "vision")}
+    config = project.model_copy(update={"image_base": project.image_base.model_copy(update=vision)})
+    own = networks(config.image_base)
+    state, norm = torch.get_rng_state(), F.layer_norm
+    sampling(config, "image_to_video", own)
+    training(config, "image_to_video_lora", own)
+    assert rotary_table.cache_info().currsize == 0  # tables without values
+    assert torch.equal(torch.get_rng_state(), state)
+    assert F.layer_norm is norm
+    assert type(torch.empty(1)) is torch.Tensor
