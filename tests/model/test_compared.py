@@ -103,6 +103,27 @@ def test_a_latent_in_front_shifts_the_positions_in_time_and_one_at_the_back_does
     assert not torch.allclose(found["front"], found["none"], atol=1e-3)
 
 
+def test_low_rank_weights_have_the_rank_and_the_factor_that_were_asked_for(world):
+    """alpha / rank times B A on each of the four projections of every block."""
+    model = lora()
+    names = [name.partition(".lora_A")[0] for name in model.trained() if ".lora_A" in name]
+    expected = [
+        f"transformer.transformer_blocks.{block}.attn1.{part}"
+        for block in range(2)
+        for part in ("to_q", "to_k", "to_v", "to_out.0")
+    ]
+    assert sorted(names) == sorted(expected)
+    for name in names:
+        layer = model.get_submodule(name)
+        with torch.no_grad():
+            layer.lora_B["default"].weight.normal_()
+        inputs = torch.randn(3, layer.in_features)
+        change = layer(inputs) - layer.base_layer(inputs)
+        down, up = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+        assert down.shape[0] == 4
+        torch.testing.assert_close(change, 2 / 4 * inputs @ down.T @ up.T, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_sees_the_initial_frames(name, world):
     model = shaken(MODELS[name]())

@@ -35,7 +35,7 @@ def adapter(random_base: Path) -> FCAAdapter:
 def config(tmp_path_factory, random_base: Path, adapter: FCAAdapter) -> Config:
     """Latents of two clips, and a model that was exported without training."""
     values = small_config(tmp_path_factory.mktemp("golden"), random_base).model_dump(mode="json")
-    values["sample"] |= {"steps": STEPS, "guidance_scale": GUIDANCE}
+    values["sample"] |= {"steps": STEPS, "guidance_scale": GUIDANCE, "batch_size": 1}
     config = Config.model_validate(values)
     write_clips(config)
     encode_stored(config, "validation", SHARD)
