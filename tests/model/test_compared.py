@@ -147,9 +147,25 @@ def test_gradient_checkpointing_changes_no_gradient(name, world):
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-7)
 
 
-def test_the_control_is_repeated_or_padded_with_zeros(world):
-    outputs = [run(shaken(controlnet(control)), world) for control in ("repeated", "zeros")]
-    assert not torch.allclose(*outputs, atol=1e-4)
+@pytest.mark.parametrize("control", ["repeated", "zeros"])
+def test_a_controlnet_is_a_copy_of_the_first_blocks_that_reads_the_control_and_adds_behind_each(control, world):
+    """Written out: tokens of x_t plus the projected control through the copies, whose outputs enter the base."""
+    model, bare = controlnet(control), small_transformer(3)
+    for copied, block in zip(model.controlnet.blocks, bare.transformer_blocks[:2], strict=True):
+        assert all(torch.equal(value, block.state_dict()[name]) for name, value in copied.state_dict().items())
+    shaken(model)
+    net = model.controlnet
+    latents = [world.initial[:, 0]] + [world.initial[:, 0] * (control == "repeated")] * 3
+    embedded = [net.control_embed(latent).flatten(2).transpose(1, 2) for latent in latents]  # (B, s, d) each
+    tokens = bare.patch_embed(world.prompt, world.noisy)
+    text, video = tokens[:, :5], tokens[:, 5:] + net.control_in(torch.cat(embedded, dim=1))
+    time = bare.time_embedding(bare.time_proj(world.timestep))
+    for copied, project, block in zip(net.blocks, net.control_out, bare.transformer_blocks[:2], strict=True):
+        video, text = copied(video, text, time)
+        addition = project(video)
+        block.register_forward_hook(lambda _, args, output, addition=addition: (output[0] + addition, output[1]))
+    expected = bare(world.noisy, world.prompt, world.timestep, return_dict=False)[0]
+    torch.testing.assert_close(run(model, world), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("append", ["front", "back"])

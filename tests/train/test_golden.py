@@ -24,7 +24,7 @@ from tests.conftest import CAPTIONS, CLIPS, encode_stored, small_config, write_c
 from tests.model.reference import moved_adapter, slow_alphas, slow_velocity
 from tests.train.runs import run_folder
 
-STEPS, WARMUP, CYCLES, PARTS = 8, 2, 2, 2
+STEPS, WARMUP, CYCLES, PARTS = 6, 2, 2, 2
 RATE, BETAS, EPS, DECAY, LIMIT = 2e-2, (0.6, 0.8), 1e-4, 0.3, 0.05
 
 
