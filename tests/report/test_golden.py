@@ -102,6 +102,7 @@ def test_curves_begin_with_the_first_predicted_frame(made) -> None:
     assert [int(row["frame"]) for row in rows] == list(range(3, 17))
     for number, variant in enumerate(SCORES):
         assert [float(row[variant]) for row in rows] == [40 + 10 * number - frame / 4 for frame in range(14)]
+    assert "FCA: PSNR 40 at frame 3, 36.75 at frame 16. Base model, not adapted: PSNR 50 at frame 3" in made[1]
     with (folder / "ssv2-loss.csv").open(newline="") as file:
         losses = {int(row["step"]): float(row["fca"]) for row in csv.DictReader(file)}
     assert losses == {step: 0.2 + 1 / (step + 1) for step in range(10, 160, 10)}
@@ -129,3 +130,5 @@ def test_clips_are_ranked_and_shown_with_their_own_numbers_and_pixels(made) -> N
             sheet = Layout(config).report_assets / f"ssv2-{rank - 1:03d}-{name}.webp"
             assert f'data-sheet="assets/{sheet.name}"' in card
             np.testing.assert_array_equal(frames_of(sheet), pixels)
+        initial = np.asarray(Image.open(Layout(config).report_assets / f"ssv2-{rank - 1:03d}-initial.webp"))
+        np.testing.assert_array_equal(initial[[*range(64), *range(-64, 0)]], truth[:2].reshape(128, 96, 3))
