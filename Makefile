@@ -10,7 +10,7 @@ ifneq ($(shell mkdir -p '$(CACHE)' 2>/dev/null && test -w '$(CACHE)' && echo wri
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 endif
 
-.PHONY: install vbench-env demo test test-slow test-slurm test-vbench lint clean
+.PHONY: install vbench-env demo test test-slow test-slurm test-vbench mutants lint clean
 
 install: .venv/installed
 
@@ -52,6 +52,14 @@ test-vbench: install vbench-env
 test-slurm: install
 	scripts/one-node-slurm.sh start
 	$(BIN)/python -m pytest -q -m slurm --timeout 3600; status=$$?; scripts/one-node-slurm.sh stop; exit $$status
+
+# Faults put into copies of the code, which `make test` must notice (30 minutes), then SAMPLE seconds of mechanical ones.
+SAMPLE ?= 600
+
+mutants: install
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[mutants]'
+	$(BIN)/python -m tests.mutants
+	$(BIN)/python -m tests.mutants --sample $(SAMPLE)
 
 lint: install
 	$(BIN)/ruff check

@@ -33,15 +33,15 @@ def random_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     tokenizer = text.load_tokenizer(folder, CAPTIONS)
     vae.build().save_pretrained(folder / "vae")
-    transformer = base.build_transformer()
-    with torch.no_grad():
-        for parameter in transformer.parameters():  # gates and output begin near zero: make every path count
+    transformer, blip2 = base.build_transformer(), vision.build_config(len(tokenizer))
+    vit = Blip2VisionModel(blip2.vision_config)
+    with torch.no_grad():  # gates and output, and the whole ViT, begin near zero: make every path count
+        for parameter in (*transformer.parameters(), *vit.parameters()):
             parameter.add_(0.05 * torch.randn_like(parameter))
     transformer.save_pretrained(folder / "transformer")
     text.build_text_encoder(len(tokenizer)).save_pretrained(folder / "text_encoder")
     base.build_scheduler().save_pretrained(folder / "scheduler")
-    blip2 = vision.build_config(len(tokenizer))
-    vision.save(blip2, Blip2VisionModel(blip2.vision_config), tokenizer, folder / "vision")
+    vision.save(blip2, vit, tokenizer, folder / "vision")
     return folder
 
 

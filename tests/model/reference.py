@@ -9,7 +9,8 @@ from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor, nn
 
 from fca.model import FCAAdapter
-from fca.model.attention import FCAAttention
+from fca.model.attention import FCAAttention, Rotary
+from fca.model.denoiser import rotary_positions
 from fca.model.text_conditioning import FramePreNorm, FrameWiseTextConditioning
 
 Sample = dict[str, Tensor]
@@ -57,29 +58,48 @@ def slow_velocity(
         )
         for attention in attentions
     ]
+    own_positions, positions = (rotary_positions(transformer, latent[None]) for latent in (noisy_initial, noisy))
     with torch.no_grad():
-        transformer(noisy_initial[None], prompt, torch.tensor([1]))
+        transformer(noisy_initial[None], prompt, torch.tensor([1]), image_rotary_emb=own_positions)
     for hook in hooks:
         hook.remove()
 
     embedded = transformer.time_embedding(transformer.time_proj(times))[0]
-    own = (sample["text_embeds"], sample["text_mask"], sample["vision"])
+    settings, own = adapter.config, (sample["text_embeds"], sample["text_mask"], sample["vision"])
+    refined = None if adapter.conditioning is None else slow_conditioning(adapter.conditioning, *own)
+    gates: dict[int, tuple[Tensor, Tensor]] = {}
 
     def adder(index: int):
         layer = adapter.layers[index]
-        frames = slow_pre_norm(layer.pre_norm, slow_conditioning(layer.conditioning, *own), embedded)
 
         def add(_: nn.Module, args: tuple, given: dict[str, Tensor], output: tuple[Tensor, Tensor]):
+            nonlocal refined
             text, video = given["encoder_hidden_states"][0], given["hidden_states"][0]
-            added = slow_fca_attention(layer.attention, text, video, initial[index], frames, len(noisy))
-            return output[0] + added[len(text) :], output[1] + added[: len(text)]
+            frames = refined if layer.conditioning is None else slow_conditioning(layer.conditioning, *own)
+            if layer.pre_norm is not None:
+                frames = slow_pre_norm(layer.pre_norm, frames, embedded)
+            sources = (text, video, initial[index], frames, settings.latent_frames)
+            added = slow_fca_attention(layer.attention, *sources, settings.frame_mask, positions, own_positions)
+            if settings.frame_wise_text == "uniform_refined":  # y_frames attend to the same sources
+                queries, keys = frames.flatten(0, 1), torch.cat([text, initial[index], frames.flatten(0, 1)])
+                change = slow_attention(layer.attention, queries, keys, key_rotary=own_positions, first=len(text))
+                refined = refined + change.unflatten(0, refined.shape[:2])
+            text_added, video_added = added[: len(text)], added[len(text) :]
+            if settings.gate == "after":  # the block will multiply by its gates
+                video_added, text_added = video_added / gates[index][0], text_added / gates[index][1]
+            return output[0] + video_added, output[1] + text_added
 
         return add
+
+    def watcher(index: int):
+        return lambda _, args, output: gates.update({index: output[2:]})
 
     hooks = [
         attention.register_forward_hook(adder(index), with_kwargs=True) for index, attention in enumerate(attentions)
     ]
-    velocity = transformer(noisy[None], prompt, times, return_dict=False)[0][0]
+    for index, block in enumerate(transformer.transformer_blocks):
+        hooks.append(block.norm1.register_forward_hook(watcher(index)))
+    velocity = transformer(noisy[None], prompt, times, image_rotary_emb=positions, return_dict=False)[0][0]
     for hook in hooks:
         hook.remove()
     return velocity
@@ -119,22 +139,51 @@ def slow_fca_attention(
     frames: Tensor | None,
     latent_frames: int,
     masked: bool = True,
+    rotary: Rotary | None = None,
+    initial_rotary: Rotary | None = None,
 ) -> Tensor:
-    """The addition to [text; video] for one sample: text (l, d), video (f s, d), initial (s', d), frames (f, q, d)."""
+    """The addition to [text; video] for one sample: text (l, d), video (f s, d), initial (s', d), frames (f, q, d).
+
+    Positions turn the video's queries and the initial frames' keys, and nothing else.
+    """
     tokens = torch.cat([text, video])
     sources = [text, initial] if frames is None else [text, initial, frames.flatten(0, 1)]
     source = torch.cat(sources)
     mask = None
     if frames is not None and masked:
         mask = dense_mask(len(text), latent_frames, len(video) // latent_frames, len(initial), frames.shape[1])
-    width = text.shape[-1] // layer.heads
+    return slow_attention(layer, tokens, source, mask, rotary, initial_rotary, first=len(text))
+
+
+def slow_attention(
+    layer: FCAAttention,
+    tokens: Tensor,
+    source: Tensor,
+    mask: Tensor | None = None,
+    rotary: Rotary | None = None,
+    key_rotary: Rotary | None = None,
+    first: int = 0,
+) -> Tensor:
+    """The layer's attention of tokens (n, d) to source (m, d), a head at a time; rows from `first` on are turned."""
+    width = tokens.shape[-1] // layer.heads
     outputs = []
     for head in range(layer.heads):
         part = slice(head * width, (head + 1) * width)
-        query = layer.norm_q(layer.to_q(tokens)[:, part])
-        key = layer.norm_k(layer.to_k(source)[:, part])
+        query = turned(layer.norm_q(layer.to_q(tokens)[:, part]), rotary, first)
+        key = turned(layer.norm_k(layer.to_k(source)[:, part]), key_rotary, first)
         outputs.append(attend(query, key, layer.to_v(source)[:, part], mask))
     return layer.scale * layer.to_out(torch.cat(outputs, dim=-1))
+
+
+def turned(states: Tensor, rotary: Rotary | None, first: int) -> Tensor:
+    """States (n, c) whose rows from `first` on are turned by cosines and sines (m, c), each pair of numbers by one."""
+    if rotary is None:
+        return states
+    cosines, sines = rotary
+    rows = slice(first, first + len(cosines))
+    even, odd = states[rows, 0::2], states[rows, 1::2]
+    pairs = (even * cosines[:, 0::2] - odd * sines[:, 0::2], odd * cosines[:, 1::2] + even * sines[:, 1::2])
+    return torch.cat([states[: rows.start], torch.stack(pairs, dim=2).flatten(1), states[rows.stop :]])
 
 
 def slow_conditioning(module: FrameWiseTextConditioning, text: Tensor, mask: Tensor, vision: Tensor) -> Tensor:

@@ -103,6 +103,27 @@ def test_a_latent_in_front_shifts_the_positions_in_time_and_one_at_the_back_does
     assert not torch.allclose(found["front"], found["none"], atol=1e-3)
 
 
+def test_low_rank_weights_have_the_rank_and_the_factor_that_were_asked_for(world):
+    """alpha / rank times B A on each of the four projections of every block."""
+    model = lora()
+    names = [name.partition(".lora_A")[0] for name in model.trained() if ".lora_A" in name]
+    expected = [
+        f"transformer.transformer_blocks.{block}.attn1.{part}"
+        for block in range(2)
+        for part in ("to_q", "to_k", "to_v", "to_out.0")
+    ]
+    assert sorted(names) == sorted(expected)
+    for name in names:
+        layer = model.get_submodule(name)
+        with torch.no_grad():
+            layer.lora_B["default"].weight.normal_()
+        inputs = torch.randn(3, layer.in_features)
+        change = layer(inputs) - layer.base_layer(inputs)
+        down, up = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+        assert down.shape[0] == 4
+        torch.testing.assert_close(change, 2 / 4 * inputs @ down.T @ up.T, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_sees_the_initial_frames(name, world):
     model = shaken(MODELS[name]())
@@ -126,9 +147,25 @@ def test_gradient_checkpointing_changes_no_gradient(name, world):
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-7)
 
 
-def test_the_control_is_repeated_or_padded_with_zeros(world):
-    outputs = [run(shaken(controlnet(control)), world) for control in ("repeated", "zeros")]
-    assert not torch.allclose(*outputs, atol=1e-4)
+@pytest.mark.parametrize("control", ["repeated", "zeros"])
+def test_a_controlnet_is_a_copy_of_the_first_blocks_that_reads_the_control_and_adds_behind_each(control, world):
+    """Written out: tokens of x_t plus the projected control through the copies, whose outputs enter the base."""
+    model, bare = controlnet(control), small_transformer(3)
+    for copied, block in zip(model.controlnet.blocks, bare.transformer_blocks[:2], strict=True):
+        assert all(torch.equal(value, block.state_dict()[name]) for name, value in copied.state_dict().items())
+    shaken(model)
+    net = model.controlnet
+    latents = [world.initial[:, 0]] + [world.initial[:, 0] * (control == "repeated")] * 3
+    embedded = [net.control_embed(latent).flatten(2).transpose(1, 2) for latent in latents]  # (B, s, d) each
+    tokens = bare.patch_embed(world.prompt, world.noisy)
+    text, video = tokens[:, :5], tokens[:, 5:] + net.control_in(torch.cat(embedded, dim=1))
+    time = bare.time_embedding(bare.time_proj(world.timestep))
+    for copied, project, block in zip(net.blocks, net.control_out, bare.transformer_blocks[:2], strict=True):
+        video, text = copied(video, text, time)
+        addition = project(video)
+        block.register_forward_hook(lambda _, args, output, addition=addition: (output[0] + addition, output[1]))
+    expected = bare(world.noisy, world.prompt, world.timestep, return_dict=False)[0]
+    torch.testing.assert_close(run(model, world), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("append", ["front", "back"])

@@ -9,7 +9,6 @@ from fca.pocket.base import build_scheduler
 from fca.sample.ddim import predict_latents
 from fca.train.objective import TrainingModel
 from tests.model.conftest import PATCHES_IN_TIME, ROTARY, World, make_world, small_adapter, small_transformer
-from tests.model.reference import attend
 
 VARIANTS = {
     "fca": {},
@@ -186,25 +185,3 @@ def test_an_adapter_can_be_attached_again_and_replaced_by_another():
 def test_a_setting_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="layerwise"):
         small_adapter(small_transformer(), frame_wise_text="layerwise")
-
-
-def test_refined_embeddings_equal_the_dense_attention():
-    """uniform+R: y_frames attend to [y; X_init; y_frames] with everyone else's keys."""
-    model, _ = make("uniform_refined")
-    attention = model.adapter.layers[0].attention
-    random = torch.Generator().manual_seed(6)
-    frames, text, initial = (torch.randn(1, count, 32, generator=random) for count in (6, 5, 4))
-    own, kept = attention.keys_values(frames), attention.keys_values(initial)
-    found = attention.refine(frames, own, text, kept)[0]
-    source = torch.cat([text[0], initial[0], frames[0]])
-    heads = [slice(0, 16), slice(16, 32)]
-    parts = [
-        attend(
-            attention.norm_q(attention.to_q(frames[0])[:, part]),
-            attention.norm_k(attention.to_k(source)[:, part]),
-            attention.to_v(source)[:, part],
-        )
-        for part in heads
-    ]
-    expected = attention.scale * attention.to_out(torch.cat(parts, dim=-1))
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)

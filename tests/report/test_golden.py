@@ -18,6 +18,7 @@ STEM = "pocket_i3d_6x16f"
 NAMES = (
     f"fvd_{STEM}_gt2",
     f"fvd_{STEM}_raw",
+    f"fvd_seer_{STEM}_gt2",
     f"kvd_{STEM}_gt2",
     f"kvd_seer_{STEM}_gt2",
     "psnr",
@@ -26,14 +27,14 @@ NAMES = (
     "opposite_motion_accuracy",
 )
 SCORES = {
-    "fca": (12.345, 23.456, 0.0012345, -0.001234, 21.987, 0.87654, 0.8333, 0.9051),
-    "base": (9.8765, 45.678, 0.0022345, -0.002347, 14.321, 0.91234, 0.2511, None),
-    "repeat": (80.123, 67.891, 0.0002346, 0.003456, 29.876, 0.54321, None, None),
+    "fca": (12.345, 23.456, 13.579, 0.0012345, -0.001234, 21.987, 0.87654, 0.8333, 0.9051),
+    "base": (9.8765, 45.678, 10.987, 0.0022345, -0.002347, 14.321, 0.91234, 0.2511, None),
+    "repeat": (80.123, 67.891, 81.234, 0.0002346, 0.003456, 29.876, 0.54321, None, None),
 }
 SHOWN = {  # an asterisk at the best of each column
-    "FCA": "12.3|*23.5|0.00123|−0.00123|21.99|0.877|*83 %|91 %",
-    "Base model, not adapted": "*9.88|45.7|0.00223|*−0.00235|14.32|*0.912|25 %|–",
-    "Copy the last frame": "80.1|67.9|*0.000235|0.00346|*29.88|0.543|–|–",
+    "FCA": "12.3|*23.5|13.6|0.00123|−0.00123|21.99|0.877|*83 %|91 %",
+    "Base model, not adapted": "*9.88|45.7|*11.0|0.00223|*−0.00235|14.32|*0.912|25 %|–",
+    "Copy the last frame": "80.1|67.9|81.2|*0.000235|0.00346|*29.88|0.543|–|–",
 }
 LEVELS = {"fca": [21.0, 27.5, 19.0, 30.25, 25.0, 23.0], "base": [11.0, 12.0, 13.0, 14.0, 15.0, 16.0]}
 
@@ -102,6 +103,7 @@ def test_curves_begin_with_the_first_predicted_frame(made) -> None:
     assert [int(row["frame"]) for row in rows] == list(range(3, 17))
     for number, variant in enumerate(SCORES):
         assert [float(row[variant]) for row in rows] == [40 + 10 * number - frame / 4 for frame in range(14)]
+    assert "FCA: PSNR 40 at frame 3, 36.75 at frame 16. Base model, not adapted: PSNR 50 at frame 3" in made[1]
     with (folder / "ssv2-loss.csv").open(newline="") as file:
         losses = {int(row["step"]): float(row["fca"]) for row in csv.DictReader(file)}
     assert losses == {step: 0.2 + 1 / (step + 1) for step in range(10, 160, 10)}
@@ -129,3 +131,5 @@ def test_clips_are_ranked_and_shown_with_their_own_numbers_and_pixels(made) -> N
             sheet = Layout(config).report_assets / f"ssv2-{rank - 1:03d}-{name}.webp"
             assert f'data-sheet="assets/{sheet.name}"' in card
             np.testing.assert_array_equal(frames_of(sheet), pixels)
+        initial = np.asarray(Image.open(Layout(config).report_assets / f"ssv2-{rank - 1:03d}-initial.webp"))
+        np.testing.assert_array_equal(initial[[*range(64), *range(-64, 0)]], truth[:2].reshape(128, 96, 3))

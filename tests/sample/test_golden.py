@@ -13,13 +13,15 @@ from fca.artifacts.manifest import Manifest
 from fca.artifacts.shards import Shard
 from fca.config import Config, Layout, SampleKind
 from fca.model import FCAAdapter
-from fca.sample import sample
+from fca.pretrained.exported import ExportedModel
+from fca.sample import FCAPipeline, sample
 from fca.seeds import generator
 from tests.conftest import encode_stored, small_config, write_clips
-from tests.encode.reference import prompt_tokens, text_tokens, vae_pixels
+from tests.encode.reference import prompt_tokens, text_tokens, vae_pixels, vae_posterior, vision_tokens
 from tests.model.reference import moved_adapter, slow_alphas, slow_velocity
 
-STEPS, GUIDANCE, SHARD = 4, 3.0, 1
+SHIPPED = Path(__file__).resolve().parents[2] / "config/pocket-base/adapter"
+STEPS, GUIDANCE, SHARD = 2, 3.0, 1
 CAPTIONS: dict[SampleKind, list[str]] = {
     "validation": ["look left", "push red block right"],  # of the shard's two clips
     "opposite": ["look right", "push red block left"],
@@ -35,7 +37,7 @@ def adapter(random_base: Path) -> FCAAdapter:
 def config(tmp_path_factory, random_base: Path, adapter: FCAAdapter) -> Config:
     """Latents of two clips, and a model that was exported without training."""
     values = small_config(tmp_path_factory.mktemp("golden"), random_base).model_dump(mode="json")
-    values["sample"] |= {"steps": STEPS, "guidance_scale": GUIDANCE}
+    values["sample"] |= {"steps": STEPS, "guidance_scale": GUIDANCE, "batch_size": 1}
     config = Config.model_validate(values)
     write_clips(config)
     encode_stored(config, "validation", SHARD)
@@ -59,16 +61,30 @@ def ddim(velocity_of, noise: Tensor) -> Tensor:
     return latents
 
 
-@torch.no_grad()
-def expected_frames(config: Config, adapter: FCAAdapter, folder: Path, row: int, caption: str) -> np.ndarray:
-    """Levels (F, H, W, 3) of a row of the shard predicted from this caption."""
-    factor = json.loads((folder / "vae/config.json").read_text())["scaling_factor"]
-    with Shard(Layout(config).latents("ssv2", "validation", SHARD)) as shard:
-        random = generator(config.seed, "sample", "ssv2", shard.ids[row])
-        mean, logvar = (torch.from_numpy(shard[name][row]).double() for name in ("init_mean", "init_logvar"))
-        vision = torch.from_numpy(shard["vision"][row]).float()
+Text = dict[str, Tensor]
 
-    # One generator a clip: the initial latent, its noise, then the clip's.
+
+def text_of(folder: Path, caption: str) -> Text:
+    """A caption through both text networks."""
+    embeds, mask = text_tokens(folder / "vision", caption)
+    return {"prompt_embeds": prompt_tokens(folder, caption), "text_embeds": embeds.float(), "text_mask": mask}
+
+
+@torch.no_grad()
+def expected_frames(
+    adapter: FCAAdapter,
+    folder: Path,
+    random: torch.Generator,
+    posterior: tuple[Tensor, Tensor],
+    vision: Tensor,
+    texts: list[Text],
+) -> np.ndarray:
+    """Levels (F, H, W, 3) from the initial frames' posterior (C, 1, h, w), their ViT tokens, and caption and empty one.
+
+    `random` gives the initial latent, then its noise, then the clip's.
+    """
+    factor = json.loads((folder / "vae/config.json").read_text())["scaling_factor"]
+    mean, logvar = (part.double() for part in posterior)
     initial = factor * (mean + (logvar / 2).exp() * torch.randn(mean.shape, generator=random)).transpose(0, 1)
     initial_noise = torch.randn(initial.shape, generator=random)
     noise = torch.randn((4, *initial.shape[1:]), generator=random)
@@ -77,11 +93,7 @@ def expected_frames(config: Config, adapter: FCAAdapter, folder: Path, row: int,
 
     # The frozen copy reads the text of its own branch.
     base = CogVideoXTransformer3DModel.from_pretrained(folder / "transformer").eval()
-    branches = []
-    for text in (caption, ""):
-        embeds, mask = text_tokens(folder / "vision", text)
-        embeds, prompt = embeds.half().float(), prompt_tokens(folder, text).half().float()
-        branches.append({"prompt_embeds": prompt, "text_embeds": embeds, "text_mask": mask, "vision": vision})
+    branches = [text | {"vision": vision} for text in texts]
 
     def velocity(latents: Tensor, time: int) -> Tensor:
         own, empty = (slow_velocity(base, adapter, latents, time, noisy_initial, branch) for branch in branches)
@@ -99,9 +111,36 @@ def test_every_frame_of_a_sampled_clip(config, adapter, random_base, kind: Sampl
         found = shard.frames[:].astype(np.int64)
     assert found.shape == (2, 16, 64, 96, 3)
     for row, caption in enumerate(CAPTIONS[kind]):
-        expected = expected_frames(config, adapter, random_base, row, caption)
+        with Shard(Layout(config).latents("ssv2", "validation", SHARD)) as shard:
+            mean, logvar, vision = (torch.from_numpy(shard[n][row]) for n in ("init_mean", "init_logvar", "vision"))
+            random = generator(config.seed, "sample", "ssv2", shard.ids[row])
+        texts = [
+            {name: value if name == "text_mask" else value.half().float() for name, value in text.items()}
+            for text in (text_of(random_base, caption), text_of(random_base, ""))
+        ]
+        expected = expected_frames(adapter, random_base, random, (mean, logvar), vision.float(), texts)
         for frame in range(16):
             assert np.abs(found[row, frame] - expected[frame]).max() <= 1, (row, frame)
     changes = np.abs(np.diff(found, axis=1)).max((0, 2, 3, 4))
     assert (changes[3:] > 5).all(), "frames that are alike would prove nothing of their order"
     assert np.abs(found[0] - found[1]).max() > 5
+
+
+def test_every_frame_of_a_prediction_from_two_pictures_and_two_captions(tmp_path, adapter, random_base) -> None:
+    """`FCAPipeline` with a negative prompt; the pictures have the model's size."""
+    adapter.save_pretrained(tmp_path)
+    networks = {"base": str(random_base), "vision_model": str(random_base / "vision")}
+    ExportedModel.read(SHIPPED).model_copy(update=networks).write(tmp_path)
+    pictures = np.random.default_rng(3).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
+    captions = ("lift blue cup", "look left")
+    found = FCAPipeline.from_pretrained(tmp_path)(pictures, *captions, STEPS, GUIDANCE, seed=11, progress=False)
+
+    posterior = vae_posterior(AutoencoderKLCogVideoX.from_pretrained(random_base / "vae").eval(), pictures)
+    vision, texts = (
+        vision_tokens(random_base / "vision", pictures[0]),
+        [text_of(random_base, text) for text in captions],
+    )
+    expected = expected_frames(adapter, random_base, generator(11, "predict"), posterior, vision, texts)
+    assert found.shape == expected.shape == (16, 64, 96, 3)
+    for frame in range(16):
+        assert np.abs(found[frame].astype(np.int64) - expected[frame]).max() <= 1, frame

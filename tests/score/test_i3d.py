@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fca.score.i3d import InceptionI3d, MaxPool3d, same_padding
+from fca.score.i3d import InceptionI3d, MaxPool3d, Mixed, same_padding
 
 
 def test_parameters_and_names_are_those_of_the_public_weights() -> None:
@@ -58,6 +58,40 @@ def test_any_size_goes_through(shape: tuple[int, int, int]) -> None:
         assert logits.shape == (2, 7)
         torch.testing.assert_close(network.classify(features), logits)
         torch.testing.assert_close(network(video[1:]), logits[1:], rtol=1e-4, atol=1e-5)
+
+
+def test_a_block_is_four_branches_side_by_side_with_the_batch_norm_of_the_public_weights() -> None:
+    """Convolution, batch norm with epsilon 1e-5 as in VideoGPT's port, ReLU; odd kernels of stride 1 pad alike."""
+    torch.manual_seed(0)
+    block = Mixed(6, (2, 3, 4, 2, 3, 5)).double().eval()
+    for unit in block.modules():
+        if isinstance(unit, torch.nn.BatchNorm3d):
+            unit.running_mean.normal_()
+            unit.running_var.uniform_(1e-5, 1e-4)
+    video = torch.rand(1, 6, 4, 5, 6, dtype=torch.float64)
+
+    def branch(states: torch.Tensor, *names: str) -> torch.Tensor:
+        for name in names:
+            unit = getattr(block, name)
+            kernel = unit.conv3d.weight
+            states = torch.nn.functional.conv3d(states, kernel, padding=kernel.shape[2] // 2)
+            mean, variance = (value.view(-1, 1, 1, 1) for value in (unit.bn.running_mean, unit.bn.running_var))
+            states = ((states - mean) / (variance + 1e-5).sqrt()).clamp(min=0)  # new ones scale by 1 and shift by 0
+        return states
+
+    pooled = torch.nn.functional.max_pool3d(video, 3, stride=1, padding=1)
+    branches = (branch(video, "b0"), branch(video, "b1a", "b1b"), branch(video, "b2a", "b2b"), branch(pooled, "b3b"))
+    with torch.no_grad():
+        torch.testing.assert_close(block(video), torch.cat(branches, dim=1))
+
+
+def test_stages_are_the_layers_before_each_reduction_and_the_last() -> None:
+    """192, 480, 832 and 1,024 channels at full width, on grids of 1/4, 1/8, 1/16 and 1/32."""
+    network = InceptionI3d(num_classes=2, width=1 / 16).eval()
+    with torch.no_grad():
+        stages = network.stages(torch.rand(1, 3, 16, 64, 96))
+    assert [stage.shape[1] for stage in stages] == [12, 30, 52, 64]
+    assert [tuple(stage.shape[2:]) for stage in stages] == [(8, 16, 24), (8, 8, 12), (4, 4, 6), (2, 2, 3)]
 
 
 def test_logits_are_the_mean_over_time_of_the_fixed_window_at_224() -> None:

@@ -24,7 +24,7 @@ from tests.conftest import CAPTIONS, CLIPS, encode_stored, small_config, write_c
 from tests.model.reference import moved_adapter, slow_alphas, slow_velocity
 from tests.train.runs import run_folder
 
-STEPS, WARMUP, PARTS = 6, 2, 2
+STEPS, WARMUP, CYCLES, PARTS = 6, 2, 2, 2
 RATE, BETAS, EPS, DECAY, LIMIT = 2e-2, (0.6, 0.8), 1e-4, 0.3, 0.05
 
 
@@ -45,6 +45,7 @@ def trained(tmp_path_factory, random_base, start) -> Config:
         batch_size=1,
         gradient_accumulation=PARTS,
         warmup_steps=WARMUP,
+        cycles=CYCLES,
         learning_rate=RATE,
         betas=BETAS,
         eps=EPS,
@@ -137,10 +138,11 @@ def test_every_step_of_a_run_has_the_values_of_the_slow_reference(trained, start
         assert log[step]["loss"] == pytest.approx(loss.item(), rel=1e-5)
         assert log[step]["grad_norm"] == pytest.approx(norm, rel=1e-4)
 
-        # Linear warm-up from 0, then half a cosine.
+        # Linear warm-up from 0, then halves of a cosine.
         rate = RATE * step / WARMUP
         if step >= WARMUP:
-            rate = RATE * (1 + math.cos(math.pi * (step - WARMUP) / (STEPS - WARMUP))) / 2
+            place = CYCLES * (step - WARMUP) / (STEPS - WARMUP) % 1
+            rate = RATE * (1 + math.cos(math.pi * place)) / 2
         assert log[step]["learning_rate"] == pytest.approx(rate, rel=1e-9)
 
         # AdamW (Loshchilov & Hutter 2019, algorithm 2) on the clipped gradient.

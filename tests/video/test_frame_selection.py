@@ -22,6 +22,17 @@ def test_the_plan_is_torch_trilinear_for_all_lengths(frames: int) -> None:
         np.testing.assert_allclose(ours, theirs.permute(1, 2, 3, 0).numpy(), atol=1e-6, err_msg=f"length {length}")
 
 
+@pytest.mark.parametrize("length", [17, 23, 48, 101])
+def test_a_cast_clip_is_torch_trilinear_to_the_level(length: int) -> None:
+    """The blend itself, with weights that aren't a half, frame by frame."""
+    torch = pytest.importorskip("torch")
+    source = np.random.default_rng(length).integers(0, 256, (length, 4, 6, 3), dtype=np.uint8)
+    ours = cast(dict(enumerate(source)), cast_plan(length, 16), 6, 4, "stretch")
+    volume = torch.from_numpy(source).double().permute(3, 0, 1, 2)[None]
+    theirs = torch.nn.functional.interpolate(volume, size=(16, 4, 6), mode="trilinear")[0].permute(1, 2, 3, 0)
+    assert np.abs(ours - theirs.numpy()).max() < 0.501
+
+
 @given(length=st.integers(1, 5000), frames=st.integers(1, 64))
 def test_every_plan_is_valid_and_small(length: int, frames: int) -> None:
     plan = cast_plan(length, frames)
