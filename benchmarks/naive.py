@@ -51,7 +51,8 @@ class DenseProcessor:
         image_rotary_emb: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
         video, text = self.base(attn, hidden_states, encoder_hidden_states, attention_mask, image_rotary_emb)
-        normed = self.layer.normed(frames[self.index], time_embedding)
+        received, pre_norm = frames[self.index], self.layer.pre_norm
+        normed = received if pre_norm is None else pre_norm(received, time_embedding)
         tokens = torch.cat([encoder_hidden_states, hidden_states], dim=1)  # Z = [y; x_t]
         sources = torch.cat([encoder_hidden_states, features[self.index].to(tokens), normed.to(tokens)], dim=1)
         own = self.layer.attention
