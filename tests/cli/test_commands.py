@@ -68,7 +68,7 @@ def test_help_lists_every_command_in_sections_in_order(capsys) -> None:
 
 
 def test_help_is_quick() -> None:
-    """It imports neither torch nor pydantic; without them it takes a tenth of a second of the processor."""
+    """It imports neither torch nor pydantic; without them it takes a tenth of a second of a quiet processor."""
     heavy = ("torch", "numpy", "h5py", "av", "PIL", "yaml", "pydantic")
     code = f"import sys; from fca.cli import main; main(['--help']); sys.exit(str([*filter(sys.modules.get, {heavy})]))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -77,7 +77,7 @@ def test_help_is_quick() -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-m", "fca.cli", "--help"], capture_output=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.25
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
 
 
 @pytest.fixture
