@@ -16,6 +16,7 @@ from fca.model import FCAAdapter
 from fca.pretrained.exported import ExportedModel
 from fca.sample import FCAPipeline, sample
 from fca.seeds import generator
+from fca.video.frame_selection import cast, cast_plan
 from tests.conftest import encode_stored, small_config, write_clips
 from tests.encode.reference import prompt_tokens, text_tokens, vae_pixels, vae_posterior, vision_tokens
 from tests.model.reference import moved_adapter, slow_alphas, slow_velocity
@@ -127,14 +128,15 @@ def test_every_frame_of_a_sampled_clip(config, adapter, random_base, kind: Sampl
 
 
 def test_every_frame_of_a_prediction_from_two_pictures_and_two_captions(tmp_path, adapter, random_base) -> None:
-    """`FCAPipeline` with a negative prompt; the pictures have the model's size."""
+    """`FCAPipeline` with a negative prompt; large pictures are cast and cropped as a clip of one frame would be."""
     adapter.save_pretrained(tmp_path)
     networks = {"base": str(random_base), "vision_model": str(random_base / "vision")}
-    ExportedModel.read(SHIPPED).model_copy(update=networks).write(tmp_path)
-    pictures = np.random.default_rng(3).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
+    ExportedModel.read(SHIPPED).model_copy(update=networks | {"resize": "crop"}).write(tmp_path)
+    pictures = np.random.default_rng(3).integers(0, 256, (2, 96, 240, 3), dtype=np.uint8)
     captions = ("lift blue cup", "look left")
     found = FCAPipeline.from_pretrained(tmp_path)(pictures, *captions, STEPS, GUIDANCE, seed=11, progress=False)
 
+    pictures = np.concatenate([cast({0: picture}, cast_plan(1, 1), 96, 64, "crop") for picture in pictures])
     posterior = vae_posterior(AutoencoderKLCogVideoX.from_pretrained(random_base / "vae").eval(), pictures)
     vision, texts = (
         vision_tokens(random_base / "vision", pictures[0]),

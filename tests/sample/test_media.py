@@ -14,6 +14,7 @@ from fca.errors import FcaError
 from fca.pretrained.exported import ExportedModel
 from fca.sample.media import check_out, read_start, save
 from fca.sample.picture import fitted, rgb
+from fca.video.frame_selection import cast, cast_plan
 from fca.video.write import write_video
 from tests.data.corpora import ramp
 from tests.data.corpora import write_video as write_source
@@ -78,6 +79,10 @@ def test_fitting_follows_the_rule() -> None:
     assert fitted(wide, 16, 16, "crop").min() == 255
     assert fitted(wide, 16, 16, "stretch").min() == 0
     np.testing.assert_array_equal(fitted(gradient(), 40, 30, "stretch"), gradient())
+    picture = np.random.default_rng(0).integers(0, 256, (50, 90, 3), dtype=np.uint8)
+    for mode in ("stretch", "crop"):  # a picture becomes what the first frame of a clip becomes
+        as_clip = cast({0: picture}, cast_plan(1, 1), 40, 30, mode)[0]
+        np.testing.assert_array_equal(fitted(picture, 40, 30, mode), as_clip)
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [("mp4", "libx264"), ("webm", "libvpx-vp9")])

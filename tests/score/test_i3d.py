@@ -94,6 +94,14 @@ def test_stages_are_the_layers_before_each_reduction_and_the_last() -> None:
     assert [tuple(stage.shape[2:]) for stage in stages] == [(8, 16, 24), (8, 8, 12), (4, 4, 6), (2, 2, 3)]
 
 
+def test_pooling_takes_the_mean_of_pairs_of_time_steps() -> None:
+    """So the first and the last of four steps count half as much as the two between."""
+    last = torch.rand(2, 64, 4, 3, 5)
+    steps = last.mean(dim=(3, 4))
+    weights = torch.tensor([1, 2, 2, 1]) / 6
+    torch.testing.assert_close(InceptionI3d(2, 1 / 16).pool(last), (steps * weights).sum(2))
+
+
 def test_logits_are_the_mean_over_time_of_the_fixed_window_at_224() -> None:
     """VideoGPT: AvgPool3d (2, 7, 7) with stride 1, the convolution, then the mean over time."""
     torch.manual_seed(0)

@@ -98,7 +98,7 @@ def test_another_division_of_the_same_clips_continues_a_run(encoded, tmp_path, r
 def test_an_unfinished_run_of_other_settings_is_refused_by_name_and_can_be_continued(encoded, tmp_path, random_base):
     stopped(encoded, 2)
     run = run_folder(encoded, "ssv2", "fca")
-    other = small_config(tmp_path, random_base, weight_decay=0.5, schedule="constant_with_warmup")
+    other = small_config(tmp_path, random_base, weight_decay=0.5, learning_rate=7e-4, schedule="constant_with_warmup")
     with pytest.raises(FcaError) as refused:
         train(other, "ssv2", "fca")
     text = str(refused.value)

@@ -64,6 +64,14 @@ def test_the_sentence_admits_defeat(config: Config) -> None:
     assert "not distinguishable from the unadapted base (the intervals overlap)" in text
 
 
+def test_a_better_value_whose_interval_overlaps_is_not_called_better(config: Config) -> None:
+    change(config, "fca", 48.0)
+    change(config, "base", 49.0)
+    change(config, "repeat", 80.0)
+    text = sentence(collect(config)[0])
+    assert "better than the copy-last-frame baseline and not distinguishable from the unadapted base" in text
+
+
 def test_the_page_is_about_fca_wherever_it_stands(config: Config) -> None:
     change(config, "lora", fvd=40.0)
     shown = comparison_config(config, "figure5")
