@@ -99,6 +99,13 @@ def test_seers_distance_of_one_dimension_has_a_closed_form() -> None:
     assert seer_frechet_distance(first, second) == pytest.approx(expected, rel=1e-5)
 
 
+def test_seers_distance_keeps_singular_values_below_1e_10_as_they_are() -> None:
+    """Of features so small no root is taken, so nothing is left of the overlap."""
+    first, second = 1e-6 * features(0, 50, 1), 1e-6 * features(1, 70, 1)
+    expected = (first.mean() - second.mean()) ** 2 + first.var(ddof=1) + second.var(ddof=1)
+    assert seer_frechet_distance(first, second) == pytest.approx(expected, rel=1e-5, abs=0)
+
+
 @pytest.mark.parametrize("clips", [5, 20, 40])
 def test_agrees_with_the_eigenvalues_where_clips_are_fewer_than_dimensions(clips: int) -> None:
     first, second = features(5, clips, 40), features(6, clips, 40)

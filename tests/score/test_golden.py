@@ -1,10 +1,12 @@
 """A score file's numbers from pixels, each by its formula: one clip, one window, one pair, one resampling at a time."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from fca.config import Config
@@ -45,7 +47,18 @@ def percentiles(values: list[float], around: float) -> tuple[float, float]:
     return around + low, around + high
 
 
-def test_every_number_of_a_score_file(config: Config, features, tiny_weights: dict[str, Tensor]) -> None:
+@pytest.fixture
+def classify(config: Config, features, tiny_weights: dict[str, Tensor]) -> Callable[[np.ndarray], list[str]]:
+    """Features (n, d) -> motions, by a classifier whose bias lets clips of noise differ; its network has it, too."""
+    weight = tiny_weights["logits.conv3d.weight"]
+    matrix = weight[:, :, 0, 0, 0].double().numpy()
+    bias = -np.mean([matrix @ features(truth(row)) for row in range(CLIPS)], axis=0)
+    changed = tiny_weights | {"logits.conv3d.bias": torch.from_numpy(bias).to(weight)}
+    save_file(changed, Path(config.features.network) / "model.safetensors")
+    return lambda rows: [MOTIONS[index] for index in (rows @ matrix.T + bias).argmax(1)]
+
+
+def test_every_number_of_a_score_file(config: Config, features, classify) -> None:
     write_clips(config)
     write_samples(config)
     write_samples(config, "opposite")
@@ -91,9 +104,15 @@ def test_every_number_of_a_score_file(config: Config, features, tiny_weights: di
             resampled = [direct_kernel_distance(*sets, rows) for rows in drawn]
             assert (entry["low"], entry["high"]) == pytest.approx(percentiles(resampled, kvd), rel=1e-2, abs=1e-5)
 
-    weight, bias = (tiny_weights[f"logits.conv3d.{name}"].double().numpy() for name in ("weight", "bias"))
-    motions = [MOTIONS[index] for index in (begun @ weight[:, :, 0, 0, 0].T + bias).argmax(1)]
-    assert [clip["motion_found"] for clip in found["clips"]] == motions
+    assert [clip["motion_found"] for clip in found["clips"]] == classify(begun) != classify(of_truth)
+    asked = [clip["motion_asked"] for clip in found["clips"]]
+    for motions, entry in (
+        (classify(begun), scores["motion_accuracy"]),
+        (classify(of_truth), found["reference"]["motion_accuracy_of_truth"]),
+    ):
+        assert entry["value"] == pytest.approx(
+            np.mean([one == other for one, other in zip(motions, asked, strict=True)])
+        )
 
     # The truth in halves.
     halves = [matrix_root_distance(of_truth[order[:3]], of_truth[order[3:6]]) for order in orders]

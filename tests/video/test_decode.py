@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from fca.video.container import opened, upright
-from fca.video.decode import ClipError, count_frames, list_frames, read_frames
+from fca.video.decode import ClipError, Decoder, count_frames, list_frames, read_footage, read_frames
 from fca.video.workers import call_apart
 from tests.data.corpora import ramp, write_jpegs, write_video
 
@@ -35,6 +35,17 @@ def test_frames_of_a_video_by_index(video: Path) -> None:
     assert frames.dtype == np.uint8
     assert levels(frames) == indices
     np.testing.assert_array_equal(read_frames(video, range(50))[indices], frames)
+
+
+@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+def test_channels_are_red_green_and_blue(tmp_path: Path, decoder: Decoder) -> None:
+    """A picture of three fields: red on the left, green in the middle, blue on the right; black below them."""
+    picture = np.zeros((48, 96, 3), np.uint8)
+    for channel in range(3):
+        picture[:32, 32 * channel : 32 * channel + 32, channel] = 200
+    write_video(tmp_path / "v.mp4", np.stack([picture] * 4), "libx264")
+    frames = read_footage(tmp_path / "v.mp4", [2], 4, decoder).frames
+    assert np.abs(frames[0].astype(int) - picture)[4:-4, 4:-4].mean() < 3
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
