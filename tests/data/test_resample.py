@@ -66,6 +66,7 @@ def test_folders_of_frames(tmp_path: Path) -> None:
     build_index(config, "bridge")
     resample(config, "bridge", "validation", 0)
     with Shard(Layout(config).clips("bridge", "validation", 0)) as shard:
+        assert shard.ids == ["flip_pot/4"], "of its own split"
         np.testing.assert_allclose(brightness(shard.frames[0]), (np.arange(16) + 0.5) * 20 / 16 - 0.5, atol=0.5)
 
     config = config_for(tmp_path, "epic", 1, 1)
