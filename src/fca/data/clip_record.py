@@ -8,7 +8,6 @@ from typing import Any, Self
 
 from fca.artifacts.atomic import write_aside
 from fca.artifacts.quarantine import Quarantine
-from fca.config.captions import storable
 from fca.errors import FcaError
 
 
@@ -33,6 +32,8 @@ class ClipRecord:
     """Numbers in a second, if `media` is a video whose `frames` are found by time: number n at (n - 1) / rate."""
 
     def __post_init__(self) -> None:
+        from fca.config.captions import storable  # here, for processes that only decode and need no configuration
+
         for name in ("id", "caption"):
             text = getattr(self, name)
             if not isinstance(text, str) or not storable(text):

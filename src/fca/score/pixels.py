@@ -13,8 +13,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fca.video.workers import cores
-
 PEAK = 255.0
 MOST_PSNR = 100.0
 """The PSNR of equal frames instead of infinity, in dB; one wrong level in a 96x64 frame gives 91."""
@@ -50,7 +48,7 @@ def ssim(prediction: Frames, truth: Frames) -> NDArray[np.float64]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     pairs = (torch.from_numpy(np.stack(pair)).to(device) for pair in zip(prediction, truth, strict=True))
     # One thread a frame: torch's own would wait for each other after every operation on a strip.
-    count = cores() if device.type == "cpu" else 1
+    count = torch.get_num_threads() if device.type == "cpu" else 1
     with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as threads:
         return np.array([*threads.map(_frame_ssim, pairs)])
 
