@@ -103,9 +103,13 @@ def without_shards(project: Project) -> None:
         (project.folder / shard).with_suffix(".h5").unlink()
 
 
-def ask(project: Project, old: str, new: str) -> None:
-    """Change what the profile asks for."""
-    project.replace("profiles/slurm/config.yaml", old, new)
+def ask(project: Project, rule: str, old: str, new: str) -> None:
+    """Change what the profile asks for a rule."""
+    path = project.folder / "profiles/slurm/config.yaml"
+    head, resources = path.read_text().split("\nset-resources:\n")
+    before, after = resources.split(f"  {rule}:\n")
+    assert old in after.split("\n  #")[0].split(":\n")[0]
+    path.write_text(f"{head}\nset-resources:\n{before}  {rule}:\n{after.replace(old, new, 1)}")
 
 
 def at_work(project: Project, command: bytes = b"") -> list[int]:
@@ -181,8 +185,8 @@ def test_training_that_is_told_to_stop_goes_on_in_the_same_job(project) -> None:
 
 def test_training_longer_than_its_time_goes_on(project) -> None:
     (project.folder / "pause/train").write_text("110")
-    ask(project, "runtime: 24h", "runtime: 2m")
-    ask(project, "--signal=TERM@300", "--signal=TERM@30")
+    ask(project, "train_adapter", "runtime: 24h", "runtime: 2m")
+    ask(project, "train_adapter", "--signal=TERM@300", "--signal=TERM@30")
     run = Run(project.folder, MODEL)
     said = run.finished()
     assert run.counts("start")["train-ssv2-fca"] >= 2
@@ -195,7 +199,7 @@ def test_training_longer_than_its_time_goes_on(project) -> None:
 def test_a_job_over_its_memory_is_ended_and_gets_twice_as_much(project) -> None:
     without_shards(project)
     (project.folder / "hog/encode").write_text("1200")
-    ask(project, "mem_mb: 64000 * attempt\n    runtime: 1h", "mem_mb: 800 * attempt\n    runtime: 1h")
+    ask(project, "encode_latents", "mem_mb: 64000 * attempt", "mem_mb: 800 * attempt")
     run = Run(project.folder, *SHARDS[:2])
     said = run.finished()
     assert not run.counts("not-killed")
@@ -209,7 +213,7 @@ def test_a_job_over_its_memory_is_ended_and_gets_twice_as_much(project) -> None:
 def test_a_job_over_its_time_is_tried_again(project) -> None:
     without_shards(project)
     (project.folder / "pause/encode").write_text("150")
-    ask(project, "runtime: 1h", "runtime: 1m")
+    ask(project, "encode_latents", "runtime: 1h", "runtime: 1m")
     run = Run(project.folder, SHARDS[0])
     run.until(lambda lines: lines and lines[-1].startswith("start encode"))
     time.sleep(10)  # by now it knows how long it takes
