@@ -53,7 +53,7 @@ test-slurm: install
 	scripts/one-node-slurm.sh start
 	$(BIN)/python -m pytest -q -m slurm --timeout 3600; status=$$?; scripts/one-node-slurm.sh stop; exit $$status
 
-# Faults put into copies of the code, which `make test` must notice (30 minutes), then SAMPLE seconds of mechanical ones.
+# Faults in copies of the code, which `make test` must notice (45 minutes), then SAMPLE seconds of mechanical ones.
 SAMPLE ?= 600
 
 mutants: install
