@@ -9,9 +9,11 @@ import pytest
 from fca.cli.main import main
 from fca.config import Config, Layout
 from fca.errors import FcaError
+from fca.report import compare as module
 from fca.report.collect import collect
-from fca.report.compare import changes, compare, paired
+from fca.report.compare import UNDECIDED, changes, compare, paired
 from fca.report.page import report
+from fca.score.interval import Interval
 from fca.score.protocol import require_same_protocol
 from tests.report.project import make_clips, make_config, make_dataset, score_values, write_json
 from tests.report.test_report import Page
@@ -63,6 +65,17 @@ def test_pairing_tells_apart_what_intervals_do_not(runs: tuple[Config, Config]) 
     assert difference.value == pytest.approx(-0.1)
     assert difference.high < 0
     assert paired("fvd", a.clips, b.clips, runs[0]) is None
+
+
+def test_an_interval_that_ends_at_zero_decides_nothing(
+    runs: tuple[Config, Config], tmp_path: Path, monkeypatch
+) -> None:
+    said = {}
+    for low in (0.0, 1e-6):
+        monkeypatch.setattr(module, "paired", lambda *_, low=low: Interval(0.5, low, 1.0))
+        page = compare(*runs, FILES, tmp_path / f"{low}").read_text(encoding="utf-8")
+        said[low] = Page(page).text.count(UNDECIDED)
+    assert said[0.0] > said[1e-6]
 
 
 def test_settings_that_differ_are_listed_and_no_others(runs: tuple[Config, Config]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from fca.artifacts.quarantine import ClipError
 from fca.data.clip_pixels import Shape, inspect_clip, resample_clip
 from fca.data.clip_record import ClipRecord
-from fca.video.container import Timeline, decode
+from fca.video.container import Timeline, decode, opened
 from fca.video.decode import count_frames, read_first, read_footage, read_frames
 from tests.data.corpora import ROOT
 from tests.video.numbered import HEIGHT, WIDTH, Recipe, even, number, numbered, numbers, remux, varying, write
@@ -322,3 +322,22 @@ def test_the_shared_cases() -> None:
             made, _ = resample_clip(CASES, ClipRecord("a", "d", "train", "c", str(path), None, count), None, shape)
             assert len({frame.tobytes() for frame in made}) == 16, path.name
     assert number(np.zeros((8, 8, 3), np.uint8)) is None
+
+
+@pytest.mark.parametrize(
+    ("known", "last", "expected"),
+    [
+        ([0, 2, None, 6, None], 2, [0, 2, 4, 6, 8, 10]),
+        ([None, None, 6, 8], 5, [2, 4, 6, 8, 13]),  # the last frame is shown longer
+        ([None, 4, None], 3, [1, 4, 7, 10]),
+        ([0, 2, None, 6, None], 0, [0, 2, 4, 6, 8, 10]),
+    ],
+)
+def test_frames_without_a_time_are_shown_at_the_intervals_of_the_others(
+    tmp_path: Path, known: list[int | None], last: int, expected: list[int]
+) -> None:
+    with opened(write(tmp_path / "a.mp4", Recipe("libx264", "mp4"))) as video:
+        timeline = video.timeline([(time, None, last) for time in known])
+        unit = float(video.stream.time_base or 0)
+    assert timeline.count == len(known)
+    assert timeline.times == pytest.approx([time * unit for time in expected])
