@@ -94,7 +94,7 @@ def prepared(tmp_path_factory) -> Project:
 def project(prepared, tmp_path) -> Iterator[Project]:
     """A copy of it, for jobs that are slow or greedy."""
     node = call("sinfo", "--noheader", "--format=%n").split()[0]
-    # Slurm drains a node that meets a requeued job twice, as a busy one may after it was lost; otherwise this is refused.
+    # Slurm drains a node that meets a requeued job twice, as a busy one may once it was lost; else this is refused.
     subprocess.run(["scontrol", "update", f"nodename={node}", "state=resume"], capture_output=True, check=False)
     yield prepared.copy(tmp_path / "project")
     subprocess.run(["scancel", "--user=root"], check=False)
