@@ -111,7 +111,7 @@ class Project:
 
     def jobs(self, *arguments: str, cwd: Path | None = None) -> dict[str, int]:
         """How many jobs of each rule Snakemake would run."""
-        run = self.snakemake(*arguments, "--dry-run", "--quiet", "rules", cwd=cwd)
+        run = self.snakemake("--quiet", "rules", "--dry-run", *arguments, cwd=cwd)
         output = run.stdout + run.stderr
         assert run.returncode == 0, output
         table = re.search(r"^-+  -+\n(.*?)^total ", output, re.MULTILINE | re.DOTALL)

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from fca.cli.common import PATH, Command, ManyValues
-from fca.config.shipped import located
 
 SHIPPED = Path("config/pocket-base/adapter")
 
@@ -54,6 +53,7 @@ def predict(
     precision: str,
 ) -> None:
     """Predict a video from one or two pictures, or the start of a video, and a sentence."""
+    from fca.config.shipped import located
     from fca.pretrained.exported import ExportedModel
     from fca.sample.media import check_out, check_prompt, read_start, save
 
