@@ -201,7 +201,7 @@ def blocked() -> list[str]:
         try:
             action()
         except RuntimeError as error:
-            return "may not go out" in str(error)
+            return "may not use the network" in str(error)
         return False
 
     return [
