@@ -1,7 +1,7 @@
 """Pictures and videos in, videos and pictures out: exact if possible, refused by name otherwise."""
 
-import errno
 import os
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -235,25 +235,60 @@ def test_a_path_is_proven_without_a_trace(tmp_path: Path, clip: np.ndarray, name
     save(clip, tmp_path / name, 8)
 
 
-def test_what_only_a_written_frame_shows(tmp_path: Path, monkeypatch) -> None:
-    """A name too long for the file next to it; a size that the encoder refuses; a place that can't be replaced."""
+def test_what_only_a_written_frame_shows(tmp_path: Path) -> None:
+    """A name too long for the file next to it; a size that the encoder refuses."""
     with pytest.raises(FcaError, match="can't be written: File name too long"):
         check_out(tmp_path / f"{'x' * 245}.mp4", 96, 64, 8)
     with pytest.raises(FcaError, match=r"next.webm can't be written: "):
         check_out(tmp_path / "next.webm", 70_000, 16, 8)
     assert list(tmp_path.iterdir()) == []
-    rename = os.rename
 
-    def busy(source: Path, target: Path) -> None:  # a mount point, which only a machine's owner can make
-        if Path(source) == tmp_path / "mounted":
-            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
-        rename(source, target)
 
-    (tmp_path / "mounted").mkdir()
-    monkeypatch.setattr(os, "rename", busy)
-    with pytest.raises(FcaError, match="mounted can't be written: Device or resource busy"):
-        check_out(tmp_path / "mounted", 96, 64, 8)
-    assert [path.name for path in tmp_path.iterdir()] == ["mounted"]
+def test_a_mount_point_is_refused(tmp_path: Path) -> None:
+    mounted = tmp_path / "mounted"
+    mounted.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", mounted], capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        with pytest.raises(FcaError, match="mounted can't be written: Device or resource busy"):
+            check_out(mounted, 96, 64, 8)
+        assert [path.name for path in tmp_path.iterdir()] == ["mounted"]
+    finally:
+        subprocess.run(["umount", "--lazy", mounted], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user for a moment")
+def test_another_users_video_in_a_shared_folder_is_refused(clip: np.ndarray) -> None:
+    with tempfile.TemporaryDirectory() as shared:
+        os.chmod(shared, 0o1777)
+        path = Path(shared, "next.mp4")
+        write_video(clip, path)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(FcaError, match=r"next\.mp4 can't be written: Operation not permitted"):
+                check_out(path, 96, 64, 8)
+            check_out(path.with_name("mine.mp4"), 96, 64, 8)
+        finally:
+            os.seteuid(0)
+        assert [path.name for path in Path(shared).iterdir()] == ["next.mp4"]
+
+
+def test_what_is_there_is_never_touched_by_the_proof(tmp_path: Path, clip: np.ndarray, monkeypatch) -> None:
+    """An interruption at any moment before the model has predicted can't take the video of yesterday."""
+    write_video(clip, tmp_path / "next.mp4")
+    kept, moved = (tmp_path / "next.mp4").read_bytes(), []
+    for name in ("rename", "replace", "unlink", "remove"):
+        original = getattr(os, name)
+
+        def noted(path: Path, *others: Path, original=original, **options: object) -> None:
+            moved.append(Path(path).name)
+            original(path, *others, **options)
+
+        monkeypatch.setattr(os, name, noted)
+    check_out(tmp_path / "next.mp4", 96, 64, 8)
+    assert moved
+    assert "next.mp4" not in moved
+    assert (tmp_path / "next.mp4").read_bytes() == kept
 
 
 def test_a_video_is_kept_elsewhere_if_its_place_is_gone(tmp_path: Path, clip: np.ndarray, monkeypatch) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import socket
+import stat
 from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,17 +47,22 @@ def write_aside(path: Path | str) -> Iterator[Path]:
 def rehearse(path: Path) -> Iterator[Path]:
     """`write_aside` up to its last rename, to see early what can't be written; at the end all is as it was.
 
-    What is written, and the folders that were made for it, are removed. What is at `path` is moved away and back.
+    What is written, and the folders that were made for it, are removed. What is at `path` is looked at, never touched.
+
+    Raises:
+        OSError: what is at `path` can't be renamed: a mount point, or another user's in a folder such as /tmp.
     """
     made = [folder for folder in path.absolute().parents if not folder.exists()]
     try:
         with _aside(path) as aside:
             yield aside
             sync_tree(aside)
-            if os.path.lexists(path):
-                old = aside.with_name(f"{aside.name}.old")
-                os.rename(path, old)
-                os.rename(old, path)
+            if os.path.ismount(path):
+                raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+            folder = path.parent.stat()
+            owners = {0, folder.st_uid, path.lstat().st_uid} if os.path.lexists(path) else {os.geteuid()}
+            if folder.st_mode & stat.S_ISVTX and os.geteuid() not in owners:
+                raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
     finally:
         for folder in made:
             with suppress(OSError):
