@@ -59,9 +59,9 @@ def rehearse(path: Path) -> Iterator[Path]:
             sync_tree(aside)
             if os.path.ismount(path):
                 raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
-            folder = path.parent.stat()
-            owners = {0, folder.st_uid, path.lstat().st_uid} if os.path.lexists(path) else {os.geteuid()}
-            if folder.st_mode & stat.S_ISVTX and os.geteuid() not in owners:
+            place = path.parent.stat()
+            owners = {0, place.st_uid, path.lstat().st_uid} if os.path.lexists(path) else {os.geteuid()}
+            if place.st_mode & stat.S_ISVTX and os.geteuid() not in owners:
                 raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
     finally:
         for folder in made:
