@@ -12,12 +12,13 @@ from transformers import Blip2VisionConfig, Blip2VisionModel, T5Config, T5Encode
 
 from benchmarks import flops
 from fca.config import Config, load
-from fca.encode.blip2 import preprocess
-from fca.encode.networks import Encoders
+from fca.encode.blip2 import Blip2Folder, preprocess
+from fca.encode.captions import TextNetworks
+from fca.encode.vae import load_vae
 from fca.model import FCA, FCAAdapter, InitialFrames, Prompt
 from fca.model.build import load_base
 from fca.pocket.base import build_scheduler
-from fca.pretrained.load import DTYPES
+from fca.pretrained.load import DTYPES, vision_folder
 
 CONFIG = Path(__file__).resolve().parents[1] / "config"
 LATENT_CHANNELS = 16
@@ -95,8 +96,8 @@ def make_model(
 def make_encoders(config: Config, device: torch.device, precision: str) -> FrozenEncoders:
     """The frozen encoders of a scale."""
     if config.scale == "pocket":
-        shipped = Encoders(config.base, precision)
-        networks = (shipped.vae, shipped.text_encoder, shipped.blip2.vision_model)
+        vision = Blip2Folder(vision_folder(config.base)).image_encoder(DTYPES[precision])
+        networks = (load_vae(config.base, precision), TextNetworks.load(config.base, precision).text_encoder, vision)
         return FrozenEncoders(*(network.to(device) for network in networks))
     with building(device, DTYPES[precision]):
         networks = (

@@ -141,7 +141,7 @@ def test_encode_and_sample_load_no_networks_again(project: Config, random_base, 
         encode_stored(project, "validation", shard)
     sample(project, "ssv2", "base", "validation", 0)
     latents, samples = layout.latents("ssv2", "validation", 0), layout.samples("ssv2", "base", "validation", 0)
-    monkeypatch.setattr("fca.encode.shard.Encoders", refuse)
+    monkeypatch.setattr("fca.encode.shard.check_networks", refuse)
     monkeypatch.setattr("fca.sample.shard.load_networks", refuse)
     untouched(lambda: encode(project, "ssv2", "validation", 0), latents)
     untouched(lambda: sample(project, "ssv2", "base", "validation", 0), samples)

@@ -44,14 +44,16 @@ def test_a_picture_and_a_sentence_become_a_video_in_any_folder(tmp_path: Path) -
 
 def test_the_command_and_python_make_the_same_video(tmp_path: Path, capsys) -> None:
     from fca.sample import FCAPipeline
+    from fca.seeds import generator
 
     assert main(arguments(tmp_path / "frames", "--steps", "2", "--seed", "7", "--model", str(SHIPPED))) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'frames'}\n"
     pipeline = FCAPipeline.from_pretrained(SHIPPED)
+    random = generator(7, "predict")
     with Image.open(START) as start:
-        video = pipeline(frames=[start], prompt="push red block left", num_inference_steps=2, seed=7)
+        video = pipeline(start, "push red block left", num_inference_steps=2, generator=random).frames[0]
     for number, path in enumerate(sorted((tmp_path / "frames").iterdir())):
-        assert np.array_equal(np.asarray(Image.open(path)), video[number])
+        assert np.array_equal(np.asarray(Image.open(path)), np.asarray(video[number]))
 
 
 def test_mistakes_are_told_before_torch_is_imported(tmp_path: Path) -> None:
@@ -63,7 +65,6 @@ def test_mistakes_are_told_before_torch_is_imported(tmp_path: Path) -> None:
         "can't be written as .mov": arguments(tmp_path / "o.mov"),
         "0 DDIM steps": arguments(tmp_path / "o.gif", "--steps", "0"),
         "the guidance is 0.5": arguments(tmp_path / "o.gif", "--guidance", "0.5"),
-        "the seed is -1": arguments(tmp_path / "o.gif", "--seed", "-1"),
         "0 frames in a second": arguments(tmp_path / "o.gif", "--fps", "0"),
         "no model folder nowhere": arguments(tmp_path / "o.gif", "--model", "nowhere"),
         "model.json is missing": arguments(tmp_path / "o.gif", "--model", str(ROOT / "config")),
@@ -71,11 +72,12 @@ def test_mistakes_are_told_before_torch_is_imported(tmp_path: Path) -> None:
         "in the model's training: 2": arguments(tmp_path / "o.gif", *two),
     }
     lines = [f"assert main({command!r}) == 1" for command in commands.values()]
+    lines.append(f"assert main({arguments(tmp_path / 'o.gif', '--seed', '-1')!r}) == 2")
     code = ["import sys", "from fca.cli.main import main", *lines, "assert 'torch' not in sys.modules"]
     done = run(sys.executable, "-c", "\n".join(code), folder=tmp_path)
     assert done.returncode == 0, done.stderr
     told = done.stderr.split("fca predict: ")[1:]
-    for message, (expected, _) in zip(told, commands.items(), strict=True):
+    for message, expected in zip(told, [*commands, "-1 is not in the range"], strict=True):
         assert expected in message
     assert [path.name for path in tmp_path.iterdir()] == ["model.json"]
 

@@ -15,8 +15,7 @@ from fca.data.index import build_index
 from fca.data.resample import resample
 from fca.encode.blip2 import preprocess
 from fca.encode.captions import half
-from fca.encode.networks import Encoders
-from fca.encode.shard import encode
+from fca.encode.shard import check_networks, encode
 from fca.encode.vae import decode, load_vae
 from fca.errors import FcaError
 from tests.conftest import encode_stored, small_config, write_clips
@@ -122,7 +121,7 @@ def test_blip2_preprocessing_equals_the_image_processor():
 def test_a_missing_checkpoint_is_named(project):
     base = project.base.model_copy(update={"model": "weights/none"})
     with pytest.raises(FcaError, match="weights/none"):
-        Encoders(base.model_copy(update={"model": "./weights/none"}), "fp32")
+        check_networks(base.model_copy(update={"model": "./weights/none"}))
 
 
 def test_of_sixteen_frames_the_first_four_are_one_picture(project):

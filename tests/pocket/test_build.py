@@ -3,7 +3,7 @@
 import pytest
 
 from fca.config import Base
-from fca.encode.networks import load_vae
+from fca.encode.vae import load_vae
 from fca.model import FCAAdapter
 from fca.model.build import load_denoiser
 from fca.model.image_to_video import ImageToVideo

@@ -16,8 +16,10 @@ from transformers import AutoTokenizer, Blip2ForImageTextRetrieval
 
 from fca.artifacts.atomic import sha256_file
 from fca.config.models import Base
-from fca.encode.blip2 import FrozenBlip2, preprocess
-from fca.encode.networks import Encoders
+from fca.encode.blip2 import Blip2Folder, image_features, preprocess
+from fca.encode.captions import TextNetworks, tokens_of
+from fca.encode.shard import check_networks
+from fca.encode.vae import initial_scaling_factor, load_vae, posterior
 from fca.errors import FcaError
 from fca.model.build import load_base
 from fca.pretrained.load import base_folder, checkpoint_folder, load_pretrained, vision_folder
@@ -91,18 +93,19 @@ def test_every_file_has_its_published_name(originals) -> None:
 )
 def test_encoders_read_every_part(originals, model: str, shift: float, factor: float, inverted: bool) -> None:
     root, _ = originals
-    encoders = Encoders(at(root, model), "fp32")
-    assert (encoders.vae.config.scaling_factor, encoders.vae.config.invert_scale_latents) == (factor, inverted)
-    assert encoders.initial_scaling_factor(image_to_video=False) == factor
-    assert encoders.initial_scaling_factor(image_to_video=True) == (1 / factor if inverted else factor)
-    assert encoders.posterior(torch.zeros(1, 16, 16, 16, 3, dtype=torch.uint8))[0].shape == (1, 16, 4, 2, 2)
+    check_networks(at(root, model))
+    vae, networks = load_vae(at(root, model), "fp32"), TextNetworks.load(at(root, model), "fp32")
+    assert (vae.config.scaling_factor, vae.config.invert_scale_latents) == (factor, inverted)
+    assert initial_scaling_factor(vae, image_to_video=False) == factor
+    assert initial_scaling_factor(vae, image_to_video=True) == (1 / factor if inverted else factor)
+    assert posterior(vae, torch.zeros(1, 16, 16, 16, 3, dtype=torch.uint8))[0].shape == (1, 16, 4, 2, 2)
 
     shards = (root / model / "text_encoder").glob("*.safetensors")
     state = {name: tensor for shard in shards for name, tensor in load_file(shard).items()}
-    assert torch.equal(encoders.text_encoder.encoder.embed_tokens.weight.cpu(), state["shared.weight"])
+    assert torch.equal(networks.text_encoder.encoder.embed_tokens.weight.cpu(), state["shared.weight"])
     for name, tensor in state.items():
-        assert torch.equal(encoders.text_encoder.state_dict()[name].cpu(), tensor), name
-    assert encoders.prompt(["push red block left", ""]).shape == (2, 16, 32)
+        assert torch.equal(networks.text_encoder.state_dict()[name].cpu(), tensor), name
+    assert networks.embedded(["push red block left", ""])[0].shape == (2, 16, 32)
 
     folder = base_folder(at(root, model), "scheduler")
     scheduler = CogVideoXDDIMScheduler.from_pretrained(folder / "scheduler")
@@ -123,12 +126,12 @@ def test_the_denoiser_is_the_checkpoints(originals) -> None:
 
 
 def test_t5_tokens_are_sentencepieces(originals) -> None:
-    encoders = Encoders(at(originals[0], "CogVideoX-2b"), "fp32")
+    tokenizer = TextNetworks.load(at(originals[0], "CogVideoX-2b"), "fp32").tokenizer
     pieces = sentencepiece.SentencePieceProcessor(str(originals[0] / "CogVideoX-2b/tokenizer/spiece.model"))
     for caption in [*folders.SENTENCES, "", " two  spaces ", "ﬁne café ½ Ｗide", "漢字\tcup\n", "PUSH, red: 3!"]:
         expected = [*pieces.encode(caption), 1]
-        assert encoders.tokenizer(caption).input_ids == expected, caption
-        padded = encoders.tokenizer(caption, padding="max_length", max_length=64).input_ids
+        assert tokenizer(caption).input_ids == expected, caption
+        padded = tokenizer(caption, padding="max_length", max_length=64).input_ids
         assert padded == expected + [0] * (64 - len(expected))
 
 
@@ -143,31 +146,36 @@ def test_blip2_from_any_of_its_weight_files(originals, tmp_path: Path, weights: 
         else:
             zipped = not weights.startswith("old")
             torch.save(blip2.state_dict(), folder / "pytorch_model.bin", _use_new_zipfile_serialization=zipped)
-    frozen = FrozenBlip2(vision_folder(at(tmp_path, "none", vision_model=str(folder))))
-    read = blip2.state_dict()
-    read = {
-        name: read[name] for name in read if name.startswith(("vision_model.", "embeddings.", "qformer.layernorm."))
-    }
-    assert frozen.state_dict().keys() == read.keys()
-    assert all(torch.equal(tensor, read[name]) for name, tensor in frozen.state_dict().items())
+    found = Blip2Folder(vision_folder(at(tmp_path, "none", vision_model=str(folder))))
+    found.check()
+    image_encoder, embeddings = found.image_encoder(torch.float32), found.caption_embeddings()
+    for ours, theirs in (
+        (image_encoder, blip2.vision_model),
+        (embeddings.embeddings, blip2.embeddings),
+        (embeddings.norm, blip2.qformer.layernorm),
+    ):
+        assert ours.state_dict().keys() == theirs.state_dict().keys()
+        assert all(torch.equal(tensor, theirs.state_dict()[name]) for name, tensor in ours.state_dict().items())
 
     with torch.no_grad():
         expected = blip2.vision_model(preprocess(pictures(), 32)).last_hidden_state
-        torch.testing.assert_close(frozen.image_features(pictures()), expected, rtol=0, atol=0)
-        embeds, mask = frozen.text_embeddings(["push Red blocks left", ""], tokens=8)
+        torch.testing.assert_close(image_features(image_encoder, pictures()), expected, rtol=0, atol=0)
+        tokens = tokens_of(found.tokenizer, ["push Red blocks left", ""], 8)
         row = {word: number for number, word in enumerate(folders.WORDS)}
         words = ["[CLS]", "push", "red", "block", "##s", "left", "[SEP]", "[PAD]"]
         ids = torch.tensor([[row[word] for word in words], [row["[CLS]"], row["[SEP]"], *[row["[PAD]"]] * 6]])
-        assert mask.tolist() == [[True] * 7 + [False], [True] * 2 + [False] * 6]
-        torch.testing.assert_close(embeds, blip2.qformer.layernorm(blip2.embeddings(ids)), rtol=0, atol=0)
+        assert tokens.attention_mask.bool().tolist() == [[True] * 7 + [False], [True] * 2 + [False] * 6]
+        torch.testing.assert_close(
+            embeddings(tokens.input_ids), blip2.qformer.layernorm(blip2.embeddings(ids)), rtol=0, atol=0
+        )
 
 
 def test_berts_tokenizer_json_gives_the_same_tokens(base: Base) -> None:
     folder = Path(base.vision_model)
-    before = FrozenBlip2(folder).tokenizer("push red cups").input_ids
+    before = Blip2Folder(folder).tokenizer("push red cups").input_ids
     AutoTokenizer.from_pretrained(folder).backend_tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "vocab.txt").unlink()
-    assert FrozenBlip2(folder).tokenizer("push red cups").input_ids == before
+    assert Blip2Folder(folder).tokenizer("push red cups").input_ids == before
 
 
 FILES = [
@@ -184,7 +192,7 @@ FILES = [
 def test_a_missing_file_is_named(base: Base, name: str) -> None:
     (Path(base.model) / name).unlink()
     part, _, file = name.partition("/")
-    told = refused(lambda: (base_folder(base, part), Encoders(base, "fp32")))
+    told = refused(lambda: (base_folder(base, part), check_networks(base)))
     assert f"{Path(base.model) / part}" in told
     assert "vocabulary" in told if file == "spiece.model" else file in told
 
@@ -199,7 +207,7 @@ def test_a_missing_part_is_named(base: Base, part: str) -> None:
 def test_a_missing_file_of_blip2_is_named(base: Base, name: str) -> None:
     folder = Path(base.vision_model)
     (folder / name).unlink()
-    told = refused(lambda: FrozenBlip2(folder))
+    told = refused(lambda: Blip2Folder(folder).check())
     assert str(folder) in told
     assert {"model.safetensors": "no weights", "vocab.txt": "no vocabulary"}.get(name, name) in told
 
@@ -211,11 +219,11 @@ def test_wrong_keys_and_widths_are_named(base: Base) -> None:
     renamed = dict(state)
     renamed["encoder.conv_in.weight"] = renamed.pop("encoder.conv_in.conv.weight")
     save_file(renamed, weights)
-    told = refused(lambda: Encoders(base, "fp32"))
+    told = refused(lambda: check_networks(base))
     assert "missing: encoder.conv_in.conv.weight; 1 not expected: encoder.conv_in.weight" in told
     save_file(state, weights)
     edit(text / "config.json", d_model=48)
-    told = refused(lambda: Encoders(base, "fp32"))
+    told = refused(lambda: check_networks(base))
     assert str(text) in told
     assert "of another size" in told
     assert "encoder.block.0.layer.0.SelfAttention.q.weight is (32, 32) instead of (32, 48)" in told
@@ -227,26 +235,26 @@ def test_what_is_wrong_with_blip2_is_named(base: Base) -> None:
     renamed = dict(state)
     renamed["embeddings.words.weight"] = renamed.pop("embeddings.word_embeddings.weight")
     save_file(renamed, folder / "model.safetensors")
-    told = refused(lambda: FrozenBlip2(folder))
+    told = refused(lambda: Blip2Folder(folder).check())
     assert "missing: embeddings.word_embeddings.weight; 1 not expected: embeddings.words.weight" in told
     save_file(state | {"qformer.layernorm.bias": torch.zeros(25)}, folder / "model.safetensors")
-    assert "qformer.layernorm.bias is (25,) instead of (24,)" in refused(lambda: FrozenBlip2(folder))
+    assert "qformer.layernorm.bias is (25,) instead of (24,)" in refused(lambda: Blip2Folder(folder).check())
     (folder / "model.safetensors").write_bytes(b"half a file")
-    assert "model.safetensors can't be read" in refused(lambda: FrozenBlip2(folder))
+    assert "model.safetensors can't be read" in refused(lambda: Blip2Folder(folder).check())
     edit(folder / "preprocessor_config.json", image_mean=[0.5, 0.5, 0.5])
-    assert "image_mean is [0.5, 0.5, 0.5]" in refused(lambda: FrozenBlip2(folder))
+    assert "image_mean is [0.5, 0.5, 0.5]" in refused(lambda: Blip2Folder(folder).check())
     (folder / "preprocessor_config.json").unlink()
     with (folder / "vocab.txt").open("a") as file:
         file.write("more\nwords\n")
-    assert f"has {len(folders.WORDS) + 2} tokens" in refused(lambda: FrozenBlip2(folder))
+    assert f"has {len(folders.WORDS) + 2} tokens" in refused(lambda: Blip2Folder(folder).check())
     (folder / "config.json").write_text("{")
-    assert f"{folder / 'config.json'} is not JSON" in refused(lambda: FrozenBlip2(folder))
+    assert f"{folder / 'config.json'} is not JSON" in refused(lambda: Blip2Folder(folder).check())
 
 
 def test_a_damaged_tokenizer_is_named(base: Base) -> None:
     path = Path(base.model) / "tokenizer" / "spiece.model"
     path.write_bytes(b"not a model")
-    assert f"{path} can't be read" in refused(lambda: Encoders(base, "fp32"))
+    assert f"{path} can't be read" in refused(lambda: check_networks(base))
 
 
 def test_another_scheduler_is_refused(base: Base) -> None:
@@ -264,12 +272,12 @@ def test_hashes_are_checked_before_weights_are_read_and_only_of_parts_that_are(b
     names = [f"{part}/{path.name}" for part in PARTS for path in (root / "CogVideoX-2b" / part).iterdir()]
     right = {name: sha256_file(root / "CogVideoX-2b" / name) for name in names}
     vision = {path.name: sha256_file(path) for path in (root / "blip2-itm-vit-g").iterdir()}
-    Encoders(at(root, "CogVideoX-2b", sha256=right, vision_sha256=vision), "fp32")
+    check_networks(at(root, "CogVideoX-2b", sha256=right, vision_sha256=vision))
 
     weights = "vae/diffusion_pytorch_model.safetensors"
     (root / "CogVideoX-2b" / weights).write_bytes(b"not even weights")
     wrong = at(root, "CogVideoX-2b", sha256=right)
-    told = refused(lambda: Encoders(wrong, "fp32"))
+    told = refused(lambda: check_networks(wrong))
     assert f"{weights} has sha256 {sha256_file(root / 'CogVideoX-2b' / weights)}" in told
     base_folder(wrong, "transformer", "scheduler")
     told = refused(lambda: base_folder(at(root, "CogVideoX-2b", sha256={"vae/more.bin": "0" * 64}), "vae"))

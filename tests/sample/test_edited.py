@@ -71,7 +71,7 @@ def test_an_unknown_clip_is_refused_before_any_network_is_loaded(project, monkey
     def load(*_: object) -> None:
         raise AssertionError("a network was loaded")
 
-    monkeypatch.setattr("fca.sample.prompts.Encoders", load)
+    monkeypatch.setattr("fca.sample.prompts.TextNetworks.load", load)
     monkeypatch.setattr("fca.sample.edited.load_networks", load)
     config = with_edits(project, {"clip0": ["look left"], "clip_99": ["look left"], "7": ["look left"]})
     with pytest.raises(FcaError) as caught:

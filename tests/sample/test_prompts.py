@@ -6,8 +6,7 @@ import torch
 
 from fca.artifacts.shards import Shard, write_shard
 from fca.config import Config, Layout
-from fca.encode.captions import caption_tables
-from fca.encode.networks import Encoders
+from fca.encode.captions import TextNetworks, caption_tables
 from fca.encode.shard import encode
 from fca.sample import sample
 from fca.sample.edited import sample_edited
@@ -31,7 +30,7 @@ def encoded_with(config: Config, precision: str) -> Config:
         path = Layout(config).latents("ssv2", "validation", shard)
         with Shard(path) as source:
             columns = {name: source[name][:] for name in source.names if name not in ("id", "caption")}
-            columns |= caption_tables(Encoders(changed.base, precision), source.captions)
+            columns |= caption_tables(TextNetworks.load(changed.base, precision), source.captions)
             write_shard(path, "latents", columns | {"caption": source.captions}, source.ids, {}, {}, meta=source.meta)
     return changed
 
@@ -50,9 +49,9 @@ def test_stored_and_new_captions_have_the_same_embeddings_bit_for_bit(project, p
 
 
 def test_a_captions_embedding_does_not_depend_on_the_others(project):
-    encoders = Encoders(project.base, "bf16")
-    alone = caption_tables(encoders, ["lift blue cup"])
-    among = caption_tables(encoders, [*CAPTIONS, "lift blue cup"])
+    networks = TextNetworks.load(project.base, "bf16")
+    alone = caption_tables(networks, ["lift blue cup"])
+    among = caption_tables(networks, [*CAPTIONS, "lift blue cup"])
     assert among["prompt"].tolist()[1] == among["prompt"].tolist()[-1] != 0
     for name in ("prompt_embeds", "text_embeds", "text_mask"):
         assert np.array_equal(alone[name][1], among[name][among["prompt"][1]]), name

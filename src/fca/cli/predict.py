@@ -8,6 +8,7 @@ import click
 
 from fca.cli.common import PATH, Command, ManyValues
 
+SEED = click.IntRange(0, 2**32 - 1)
 SHIPPED = Path("config/pocket-base/adapter")
 
 
@@ -24,7 +25,7 @@ SHIPPED = Path("config/pocket-base/adapter")
               help="File to write or replace: .mp4, .webm, .gif; without a suffix, a folder of PNGs.")  # fmt: skip
 @click.option("--fps", "frames_per_second", type=int, default=8, metavar="N", help="Frames per second of the output.")
 @click.option("--negative-prompt", default="", metavar="TEXT", help="What should not happen.")
-@click.option("--seed", type=int, default=42, metavar="N", help="The same seed gives the same video.")
+@click.option("--seed", type=SEED, default=42, metavar="N", help="The same seed gives the same video.")
 @click.option(
     "--steps", type=int, metavar="N", help="DDIM steps; fewer are quicker and coarser (default: the model's own)."
 )
@@ -61,26 +62,34 @@ def predict(
         check_prompt(text)
     model = located(SHIPPED) if model is None else model
     exported = ExportedModel.read(model)
-    exported.sampling(steps, guidance_scale, seed)
+    exported.sampling(steps, guidance_scale)
     check_out(out, exported.width, exported.height, frames_per_second, frames)
     exported.located(model, base, vision_model)
     start = read_start(frames, exported)
     if not prompt.strip():
         _warn("the prompt is empty: the model continues the video as it likes")
 
+    import numpy as np
+
+    from fca.pretrained.load import DTYPES, device
     from fca.sample.pipeline import FCAPipeline
+    from fca.seeds import generator
 
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: _warn(str(message))
-        pipeline = FCAPipeline.from_pretrained(model, base, vision_model, precision)
-        video = pipeline(
-            frames=start,
+        pipeline = FCAPipeline.from_pretrained(model, base=base, vision_model=vision_model, dtype=DTYPES[precision])
+        pipeline.to(device())
+        pipeline.set_progress_bar_config(desc="predict", unit="step")
+        values = pipeline(
+            image=start,
             prompt=prompt,
             negative_prompt=negative_prompt,
             num_inference_steps=steps,
             guidance_scale=guidance_scale,
-            seed=seed,
-        )
+            generator=generator(seed, "predict"),
+            output_type="np",
+        ).frames[0]
+    video = (values * 255).round().astype(np.uint8)
     save(video, out, frames_per_second)
     print(out)
 

@@ -7,24 +7,32 @@ those are read here (docs/deviations.md). Nothing else in the file is loaded or 
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import torch
 from accelerate import init_empty_weights
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
 from PIL import Image
 from torch import Tensor, nn
-from transformers import Blip2Config, Blip2VisionModel
+from transformers import Blip2Config, Blip2QFormerConfig, Blip2VisionModel
 from transformers.models.blip_2.modeling_blip_2 import Blip2TextEmbeddings
 
 from fca.artifacts.finite import finite
 from fca.errors import FcaError, first_line
-from fca.pretrained.files import PICKLE, check_shapes, read_tensors, weight_files
+from fca.pretrained.files import PICKLE, Shapes, check_shapes, read_tensors, shapes, weight_files
 from fca.pretrained.load import load_tokenizer, read_json
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's, as in BLIP-2's image processor
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 BICUBIC = 3  # Pillow's number
-PARTS = ("vision_model.", "embeddings.", "qformer.layernorm.")
+
+IMAGE_NAMES = {"vision_model.": ""}
+CAPTION_NAMES = {"embeddings.": "embeddings.", "qformer.layernorm.": "norm."}
+"""Beginnings of names in the checkpoint -> in the network."""
+
+M = TypeVar("M", bound=nn.Module)
 
 
 def preprocess(pixels: Tensor, size: int) -> Tensor:
@@ -40,50 +48,106 @@ def preprocess(pixels: Tensor, size: int) -> Tensor:
     return (pictures - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(DEVIATION).view(1, 3, 1, 1)
 
 
-class FrozenBlip2(nn.Module):
-    """ViT and text embeddings of a BLIP-2 checkpoint: config.json, weights, tokenizer, preprocessor_config.json.
+class CaptionEmbeddings(ModelMixin, ConfigMixin):
+    """BLIP-2's word and position embeddings of a caption, with their layer norm; always in float32.
 
-    Weights are `model.safetensors`, whole or sharded, or the older `pytorch_model.bin`, in float32 here.
+    Args: as in BLIP-2's `qformer_config`.
+    """
+
+    _keep_in_fp32_modules: ClassVar[list[str]] = ["embeddings", "norm"]
+
+    @register_to_config
+    def __init__(self, vocab_size: int, hidden_size: int, max_position_embeddings: int, layer_norm_eps: float):
+        super().__init__()
+        sizes = {"vocab_size": vocab_size, "hidden_size": hidden_size, "pad_token_id": 0}
+        self.embeddings = Blip2TextEmbeddings(
+            Blip2QFormerConfig(max_position_embeddings=max_position_embeddings, **sizes)
+        )
+        self.norm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """Tokens (n, m) int64 -> (n, m, hidden_size) float32."""
+        return self.norm(self.embeddings(input_ids))
+
+
+class Blip2Folder:
+    """The folder of a BLIP-2 checkpoint: config.json, weights, tokenizer, preprocessor_config.json.
+
+    Weights are `model.safetensors`, whole or sharded, or the older `pytorch_model.bin`. What needs no weights is
+    checked at once.
 
     Raises:
-        FcaError: a file is missing or damaged, or holds another network, tokenizer or image preprocessing.
+        FcaError: a file is missing or damaged, or holds another network, tokenizer or image preprocessing; also by the
+            methods.
     """
 
     def __init__(self, folder: Path):
-        super().__init__()
-        config = _configuration(folder)
+        self.folder, self.config = folder, _configuration(folder)
+        _check_preprocessing(folder, self.config.vision_config.image_size)
+        self.tokenizer = load_tokenizer(folder, rows=self.config.qformer_config.vocab_size)
+        self.weights = weight_files(folder, ("model.safetensors", PICKLE))
+
+    def image_encoder(self, dtype: torch.dtype) -> Blip2VisionModel:
+        """The ViT, on the CPU."""
+        return self._filled(self._empty_image_encoder(), IMAGE_NAMES).to(dtype)
+
+    def caption_embeddings(self) -> CaptionEmbeddings:
+        """The embeddings of captions, on the CPU."""
+        return self._filled(self._empty_caption_embeddings(), CAPTION_NAMES)
+
+    def check(self) -> None:
+        """Compare names and shapes of safetensors with what config.json asks for; a pickle would have to be read."""
+        if self.weights[0].suffix == ".safetensors":
+            found = shapes(self.weights)
+            for network, names in (
+                (self._empty_image_encoder(), IMAGE_NAMES),
+                (self._empty_caption_embeddings(), CAPTION_NAMES),
+            ):
+                self._check(network, names, {name: shape for name, shape in found.items() if _wanted(name, names)})
+
+    def _empty_image_encoder(self) -> Blip2VisionModel:
         with init_empty_weights():
-            self.vision_model = Blip2VisionModel(config.vision_config)
-            self.embeddings = Blip2TextEmbeddings(config.qformer_config)
-            norm = nn.LayerNorm(config.qformer_config.hidden_size, eps=config.qformer_config.layer_norm_eps)
-        self.qformer = nn.ModuleDict({"layernorm": norm})  # every weight under its name in the checkpoint
-        self.image_size = config.vision_config.image_size
-        _check_preprocessing(folder, self.image_size)
-        self.tokenizer = load_tokenizer(folder, rows=config.qformer_config.vocab_size)
-        state = _read(folder)
-        check_shapes(folder, _shapes(self.state_dict()), _shapes(state))
-        self.load_state_dict(state, assign=True)
-        self.requires_grad_(False).eval()
+            return Blip2VisionModel(self.config.vision_config)
 
-    @torch.no_grad()
-    def image_features(self, pixels: Tensor, clips: Sequence[str] = ()) -> Tensor:
-        """First frames (n, H, W, 3) uint8 -> ViT tokens (n, 1 + patches, vision width), after the last layer norm."""
-        pictures = preprocess(pixels, self.image_size)
-        parameter = self.vision_model.post_layernorm.weight
-        pictures = pictures.to(parameter.device, parameter.dtype)
-        return finite(self.vision_model(pictures).last_hidden_state, "BLIP-2's image features", clips)
+    def _empty_caption_embeddings(self) -> CaptionEmbeddings:
+        own = self.config.qformer_config
+        with init_empty_weights():
+            return CaptionEmbeddings(own.vocab_size, own.hidden_size, own.max_position_embeddings, own.layer_norm_eps)
 
-    @torch.no_grad()
-    def text_embeddings(self, captions: list[str], tokens: int) -> tuple[Tensor, Tensor]:
-        """Captions -> word + position embeddings after the layer norm (n, tokens, text width), and mask (n, tokens).
+    def _filled(self, network: M, names: Mapping[str, str]) -> M:
+        """`network` with the checkpoint's tensors, in float32."""
+        state = read_tensors(self.weights, lambda name: _wanted(name, names))
+        ours = self._check(network, names, {name: tuple(tensor.shape) for name, tensor in state.items()})
+        network.load_state_dict({ours[name]: tensor.float() for name, tensor in state.items()}, assign=True)
+        return network.requires_grad_(False).eval()
 
-        Captions are truncated to `tokens`; the mask is true on real tokens (of the empty caption, on its special ones).
-        """
-        encoded = self.tokenizer(
-            captions, padding="max_length", max_length=tokens, truncation=True, return_tensors="pt"
-        )
-        embedded = self.qformer["layernorm"](self.embeddings(encoded.input_ids))
-        return finite(embedded, "BLIP-2's text embeddings", captions), encoded.attention_mask.bool()
+    def _check(self, network: nn.Module, names: Mapping[str, str], found: Shapes) -> dict[str, str]:
+        """Name in the checkpoint -> name in `network`, all of which were found in the right shape."""
+        state = network.state_dict()
+        ours = {
+            theirs + name.removeprefix(own): name
+            for theirs, own in names.items()
+            for name in state
+            if name.startswith(own)
+        }
+        check_shapes(self.folder, {name: tuple(state[own].shape) for name, own in ours.items()}, found)
+        return ours
+
+
+def _wanted(name: str, prefixes: Mapping[str, str]) -> bool:
+    return name.startswith(tuple(prefixes)) and not name.endswith("position_ids")
+
+
+@torch.no_grad()
+def image_features(image_encoder: Blip2VisionModel, pixels: Tensor, clips: Sequence[str] = ()) -> Tensor:
+    """First frames (n, H, W, 3) uint8 -> ViT tokens (n, 1 + patches, vision width), after the last layer norm.
+
+    Raises:
+        FcaError: a value isn't finite; it names the row as `clips` does.
+    """
+    pictures = preprocess(pixels, image_encoder.config.image_size)
+    pictures = pictures.to(image_encoder.device, image_encoder.dtype)
+    return finite(image_encoder(pictures).last_hidden_state, "BLIP-2's image features", clips)
 
 
 def _configuration(folder: Path) -> Blip2Config:
@@ -115,14 +179,3 @@ def _check_preprocessing(folder: Path, size: int) -> None:
                 f"{value}, as images are preprocessed here",
                 "use a BLIP-2 checkpoint with a ViT-g, such as Salesforce/blip2-itm-vit-g",
             )
-
-
-def _read(folder: Path) -> dict[str, Tensor]:
-    """The tensors of `PARTS` in float32, under the checkpoint's names."""
-    files = weight_files(folder, ("model.safetensors", PICKLE))
-    state = read_tensors(files, lambda name: name.startswith(PARTS) and not name.endswith("position_ids"))
-    return {name: tensor.float() for name, tensor in state.items()}
-
-
-def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in state.items()}

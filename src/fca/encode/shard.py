@@ -1,18 +1,23 @@
-"""The step `encode`: run the frozen encoders on one shard of clips, so that training never loads them."""
+"""The step `encode`: run the frozen encoders on one shard of clips, so that training never loads them.
 
-from collections.abc import Iterator
+The VAE, the ViT and the text networks are loaded one after the other, so the largest of them decides the memory.
+"""
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKLCogVideoX
 from tqdm import tqdm
+from transformers import Blip2VisionModel, T5EncoderModel
 
 from fca.artifacts.fingerprint import made_by
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.shards import reused, write_shard
-from fca.config import BaseKind, Config, Layout
-from fca.data.clip_source import Clips, DecodedClip, clips_to_encode
-from fca.encode.captions import caption_tables, half
-from fca.encode.networks import Encoders
+from fca.config import Base, BaseKind, Config, Layout
+from fca.data.clip_source import Clips, clips_to_encode
+from fca.encode.blip2 import Blip2Folder, image_features
+from fca.encode.captions import TextNetworks, caption_tables, half
+from fca.encode.vae import initial_scaling_factor, load_vae, posterior
+from fca.pretrained.load import DTYPES, base_folder, check_weights, device, load_tokenizer, read_json, vision_folder
 
 
 def encode(
@@ -38,57 +43,89 @@ def encode(
     if found := reused(path, "latents", source.parents, made, source.quarantine):
         return found
 
-    encoders = Encoders(config.base_called(base), config.encode.precision)
+    own, precision = config.base_called(base), config.encode.precision
+    check_networks(own)
     # an image-to-video base starts from one picture
     initial_frames = config.datasets[dataset].initial_frames if base == "text" else 1
+
+    # One network after the other, so that the largest alone decides the memory.
+    vae = load_vae(own, precision)
+    columns, ids, captions, first_frames = _latents(config, vae, source, initial_frames)
+    meta = {
+        "scaling_factor": float(vae.config.scaling_factor),
+        "initial_scaling_factor": initial_scaling_factor(vae, base == "image"),
+        "initial_frames": initial_frames,
+    }
+    del vae
+    columns["vision"] = _vision(own, precision, first_frames, ids, config.encode.batch_size)
+    tables = caption_tables(TextNetworks.load(own, precision), captions)
+    return write_shard(
+        path,
+        "latents",
+        columns | {"caption": captions} | tables,
+        ids,
+        parents=source.parents,
+        made_by=made,
+        quarantine=source.quarantine,
+        meta=meta,
+    )
+
+
+def check_networks(base: Base) -> None:
+    """Find out what is wrong with the files of any encoder before the first one is loaded.
+
+    Raises:
+        FcaError: a file is missing or damaged.
+    """
+    folder = base_folder(base, "vae", "text_encoder", "tokenizer")
+    check_weights(AutoencoderKLCogVideoX, folder / "vae")
+    check_weights(T5EncoderModel, folder / "text_encoder")
+    load_tokenizer(folder / "tokenizer", rows=int(read_json(folder / "text_encoder/config.json")["vocab_size"]))
+    Blip2Folder(vision_folder(base)).check()
+
+
+def _latents(
+    config: Config, vae: AutoencoderKLCogVideoX, source: Clips, initial_frames: int
+) -> tuple[dict[str, np.ndarray], list[str], list[str], np.ndarray]:
+    """The VAE's columns of all clips, their ids and captions, and their first frames (n, H, W, 3) uint8."""
 
     def encoded(frames: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
         """The columns of clips (n, F, H, W, 3) uint8."""
         pixels = torch.from_numpy(frames)
-        mean, logvar = encoders.posterior(pixels, names)
-        init_mean, init_logvar = encoders.posterior(pixels[:, :initial_frames], names)
-        vision = encoders.blip2.image_features(pixels[:, 0], names).float().cpu()
-        found = {"mean": mean, "logvar": logvar, "init_mean": init_mean, "init_logvar": init_logvar, "vision": vision}
+        mean, logvar = posterior(vae, pixels, names)
+        init_mean, init_logvar = posterior(vae, pixels[:, :initial_frames], names)
+        found = {"mean": mean, "logvar": logvar, "init_mean": init_mean, "init_logvar": init_logvar}
         return {name: half(name, value, names) for name, value in found.items()}
 
     parts: list[dict[str, np.ndarray]] = []
     ids: list[str] = []
     captions: list[str] = []
+    first_frames: list[np.ndarray] = []
     with tqdm(total=len(source), desc=f"encode {source.name}", unit="clip") as progress:
-        for batch in batches(source, config.encode.batch_size):
-            parts.append(encoded(np.stack([clip.frames for clip in batch]), [clip.id for clip in batch]))
-            ids += [clip.id for clip in batch]
-            captions += [clip.caption for clip in batch]
-            progress.update(len(batch))
+        for clip in source:
+            parts.append(encoded(clip.frames[None], [clip.id]))
+            ids.append(clip.id)
+            captions.append(clip.caption)
+            first_frames.append(clip.frames[0])
+            progress.update()
 
     if not parts:  # no rows, but their shape
-        black = encoded(np.zeros((1, config.clip.frames, config.clip.height, config.clip.width, 3), np.uint8), [""])
-        parts = [{name: value[:0] for name, value in black.items()}]
-    return write_shard(
-        path,
-        "latents",
-        {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        | {"caption": captions}
-        | caption_tables(encoders, captions),
-        ids,
-        parents=source.parents,
-        made_by=made,
-        quarantine=source.quarantine,
-        meta={
-            "scaling_factor": float(encoders.vae.config.scaling_factor),
-            "initial_scaling_factor": encoders.initial_scaling_factor(base == "image"),
-            "initial_frames": initial_frames,
-        },
-    )
+        black = np.zeros((1, config.clip.frames, config.clip.height, config.clip.width, 3), np.uint8)
+        parts = [{name: value[:0] for name, value in encoded(black, [""]).items()}]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    size = config.clip.height, config.clip.width, 3
+    return columns, ids, captions, np.array(first_frames, dtype=np.uint8).reshape(-1, *size)
 
 
-def batches(clips: Clips, size: int) -> Iterator[list[DecodedClip]]:
-    """Lists of `size` clips in order; the last may be shorter."""
-    batch: list[DecodedClip] = []
-    for clip in clips:
-        batch.append(clip)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def _vision(base: Base, precision: str, first_frames: np.ndarray, names: list[str], batch: int) -> np.ndarray:
+    """ViT tokens (n, 1 + patches, width) float16 of first frames (n, H, W, 3) uint8, `batch` at a time."""
+    image_encoder = Blip2Folder(vision_folder(base)).image_encoder(DTYPES[precision]).to(device())
+    if not len(first_frames):  # no rows, but their shape
+        return _vision_of(image_encoder, np.zeros((1, *first_frames.shape[1:]), np.uint8), [""])[:0]
+    starts = range(0, len(first_frames), batch)
+    parts = [slice(start, start + batch) for start in starts]
+    return np.concatenate([_vision_of(image_encoder, first_frames[part], names[part]) for part in parts])
+
+
+def _vision_of(image_encoder: Blip2VisionModel, pictures: np.ndarray, names: list[str]) -> np.ndarray:
+    return half("vision", image_features(image_encoder, torch.from_numpy(pictures), names).float().cpu(), names)

@@ -19,6 +19,15 @@ def load_vae(base: Base, precision: str) -> AutoencoderKLCogVideoX:
     return vae.requires_grad_(False).eval().to(device())
 
 
+def initial_scaling_factor(vae: AutoencoderKLCogVideoX, image_to_video: bool) -> float:
+    """Scaling factor of the initial frames' latents: the VAE's, or its inverse in CogVideoX 1.5 image-to-video.
+
+    From diffusers' CogVideoXImageToVideoPipeline (`invert_scale_latents`); text-to-video never inverts it.
+    """
+    factor = float(vae.config.scaling_factor)
+    return 1 / factor if image_to_video and vae.config.invert_scale_latents else factor
+
+
 @torch.no_grad()
 def encoded(vae: AutoencoderKLCogVideoX, pixels: Tensor) -> Iterator[DiagonalGaussianDistribution]:
     """The posterior of each clip (n, F, H, W, 3) uint8, on the VAE's device.
@@ -62,8 +71,15 @@ def decode(vae: AutoencoderKLCogVideoX, latents: Tensor, clips: Sequence[str] = 
     Raises:
         FcaError: a decoded pixel isn't finite (as uint8 it would be black); it names the row as `clips` does.
     """
-    frames = []
+    return torch.cat([levels(video).cpu() for video in finite_videos(vae, latents, clips)])
+
+
+def finite_videos(vae: AutoencoderKLCogVideoX, latents: Tensor, clips: Sequence[str] = ()) -> Iterator[Tensor]:
+    """`decoded`, checked: an error names the row as `clips` does."""
     for row, video in enumerate(decoded(vae, latents)):
-        video = finite(video, "the decoded pixels", clips[row : row + 1])
-        frames.append(((video / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 4, 1).cpu())
-    return torch.cat(frames)
+        yield finite(video, "the decoded pixels", clips[row : row + 1])
+
+
+def levels(video: Tensor) -> Tensor:
+    """Videos (B, 3, F, H, W) in [-1, 1] -> (B, F, H, W, 3) uint8, rounded."""
+    return ((video / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 4, 1)

@@ -13,16 +13,27 @@ from fca.model.adapter import FCA, FCAAdapter
 from fca.model.controlnet import CogVideoXControlNet, ControlNet
 from fca.model.denoiser import Denoiser, TextToVideo
 from fca.model.image_to_video import ImageToVideo, is_image_to_video
-from fca.model.lora import WEIGHTS, AppendedLatent, add_lora, load_lora
+from fca.model.lora import WEIGHTS, Append, AppendedLatent, add_lora, load_lora, read_append
 from fca.pretrained.load import DTYPES, base_folder, device, load_pretrained
+
+Adapter = FCAAdapter | CogVideoXControlNet
+
+
+def load_transformer(base: Base, dtype: torch.dtype) -> CogVideoXTransformer3DModel:
+    """The frozen transformer, on the CPU."""
+    folder = base_folder(base, "transformer")
+    return load_pretrained(CogVideoXTransformer3DModel, folder / "transformer", dtype).requires_grad_(False).eval()
+
+
+def load_scheduler(base: Base) -> CogVideoXDDIMScheduler:
+    """The checkpoint's scheduler as DDIM, with its own settings."""
+    return CogVideoXDDIMScheduler.from_pretrained(base_folder(base, "scheduler") / "scheduler")
 
 
 def load_base(base: Base, dtype: torch.dtype) -> tuple[CogVideoXTransformer3DModel, CogVideoXDDIMScheduler]:
-    """The frozen transformer, on the CPU, and the DDIM scheduler with the checkpoint's own settings."""
-    folder = base_folder(base, "transformer", "scheduler")
-    transformer = load_pretrained(CogVideoXTransformer3DModel, folder / "transformer", dtype)
-    scheduler = CogVideoXDDIMScheduler.from_pretrained(folder / "scheduler")
-    return transformer.requires_grad_(False).eval(), scheduler
+    """Both of them, all files checked before one is loaded."""
+    base_folder(base, "transformer", "scheduler")
+    return load_transformer(base, dtype), load_scheduler(base)
 
 
 def new_denoiser(
@@ -89,6 +100,43 @@ def continued(wanted: FCAAdapter, folder: Path) -> FCAAdapter:
     return adapter.train()
 
 
+def load_adapter(
+    transformer: CogVideoXTransformer3DModel, folder: Path, dtype: torch.dtype
+) -> tuple[Adapter | None, Append | None]:
+    """What `fca train` wrote to a folder: a module and, of low-rank weights on a text-to-video base, `append`.
+
+    Low-rank weights are put into the transformer.
+
+    Raises:
+        FcaError: the folder holds no trained model, or one for another base.
+    """
+    if (folder / WEIGHTS).is_file():
+        load_lora(transformer, folder)
+        return None, None if is_image_to_video(transformer) else read_append(folder)
+    match kind_of(folder):
+        case "FCAAdapter":
+            return load_pretrained(FCAAdapter, folder, dtype), None
+        case "CogVideoXControlNet":
+            return load_pretrained(CogVideoXControlNet, folder, dtype), None
+        case other:
+            raise FcaError(f"{folder / 'config.json'} is of a {other}", "a folder written by `fca train`")
+
+
+def denoiser_of(
+    transformer: CogVideoXTransformer3DModel,
+    adapter: Adapter | None,
+    append: Append | None,
+    alphas_cumprod: torch.Tensor,
+    t_ref: int,
+) -> Denoiser:
+    """The model made of a transformer and what `load_adapter` returns; without an adapter, the base as it is."""
+    if isinstance(adapter, FCAAdapter):
+        return FCA(transformer, adapter, alphas_cumprod.float(), t_ref)
+    if adapter is not None:
+        return ControlNet(transformer, adapter)
+    return bare_denoiser(transformer) if append is None else AppendedLatent(transformer, append)
+
+
 def load_denoiser(base: Base, folder: Path | None, precision: str) -> tuple[Denoiser, CogVideoXDDIMScheduler]:
     """The model for prediction, on the device: the bare base, or with what `fca train` wrote to `folder`.
 
@@ -97,22 +145,8 @@ def load_denoiser(base: Base, folder: Path | None, precision: str) -> tuple[Deno
     """
     dtype = DTYPES[precision]
     transformer, scheduler = load_base(base, dtype)
-    denoiser: Denoiser
-    if folder is not None and (folder / WEIGHTS).is_file():
-        load_lora(transformer, folder)
-        image = is_image_to_video(transformer)
-        denoiser = ImageToVideo(transformer) if image else AppendedLatent.load(transformer, folder)
-    elif folder is not None:
-        match kind_of(folder):
-            case "FCAAdapter":
-                adapter = load_pretrained(FCAAdapter, folder, dtype)
-                denoiser = FCA(transformer, adapter, scheduler.alphas_cumprod.float(), base.t_ref)
-            case "CogVideoXControlNet":
-                denoiser = ControlNet(transformer, load_pretrained(CogVideoXControlNet, folder, dtype))
-            case other:
-                raise FcaError(f"{folder / 'config.json'} is of a {other}", "a folder written by `fca train`")
-    else:
-        denoiser = bare_denoiser(transformer)
+    adapter, append = (None, None) if folder is None else load_adapter(transformer, folder, dtype)
+    denoiser = denoiser_of(transformer, adapter, append, scheduler.alphas_cumprod, base.t_ref)
     return denoiser.requires_grad_(False).eval().to(device()), scheduler
 
 

@@ -7,10 +7,14 @@ from torch import Tensor
 
 def draw_posterior(mean: np.ndarray, logvar: np.ndarray, random: torch.Generator, scale: float) -> Tensor:
     """A sample of the VAE posterior, scaled and with time first: (C, f, H, W) arrays -> (f, C, H, W) float32."""
-    mean_tensor = torch.from_numpy(mean).float()
-    deviation = torch.exp(0.5 * torch.from_numpy(logvar).float().clamp(-30, 20))
-    sample = mean_tensor + deviation * torch.randn(mean_tensor.shape, generator=random)
-    return (sample * scale).transpose(0, 1)
+    noise = torch.randn(mean.shape, generator=random)
+    return posterior_sample(torch.from_numpy(mean).float(), torch.from_numpy(logvar).float(), noise, scale)
+
+
+def posterior_sample(mean: Tensor, logvar: Tensor, noise: Tensor, scale: float) -> Tensor:
+    """The sample that `noise` leads to: (..., C, f, H, W) each -> (..., f, C, H, W)."""
+    deviation = torch.exp(0.5 * logvar.clamp(-30, 20))
+    return ((mean + deviation * noise) * scale).transpose(-4, -3)
 
 
 def diffuse(alphas_cumprod: Tensor, clean: Tensor, noise: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor]:

@@ -25,6 +25,10 @@ class Prompt(NamedTuple):
         """Some of the batch; a row may come more than once."""
         return Prompt(*(part[index] for part in self))
 
+    def times(self, count: int) -> "Prompt":
+        """Each caption `count` times in a row."""
+        return Prompt(*(part.repeat_interleave(count, dim=0) for part in self))
+
     def to(self, dtype: torch.dtype) -> "Prompt":
         """The embeddings in another precision."""
         return Prompt(self.prompt_embeds.to(dtype), self.text_embeds.to(dtype), self.text_mask)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from diffusers import CogVideoXPipeline, CogVideoXTransformer3DModel
@@ -107,15 +107,19 @@ class AppendedLatent(Denoiser):
         save_lora(self.transformer, folder)
         (folder / CONFIG).write_text(json.dumps({"_class_name": "AppendedLatent", "append": self.append}) + "\n")
 
-    @classmethod
-    def load(cls, transformer: CogVideoXTransformer3DModel, folder: Path) -> Self:
-        """The model in a folder that `save` wrote, around a transformer for which `load_lora` has read it."""
-        path = folder / CONFIG
-        try:
-            append: Any = json.loads(path.read_text())["append"] if path.exists() else "front"  # of old exports
-            if append not in get_args(Append):
-                raise ValueError(f"append is {append!r}")
-            return cls(transformer, append)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            problem = f"{path} can't be read ({type(error).__name__}: {first_line(error)})"
-            raise FcaError(problem, "append: front or back", "train again") from error
+
+def read_append(folder: Path) -> Append:
+    """Where the model that `AppendedLatent.save` wrote appends the latent.
+
+    Raises:
+        FcaError: its configuration is damaged.
+    """
+    path = folder / CONFIG
+    try:
+        append: Any = json.loads(path.read_text())["append"] if path.exists() else "front"  # of old exports
+        if append not in get_args(Append):
+            raise ValueError(f"append is {append!r}")
+        return append
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        problem = f"{path} can't be read ({type(error).__name__}: {first_line(error)})"
+        raise FcaError(problem, "append: front or back", "train again") from error

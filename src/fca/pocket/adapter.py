@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from fca.data.tabletop.scene import STYLES
-from fca.encode.blip2 import FrozenBlip2
+from fca.encode.blip2 import Blip2Folder, image_features
+from fca.encode.captions import tokens_of
 from fca.model import FCA, FCAAdapter
 from fca.pocket.base import BATCH
 from fca.pocket.corpus import FRAMES, HEIGHT, WIDTH, Corpus
@@ -49,17 +50,18 @@ def conditions(corpus: Corpus, root: Path, cache: Path) -> dict[str, Tensor]:
     """Frozen features: `vision` of each clip, and its row `prompt` in `prompt_embeds`, `text_embeds`, `text_mask`."""
     captions, prompt = corpus.distinct_captions()
     prompt_embeds = prompt_embeddings(root, captions)
-    blip2 = FrozenBlip2(root / "vision")
+    blip2 = Blip2Folder(root / "vision")
     if not cache.exists():
         starts = tqdm(range(0, len(corpus), 64), desc="image features")
         first = (torch.from_numpy(np.ascontiguousarray(corpus.pixels[start : start + 64, 0])) for start in starts)
-        torch.save(torch.cat([blip2.image_features(pixels).half() for pixels in first]), cache)
-    text_embeds, text_mask = blip2.text_embeddings(captions, tokens=32)
+        image_encoder = blip2.image_encoder(torch.float32)
+        torch.save(torch.cat([image_features(image_encoder, pixels).half() for pixels in first]), cache)
+    tokens = tokens_of(blip2.tokenizer, captions, 32)
     return {
         "prompt": prompt,
         "prompt_embeds": prompt_embeds,
-        "text_embeds": text_embeds,
-        "text_mask": text_mask,
+        "text_embeds": blip2.caption_embeddings()(tokens.input_ids),
+        "text_mask": tokens.attention_mask.bool(),
         "vision": torch.load(cache, weights_only=True),
     }
 

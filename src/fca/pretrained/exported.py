@@ -16,22 +16,13 @@ from fca.config.shipped import network_folder
 from fca.errors import FcaError
 
 FILE = "model.json"
-LARGEST_SEED = 2**32 - 1
 OF_BASE = {"revision", "vision_model", "vision_revision", "text_tokens", "caption_tokens", "t_ref"}
 """Settings of `base` under their own names"""
 
 
-class ExportedModel(Settings):
-    """The networks that an exported model belongs to, the clips it was trained on, and how to sample from it."""
+class Prediction(Settings):
+    """What a model predicts and how: the clips it was trained on, and the defaults of sampling."""
 
-    base: str
-    """CogVideoX checkpoint: a folder, or a name on the Hugging Face hub"""
-    revision: str | None
-    """Commit of `base` on the hub; null for a folder"""
-    vision_model: str
-    """BLIP-2 checkpoint: a folder, or a name on the hub"""
-    vision_revision: str | None
-    """Commit of `vision_model` on the hub; null for a folder"""
     text_tokens: Positive
     """T5 tokens of a prompt"""
     caption_tokens: Positive
@@ -52,6 +43,54 @@ class ExportedModel(Settings):
     """Default number of DDIM steps"""
     guidance_scale: float = Field(ge=1)
     """Default weight of classifier-free guidance; 1 turns it off"""
+
+    def check_count(self, count: int) -> None:
+        """Refuse a number of initial frames that the model can't start from.
+
+        Raises:
+            FcaError: it was trained with another number.
+        """
+        if self.initial_frames is None:
+            fits, wanted = count in (1, 2), "one or two initial frames"
+        else:
+            fits, wanted = count == self.initial_frames, f"as many as in the model's training: {self.initial_frames}"
+        if not fits:
+            problem = "1 frame was given" if count == 1 else f"{count} frames were given"
+            raise FcaError(problem, wanted, "give the first frames of the video, in order, or the video itself")
+
+    def sampling(self, steps: int | None, guidance_scale: float | None) -> tuple[int, float]:
+        """DDIM steps and guidance scale: those asked for, or the model's own.
+
+        Raises:
+            FcaError: one of them is out of its range.
+        """
+        steps = self.steps if steps is None else steps
+        scale = self.guidance_scale if guidance_scale is None else guidance_scale
+        if not _is_whole(steps) or not 1 <= steps <= 1000:
+            raise FcaError(f"{steps!r} DDIM steps were asked for", "a whole number from 1 to 1000")
+        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 1 <= scale < float("inf"):
+            raise FcaError(f"the guidance is {scale!r}", "a number from 1 (no guidance) up")
+        return steps, float(scale)
+
+
+PAPER = Prediction(
+    text_tokens=226, caption_tokens=32, t_ref=1, frames=16, width=720, height=480, resize="stretch",
+    initial_frames=None, steps=50, guidance_scale=6.0,
+)  # fmt: skip
+"""What the paper's models predict."""
+
+
+class ExportedModel(Prediction):
+    """An exported model: also the networks that it belongs to."""
+
+    base: str
+    """CogVideoX checkpoint: a folder, or a name on the Hugging Face hub"""
+    revision: str | None
+    """Commit of `base` on the hub; null for a folder"""
+    vision_model: str
+    """BLIP-2 checkpoint: a folder, or a name on the hub"""
+    vision_revision: str | None
+    """Commit of `vision_model` on the hub; null for a folder"""
 
     @classmethod
     def of(cls, config: Config, dataset: str, variant: str) -> Self:
@@ -121,36 +160,6 @@ class ExportedModel(Settings):
     def networks(self) -> Base:
         """The frozen networks, as the steps of the workflow name them."""
         return Base(model=self.base, **self.model_dump(include=OF_BASE))
-
-    def check_count(self, count: int) -> None:
-        """Refuse a number of initial frames that the model can't start from.
-
-        Raises:
-            FcaError: it was trained with another number.
-        """
-        if self.initial_frames is None:
-            fits, wanted = count in (1, 2), "one or two initial frames"
-        else:
-            fits, wanted = count == self.initial_frames, f"as many as in the model's training: {self.initial_frames}"
-        if not fits:
-            problem = "1 frame was given" if count == 1 else f"{count} frames were given"
-            raise FcaError(problem, wanted, "give the first frames of the video, in order, or the video itself")
-
-    def sampling(self, steps: int | None, guidance_scale: float | None, seed: int) -> tuple[int, float]:
-        """DDIM steps and guidance scale: those asked for, or the model's own.
-
-        Raises:
-            FcaError: one of them, or the seed, is out of its range.
-        """
-        steps = self.steps if steps is None else steps
-        scale = self.guidance_scale if guidance_scale is None else guidance_scale
-        if not _is_whole(steps) or not 1 <= steps <= 1000:
-            raise FcaError(f"{steps!r} DDIM steps were asked for", "a whole number from 1 to 1000")
-        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 1 <= scale < float("inf"):
-            raise FcaError(f"the guidance is {scale!r}", "a number from 1 (no guidance) up")
-        if not _is_whole(seed) or not 0 <= seed <= LARGEST_SEED:
-            raise FcaError(f"the seed is {seed!r}", f"a whole number from 0 to {LARGEST_SEED}")
-        return steps, float(scale)
 
 
 def _is_whole(value: object) -> bool:

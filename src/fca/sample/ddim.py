@@ -6,13 +6,23 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 
 import torch
-from diffusers import CogVideoXDDIMScheduler, CogVideoXDPMScheduler
+from diffusers import (
+    CogVideoXDDIMScheduler,
+    CogVideoXDPMScheduler,
+    CogVideoXTransformer3DModel,
+    FirstBlockCacheConfig,
+    MagCacheConfig,
+    PyramidAttentionBroadcastConfig,
+)
 from torch import Tensor
 
 from fca.artifacts.finite import finite
+from fca.errors import FcaError
 from fca.model import Denoiser, InitialFrames, Prompt
 
 Scheduler: TypeAlias = CogVideoXDDIMScheduler | CogVideoXDPMScheduler
+CACHES = (FirstBlockCacheConfig, MagCacheConfig, PyramidAttentionBroadcastConfig)
+"""diffusers' caches that work with FCA."""
 CLEAN = -1  # the timestep after the last one: for it, diffusers' schedulers take `final_alpha_cumprod`
 
 
@@ -27,8 +37,10 @@ def predict_latents(
     steps: int,
     guidance_scale: float,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = lambda timesteps: timesteps,
-    random: torch.Generator | None = None,
+    random: torch.Generator | list[torch.Generator] | None = None,
     clips: Sequence[str] = (),
+    after_step: Callable[[int, int, Tensor], Tensor] = lambda number, timestep, latents: latents,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Tensor:
     """`noise` (B, f, C, h, w) to scaled latents of the same shape, in float32 from step to step.
 
@@ -37,8 +49,10 @@ def predict_latents(
     depend on the noise level is computed once (`Denoiser.prepare`).
 
     Args:
-        random: of the noise that DPM-Solver++ adds; DDIM adds none.
+        random: of the noise that DPM-Solver++ adds, one or one for each clip; DDIM adds none.
         clips: names of the B clips.
+        after_step: is given the step's number (0 is the first), its timestep and the latents, and returns the latents.
+        stopped: whether to leave out the steps that remain; asked before each.
 
     Raises:
         FcaError: a latent isn't finite; it names the step and the clips.
@@ -46,13 +60,20 @@ def predict_latents(
     guided = guidance_scale != 1
     dtype = denoiser.transformer.dtype
     copies = 2 if guided else 1
-    velocity_of = denoiser.prepare(
-        initial_frames.repeated(copies), (empty.joined(prompt) if guided else prompt).to(dtype)
-    )
+    transformer = denoiser.transformer
+    check_cache(transformer)
+    with transformer.cache_context("initial frames"):
+        velocity_of = denoiser.prepare(
+            initial_frames.repeated(copies), (empty.joined(prompt) if guided else prompt).to(dtype)
+        )
+    transformer._reset_stateful_cache()  # a cache must not take the initial frames for a step
     latents, before, clean = noise.float() * scheduler.init_noise_sigma, None, None
-    for number, (timestep, following) in enumerate(progress(transitions(scheduler, steps)), 1):
+    for number, (timestep, following) in enumerate(progress(transitions(scheduler, steps))):
+        if stopped():
+            break
         repeated = latents.to(dtype).repeat(copies, 1, 1, 1, 1)
-        velocity = velocity_of(repeated, torch.full((len(repeated),), timestep, device=noise.device)).float()
+        with transformer.cache_context("clip"):
+            velocity = velocity_of(repeated, torch.full((len(repeated),), timestep, device=noise.device)).float()
         if guided:
             without, with_caption = velocity.chunk(2)
             velocity = without + guidance_scale * (with_caption - without)
@@ -63,9 +84,24 @@ def predict_latents(
             latents, clean = scheduler.step(velocity, clean, timestep, before, latents, generator=random)
         else:
             latents = scheduler.step(velocity, timestep, latents, return_dict=False)[0]
-        finite(latents, f"the latents after step {number} of {steps} (timestep {timestep})", clips)
-        before = timestep
+        finite(latents, f"the latents after step {number + 1} of {steps} (timestep {timestep})", clips)
+        latents, before = after_step(number, timestep, latents), timestep
     return latents
+
+
+def check_cache(transformer: CogVideoXTransformer3DModel) -> None:
+    """Refuse those of diffusers' caches (`enable_cache`) that take a condition for a part of the batch.
+
+    Raises:
+        FcaError: such a cache is on.
+    """
+    config = getattr(transformer, "_cache_config", None)
+    if config is not None and not isinstance(config, CACHES):
+        raise FcaError(
+            f"{type(config).__name__} doesn't work with frame-wise conditions",
+            " or ".join(each.__name__ for each in CACHES),
+            "transformer.disable_cache(), or enable one of these",
+        )
 
 
 def transitions(scheduler: Scheduler, steps: int) -> list[tuple[int, int]]:

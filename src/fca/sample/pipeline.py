@@ -1,155 +1,297 @@
-"""`FCAPipeline`: one or two frames and a sentence in, a video out."""
+"""`FCAPipeline`: one or two pictures and a sentence in, a video out, as a pipeline of diffusers."""
 
-import warnings
-from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
-from typing import Self
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeAlias
 
-import numpy as np
 import torch
-from PIL import Image
-from tqdm import tqdm
+from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel
+from diffusers.utils.torch_utils import randn_tensor
+from diffusers.video_processor import VideoProcessor
+from torch import Tensor
+from transformers import Blip2VisionModel, T5EncoderModel
 
-from fca.encode.networks import Encoders
-from fca.encode.vae import decode
+from fca.encode.blip2 import CaptionEmbeddings, image_features
+from fca.encode.captions import NO_CAPTION, TextNetworks
+from fca.encode.vae import finite_videos, initial_scaling_factor, levels, posterior
 from fca.errors import FcaError
 from fca.model import Denoiser, InitialFrames, Prompt
-from fca.model.build import load_denoiser
-from fca.model.diffusion import draw_posterior
+from fca.model.build import Adapter, denoiser_of
+from fca.model.diffusion import posterior_sample
 from fca.model.image_to_video import ImageToVideo
-from fca.pretrained.exported import ExportedModel
-from fca.pretrained.load import DTYPES
+from fca.model.lora import Append
+from fca.pretrained.exported import PAPER, Prediction
 from fca.sample.ddim import Scheduler, predict_latents
-from fca.sample.media import check_prompt
-from fca.sample.picture import fitted, rgb
-from fca.seeds import generator
+from fca.sample.inputs import (
+    FCAPipelineOutput,
+    Start,
+    batch_of,
+    captions_of,
+    check_call,
+    chunk_lengths,
+    initial_pixels,
+    warn_of_cut,
+)
+from fca.sample.parts import PipelineOfParts
 
-Frame = Image.Image | np.ndarray
+Generators: TypeAlias = torch.Generator | list[torch.Generator] | None
+Callback: TypeAlias = Callable[[Any, int, int, dict[str, Any]], dict[str, Any]]
 
 
-class FCAPipeline:
+class FCAPipeline(PipelineOfParts):
     """Text-video prediction: a frozen CogVideoX, BLIP-2's frozen parts, and a trained adapter (or none).
 
-    pipeline = FCAPipeline.from_pretrained("config/pocket-base/adapter")
-    video = pipeline(frames=[Image.open("start.png")], prompt="push red block left")  # (16, H, W, 3) uint8
+    pipe = FCAPipeline.from_pretrained("config/pocket-base/adapter")
+    video = pipe(image=load_image("start.png"), prompt="push red block left").frames[0]
 
-    `scheduler` is the checkpoint's as DDIM, which the paper uses. As in diffusers, it may be replaced:
-    pipeline.scheduler = CogVideoXDPMScheduler.from_config(pipeline.scheduler.config)
+    Args:
+        transformer, vae, text_encoder, tokenizer: of the CogVideoX checkpoint.
+        image_encoder, caption_embeddings, caption_tokenizer: BLIP-2's ViT, text embeddings and their tokenizer.
+        scheduler: any of CogVideoX's: the checkpoint's as DDIM, which the paper uses, or `CogVideoXDPMScheduler`.
+        adapter: what was trained, FCA or a ControlNet; None for the base alone or with low-rank weights.
+        append: where low-rank weights on a text-to-video base read the initial frames' latent; None without them.
+        prediction: the fields of `fca.pretrained.exported.Prediction`; by default the paper's.
     """
 
-    def __init__(self, encoders: Encoders, denoiser: Denoiser, scheduler: Scheduler, exported: ExportedModel):
-        self.encoders, self.denoiser, self.scheduler, self.exported = encoders, denoiser, scheduler, exported
+    model_cpu_offload_seq = "text_encoder->caption_embeddings->image_encoder->transformer->vae"
+    _optional_components: ClassVar[list[str]] = ["adapter"]
+    _exclude_from_cpu_offload: ClassVar[list[str]] = ["adapter"]  # it goes with the transformer
+    _callback_tensor_inputs: ClassVar[list[str]] = ["latents"]
 
-    @classmethod
-    def from_pretrained(
-        cls,
-        model: str | Path,
-        base: str | Path | None = None,
-        vision_model: str | Path | None = None,
-        precision: str = "fp32",
-    ) -> Self:
-        """Load a trained model and the frozen networks that it belongs to.
+    def __init__(
+        self,
+        transformer: CogVideoXTransformer3DModel,
+        vae: AutoencoderKLCogVideoX,
+        text_encoder: T5EncoderModel,
+        tokenizer: Any,
+        image_encoder: Blip2VisionModel,
+        caption_embeddings: CaptionEmbeddings,
+        caption_tokenizer: Any,
+        scheduler: Scheduler,
+        adapter: Adapter | None = None,
+        append: Append | None = None,
+        prediction: dict[str, Any] | None = None,
+    ):
+        super().__init__()
+        self.register_modules(
+            transformer=transformer,
+            vae=vae,
+            text_encoder=text_encoder,
+            tokenizer=tokenizer,
+            image_encoder=image_encoder,
+            caption_embeddings=caption_embeddings,
+            caption_tokenizer=caption_tokenizer,
+            scheduler=scheduler,
+            adapter=adapter,
+        )
+        self.prediction = PAPER if prediction is None else Prediction.model_validate(prediction)
+        self.register_to_config(append=append, prediction=self.prediction.model_dump(mode="json"))
+        self.video_processor = VideoProcessor(vae_scale_factor=8)
+        self._made: tuple[Any, Denoiser] | None = None
+        self._guidance_scale, self._num_timesteps = self.prediction.guidance_scale, 0
+        self._interrupt = False
 
-        Args:
-            model: folder of an exported model with its `model.json`, as `fca train` writes it.
-            base: folder or hub name of the CogVideoX checkpoint; by default the one in `model.json`, a relative folder
-                from the working directory or from a folder above the model's.
-            vision_model: folder or hub name of the BLIP-2 checkpoint; by default the folder `vision` of the
-                argument `base`, else the one in `model.json`.
-            precision: fp32, bf16 or fp16.
+    @property
+    def denoiser(self) -> Denoiser:
+        """Transformer and adapter as one model."""
+        parts = (self.transformer, self.adapter)
+        if self._made is None or self._made[0] != parts:
+            made = denoiser_of(*parts, self.config.append, self.scheduler.alphas_cumprod, self.prediction.t_ref)
+            self._made = parts, made
+        return self._made[1]
+
+    @property
+    def guidance_scale(self) -> float:
+        """Weight of the prompt in this call or the last."""
+        return self._guidance_scale
+
+    @property
+    def do_classifier_free_guidance(self) -> bool:
+        """Whether the unconditional branch runs."""
+        return self._guidance_scale != 1
+
+    @property
+    def num_timesteps(self) -> int:
+        """Denoising steps of this call or the last."""
+        return self._num_timesteps
+
+    @property
+    def interrupt(self) -> bool:
+        """A callback that sets `_interrupt` ends the denoising; the latents so far are decoded."""
+        return self._interrupt
+
+    def encode_prompt(
+        self,
+        prompt: str | Sequence[str] | None,
+        negative_prompt: str | Sequence[str] | None = None,
+        do_classifier_free_guidance: bool = True,
+        num_videos_per_prompt: int = 1,
+        prompt_embeds: Tensor | None = None,
+        caption_embeds: Tensor | None = None,
+        caption_mask: Tensor | None = None,
+        negative_prompt_embeds: Tensor | None = None,
+        negative_caption_embeds: Tensor | None = None,
+        negative_caption_mask: Tensor | None = None,
+    ) -> tuple[Tensor | None, ...]:
+        """Prompts through T5 and BLIP-2's text embeddings, or the embeddings given; each `num_videos_per_prompt` times.
+
+        Returns:
+            Of the prompt, and, if there is guidance, of the negative one (by default the empty caption): T5's
+            embeddings (B, l_t, width), BLIP-2's (B, m, width) and their mask (B, m).
 
         Raises:
-            FcaError: a folder or file is missing, or doesn't fit the others.
+            FcaError: a prompt can't be a caption, or only some of the embeddings are given.
         """
-        if precision not in DTYPES:
-            raise FcaError(f"the precision is {precision!r}", f"one of {', '.join(DTYPES)}")
-        names = [None if name is None else str(name) for name in (base, vision_model)]
-        exported = ExportedModel.read(model).located(model, *names)
-        denoiser, scheduler = load_denoiser(exported.networks(), Path(model), precision)
-        return cls(Encoders(exported.networks(), precision), denoiser, scheduler, exported)
+        own = self._embedded("prompt", prompt, (prompt_embeds, caption_embeds, caption_mask), None)
+        other: Prompt | tuple[None, None, None] = (None, None, None)
+        if do_classifier_free_guidance:
+            given = (negative_prompt_embeds, negative_caption_embeds, negative_caption_mask)
+            negative_prompt = NO_CAPTION if negative_prompt is None and given[0] is None else negative_prompt
+            other = self._embedded("negative_prompt", negative_prompt, given, len(own.prompt_embeds))
+            other = other.times(num_videos_per_prompt)
+        return (*own.times(num_videos_per_prompt), *other)
 
+    def _embedded(
+        self, name: str, prompt: str | Sequence[str] | None, given: tuple[Tensor | None, ...], count: int | None
+    ) -> Prompt:
+        """The embeddings given, or those of the prompt, for `count` videos."""
+        device = self._execution_device
+        if prompt is None:
+            if any(part is None for part in given):
+                raise FcaError(f"there is no {name}", f"a {name}, or all three of its embeddings: `encode_prompt`")
+            return Prompt(*(part.to(device) for part in given if part is not None))
+        if any(part is not None for part in given):
+            raise FcaError(f"both a {name} and its embeddings are given", "one of them")
+
+        captions = captions_of(prompt, (1 if isinstance(prompt, str) else len(prompt)) if count is None else count)
+        sizes = self.prediction.text_tokens, self.prediction.caption_tokens
+        networks = TextNetworks(
+            self.text_encoder, self.tokenizer, sizes[0], self.caption_embeddings, self.caption_tokenizer, sizes[1]
+        )
+        for caption in dict.fromkeys(captions):
+            warn_of_cut(caption, "T5", self.tokenizer, sizes[0])
+            warn_of_cut(caption, "BLIP-2", self.caption_tokenizer, sizes[1])
+        return Prompt(*(part.to(device) for part in networks.embedded(captions)))
+
+    @torch.no_grad()
     def __call__(
         self,
-        frames: Sequence[Frame],
-        prompt: str,
-        negative_prompt: str = "",
+        image: Start | Sequence[Start],
+        prompt: str | Sequence[str] | None = None,
+        negative_prompt: str | Sequence[str] | None = None,
+        num_frames: int | None = None,
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
-        seed: int = 42,
-        progress: bool = True,
-    ) -> np.ndarray:
-        """Predict a video (F, H, W, 3) uint8, of the model's length and size, that starts with `frames`.
+        num_videos_per_prompt: int = 1,
+        generator: Generators = None,
+        latents: Tensor | None = None,
+        prompt_embeds: Tensor | None = None,
+        caption_embeds: Tensor | None = None,
+        caption_mask: Tensor | None = None,
+        negative_prompt_embeds: Tensor | None = None,
+        negative_caption_embeds: Tensor | None = None,
+        negative_caption_mask: Tensor | None = None,
+        next_prompts: Sequence[str] = (),
+        output_type: str = "pil",
+        return_dict: bool = True,
+        callback_on_step_end: Callback | None = None,
+        callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
+    ) -> FCAPipelineOutput | tuple[Any]:
+        """Predict videos that start with the given frames.
 
         Args:
-            frames: the initial frames, as many as the model was trained with: Pillow pictures or arrays (H, W, 3)
-                uint8 of any size, resized by the model's own rule.
-            prompt: what happens; may be empty. A warning tells what the model doesn't read of a long one.
-            negative_prompt: the caption of the unconditional branch.
-            num_inference_steps: DDIM steps; by default the model's own (`model.json`).
-            guidance_scale: weight of the prompt, 1 turns guidance off; by default the model's own.
-            seed: the same seed gives the same video.
-            progress: show a bar over the steps.
+            image: the initial frames of a video: a picture, or as many in order as the model was trained with, each of
+                Pillow or an array (H, W, 3) uint8, of any size, resized by the model's own rule. With a list of
+                prompts, a list of as many such starts.
+            prompt: what happens; may be empty. A list makes a batch. A warning tells what isn't read of a long one.
+            negative_prompt: the caption of the unconditional branch, by default empty.
+            num_frames: length of the video, by default the model's own. If it is longer, the last frames predicted are
+                the initial ones of the next chunk, and so on.
+            num_inference_steps, guidance_scale: by default the model's own; a scale of 1 turns guidance off.
+            num_videos_per_prompt: so many videos of each prompt.
+            generator: a list has one for each video. The same seed gives the same video.
+            latents: noise to start from (B, f, C, h, w), instead of drawn noise.
+            prompt_embeds, ..., negative_caption_mask: what `encode_prompt` returns, instead of prompts.
+            next_prompts: what happens in the chunks after the first; the last one goes on.
+            output_type: `pil`, `np`, `pt` or `latent`, see `FCAPipelineOutput`.
+            return_dict: False returns a tuple.
+            callback_on_step_end: is called after each step with the pipeline, the step's number, its timestep and
+                {"latents": latents}; if it returns `latents`, they replace them.
+            callback_on_step_end_tensor_inputs: there are only `latents`.
 
         Raises:
-            FcaError: a frame, their number, a prompt or a setting is invalid, or a network's output isn't finite.
+            FcaError: a picture, their number, a prompt or a setting is invalid, or a network's output isn't finite.
         """
-        steps, guidance = self.exported.sampling(num_inference_steps, guidance_scale, seed)
-        pixels = self._pixels(frames)  # (1, k, H, W, 3)
-        for caption in (prompt, negative_prompt):
-            self._check_prompt(caption)
+        # What the call asks for.
+        steps, self._guidance_scale = self.prediction.sampling(num_inference_steps, guidance_scale)
+        self._num_timesteps, self._interrupt = steps, False
+        check_call(output_type, callback_on_step_end_tensor_inputs, num_videos_per_prompt)
+        pixels = initial_pixels(image, batch_of(prompt, prompt_embeds), self.prediction)  # (B, k, H, W, 3)
+        lengths = chunk_lengths(num_frames, self.prediction.frames, pixels.shape[1])
+        if len(lengths) > 1 and (output_type == "latent" or latents is not None):
+            raise FcaError("latents are asked for or given", f"at most {self.prediction.frames} frames, one chunk")
 
-        # Encode the initial frames and the captions.
-        random = generator(seed, "predict")
-        alone = isinstance(self.denoiser, ImageToVideo)  # such a base starts from one picture
-        scale = self.encoders.initial_scaling_factor(alone)
-        mean, logvar = self.encoders.posterior(pixels[:, :1] if alone else pixels)
-        initial = draw_posterior(mean[0].numpy(), logvar[0].numpy(), random, scale)[None]
-        latent_frames = self.exported.frames // self.encoders.vae.config.temporal_compression_ratio
-        device = self.denoiser.transformer.device
-        initial_frames = InitialFrames(
-            initial.to(device),
-            torch.randn(initial.shape, generator=random).to(device),
-            self.encoders.blip2.image_features(pixels[:, 0]).float().to(device),
-        )
-        prompts = Prompt(*(part.to(device) for part in self.encoders.captions([prompt, negative_prompt])))
+        embeds = self.encode_prompt(
+            prompt, negative_prompt, self.do_classifier_free_guidance, num_videos_per_prompt,
+            prompt_embeds, caption_embeds, caption_mask,
+            negative_prompt_embeds, negative_caption_embeds, negative_caption_mask,
+        )  # fmt: skip
+        pixels = pixels.repeat_interleave(num_videos_per_prompt, dim=0)
 
-        noise = torch.randn((1, latent_frames, *initial.shape[2:]), generator=random).to(device)
-        latents = predict_latents(
-            self.denoiser,
-            self.scheduler,
-            initial_frames,
-            prompts.rows([0]),
-            prompts.rows([1]),
-            noise,
-            steps,
-            guidance,
-            progress=partial(tqdm, desc="predict", unit="step", disable=not progress),
-            random=random,
-        )
-        return decode(self.encoders.vae, latents)[0].numpy()
+        # Chunk by chunk, each from the last frames of the one before.
+        parts: list[Tensor] = []
+        for number, length in enumerate(lengths):
+            if number and next_prompts:
+                following = next_prompts[min(number, len(next_prompts)) - 1]
+                embeds = (*self.encode_prompt([following] * len(pixels))[:3], *embeds[3:])
+            latents = self._denoised(pixels, embeds, steps, generator, latents, callback_on_step_end)
+            if output_type == "latent":
+                return self._result(latents, return_dict)
+            video = torch.cat([each.cpu() for each in finite_videos(self.vae, latents)])  # (B, 3, F, H, W) in [-1, 1]
+            known = pixels.shape[1] if number else 0
+            parts.append(video[:, :, known : known + length])
+            pixels, latents = levels(video[:, :, -pixels.shape[1] :]), None
+            if self.interrupt:
+                break
+        frames = self.video_processor.postprocess_video(torch.cat(parts, dim=2), output_type)
+        return self._result(frames, return_dict)
 
-    def _pixels(self, frames: Sequence[Frame]) -> torch.Tensor:
-        """Frames of any size -> (1, k, H, W, 3) uint8 at the model's size."""
-        if isinstance(frames, Image.Image | str | Path) or not isinstance(frames, Sequence | np.ndarray):
-            raise FcaError(
-                f"frames is a {type(frames).__name__}", "a list of pictures: frames=[Image.open('start.png')]"
-            )
-        if isinstance(frames, np.ndarray) and frames.ndim != 4:
-            raise FcaError(f"frames is an array of shape {frames.shape}", "(k, H, W, 3), or a list of pictures")
-        self.exported.check_count(len(frames))
-        size = (self.exported.width, self.exported.height, self.exported.resize)
-        return torch.from_numpy(np.stack([fitted(rgb(frame), *size) for frame in frames]))[None]
+    def _result(self, frames: Any, return_dict: bool) -> FCAPipelineOutput | tuple[Any]:
+        self.maybe_free_model_hooks()
+        return FCAPipelineOutput(frames=frames) if return_dict else (frames,)
 
-    def _check_prompt(self, caption: str) -> None:
-        """Warn if T5 or BLIP-2 truncates the caption, and name the part that is read."""
-        check_prompt(caption)
-        t5 = ("T5", self.encoders.tokenizer, self.encoders.text_tokens)
-        for name, tokenizer, limit in (t5, ("BLIP-2", self.encoders.blip2.tokenizer, self.encoders.caption_tokens)):
-            count = len(tokenizer(caption, verbose=False).input_ids)
-            if count > limit:
-                read = tokenizer(caption, truncation=True, max_length=limit).input_ids
-                part = tokenizer.decode(read, skip_special_tokens=True)
-                warnings.warn(
-                    f"the prompt is cut off: {name} reads {limit} of its {count} tokens, {part!r}", stacklevel=3
-                )
+    def _denoised(
+        self,
+        pixels: Tensor,
+        embeds: tuple[Tensor | None, ...],
+        steps: int,
+        generator: Generators,
+        noise: Tensor | None,
+        callback: Callback | None,
+    ) -> Tensor:
+        """Latents (B, f, C, h, w) of videos that start with `pixels` (B, k, H, W, 3)."""
+        count, device, denoiser = len(pixels), self._execution_device, self.denoiser
+        names = [f"video {number} of {count}" for number in range(1, count + 1)] if count > 1 else []
+        alone = isinstance(denoiser, ImageToVideo)  # such a base starts from one picture
+
+        def drawn(shape: tuple[int, ...]) -> Tensor:
+            return randn_tensor(shape, generator=generator, device=device, dtype=torch.float32)
+
+        vision = image_features(self.image_encoder, pixels[:, 0], names).float()
+        mean, logvar = (part.to(device) for part in posterior(self.vae, pixels[:, :1] if alone else pixels, names))
+        initial = posterior_sample(mean, logvar, drawn(mean.shape), initial_scaling_factor(self.vae, alone))
+        initial_frames = InitialFrames(initial, drawn(initial.shape), vision.to(device))
+        latent_frames = self.prediction.frames // self.vae.config.temporal_compression_ratio
+        shape = (count, latent_frames, *initial.shape[2:])
+        noise = drawn(shape) if noise is None else noise.to(device)
+        if noise.shape != shape:
+            raise FcaError(f"latents are {tuple(noise.shape)}", f"{shape}")
+
+        def after_step(number: int, timestep: int, latents: Tensor) -> Tensor:
+            found = callback(self, number, timestep, {"latents": latents}) if callback else {}
+            return found.get("latents", latents)
+
+        own = Prompt(*embeds[:3])
+        return predict_latents(
+            denoiser, self.scheduler, initial_frames, own, Prompt(*embeds[3:]) if embeds[3] is not None else own, noise,
+            steps, self.guidance_scale, self.progress_bar, generator, names, after_step, lambda: self.interrupt,
+        )  # fmt: skip

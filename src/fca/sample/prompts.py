@@ -7,8 +7,7 @@ import torch
 
 from fca.artifacts.shards import Shard
 from fca.config import Config
-from fca.encode.captions import caption_tables
-from fca.encode.networks import Encoders
+from fca.encode.captions import TextNetworks, caption_tables
 from fca.model import Prompt
 from fca.pretrained.load import device
 
@@ -27,5 +26,5 @@ def prompts_of(tables: Shard | Mapping[str, np.ndarray]) -> tuple[Prompt, Prompt
 
 
 def encoded_prompts(config: Config, variant: str, captions: Sequence[str]) -> tuple[Prompt, Prompt]:
-    """`prompts_of` captions that no shard holds, encoded as `fca encode` does; the encoders are freed afterwards."""
-    return prompts_of(caption_tables(Encoders(config.base_of(variant), config.encode.precision), captions))
+    """`prompts_of` captions that no shard holds, encoded as `fca encode` does; the networks are freed afterwards."""
+    return prompts_of(caption_tables(TextNetworks.load(config.base_of(variant), config.encode.precision), captions))

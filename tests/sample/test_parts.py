@@ -1,0 +1,200 @@
+"""Where a pipeline's parts come from and where they are: folders, the hub's cache, other pipelines, devices."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import (
+    CogVideoXPipeline,
+    FasterCacheConfig,
+    FirstBlockCacheConfig,
+    MagCacheConfig,
+    PyramidAttentionBroadcastConfig,
+)
+
+from fca.errors import FcaError
+from fca.model.build import load_transformer
+from fca.model.lora import add_lora
+from fca.pretrained.exported import ExportedModel
+from fca.sample import FCAPipeline
+from tests.sample.exported import predict
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def pipeline(model):
+    return quiet(FCAPipeline.from_pretrained(model))
+
+
+def quiet(pipeline):
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """The hub's cache, empty, without a network."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return tmp_path / "hub"
+
+
+def cached(hub: Path, name: str, folder: Path) -> None:
+    """Put a folder into the hub's cache as the newest commit of a repository."""
+    repository = hub / f"models--{name.replace('/', '--')}"
+    shutil.copytree(folder, repository / "snapshots" / COMMIT)
+    (repository / "refs").mkdir()
+    (repository / "refs/main").write_text(COMMIT)
+
+
+def test_a_saved_pipeline_predicts_the_same_and_needs_nothing_else(pipeline, tmp_path):
+    pipeline.save_pretrained(tmp_path / "whole")
+    loaded = quiet(FCAPipeline.from_pretrained(tmp_path / "whole"))
+    assert loaded.prediction == pipeline.prediction
+    assert np.array_equal(predict(loaded), predict(pipeline))
+    index = json.loads((tmp_path / "whole/model_index.json").read_text())
+    assert index["adapter"] == ["fca.model.adapter", "FCAAdapter"]
+    half = FCAPipeline.from_pretrained(tmp_path / "whole", dtype=torch.bfloat16)
+    assert {half.transformer.dtype, half.adapter.dtype, half.vae.dtype} == {torch.bfloat16}
+    assert half.caption_embeddings.norm.weight.dtype == torch.float32
+
+
+def test_a_pipeline_without_an_adapter_is_saved_too(pipeline, tmp_path):
+    bare = quiet(FCAPipeline(**pipeline.components | {"adapter": None}, prediction=pipeline.config.prediction))
+    expected = predict(bare)
+    bare.save_pretrained(tmp_path)
+    assert np.array_equal(predict(quiet(FCAPipeline.from_pretrained(tmp_path))), expected)
+    assert not np.array_equal(predict(pipeline), expected)
+
+
+def test_low_rank_weights_are_not_saved_as_a_whole(pipeline, tmp_path):
+    add_lora(pipeline.transformer, 2, 2)
+    with pytest.raises(FcaError, match="low-rank weights"):
+        pipeline.save_pretrained(tmp_path)
+
+
+def test_a_part_may_be_given(model, random_base):
+    transformer = load_transformer(ExportedModel.read(model).networks(), torch.float32)
+    with torch.no_grad():
+        transformer.proj_out.weight.zero_()
+    pipeline = quiet(FCAPipeline.from_pretrained(model, transformer=transformer))
+    assert pipeline.transformer is transformer
+    assert not np.array_equal(predict(pipeline), predict(quiet(FCAPipeline.from_pretrained(model))))
+
+
+def test_an_adapter_joins_a_pipeline_that_exists(model, pipeline):
+    names = ("tokenizer", "text_encoder", "vae", "transformer", "scheduler")
+    theirs = quiet(CogVideoXPipeline(**{name: pipeline.components[name] for name in names}))
+    ours = quiet(FCAPipeline.from_pipe(theirs, adapter=model))
+    assert ours.transformer is theirs.transformer
+    assert ours.prediction == pipeline.prediction
+    assert np.array_equal(predict(ours), predict(pipeline))
+    again = quiet(FCAPipeline.from_pipe(pipeline))
+    assert np.array_equal(predict(again), predict(pipeline))
+    settings = {"height": 32, "width": 48, "num_frames": 16, "max_sequence_length": 16, "output_type": "np"}
+    video = theirs("look left", num_inference_steps=1, **settings).frames
+    assert np.isfinite(video).all(), "without a condition the transformer is CogVideoX's"
+
+
+def test_a_model_and_its_base_come_from_the_hubs_cache(hub, model, random_base, tmp_path):
+    expected = predict(quiet(FCAPipeline.from_pretrained(model)))
+    folder = Path(shutil.copytree(model, tmp_path / "exported"))
+    own = {"base": "hub:someone/base", "revision": COMMIT}
+    own |= {"vision_model": "hub:someone/blip2", "vision_revision": COMMIT}
+    ExportedModel.read(model).model_copy(update=own).write(folder)
+    cached(hub, "someone/push", folder)
+    with pytest.raises(FcaError, match="someone/base at revision 0123456789") as cold:
+        FCAPipeline.from_pretrained("someone/push", revision=COMMIT)
+    assert "download it on a machine with a network" in str(cold.value)
+    cached(hub, "someone/base", random_base)
+    cached(hub, "someone/blip2", random_base / "vision")
+    assert np.array_equal(predict(quiet(FCAPipeline.from_pretrained("someone/push", revision=COMMIT))), expected)
+    with pytest.warns(UserWarning, match="has no pinned commit"):
+        FCAPipeline.from_pretrained("someone/push")
+
+
+def test_a_whole_pipeline_comes_from_the_hubs_cache(hub, pipeline, tmp_path):
+    pipeline.save_pretrained(tmp_path / "whole")
+    cached(hub, "someone/whole", tmp_path / "whole")
+    loaded = quiet(FCAPipeline.from_pretrained("someone/whole", revision=COMMIT))
+    assert np.array_equal(predict(loaded), predict(pipeline))
+
+
+def test_what_is_missing_in_a_cold_cache_is_told(hub):
+    with pytest.raises(FcaError, match="someone/none at revision None could not be fetched"):
+        FCAPipeline.from_pretrained("someone/none")
+
+
+def watched(pipeline) -> list[tuple[str, bool]]:
+    """Each part's moves from now on: its name, and whether it goes to "cpu:0", which stands for the GPU."""
+    moves: list[tuple[str, bool]] = []
+    for name in ("text_encoder", "image_encoder", "transformer", "adapter", "vae"):
+        part = getattr(pipeline, name)
+
+        def moved(device, *args, name=name, to=part.to, **kwargs):
+            moves.append((name, torch.device(device).index is not None))
+            return to(device, *args, **kwargs)
+
+        part.to = moved
+    return moves
+
+
+def test_offloaded_parts_predict_the_same_and_take_turns(model, pipeline):
+    """Here both places are the CPU; what counts is which part is asked to be where, in what order."""
+    expected = predict(pipeline)
+    offloaded = quiet(FCAPipeline.from_pretrained(model))
+    offloaded.enable_model_cpu_offload(device="cpu")
+    moves = watched(offloaded)
+    assert np.array_equal(predict(offloaded), expected)
+    arrived = list(dict.fromkeys(name for name, there in moves if there))
+    assert arrived == ["text_encoder", "image_encoder", "vae", "transformer", "adapter"]
+
+    # accelerate moves nothing from the CPU to the CPU, so what leaves is asked of the hooks.
+    hooks = {id(hook.model): hook for hook in offloaded._all_hooks}
+    leaves = {name: hooks[id(getattr(offloaded, name))].hook.prev_module_hook for name in ("image_encoder", "vae")}
+    assert leaves["image_encoder"].model is offloaded.caption_embeddings
+    moves = watched(offloaded)
+    leaves["vae"].offload()
+    assert moves == [("transformer", False), ("adapter", False)], "both make room for the VAE"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        FirstBlockCacheConfig(threshold=0.0),
+        MagCacheConfig(mag_ratios=[0.5] * 4, num_inference_steps=4, threshold=0.0),
+        PyramidAttentionBroadcastConfig(spatial_attention_block_skip_range=1, current_timestep_callback=lambda: 500),
+    ],
+)
+def test_a_cache_that_never_skips_changes_nothing(pipeline, config):
+    expected = predict(pipeline, num_inference_steps=4)
+    pipeline.transformer.enable_cache(config)
+    for _ in range(2):
+        assert np.array_equal(predict(pipeline, num_inference_steps=4), expected)
+
+
+def test_a_cache_skips_blocks_and_forgets_them_before_the_next_video(pipeline):
+    calls = []
+    pipeline.transformer.transformer_blocks[-1].ff.register_forward_hook(lambda *_: calls.append(1))
+    exact = predict(pipeline, num_inference_steps=6)
+    assert len(calls) == 7, "the initial frames, and six steps"
+    pipeline.transformer.enable_cache(FirstBlockCacheConfig(threshold=10.0))
+    calls.clear()
+    first = predict(pipeline, num_inference_steps=6)
+    assert len(calls) == 2, "the initial frames, and the first step"
+    assert not np.array_equal(first, exact)
+    predict(pipeline, prompt="look left", num_inference_steps=6)
+    assert np.array_equal(predict(pipeline, num_inference_steps=6), first)
+    pipeline.transformer.disable_cache()
+    assert np.array_equal(predict(pipeline, num_inference_steps=6), exact)
+
+
+def test_another_cache_is_refused(pipeline):
+    config = FasterCacheConfig(current_timestep_callback=lambda: 500, attention_weight_callback=lambda _: 0.3)
+    pipeline.transformer.enable_cache(config)
+    with pytest.raises(FcaError, match="FasterCacheConfig doesn't work"):
+        predict(pipeline)
