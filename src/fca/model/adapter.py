@@ -7,7 +7,7 @@ the transformer that the paper uses to embed the initial frames is the same tran
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 from diffusers import CogVideoXTransformer3DModel
@@ -20,7 +20,7 @@ from fca.model.attention import FCAAttention
 from fca.model.denoiser import Denoiser, Velocity, predict_velocity, rotary_positions
 from fca.model.diffusion import diffuse
 from fca.model.inputs import InitialFrames, Prompt
-from fca.model.processor import Condition, FCALayer, FCAProcessor, add_after_gate, add_before_gate
+from fca.model.processor import Condition, FCALayer, FCAProcessor, Record, add_after_gate, add_before_gate
 from fca.model.text_conditioning import FramePreNorm, FrameWiseTextConditioning
 
 FrameWiseText = Literal["layer_wise", "uniform", "uniform_refined", "none"]
@@ -41,6 +41,11 @@ class FCAAdapter(ModelMixin, ConfigMixin):
         pre_norm: y_frames pass a learned pre-norm in front of the attention (Table 4).
         gate: add the output before or after the block's own gate (left open by the paper).
     """
+
+    _no_split_modules: ClassVar[list[str]] = ["FCALayer"]
+    _repeated_blocks: ClassVar[list[str]] = ["FCAAttention", "FrameWiseTextConditioning"]
+    _keep_in_fp32_modules: ClassVar[list[str]] = ["scale"]
+    _supports_gradient_checkpointing = True
 
     @register_to_config
     def __init__(
@@ -73,6 +78,7 @@ class FCAAdapter(ModelMixin, ConfigMixin):
                 latent_frames, queries_per_frame, text_width, vision_width, width, conditioning_heads
             )
 
+        self.gradient_checkpointing = False
         self.conditioning = conditioning() if frame_wise_text in ("uniform", "uniform_refined") else None
         normed = pre_norm and frame_wise_text != "none"
         self.layers = nn.ModuleList(
@@ -143,14 +149,20 @@ class FCAAdapter(ModelMixin, ConfigMixin):
         ]
         frames: list[Tensor] | None = None
         if self.conditioning is not None:
-            frames = [self.conditioning(text, text_mask, vision).flatten(1, 2)] * len(self.layers)
+            frames = [self._frame_wise_text(self.conditioning, text, text_mask, vision)] * len(self.layers)
         elif self.config.frame_wise_text == "layer_wise":
-            frames = [layer.conditioning(text, text_mask, vision).flatten(1, 2) for layer in self.layers]
+            frames = [self._frame_wise_text(layer.conditioning, text, text_mask, vision) for layer in self.layers]
         refine = self.config.frame_wise_text == "uniform_refined"
         fixed = None
         if frames is not None and not self.config.pre_norm and not refine:
             fixed = [layer.attention.keys_values(own) for layer, own in zip(self.layers, frames, strict=True)]
         return Condition(initial, frames, self.config.latent_frames, fixed, refine)
+
+    def _frame_wise_text(self, gamma: FrameWiseTextConditioning, *inputs: Tensor) -> Tensor:
+        """y_frames (B, f * q, d) by gamma; with gradient checkpointing its activations are computed again."""
+        if self.gradient_checkpointing and torch.is_grad_enabled():
+            return self._gradient_checkpointing_func(gamma, *inputs).flatten(1, 2)
+        return gamma(*inputs).flatten(1, 2)
 
 
 def sizes_of(transformer: CogVideoXTransformer3DModel) -> dict[str, int]:
@@ -176,10 +188,10 @@ def embed_initial_frames(
     Returns:
         One (B, s, d) per layer: the video tokens after the block's adaptive layer norm, in front of its attention.
     """
-    record: list[Tensor] = []
+    record = Record()
     timestep = torch.full((noisy_initial.shape[0],), reference_timestep, device=noisy_initial.device)
     predict_velocity(transformer, noisy_initial, prompt_embeds, timestep, {"record": record})
-    return record
+    return record.features
 
 
 def denoise(

@@ -6,7 +6,7 @@ of y_frames (section 3.3); y and X_init are open to all, and text tokens see eve
 """
 
 import torch
-import torch.nn.functional as F
+from diffusers.models.attention_dispatch import AttentionBackendName, dispatch_attention_fn
 from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor, nn
 
@@ -67,6 +67,7 @@ class FCAAttention(nn.Module):
         frames: KeysValues | None,
         blocks: int | None,
         rotary: Rotary | None = None,
+        backend: AttentionBackendName | None = None,
     ) -> tuple[Tensor, Tensor]:
         """scale * Attention(Z W_q, [y; X_init; y_frames] W_k, [y; X_init; y_frames] W_v) W_o  (Eq. 3, section 3.2).
 
@@ -79,6 +80,7 @@ class FCAAttention(nn.Module):
                 sees all of y_frames (Table 3, rows 3-5).
             rotary: cosines and sines (f * s, d / heads) of the video tokens' positions; None for a base that adds
                 its positions to the tokens, as the 2B does.
+            backend: the kernel, as `set_attention_backend` names it; None: diffusers' choice.
 
         Returns:
             The additions to the text tokens (B, l_t, d) and to the video tokens (B, f * s, d).
@@ -86,25 +88,39 @@ class FCAAttention(nn.Module):
         shared = join(self.keys_values(text), initial)  # (B, h, l_t + s', c), open to every query
         everything = shared if frames is None else join(shared, frames)
         text_queries, video_queries = self.queries(text), self.queries(video, rotary)
-        text_output = F.scaled_dot_product_attention(text_queries, *everything)
+        text_output = attend(text_queries, *everything, backend)
         if frames is None or blocks is None:
-            video_output = F.scaled_dot_product_attention(video_queries, *everything)
+            video_output = attend(video_queries, *everything, backend)
         else:
-            folded = F.scaled_dot_product_attention(
+            folded = attend(
                 fold(video_queries, blocks),  # (B * f, h, s, c)
                 with_own_block(shared[0], frames[0], blocks),  # (B * f, h, l_t + s' + q, c)
                 with_own_block(shared[1], frames[1], blocks),
+                backend,
             )
             video_output = unfold(folded, blocks)
         return self.output(text_output), self.output(video_output)
 
-    def refine(self, frames: Tensor, own: KeysValues, text: Tensor, initial: KeysValues) -> Tensor:
+    def refine(
+        self,
+        frames: Tensor,
+        own: KeysValues,
+        text: Tensor,
+        initial: KeysValues,
+        backend: AttentionBackendName | None = None,
+    ) -> Tensor:
         """The same attention with y_frames (B, n, d) as its queries: what "uniform+R" adds to them (Figure 8, right).
 
         own: keys and values of these very tokens.
         """
         everything = join(join(self.keys_values(text), initial), own)
-        return self.output(F.scaled_dot_product_attention(self.queries(frames), *everything))
+        return self.output(attend(self.queries(frames), *everything, backend))
+
+
+def attend(query: Tensor, keys: Tensor, values: Tensor, backend: AttentionBackendName | None = None) -> Tensor:
+    """Attention of queries (B, h, n, c) to keys and values (B, h, m, c), by diffusers' dispatcher: (B, h, n, c)."""
+    turned = (states.transpose(1, 2) for states in (query, keys, values))  # diffusers' order, without a copy
+    return dispatch_attention_fn(*turned, backend=backend).transpose(1, 2)
 
 
 def rotate(states: Tensor, rotary: Rotary | None) -> Tensor:

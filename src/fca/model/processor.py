@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import torch
+from diffusers.models.attention_dispatch import AttentionBackendName
 from diffusers.models.attention_processor import Attention, CogVideoXAttnProcessor2_0
 from torch import Tensor, nn
 
@@ -31,6 +32,13 @@ class Condition:
     refined: dict[int, Tensor] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Record:
+    """Features (B, s, d) as the layers note them. Not a bare list: accelerate's offloading hands on a copy of that."""
+
+    features: list[Tensor] = field(default_factory=list)
+
+
 class FCALayer(nn.Module):
     """The trained parts of one block: the attention, its own gamma^i if it has one, and the pre-norm."""
 
@@ -46,8 +54,8 @@ class FCALayer(nn.Module):
 class FCAProcessor:
     """Attention processor of one block: the base attention, plus FCA's where a condition is passed.
 
-    With `record` (a list) instead of a condition, it appends the block's normalised video tokens to it: the layer-wise
-    embeddings of the initial frames. With neither, the base runs bit for bit.
+    With `record` instead of a condition, it notes the block's normalised video tokens in it: the layer-wise embeddings
+    of the initial frames. With neither, the base runs bit for bit.
 
     Args:
         index: number of the block. layer: what is trained for it.
@@ -58,6 +66,7 @@ class FCAProcessor:
         self.index, self.layer, self.blocks = index, layer, blocks
         self.base = CogVideoXAttnProcessor2_0()
         self.gates: tuple[Tensor, Tensor] | None = None  # of the block, set by `add_after_gate`
+        self._attention_backend: AttentionBackendName | None = None  # set by diffusers' `set_attention_backend`
 
     def __call__(
         self,
@@ -67,13 +76,13 @@ class FCAProcessor:
         attention_mask: Tensor | None = None,
         image_rotary_emb: Rotary | None = None,
         condition: Condition | None = None,
-        record: list[Tensor] | None = None,
+        record: Record | None = None,
     ) -> tuple[Tensor, Tensor]:
         video, text = self.base(attn, hidden_states, encoder_hidden_states, attention_mask, image_rotary_emb)
         if self.gates is not None:
             video, text = self.gates[0] * video, self.gates[1] * text
         if record is not None:
-            record.append(hidden_states)
+            record.features.append(hidden_states)
         if condition is None:
             return video, text
         initial = condition.initial[self.index]
@@ -84,6 +93,7 @@ class FCAProcessor:
             self.frame_keys_values(condition, encoder_hidden_states),
             self.blocks,
             image_rotary_emb,
+            self._attention_backend,
         )
         return video + video_addition, text + text_addition
 
@@ -98,7 +108,9 @@ class FCAProcessor:
         frames = received if pre_norm is None else pre_norm(received, condition.time_embedding)
         own = self.layer.attention.keys_values(frames)
         if condition.refine:
-            addition = self.layer.attention.refine(frames, own, text, condition.initial[self.index])
+            addition = self.layer.attention.refine(
+                frames, own, text, condition.initial[self.index], self._attention_backend
+            )
             condition.refined[self.index + 1] = received + addition
         return own
 
