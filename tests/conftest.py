@@ -15,7 +15,7 @@ from fca.data.clip_source import StoredClips
 from fca.encode.shard import encode
 from fca.runs.stop import SIGNALS
 
-pytest_plugins = ["tests.browser"]
+pytest_plugins = ["tests.browser", "tests.hub"]
 
 CONFIG = Path(__file__).resolve().parents[1] / "config/pocket.yaml"
 CAPTIONS = ["push red block left", "lift blue cup", "lower blue cup", "look left", "push red block right"]

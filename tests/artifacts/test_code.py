@@ -90,5 +90,13 @@ def test_days_of_gpus_do_not_depend_on_how_videos_are_decoded(step) -> None:
     assert not {"fca.video.decode", "fca.video.workers", "fca.data.clip_source"} & set(module._modules(step))
 
 
+def test_another_model_card_trains_nothing_again() -> None:
+    """Training writes the card, but neither its text nor its code decides what is trained."""
+    modules = module._modules("train")
+    assert "fca.train.export" in modules
+    assert not [name for name in modules if name.startswith("fca.pretrained.hub")]
+    assert not [path for path in module._data_files(module.SOURCE / "pretrained") if "hub" in path.parts]
+
+
 def test_of_the_configuration_only_the_rule_of_captions_counts() -> None:
     assert {name for name in module._modules("index") if name.startswith("fca.config")} == {"fca.config.captions"}

@@ -65,3 +65,8 @@ def test_the_starting_adapter_concerns_the_variants_that_continue_it(config, bas
     )
     assert str(base / "adapter") in weights_hash(continued, "train", "fca")
     assert str(base / "adapter") not in weights_hash(continued, "train", "no_ftc")
+    before = weights_hash(continued, "train", "fca")
+    (base / "adapter" / "README.md").write_text("# a card")
+    assert weights_hash(continued, "train", "fca") == before
+    (base / "adapter" / "config.json").write_text("[]")
+    assert weights_hash(continued, "train", "fca") != before

@@ -151,6 +151,11 @@ PARSED = {
         "seed": -1, "steps": 9, "guidance_scale": 1.5, "model": Path("m"), "base": "b", "vision_model": "v",
         "precision": "bf16",
     },
+    "card m": {"model": Path("m"), "file": Path("config/pocket.yaml")},
+    "push m me/it": {"model": Path("m"), "repo": "me/it", "dry_run": False, "private": False, "revision": None},
+    "push --private m me/it --dry-run --revision v1": {
+        "model": Path("m"), "repo": "me/it", "dry_run": True, "private": True, "revision": "v1",
+    },
     "study build --datasets ssv2 epic --variants fca base repeat --clips 9 --seed 7 -o s": {
         "datasets": ("ssv2", "epic"), "variants": ("fca", "base", "repeat"), "clips": 9, "seed": 7, "out": Path("s"),
     },

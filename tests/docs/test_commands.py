@@ -109,7 +109,7 @@ def parse_fca(arguments: list[str]) -> None:
     from fca.cli.main import fca
 
     words, command = list(arguments), fca
-    context = click.Context(command, info_name="fca")
+    context = click.Context(command, info_name="fca", **command.context_settings)  # click keeps its help option
     try:
         while isinstance(command, click.Group) and words and not words[0].startswith("-"):
             found = command.get_command(context, words[0])

@@ -1,10 +1,13 @@
 """A lost manifest of a model comes back as it was, because the run holds a copy; for no other training."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from fca.config import Layout
+from fca.config.layout import CARD
+from fca.pretrained.hub.card import Training, write_card
 from fca.train.loop import train
 from tests.conftest import encode_stored, small_config, write_clips
 
@@ -30,6 +33,31 @@ def test_a_lost_manifest_comes_back_without_training(trained) -> None:
     path.unlink()
     train(trained, "ssv2", "fca")
     assert (path.read_bytes(), path.with_suffix("").stat().st_ino) == (before, model)
+
+
+def write_another_card(folder: Path) -> None:
+    write_card(folder, None)
+
+
+def write_a_card_by_hand(folder: Path) -> None:
+    (folder / CARD).write_text("# mine")
+
+
+def remove_card(folder: Path) -> None:
+    (folder / CARD).unlink()
+
+
+@pytest.mark.parametrize("change", [write_another_card, write_a_card_by_hand, remove_card])
+def test_a_card_is_written_and_changing_it_trains_nothing_again(trained, change) -> None:
+    layout = Layout(trained)
+    folder, path = layout.model("ssv2", "fca"), layout.model_manifest("ssv2", "fca")
+    assert Training.recorded(folder) == Training.of(trained, "ssv2", "fca")
+    before, exported = path.read_bytes(), (folder / CARD).read_bytes()
+    change(folder)
+    path.unlink()
+    train(trained, "ssv2", "fca")
+    assert path.read_bytes() == before
+    assert not (folder / CARD).exists() or (folder / CARD).read_bytes() != exported
 
 
 def spoil_weights(config) -> None:

@@ -73,6 +73,14 @@ def test_dvc_reads_the_stages(fresh) -> None:
     assert set(run.stdout.split()) == set(stages())
 
 
+def test_another_model_card_makes_no_stage_outdated(fresh) -> None:
+    subprocess.run(["git", "init", "-q", fresh.folder], check=True)
+    for scale in ("pocket", "paper"):
+        model = f"data/{scale}/ssv2/models/fca"
+        assert fresh.dvc("check-ignore", f"{model}/README.md").returncode == 0
+        assert fresh.dvc("check-ignore", f"{model}/model.json", f"{model}.json", "README.md").returncode == 1
+
+
 def test_every_stage_asks_for_a_target_of_the_workflow(fresh) -> None:
     commands = [stage["cmd"].split() for stage in stages().values()]
     assert {(command[0], *command[2:]) for command in commands} == {

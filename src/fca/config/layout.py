@@ -9,6 +9,9 @@ from pathlib import Path
 from fca.config.models import Config
 from fca.config.settings import VAE_ROUNDTRIP, SampleKind
 
+CARD = "README.md"
+"""The model card in a model's folder. No step reads it, and no hash of a model contains it."""
+
 
 def _number(shard: int | str) -> str:
     """A shard's number as four digits; a wildcard as it is."""

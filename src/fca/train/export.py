@@ -1,4 +1,4 @@
-"""The trained model as others load it: one safetensors file, its configuration, and a manifest of what made it."""
+"""The trained model as others load it: safetensors, configuration and card, and a manifest of what made it."""
 
 import platform
 import subprocess
@@ -10,9 +10,11 @@ from fca.artifacts.atomic import sha256_tree, write_aside
 from fca.artifacts.fingerprint import made_by
 from fca.artifacts.manifest import Manifest
 from fca.config import Config, Layout
+from fca.config.layout import CARD
 from fca.errors import FcaError
 from fca.model import Denoiser
 from fca.pretrained.exported import FILE, ExportedModel
+from fca.pretrained.hub.card import Training, write_card
 
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "h5py")
 MANIFEST = "manifest.json"
@@ -54,6 +56,7 @@ def export(
         )
 
         ExportedModel.of(config, dataset, variant).write(aside)
+        write_card(aside, Training.of(config, dataset, variant))
         manifest.write(run / MANIFEST)
         layout.model_manifest(dataset, variant).unlink(missing_ok=True)  # never an old manifest next to a new model
     manifest.write(layout.model_manifest(dataset, variant))
@@ -70,7 +73,7 @@ def restore_manifest(config: Config, dataset: str, variant: str, parents: dict[s
         manifest = Manifest.read(run / MANIFEST)
         if (
             not manifest.is_of(parents, made_by(config, "train", dataset, variant))
-            or sha256_tree(model, without=[FILE])[1] != manifest.sha256
+            or sha256_tree(model, without=[FILE, CARD])[1] != manifest.sha256
             or ExportedModel.read(model) != ExportedModel.of(config, dataset, variant)
         ):
             return False

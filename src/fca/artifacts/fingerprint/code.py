@@ -34,8 +34,8 @@ REGISTRY_FIELD = {
     "fca.data.fetch": "tabletop",
 }
 
-# Settings are compared by value; errors and the version compute nothing.
-NOT_HASHED = ("fca", "fca.cli", "fca.artifacts.fingerprint", "fca.config", "fca.errors")
+# Settings are compared by value; errors, the version and model cards compute nothing.
+NOT_HASHED = ("fca", "fca.cli", "fca.artifacts.fingerprint", "fca.config", "fca.errors", "fca.pretrained.hub")
 HASHED = "fca.config.captions"  # decides which clips are used
 
 

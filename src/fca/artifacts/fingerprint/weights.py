@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from fca.config import BaseKind, Config
+from fca.config.layout import CARD
 from fca.config.shipped import located
 from fca.config.vbench import WEIGHTS
 
@@ -37,6 +38,7 @@ def weights_hash(config: Config, step: str, variant: str | None = None, base: Ba
 
 def _hash(path: Path) -> str:
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    files = [file for file in files if file.name != CARD]
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.relative_to(path)}\0{_content(file)}\n".encode())
