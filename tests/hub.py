@@ -171,8 +171,8 @@ class Handler(BaseHTTPRequestHandler):
     def validate(self, body: bytes) -> object:
         try:
             metadata = yaml.safe_load(json.loads(body)["content"].split("---")[1])
-            assert isinstance(metadata["license"], str)
-        except (yaml.YAMLError, IndexError, KeyError, TypeError, AssertionError) as error:
+            assert isinstance(metadata.get("license", ""), str)
+        except (yaml.YAMLError, IndexError, TypeError, AttributeError, AssertionError) as error:
             raise Refused(400, errors=[{"message": f"{type(error).__name__}: {error}"}], warnings=[]) from None
         return {"errors": [], "warnings": []}
 

@@ -20,6 +20,7 @@ from fca.model.build import load_transformer
 from fca.model.lora import add_lora
 from fca.pretrained.exported import ExportedModel
 from fca.sample import FCAPipeline
+from tests.hub import TOKEN
 from tests.sample.exported import predict
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -36,7 +37,7 @@ def quiet(pipeline):
 
 
 @pytest.fixture
-def hub(tmp_path, monkeypatch):
+def offline(tmp_path, monkeypatch):
     """The hub's cache, empty, without a network."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
@@ -100,31 +101,31 @@ def test_an_adapter_joins_a_pipeline_that_exists(model, pipeline):
     assert np.isfinite(video).all(), "without a condition the transformer is CogVideoX's"
 
 
-def test_a_model_and_its_base_come_from_the_hubs_cache(hub, model, random_base, tmp_path):
+def test_a_model_and_its_base_come_from_the_hubs_cache(offline, model, random_base, tmp_path):
     expected = predict(quiet(FCAPipeline.from_pretrained(model)))
     folder = Path(shutil.copytree(model, tmp_path / "exported"))
     own = {"base": "hub:someone/base", "revision": COMMIT}
     own |= {"vision_model": "hub:someone/blip2", "vision_revision": COMMIT}
     ExportedModel.read(model).model_copy(update=own).write(folder)
-    cached(hub, "someone/push", folder)
+    cached(offline, "someone/push", folder)
     with pytest.raises(FcaError, match="someone/base at revision 0123456789") as cold:
         FCAPipeline.from_pretrained("someone/push", revision=COMMIT)
     assert "download it on a machine with a network" in str(cold.value)
-    cached(hub, "someone/base", random_base)
-    cached(hub, "someone/blip2", random_base / "vision")
+    cached(offline, "someone/base", random_base)
+    cached(offline, "someone/blip2", random_base / "vision")
     assert np.array_equal(predict(quiet(FCAPipeline.from_pretrained("someone/push", revision=COMMIT))), expected)
     with pytest.warns(UserWarning, match="has no pinned commit"):
         FCAPipeline.from_pretrained("someone/push")
 
 
-def test_a_whole_pipeline_comes_from_the_hubs_cache(hub, pipeline, tmp_path):
+def test_a_whole_pipeline_comes_from_the_hubs_cache(offline, pipeline, tmp_path):
     pipeline.save_pretrained(tmp_path / "whole")
-    cached(hub, "someone/whole", tmp_path / "whole")
+    cached(offline, "someone/whole", tmp_path / "whole")
     loaded = quiet(FCAPipeline.from_pretrained("someone/whole", revision=COMMIT))
     assert np.array_equal(predict(loaded), predict(pipeline))
 
 
-def test_what_is_missing_in_a_cold_cache_is_told(hub):
+def test_what_is_missing_in_a_cold_cache_is_told(offline):
     with pytest.raises(FcaError, match="someone/none at revision None could not be fetched"):
         FCAPipeline.from_pretrained("someone/none")
 
@@ -160,6 +161,35 @@ def test_offloaded_parts_predict_the_same_and_take_turns(model, pipeline):
     moves = watched(offloaded)
     leaves["vae"].offload()
     assert moves == [("transformer", False), ("adapter", False)], "both make room for the VAE"
+
+
+def test_a_pipeline_goes_to_the_hub_and_back(hub, pipeline):
+    pipeline.push_to_hub("someone/whole", token=TOKEN)
+    assert "model_index.json" in hub.repositories["someone/whole"].files()
+    commit = hub.repositories["someone/whole"].branches["main"]
+    assert np.array_equal(
+        predict(quiet(FCAPipeline.from_pretrained("someone/whole", revision=commit))), predict(pipeline)
+    )
+
+
+def test_a_pushed_model_is_loaded_by_its_name(hub, model, random_base, pipeline):
+    base = {str(path.relative_to(random_base)): path.read_bytes() for path in random_base.rglob("*") if path.is_file()}
+    vision = {name.removeprefix("vision/"): content for name, content in base.items() if name.startswith("vision/")}
+    own = {"base": "hub:someone/base", "vision_model": "hub:someone/blip2"}
+    own |= {"revision": hub.add("someone/base", base), "vision_revision": hub.add("someone/blip2", vision)}
+    folder = {path.name: path.read_bytes() for path in model.iterdir()}
+    text = ExportedModel.read(model).model_copy(update=own).model_dump_json()
+    commit = hub.add("someone/push", folder | {"model.json": text.encode()})
+    assert np.array_equal(
+        predict(quiet(FCAPipeline.from_pretrained("someone/push", revision=commit))), predict(pipeline)
+    )
+
+
+def test_parts_are_named_shared_and_converted(pipeline):
+    again = quiet(FCAPipeline(**pipeline.components, prediction=pipeline.config.prediction))
+    assert np.array_equal(predict(again), predict(pipeline))
+    half = again.to(torch.bfloat16)
+    assert {part.dtype for part in (half.transformer, half.vae, half.text_encoder, half.adapter)} == {torch.bfloat16}
 
 
 @pytest.mark.parametrize(

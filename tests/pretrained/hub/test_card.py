@@ -96,11 +96,11 @@ def test_the_example_is_the_one_that_is_promised() -> None:
     (example,) = re.findall(r"```python\n(.*?)```", of(config()).text, re.DOTALL)
     ast.parse(example)
     assert example.splitlines() == [
-        "from diffusers.utils import export_to_video, load_image",
+        "from diffusers.utils import export_to_gif, load_image",
         "from fca import FCAPipeline",
         f'pipe = FCAPipeline.from_pretrained("{PLACE}")',
         'video = pipe(image=load_image("start.png"), prompt="push the red block left").frames[0]',
-        'export_to_video(video, "next.mp4", fps=8)',
+        'export_to_gif(video, "next.gif", fps=8)',
     ]
 
 
