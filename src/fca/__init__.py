@@ -1,18 +1,16 @@
 """Text-video prediction: frame-wise conditioning adaptation (FCA) of a frozen text-to-video model."""
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from fca.sample.pipeline import FCAPipeline as FCAPipeline
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
 __all__ = ["FCAPipeline", "__version__"]
 
+MODULES = {"FCAPipeline": "fca.sample.pipeline"}
+"""Imported when they are asked for: they take torch along."""
+
 
 def __getattr__(name: str) -> Any:
-    """`FCAPipeline`, imported when it is asked for: it takes torch along."""
-    if name != "FCAPipeline":
+    if name not in MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from fca.sample.pipeline import FCAPipeline
-
-    return FCAPipeline
+    return getattr(import_module(MODULES[name]), name)

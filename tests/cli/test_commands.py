@@ -145,10 +145,10 @@ PARSED = {
         "negative_prompt": "", "seed": 42, "steps": None, "guidance_scale": None, "model": None, "base": None,
         "vision_model": None, "precision": "fp32",
     },
-    "predict --out o --fps 4 --frames a --seed -1 --negative-prompt -x --prompt=up --steps 9 --guidance 1.5 "
+    "predict --out o --fps 4 --frames a --seed 1 --negative-prompt -x --prompt=up --steps 9 --guidance 1.5 "
     "--model m --base b --vision-model v --precision bf16": {
         "frames": (Path("a"),), "prompt": "up", "out": Path("o"), "frames_per_second": 4, "negative_prompt": "-x",
-        "seed": -1, "steps": 9, "guidance_scale": 1.5, "model": Path("m"), "base": "b", "vision_model": "v",
+        "seed": 1, "steps": 9, "guidance_scale": 1.5, "model": Path("m"), "base": "b", "vision_model": "v",
         "precision": "bf16",
     },
     "card m": {"model": Path("m"), "file": Path("config/pocket.yaml")},
