@@ -20,8 +20,9 @@ ENCODING_SPEED = 502e12 / 12.5
 """The same in the VAE, 13 %: 8 clips of 49 frames, 512x288, in 12.5 s on an A800 (zai-org/CogVideo, issue 579)."""
 FLOAT32_SPEED = ENCODING_SPEED / 16
 """The feature network's, without TF32: the same share of 19.5e12."""
-COMPARED_FRAME = 0.17 / 4
-"""Core seconds of SSIM and PSNR of a frame of 720x480, measured; less on several cores or a GPU."""
+COMPARED_FRAME = 0.17 / 1.9
+"""Core seconds of SSIM and PSNR of a frame of 720x480: what shifted planes took, over the least gain a core that was
+measured (docs/performance.md). Less on a GPU, which computes it if there is one; how much less wasn't measured."""
 DISTANCE_CLIP = 1.2e-4
 """Core seconds of a clip in a Fréchet distance of 400 features: 1.04 s for 9,668 measured, and a share of KVD's."""
 CHECKED_CLIP = 1 / 60
