@@ -1,15 +1,26 @@
 """A project that has come as far as sampling."""
 
+import shutil
+
 import pytest
 
+from fca.config import Config
 from fca.train.loop import train
-from tests.conftest import encode_stored
+from tests.conftest import encode_stored, small_config
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory, encoded_once, random_base) -> Config:
+    """A project as `trained`; not to be changed."""
+    config = small_config(tmp_path_factory.mktemp("trained"), random_base)
+    shutil.copytree(encoded_once.data_dir, config.data_dir)
+    for shard in (0, 1):
+        encode_stored(config, "validation", shard)
+    train(config, "ssv2", "fca")
+    return config
 
 
 @pytest.fixture
-def trained(project):
-    for split in ("train", "validation"):
-        for shard in (0, 1):
-            encode_stored(project, split, shard)
-    train(project, "ssv2", "fca")
+def trained(project, trained_once) -> Config:
+    shutil.copytree(trained_once.data_dir, project.data_dir, dirs_exist_ok=True)
     return project
