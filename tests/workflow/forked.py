@@ -56,7 +56,10 @@ def serve() -> None:
 
 def become_snakemake(call: dict) -> None:
     """What a new interpreter would find: its folder, environment, path, arguments and files."""
+    from snakemake.workflow import Workflow
+
     os.chdir(call["cwd"])
+    Workflow._rundir = call["cwd"]  # all that Snakemake's modules note of where and how they are imported
     os.environ.clear()
     os.environ.update(call["environment"])
     given = call["environment"].get("PYTHONPATH", "").split(os.pathsep)
