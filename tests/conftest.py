@@ -1,5 +1,6 @@
 """A small project for the steps after resampling: real networks with random weights, and a few random clips."""
 
+import shutil
 import signal
 from collections.abc import Container, Iterator
 from pathlib import Path
@@ -67,6 +68,7 @@ def small_config(folder: Path, base: Path, **train: object) -> Config:
         "data_dir": str(folder / "data"),
         "run_dir": str(folder / "runs"),
         "report_dir": str(folder / "reports"),
+        "clip": {"width": 48, "height": 32},
         "base": {"model": str(base), "vision_model": str(base / "vision")},
         "train": {"init_from": None, "batch_size": 2, "warmup_steps": 1, "checkpoint_every": 2, "log_every": 1} | train,
         "sample": {"steps": 3, "batch_size": 2, "guidance_scale": 2.0},
@@ -100,11 +102,20 @@ def encode_stored(config: Config, split: str, shard: int, base: BaseKind = "text
     encode(config, "ssv2", split, shard, base, StoredClips(config, "ssv2", split, shard))
 
 
-@pytest.fixture
-def encoded(project: Config) -> Config:
-    """The same with the latents of its training clips."""
+@pytest.fixture(scope="session")
+def encoded_once(tmp_path_factory: pytest.TempPathFactory, random_base: Path) -> Config:
+    """A project as `encoded`; not to be changed."""
+    config = small_config(tmp_path_factory.mktemp("encoded"), random_base)
+    write_clips(config)
     for shard in (0, 1):
-        encode_stored(project, "train", shard)
+        encode_stored(config, "train", shard)
+    return config
+
+
+@pytest.fixture
+def encoded(project: Config, encoded_once: Config) -> Config:
+    """The same with the latents of its training clips."""
+    shutil.copytree(encoded_once.data_dir, project.data_dir, dirs_exist_ok=True)
     return project
 
 

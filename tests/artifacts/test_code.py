@@ -20,12 +20,12 @@ def source(tmp_path, monkeypatch):
         for name, text in files.items():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text(text)
-        for function in (code_hash, module._tree, module._normalised):
+        for function in (code_hash, module._imports, module._normalised):
             function.cache_clear()
         return code_hash("step")
 
     yield write
-    for function in (code_hash, module._tree, module._normalised):
+    for function in (code_hash, module._imports, module._normalised):
         function.cache_clear()
 
 

@@ -112,7 +112,7 @@ def test_the_one_bad_clip_is_named(project):
     with Shard(path) as source:
         prompts, empty = shard.prompts_of(source)
         start, noise = shard.starting_point(project, "ssv2", source, [0, 1, 2], torch.device("cpu"))
-    noise[1, 2, 3, 4, 5] = torch.nan
+    noise[1, 2, 3, 3, 5] = torch.nan
     with pytest.raises(FcaError, match=r"step 1 of 2 \(timestep 999\): NaN or infinite for 'clip1'\n"):
         ddim.predict_latents(
             networks.denoiser, networks.scheduler, start, prompts, empty.rows([0] * 3), noise, 2, 2.0, clips=ids

@@ -186,10 +186,16 @@ def test_write_bridge(tmp_path: Path) -> None:
     assert max(lengths) <= 50
 
 
-def test_write_epic(tmp_path: Path) -> None:
-    for name in ("one", "other"):
-        generate_tabletop("epic", tmp_path / name, 5, 1, seed=5)
-    root = tmp_path / "one"
+@pytest.fixture(scope="module")
+def epic_frames(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("epic") / "frames"
+    generate_tabletop("epic", root, 5, 1, seed=5)
+    return root
+
+
+def test_write_epic(tmp_path: Path, epic_frames: Path) -> None:
+    root = epic_frames
+    generate_tabletop("epic", tmp_path / "other", 5, 1, seed=5)
     assert _digests(root) == _digests(tmp_path / "other")
     spans: dict[str, list[int]] = {}
     videos: set[str] = set()
@@ -224,13 +230,12 @@ def test_write_epic(tmp_path: Path) -> None:
         assert image.size == (456, 256)
 
 
-def test_epic_as_videos_shows_at_a_frames_time_what_the_frame_shows(tmp_path: Path) -> None:
-    generate_tabletop("epic", tmp_path / "frames", 5, 1, seed=5)
+def test_epic_as_videos_shows_at_a_frames_time_what_the_frame_shows(tmp_path: Path, epic_frames: Path) -> None:
     for name in ("one", "other"):
         generate_tabletop("epic", tmp_path / name, 5, 1, seed=5, media="video")
     assert _digests(tmp_path / "one") == _digests(tmp_path / "other")
-    assert _digests(tmp_path / "one" / "annotations") == _digests(tmp_path / "frames" / "annotations")
-    folders = sorted((tmp_path / "frames").glob("EPIC-KITCHENS/P*/rgb_frames/*"))
+    assert _digests(tmp_path / "one" / "annotations") == _digests(epic_frames / "annotations")
+    folders = sorted(epic_frames.glob("EPIC-KITCHENS/P*/rgb_frames/*"))
     assert [folder.name for folder in folders] == ["P01_01", "P01_02", "P01_101"]
     for folder in folders:
         files = sorted(folder.iterdir())

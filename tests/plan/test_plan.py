@@ -18,7 +18,7 @@ from fca.plan.disk import Disk, readable
 from fca.plan.networks import networks
 from fca.plan.rates import SAMPLED_CLIP, SAMPLING_SPEED, TRAINING_CLIP, TRAINING_SPEED, Rates
 from fca.plan.work import Work, sampling, training
-from tests.conftest import CAPTIONS, small_config
+from tests.conftest import CAPTIONS, small_config, write_clips
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
@@ -38,6 +38,10 @@ def index(config: Config, dataset: str = "ssv2") -> None:
 
 
 def test_the_planned_bytes_are_those_of_the_files(project):
+    """At the pocket's size: what HDF5 adds weighs more in smaller clips."""
+    clip = project.clip.model_copy(update={"width": 96, "height": 64})
+    project = project.model_copy(update={"clip": clip})
+    write_clips(project)
     index(project)
     layout, disk = Layout(project), Disk(project)
     own = networks(project.base)
@@ -167,13 +171,15 @@ def test_ablations_are_planned_where_they_are_trained(tmp_path):
 
 def test_the_command(tmp_path, capsys):
     shutil.copytree(CONFIG / "variants", tmp_path / "variants")
-    config = tmp_path / "pocket.yaml"
-    config.write_text((CONFIG / "pocket.yaml").read_text() + f"data_dir: {tmp_path}\nrun_dir: {tmp_path}\n")
+    shutil.copy(CONFIG / "pocket.yaml", tmp_path)
+    config = tmp_path / "mine.yaml"
+    one = "encode: {batch_size: 1}\nsample: {batch_size: 1}\ntrain: {batch_size: 1}\n"
+    config.write_text(f"extends: pocket.yaml\ndata_dir: {tmp_path}\nrun_dir: {tmp_path}\n{one}")
     assert main(["plan", "-c", str(config), "--json", "--clips-per-second", "sample=2"]) == 0
     values = json.loads(capsys.readouterr().out)
     assert values["total"]["disk"]["clips"] > 0
     assert values["total"]["without_a_rate"] == ["encode", "measure-vae-roundtrip", "score", "train", "vbench"]
-    assert [path.name for path in tmp_path.iterdir() if path.name not in ("variants", "pocket.yaml")] == []
+    assert [path.name for path in tmp_path.iterdir() if path.name not in ("variants", "pocket.yaml", "mine.yaml")] == []
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,30 @@
 """What the tests of prediction share."""
 
+import shutil
+
 import pytest
 
+from fca.config import Config
 from fca.train.loop import train
-from tests.conftest import encode_stored
+from tests.conftest import encode_stored, small_config
 from tests.sample.exported import write_model
 
 
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory, encoded_once, random_base) -> Config:
+    """A project as `trained`; not to be changed."""
+    config = small_config(tmp_path_factory.mktemp("trained"), random_base)
+    shutil.copytree(encoded_once.data_dir, config.data_dir)
+    for shard in (0, 1):
+        encode_stored(config, "validation", shard)
+    train(config, "ssv2", "fca")
+    return config
+
+
 @pytest.fixture
-def trained(project):
+def trained(project, trained_once) -> Config:
     """A project that has come as far as sampling."""
-    for split in ("train", "validation"):
-        for shard in (0, 1):
-            encode_stored(project, split, shard)
-    train(project, "ssv2", "fca")
+    shutil.copytree(trained_once.data_dir, project.data_dir, dirs_exist_ok=True)
     return project
 
 

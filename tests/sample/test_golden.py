@@ -110,7 +110,7 @@ def test_every_frame_of_a_sampled_clip(config, adapter, random_base, kind: Sampl
         assert shard.ids == ["clip3", "clip4"]
         assert shard.captions == CAPTIONS[kind]
         found = shard.frames[:].astype(np.int64)
-    assert found.shape == (2, 16, 64, 96, 3)
+    assert found.shape == (2, 16, 32, 48, 3)
     for row, caption in enumerate(CAPTIONS[kind]):
         with Shard(Layout(config).latents("ssv2", "validation", SHARD)) as shard:
             mean, logvar, vision = (torch.from_numpy(shard[n][row]) for n in ("init_mean", "init_logvar", "vision"))

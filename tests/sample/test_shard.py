@@ -1,5 +1,7 @@
 """The sampling step: the same videos whatever the shards and batches."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,7 @@ from fca.data.tabletop.captions import opposite_caption
 from fca.encode.shard import encode
 from fca.errors import FcaError
 from fca.sample import sample
-from fca.train.loop import train
-from tests.conftest import CAPTIONS, encode_stored, write_clips
+from tests.conftest import CAPTIONS, write_clips
 
 
 def videos(config, kind="validation", variant="fca") -> dict[str, np.ndarray]:
@@ -45,9 +46,7 @@ def test_every_shard_and_batch_order_gives_the_same_videos(trained, tmp_path):
     other = type(trained).model_validate(values)
     write_clips(other)
     encode(other, "ssv2", "validation", 0)
-    for shard in Layout(other).shards("ssv2", "train"):
-        encode_stored(other, "train", shard)
-    train(other, "ssv2", "fca")
+    shutil.copytree(Layout(trained).model_manifest("ssv2", "fca").parent, Layout(other).model("ssv2", "fca").parent)
     for name, frames in videos(other).items():
         assert np.abs(frames.astype(int) - expected[name].astype(int)).max() <= 1, name
 

@@ -1,6 +1,8 @@
 """The VAE's floor: what is rebuilt, how it is scored, and that the report shows it."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,16 +23,39 @@ from fca.score.vae_roundtrip import score_vae_roundtrip
 from tests.conftest import small_config, write_clips
 
 
-@pytest.fixture
-def encoded(tmp_path, random_base) -> Config:
-    """Small validation clips with their latents, by a VAE with random weights."""
-    config = small_config(tmp_path, random_base)
-    clip = config.clip.model_copy(update={"width": 48, "height": 32})
-    config = config.model_copy(update={"clip": clip, "score": config.score.model_copy(update={"bootstrap": 20})})
+def small(folder: Path, base: Path) -> Config:
+    config = small_config(folder, base)
+    return config.model_copy(update={"score": config.score.model_copy(update={"bootstrap": 20})})
+
+
+@pytest.fixture(scope="module")
+def scored_once(tmp_path_factory, random_base) -> Config:
+    """Small validation clips with their latents, by a VAE with random weights, and their round trips."""
+    config = small(tmp_path_factory.mktemp("round-trips"), random_base)
     write_clips(config)
     for shard in Layout(config).shards("ssv2", "validation"):
         encode(config, "ssv2", "validation", shard)
+    score_vae_roundtrip(config, "ssv2")
     return config
+
+
+@pytest.fixture
+def scored(tmp_path, random_base, scored_once) -> Config:
+    """A copy of it to change."""
+    config = small(tmp_path, random_base)
+    shutil.copytree(scored_once.data_dir, config.data_dir)
+    return config
+
+
+@pytest.fixture
+def encoded(scored) -> Config:
+    """The same without the round trips."""
+    shutil.rmtree(Layout(scored).vae_roundtrip("ssv2").parent)
+    return scored
+
+
+class Begun(Exception):
+    """A measurement has."""
 
 
 def batches(config: Config, size: int) -> list:
@@ -64,9 +89,10 @@ def test_seventeen_frames_become_five_latents_and_seventeen_again(encoded):
     assert rebuild(vae, mean).shape == pixels.shape
 
 
-def test_the_file_and_the_report(encoded):
-    path = score_vae_roundtrip(encoded, "ssv2")
+def test_the_file_and_the_report(scored):
+    encoded, path = scored, Layout(scored).vae_roundtrip("ssv2")
     first = path.read_bytes()
+    shutil.rmtree(path.parent)
     assert score_vae_roundtrip(encoded, "ssv2").read_bytes() == first, "the same inputs make the same bytes"
     values = json.loads(first)
     assert list(values["round_trips"]) == ["16", "17"]
@@ -107,9 +133,10 @@ def test_the_file_and_the_report(encoded):
         report(encoded)
 
 
-def test_what_was_measured_is_kept(encoded, monkeypatch):
+def test_what_was_measured_is_kept(scored, monkeypatch):
     """A job that was killed goes on at its shard, and other intervals or one more score need no network."""
-    path, layout = score_vae_roundtrip(encoded, "ssv2"), Layout(encoded)
+    encoded, layout = scored, Layout(scored)
+    path = layout.vae_roundtrip("ssv2")
     first, read = path.read_bytes(), []
     original = RoundTrips.batches
     monkeypatch.setattr(RoundTrips, "batches", lambda self, *args: read.extend(self.ids) or original(self, *args))
@@ -124,9 +151,14 @@ def test_what_was_measured_is_kept(encoded, monkeypatch):
     more = encoded.score.model_copy(update={"confidence": 0.5})
     assert score_vae_roundtrip(encoded.model_copy(update={"score": more}), "ssv2").read_bytes() != first
     assert read == []
+
+    def begun(self, *_):
+        raise Begun(self.ids)
+
+    monkeypatch.setattr(RoundTrips, "batches", begun)  # a processor without bf16 would take minutes
     clip = encoded.encode.model_copy(update={"precision": "bf16"})
-    measure_vae_roundtrip(encoded.model_copy(update={"encode": clip}), "ssv2", 1)
-    assert read == ["clip3", "clip4"]
+    with pytest.raises(Begun, match=r"clip3.*clip4"):
+        measure_vae_roundtrip(encoded.model_copy(update={"encode": clip}), "ssv2", 1)
 
 
 def test_a_shard_without_clips_is_left_out(encoded):

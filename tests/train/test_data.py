@@ -46,19 +46,16 @@ def test_a_step_sees_the_same_clips_however_its_batch_is_divided():
         assert clips_of_steps(divided) == whole
 
 
-def test_an_item_depends_on_seed_step_and_clip_only(project):
-    for split in ("train",):
-        for shard in (0, 1):
-            encode_stored(project, split, shard)
-    layout = Layout(project)
+def test_an_item_depends_on_seed_step_and_clip_only(encoded):
+    layout = Layout(encoded)
     paths = [layout.latents("ssv2", "train", shard) for shard in (0, 1)]
     clips, backwards = LatentClips(paths, seed=3), LatentClips(paths[::-1], seed=3)
     first, again = clips[(9, 4)], backwards[(9, 1)]  # the same clip, found at another row
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["noise"], clips[(10, 4)]["noise"])
     assert not torch.equal(first["noise"], LatentClips(paths, seed=4)[(9, 4)]["noise"])
-    assert first["clean"].shape == (4, 16, 8, 12)
-    assert first["initial"].shape == (1, 16, 8, 12)
+    assert first["clean"].shape == (4, 16, 4, 6)
+    assert first["initial"].shape == (1, 16, 4, 6)
 
 
 def test_a_shard_without_clips_changes_nothing(project):
@@ -76,11 +73,9 @@ def test_a_shard_without_clips_changes_nothing(project):
             assert all(torch.equal(one[name], other[name]) for name in other)
 
 
-def test_batches_are_the_same_for_any_number_of_workers(project):
+def test_batches_are_the_same_for_any_number_of_workers(encoded):
     """Also when this process has read the shards before its workers are forked."""
-    for shard in (0, 1):
-        encode_stored(project, "train", shard)
-    layout = Layout(project)
+    layout = Layout(encoded)
     clips = LatentClips([layout.latents("ssv2", "train", shard) for shard in (0, 1)], seed=3)
 
     def batches(workers: int) -> list[dict]:
@@ -94,9 +89,8 @@ def test_batches_are_the_same_for_any_number_of_workers(project):
             assert all(torch.equal(other[name], expected[name]) for name in expected)
 
 
-def test_a_damaged_shard_is_named_by_the_worker_that_reads_it(project):
-    encode_stored(project, "train", 0)
-    path = Layout(project).latents("ssv2", "train", 0)
+def test_a_damaged_shard_is_named_by_the_worker_that_reads_it(encoded):
+    path = Layout(encoded).latents("ssv2", "train", 0)
     clips = LatentClips([path], seed=3)
     data = bytearray(path.read_bytes())
     mean = clips.shards[0]["mean"][:].tobytes()
@@ -107,9 +101,8 @@ def test_a_damaged_shard_is_named_by_the_worker_that_reads_it(project):
         list(data_loader(clips, StepOrder(len(clips), 5, 3, 1, range(2)), workers=2))
 
 
-def test_a_shard_that_was_copied_over_another_is_named(project):
-    layout = Layout(project)
-    encode_stored(project, "train", 0)
+def test_a_shard_that_was_copied_over_another_is_named(encoded):
+    layout = Layout(encoded)
     one, other = (layout.latents("ssv2", "train", shard) for shard in (0, 1))
     for suffix in (".h5", ".json"):
         shutil.copy(one.with_suffix(suffix), other.with_suffix(suffix))

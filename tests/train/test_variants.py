@@ -20,7 +20,10 @@ def encoded(tmp_path_factory, random_base, random_image_base) -> Config:
     folder = tmp_path_factory.mktemp("variants")
     config = small_config(folder, random_base)
     config = config.model_copy(
-        update={"image_base": config.image_base.model_copy(update={"model": str(random_image_base)})}
+        update={
+            "image_base": config.image_base.model_copy(update={"model": str(random_image_base)}),
+            "sample": config.sample.model_copy(update={"steps": 1}),
+        }
     )
     write_clips(config)
     for base in ("text", "image"):

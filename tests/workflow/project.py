@@ -6,9 +6,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import yaml
+
+from tests.workflow.forked import Forked
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,6 +65,11 @@ def main():
 """
 
 
+@cache
+def imported_snakemake() -> Forked:
+    return Forked()
+
+
 class Project:
     """A folder with the project's workflow, configuration and code."""
 
@@ -94,7 +102,9 @@ class Project:
     def snakemake(
         self, *arguments: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake here or in `cwd`, with the code that is here."""
+        """Run Snakemake here or in `cwd`, with the code that is here; with an `environment`, imported anew."""
+        if environment is None:
+            return imported_snakemake().run([*arguments], cwd or self.folder, self._variables())
         return self._run("snakemake", *arguments, cwd=cwd, environment=environment)
 
     def dvc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -104,14 +114,19 @@ class Project:
     def _run(
         self, module: str, *arguments: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        variables = os.environ | {"PYTHONPATH": str(self.folder / "src"), "PATH": path} | (environment or {})
+        variables = self._variables() | (environment or {})
         command, folder = [sys.executable, "-m", module, *arguments], cwd or self.folder
         return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=600)
 
-    def jobs(self, *arguments: str, cwd: Path | None = None) -> dict[str, int]:
+    def _variables(self) -> dict[str, str]:
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        return os.environ | {"PYTHONPATH": str(self.folder / "src"), "PATH": path}
+
+    def jobs(
+        self, *arguments: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> dict[str, int]:
         """How many jobs of each rule Snakemake would run."""
-        run = self.snakemake("--quiet", "rules", "--dry-run", *arguments, cwd=cwd)
+        run = self.snakemake("--quiet", "rules", "--dry-run", *arguments, cwd=cwd, environment=environment)
         output = run.stdout + run.stderr
         assert run.returncode == 0, output
         table = re.search(r"^-+  -+\n(.*?)^total ", output, re.MULTILINE | re.DOTALL)

@@ -51,7 +51,7 @@ def test_pocket_is_the_default_and_complete(fresh) -> None:
 
 def test_paper_is_complete_quick_and_without_torch(fresh) -> None:
     before = cpu_seconds()
-    jobs = fresh.jobs("all", "--configfile", "config/paper.yaml")
+    jobs = fresh.jobs("all", "--configfile", "config/paper.yaml", environment={})
     assert cpu_seconds() - before < 10
     assert jobs == {
         "fetch": 3,
@@ -108,7 +108,7 @@ def test_wrong_configuration_file_is_refused_at_once(fresh) -> None:
     text = (ROOT / "config" / "pocket.yaml").read_text()
     (fresh.folder / "config" / "wrong.yaml").write_text(text.replace("initial_frames: 2", "initial_frame: 2"))
     before = cpu_seconds()
-    run = fresh.snakemake("-n", "all", "--configfile", "config/wrong.yaml")
+    run = fresh.snakemake("-n", "all", "--configfile", "config/wrong.yaml", environment={})
     assert cpu_seconds() - before < 3
     assert run.returncode != 0
     message = run.stdout + run.stderr
@@ -132,7 +132,7 @@ def test_several_configuration_files_are_merged_in_order(fresh, tmp_path) -> Non
 
 def test_wrong_value_on_the_command_line_is_refused_at_once(fresh) -> None:
     before = cpu_seconds()
-    run = fresh.snakemake("-n", "all", "--config", "train={'precision': 'fp8'}")
+    run = fresh.snakemake("-n", "all", "--config", "train={'precision': 'fp8'}", environment={})
     assert cpu_seconds() - before < 3
     assert run.returncode != 0
     message = run.stdout + run.stderr

@@ -89,11 +89,11 @@ def _file_of(name: str) -> Path | None:
     return None
 
 
-@cache
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
+@cache
 def _imports(name: str, path: Path) -> list[str]:
     """Names that may be modules: `from a import b` gives both a and a.b. Those of the registry count, too."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
@@ -110,7 +110,7 @@ def _imports(name: str, path: Path) -> list[str]:
 
 @cache
 def _normalised(path: Path) -> str:
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    tree = _tree(path)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
