@@ -61,7 +61,9 @@ def test_a_saved_pipeline_predicts_the_same_and_needs_nothing_else(pipeline, tmp
     assert index["adapter"] == ["fca.model.adapter", "FCAAdapter"]
     half = FCAPipeline.from_pretrained(tmp_path / "whole", dtype=torch.bfloat16)
     assert {half.transformer.dtype, half.adapter.dtype, half.vae.dtype} == {torch.bfloat16}
-    assert half.caption_embeddings.norm.weight.dtype == torch.float32
+    whole = {"transformer": torch.bfloat16, "default": torch.float32}
+    mixed = FCAPipeline.from_pretrained(tmp_path / "whole", dtype=whole)
+    assert (mixed.transformer.dtype, mixed.adapter.dtype, mixed.vae.dtype) == (torch.bfloat16, *[torch.float32] * 2)
 
 
 def test_a_pipeline_without_an_adapter_is_saved_too(pipeline, tmp_path):
@@ -189,7 +191,17 @@ def test_parts_are_named_shared_and_converted(pipeline):
     again = quiet(FCAPipeline(**pipeline.components, prediction=pipeline.config.prediction))
     assert np.array_equal(predict(again), predict(pipeline))
     half = again.to(torch.bfloat16)
-    assert {part.dtype for part in (half.transformer, half.vae, half.text_encoder, half.adapter)} == {torch.bfloat16}
+    networks = [part for part in half.components.values() if isinstance(part, torch.nn.Module)]
+    assert len(networks) == 6
+    assert {part.dtype for part in networks} == {torch.bfloat16}
+
+
+def test_variants_of_the_weights_are_saved_and_loaded(pipeline, tmp_path):
+    pipeline.save_pretrained(tmp_path, variant="fp16")
+    assert (tmp_path / "adapter/diffusion_pytorch_model.fp16.safetensors").is_file()
+    assert np.array_equal(predict(quiet(FCAPipeline.from_pretrained(tmp_path, variant="fp16"))), predict(pipeline))
+    with pytest.raises(ValueError, match="variant=bf16"):
+        FCAPipeline.from_pretrained(tmp_path, variant="bf16")
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,17 @@ def test_a_callback_sees_every_step_and_may_change_or_end_it(pipeline):
     assert not torch.equal(predict(pipeline, **settings), seen[1][2][0]), "the next call isn't interrupted"
 
 
+def test_a_callback_may_change_the_guidance(pipeline):
+    def more(pipe, number, timestep, tensors):
+        pipe._guidance_scale += 1.0
+        return tensors
+
+    settings = {"num_inference_steps": 3, "guidance_scale": 2.0}
+    changed = predict(pipeline, callback_on_step_end=more, **settings)
+    assert pipeline.guidance_scale == 5.0
+    assert not np.array_equal(changed, predict(pipeline, **settings))
+
+
 def test_given_latents_are_the_noise(pipeline):
     noise = torch.randn(1, 4, 16, SHAPE[0] // 8, SHAPE[1] // 8, generator=torch.Generator().manual_seed(1))
     videos = [predict(pipeline, latents=noise, seed=seed, guidance_scale=1.0) for seed in (1, 1, 2)]

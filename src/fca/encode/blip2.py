@@ -7,7 +7,7 @@ those are read here (docs/deviations.md). Nothing else in the file is loaded or 
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -49,12 +49,10 @@ def preprocess(pixels: Tensor, size: int) -> Tensor:
 
 
 class CaptionEmbeddings(ModelMixin, ConfigMixin):
-    """BLIP-2's word and position embeddings of a caption, with their layer norm; always in float32.
+    """BLIP-2's word and position embeddings of a caption, with their layer norm.
 
     Args: as in BLIP-2's `qformer_config`.
     """
-
-    _keep_in_fp32_modules: ClassVar[list[str]] = ["embeddings", "norm"]
 
     @register_to_config
     def __init__(self, vocab_size: int, hidden_size: int, max_position_embeddings: int, layer_norm_eps: float):

@@ -35,7 +35,7 @@ def predict_latents(
     empty: Prompt,
     noise: Tensor,
     steps: int,
-    guidance_scale: float,
+    guidance_scale: float | Callable[[], float],
     progress: Callable[[Iterable[Any]], Iterable[Any]] = lambda timesteps: timesteps,
     random: torch.Generator | list[torch.Generator] | None = None,
     clips: Sequence[str] = (),
@@ -49,6 +49,7 @@ def predict_latents(
     depend on the noise level is computed once (`Denoiser.prepare`).
 
     Args:
+        guidance_scale: a number, or what tells it before each step; it turns guidance off only from the start.
         random: of the noise that DPM-Solver++ adds, one or one for each clip; DDIM adds none.
         clips: names of the B clips.
         after_step: is given the step's number (0 is the first), its timestep and the latents, and returns the latents.
@@ -57,7 +58,8 @@ def predict_latents(
     Raises:
         FcaError: a latent isn't finite; it names the step and the clips.
     """
-    guided = guidance_scale != 1
+    scale = guidance_scale if callable(guidance_scale) else lambda: guidance_scale
+    guided = scale() != 1
     dtype = denoiser.transformer.dtype
     copies = 2 if guided else 1
     transformer = denoiser.transformer
@@ -76,7 +78,7 @@ def predict_latents(
             velocity = velocity_of(repeated, torch.full((len(repeated),), timestep, device=noise.device)).float()
         if guided:
             without, with_caption = velocity.chunk(2)
-            velocity = without + guidance_scale * (with_caption - without)
+            velocity = without + scale() * (with_caption - without)
 
         # Both schedulers step to `timestep - num_train_timesteps // num_inference_steps`: make it `following`.
         scheduler.num_inference_steps = Fraction(scheduler.config.num_train_timesteps, timestep - following)

@@ -81,7 +81,7 @@ class PipelineOfParts(DiffusionPipeline):
         revision: str | None = None,
         base: str | Path | None = None,
         vision_model: str | Path | None = None,
-        dtype: torch.dtype | None = None,
+        dtype: torch.dtype | dict[str, torch.dtype] | None = None,
         torch_dtype: torch.dtype | None = None,
         **parts: Any,
     ) -> Self:
@@ -95,8 +95,8 @@ class PipelineOfParts(DiffusionPipeline):
                 from the working directory or from a folder above the model's.
             vision_model: folder or hub name of the BLIP-2 checkpoint; by default the folder `vision` of the
                 argument `base`, else the one in `model.json`.
-            dtype: of the networks, by default float32; BLIP-2's text embeddings stay in float32. `torch_dtype` is
-                diffusers' older name for it.
+            dtype: of the networks, by default float32; of a whole pipeline, also one for each part. BLIP-2's text
+                embeddings next to an exported model stay in float32. `torch_dtype` is diffusers' older name for it.
             parts: parts that are loaded already, such as a quantised `transformer`; for a whole pipeline also the other
                 arguments of `DiffusionPipeline.from_pretrained`.
 
@@ -106,6 +106,8 @@ class PipelineOfParts(DiffusionPipeline):
         folder, dtype = model_folder(model, revision), dtype or torch_dtype or torch.float32
         if (folder / PIPELINE).is_file():
             return super().from_pretrained(folder, dtype=dtype, **parts)
+        if isinstance(dtype, dict):
+            raise FcaError("dtype is a dictionary", "one dtype, or a whole pipeline")
         unknown = sorted(parts.keys() - cls._get_signature_types().keys())
         if unknown:
             raise FcaError(f"there is no argument {unknown[0]}", "the name of a part, such as transformer")

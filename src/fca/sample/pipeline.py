@@ -142,13 +142,14 @@ class FCAPipeline(PipelineOfParts):
             FcaError: a prompt can't be a caption, or only some of the embeddings are given.
         """
         own = self._embedded("prompt", prompt, (prompt_embeds, caption_embeds, caption_mask), None)
-        other: Prompt | tuple[None, None, None] = (None, None, None)
+        prompt_embeds, caption_embeds, caption_mask = own.times(num_videos_per_prompt)
         if do_classifier_free_guidance:
             given = (negative_prompt_embeds, negative_caption_embeds, negative_caption_mask)
             negative_prompt = NO_CAPTION if negative_prompt is None and given[0] is None else negative_prompt
             other = self._embedded("negative_prompt", negative_prompt, given, len(own.prompt_embeds))
-            other = other.times(num_videos_per_prompt)
-        return (*own.times(num_videos_per_prompt), *other)
+            negative_prompt_embeds, negative_caption_embeds, negative_caption_mask = other.times(num_videos_per_prompt)
+        negative = negative_prompt_embeds, negative_caption_embeds, negative_caption_mask
+        return prompt_embeds, caption_embeds, caption_mask, *negative
 
     def _embedded(
         self, name: str, prompt: str | Sequence[str] | None, given: tuple[Tensor | None, ...], count: int | None
@@ -215,7 +216,7 @@ class FCAPipeline(PipelineOfParts):
             output_type: `pil`, `np`, `pt` or `latent`, see `FCAPipelineOutput`.
             return_dict: False returns a tuple.
             callback_on_step_end: is called after each step with the pipeline, the step's number, its timestep and
-                {"latents": latents}; if it returns `latents`, they replace them.
+                {"latents": latents}; if it returns `latents`, they replace them. It may change `_guidance_scale`.
             callback_on_step_end_tensor_inputs: there are only `latents`.
 
         Raises:
@@ -293,5 +294,5 @@ class FCAPipeline(PipelineOfParts):
         own = Prompt(*embeds[:3])
         return predict_latents(
             denoiser, self.scheduler, initial_frames, own, Prompt(*embeds[3:]) if embeds[3] is not None else own, noise,
-            steps, self.guidance_scale, self.progress_bar, generator, names, after_step, lambda: self.interrupt,
+            steps, lambda: self.guidance_scale, self.progress_bar, generator, names, after_step, lambda: self.interrupt,
         )  # fmt: skip
