@@ -63,7 +63,7 @@ def test_mistakes_are_told_before_torch_is_imported(tmp_path: Path) -> None:
         "this: no such file": arguments(tmp_path / "o.mp4", frames=(Path("this"),)),
         "3 frames were given": arguments(tmp_path / "o.mp4", frames=(START,) * 3),
         "can't be written as .mov": arguments(tmp_path / "o.mov"),
-        "0 DDIM steps": arguments(tmp_path / "o.gif", "--steps", "0"),
+        "0 sampling steps": arguments(tmp_path / "o.gif", "--steps", "0"),
         "the guidance is 0.5": arguments(tmp_path / "o.gif", "--guidance", "0.5"),
         "0 frames in a second": arguments(tmp_path / "o.gif", "--fps", "0"),
         "no model folder nowhere": arguments(tmp_path / "o.gif", "--model", "nowhere"),

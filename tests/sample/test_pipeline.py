@@ -1,11 +1,12 @@
 """The pipeline as users of diffusers expect it: pictures and a sentence in, a video out."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from diffusers import CogVideoXDPMScheduler, CogVideoXPipeline, CogVideoXTransformer3DModel
+from diffusers import CogVideoXDDIMScheduler, CogVideoXDPMScheduler, CogVideoXPipeline, CogVideoXTransformer3DModel
 from PIL import Image
 
 from fca.errors import FcaError
@@ -15,6 +16,7 @@ from tests.sample.exported import SHAPE, SIZE, picture, predict, seeded
 
 @pytest.fixture(scope="module")
 def pipeline(model):
+from fca.pretrained.exported import ExportedModel
     pipeline = FCAPipeline.from_pretrained(model)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
@@ -78,6 +80,17 @@ def test_two_frames_may_be_arrays_or_pictures(pipeline):
     assert np.array_equal(predict(pipeline, pictures), predict(pipeline, arrays))
     assert np.array_equal(predict(pipeline, pictures), predict(pipeline, np.stack(arrays)))
 
+def test_the_models_own_scheduler_is_the_default_and_a_given_one_replaces_it(model, tmp_path):
+    shutil.copytree(model, tmp_path, dirs_exist_ok=True)
+    ddim = FCAPipeline.from_pretrained(tmp_path).scheduler
+    assert isinstance(ddim, CogVideoXDDIMScheduler)
+    ExportedModel.read(tmp_path).model_copy(update={"scheduler": "dpm"}).write(tmp_path)
+    pipeline = FCAPipeline.from_pretrained(tmp_path)
+    assert isinstance(pipeline.scheduler, CogVideoXDPMScheduler)
+    assert torch.equal(pipeline.scheduler.alphas_cumprod, ddim.alphas_cumprod)
+    assert FCAPipeline.from_pretrained(tmp_path, scheduler=ddim).scheduler is ddim
+
+
 
 def test_the_models_own_settings_are_the_default(pipeline):
     video = predict(pipeline)
@@ -109,7 +122,7 @@ def test_what_is_no_frame_is_explained(pipeline, image, message):
         ({"prompt": None}, "there is no prompt"),
         ({"prompt": ["look left"], "image": [picture(8, 8)] * 2}, "2 pictures and 1 prompts"),
         ({"prompt": ["look left", "lift blue cup"], "negative_prompt": ["a"]}, "1 prompts for 2 videos"),
-        ({"num_inference_steps": 0}, "0 DDIM steps"),
+        ({"num_inference_steps": 0}, "0 sampling steps"),
         ({"guidance_scale": 0.5}, "the guidance is 0.5"),
         ({"output_type": "mp4"}, "output_type is 'mp4'"),
         ({"num_videos_per_prompt": 0}, "0 videos per prompt"),

@@ -11,7 +11,6 @@ from diffusers import AutoencoderKLCogVideoX, DiffusionPipeline
 from torch import nn
 from transformers import T5EncoderModel
 
-from fca.config import Base
 from fca.encode.blip2 import Blip2Folder
 from fca.errors import FcaError
 from fca.model.build import load_adapter, load_scheduler, load_transformer
@@ -42,12 +41,13 @@ def model_folder(name: str | Path, revision: str | None = None) -> Path:
     return checkpoint_folder(str(name), revision, PARTS if (folder / PIPELINE).is_file() else TRAINED)
 
 
-def frozen_parts(base: Base, dtype: torch.dtype, given: dict[str, Any]) -> dict[str, Any]:
-    """The frozen parts of `FCAPipeline` by name: those `given`, and the others loaded, on the CPU.
+def frozen_parts(exported: ExportedModel, dtype: torch.dtype, given: dict[str, Any]) -> dict[str, Any]:
+    """The frozen parts of `FCAPipeline` by name: those `given`, and the model's others loaded, on the CPU.
 
     Raises:
         FcaError: a file is missing or damaged.
     """
+    base = exported.networks()
     blip2 = cache(lambda: Blip2Folder(vision_folder(base)))
 
     def network(kind: Any, part: str) -> Any:
@@ -60,7 +60,7 @@ def frozen_parts(base: Base, dtype: torch.dtype, given: dict[str, Any]) -> dict[
 
     loaders: dict[str, Callable[[], Any]] = {
         "transformer": lambda: load_transformer(base, dtype),
-        "scheduler": lambda: load_scheduler(base),
+        "scheduler": lambda: load_scheduler(base, exported.scheduler),
         "vae": lambda: network(AutoencoderKLCogVideoX, "vae"),
         "text_encoder": lambda: network(T5EncoderModel, "text_encoder"),
         "tokenizer": tokenizer,
@@ -97,8 +97,9 @@ class PipelineOfParts(DiffusionPipeline):
                 argument `base`, else the one in `model.json`.
             dtype: of the networks, by default float32; BLIP-2's text embeddings stay in float32. `torch_dtype` is
                 diffusers' older name for it.
-            parts: parts that are loaded already, such as a quantised `transformer`; for a whole pipeline also the other
-                arguments of `DiffusionPipeline.from_pretrained`.
+            parts: parts that are loaded already, such as a quantised `transformer`, or a `scheduler` instead of the one
+                that `model.json` names; for a whole pipeline also the other arguments of
+                `DiffusionPipeline.from_pretrained`.
 
         Raises:
             FcaError: a folder or file is missing, or doesn't fit the others.
@@ -112,7 +113,7 @@ class PipelineOfParts(DiffusionPipeline):
 
         names = [None if name is None else str(name) for name in (base, vision_model)]
         exported = ExportedModel.read(folder).located(folder, *names)
-        found = frozen_parts(exported.networks(), dtype, parts)
+        found = frozen_parts(exported, dtype, parts)
         if "adapter" not in parts:
             parts["adapter"], parts["append"] = load_adapter(found["transformer"], folder, dtype)
         return cls(**found | parts, prediction=exported.model_dump(include=set(Prediction.model_fields)))
@@ -132,7 +133,7 @@ class PipelineOfParts(DiffusionPipeline):
             folder = model_folder(adapter)
             exported = ExportedModel.read(folder).located(folder, None, None)
             given = {name: part for name, part in pipeline.components.items() if name in FROZEN}
-            parts = frozen_parts(exported.networks(), pipeline.dtype, given | parts) | parts
+            parts = frozen_parts(exported, pipeline.dtype, given | parts) | parts
             parts["adapter"], parts["append"] = load_adapter(parts["transformer"], folder, pipeline.dtype)
             parts["prediction"] = exported.model_dump(include=set(Prediction.model_fields))
         elif adapter is not None:

@@ -15,12 +15,12 @@ from fca.encode.captions import NO_CAPTION, TextNetworks
 from fca.encode.vae import finite_videos, initial_scaling_factor, levels, posterior
 from fca.errors import FcaError
 from fca.model import Denoiser, InitialFrames, Prompt
-from fca.model.build import Adapter, denoiser_of
+from fca.model.build import Adapter, Scheduler, denoiser_of
 from fca.model.diffusion import posterior_sample
 from fca.model.image_to_video import ImageToVideo
 from fca.model.lora import Append
 from fca.pretrained.exported import PAPER, Prediction
-from fca.sample.ddim import Scheduler, predict_latents
+from fca.sample.ddim import predict_latents
 from fca.sample.inputs import (
     FCAPipelineOutput,
     Start,
@@ -46,7 +46,7 @@ class FCAPipeline(PipelineOfParts):
     Args:
         transformer, vae, text_encoder, tokenizer: of the CogVideoX checkpoint.
         image_encoder, caption_embeddings, caption_tokenizer: BLIP-2's ViT, text embeddings and their tokenizer.
-        scheduler: any of CogVideoX's: the checkpoint's as DDIM, which the paper uses, or `CogVideoXDPMScheduler`.
+        scheduler: `CogVideoXDDIMScheduler`, which the paper uses, or `CogVideoXDPMScheduler`.
         adapter: what was trained, FCA or a ControlNet; None for the base alone or with low-rank weights.
         append: where low-rank weights on a text-to-video base read the initial frames' latent; None without them.
         prediction: the fields of `fca.pretrained.exported.Prediction`; by default the paper's.
