@@ -1,6 +1,6 @@
 """The parts of a pipeline, from the folder of a trained model or from the hub."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -72,7 +72,11 @@ def frozen_parts(exported: ExportedModel, dtype: torch.dtype, given: dict[str, A
 
 
 class PipelineOfParts(DiffusionPipeline):
-    """Where `FCAPipeline` takes its parts from, and on which device they are."""
+    """Where `FCAPipeline` takes its parts from, on which device they are, and its progress bar."""
+
+    _chunk: tuple[int, int] = (1, 1)
+    """The chunk in progress, from 1, and how many there are."""
+    _current_timestep: int | None = None
 
     @classmethod
     def from_pretrained(
@@ -153,6 +157,28 @@ class PipelineOfParts(DiffusionPipeline):
                 "share that folder (`fca push`)",
             )
         super().save_pretrained(save_directory, *args, **kwargs)
+
+    @property
+    def current_timestep(self) -> int | None:
+        """The timestep of the pass in progress, which pyramid attention broadcast asks for; None between calls."""
+        return self._current_timestep
+
+    def _told(self, transitions: Iterable[Any]) -> Iterator[Any]:
+        """The transitions of `predict_latents`, with their progress."""
+        try:
+            for transition in self.progress_bar(transitions):
+                self._current_timestep = transition[0]
+                yield transition
+        finally:
+            self._current_timestep = None
+
+    def progress_bar(self, iterable: Iterable[Any] | None = None, total: int | None = None) -> Any:
+        """As diffusers' own. It tells the chunk if a video has several."""
+        bar = super().progress_bar(iterable, total)
+        number, count = self._chunk
+        if count > 1:
+            bar.set_description(f"{self._progress_bar_config.get('desc', 'chunk')} {number} of {count}")
+        return bar
 
     def enable_model_cpu_offload(self, gpu_id: int | None = None, device: torch.device | str | None = None) -> None:
         """As diffusers' own. The adapter goes to the GPU and back with the transformer, whose layers call it."""
