@@ -111,7 +111,7 @@ def test_the_one_bad_clip_is_named(project):
     networks = shard.load_networks(project, "ssv2", "base")
     with Shard(path) as source:
         prompts, empty = shard.prompts_of(source)
-        start, noise = shard.starting_point(project, "ssv2", source, [0, 1, 2], torch.device("cpu"))
+        start, noise, _ = shard.starting_point(project, "ssv2", source, [0, 1, 2], torch.device("cpu"))
     noise[1, 2, 3, 3, 5] = torch.nan
     with pytest.raises(FcaError, match=r"step 1 of 2 \(timestep 999\): NaN or infinite for 'clip1'\n"):
         ddim.predict_latents(

@@ -30,6 +30,7 @@ EXCEPTIONS = {
     ("encode", "datasets.*.exclude"): "the same",
     ("train", "sample.steps"): "a suggestion in model.json, which is no part of the model's hash",
     ("train", "sample.guidance_scale"): "the same",
+    ("train", "sample.scheduler"): "the same",
     **{(step, f"datasets.*.{split}.{name}"): INPUTS for step, split in SPLITS for name in ("clips", "shard_clips")},
     ("score", "datasets.*.edited_captions"): "whether there are any; their predictions aren't scored",
 }

@@ -63,13 +63,19 @@ def test_mistakes_are_told_before_torch_is_imported(tmp_path: Path) -> None:
         "this: no such file": arguments(tmp_path / "o.mp4", frames=(Path("this"),)),
         "3 frames were given": arguments(tmp_path / "o.mp4", frames=(START,) * 3),
         "can't be written as .mov": arguments(tmp_path / "o.mov"),
-        "0 DDIM steps": arguments(tmp_path / "o.gif", "--steps", "0"),
+        "0 sampling steps": arguments(tmp_path / "o.gif", "--steps", "0"),
         "the guidance is 0.5": arguments(tmp_path / "o.gif", "--guidance", "0.5"),
         "0 frames in a second": arguments(tmp_path / "o.gif", "--fps", "0"),
         "no model folder nowhere": arguments(tmp_path / "o.gif", "--model", "nowhere"),
         "model.json is missing": arguments(tmp_path / "o.gif", "--model", str(ROOT / "config")),
         "no folder /no/where": arguments(tmp_path / "o.gif", "--base", "/no/where"),
         "in the model's training: 2": arguments(tmp_path / "o.gif", *two),
+        "1 frames were asked for": arguments(tmp_path / "o.gif", "--frames-out", "1"),
+        "2 prompts for 1 chunk: 16 frames": arguments(tmp_path / "o.gif", "--prompt", "lift red block"),
+        "3 chunks need 32 frames": arguments(tmp_path / "o.gif", "--prompt=a", "--prompt=b", "--frames-out", "31"),
+        "the prompt has neither letter nor digit": arguments(
+            tmp_path / "o.gif", "--prompt", "...", "--frames-out", "20"
+        ),
     }
     lines = [f"assert main({command!r}) == 1" for command in commands.values()]
     lines.append(f"assert main({arguments(tmp_path / 'o.gif', '--seed', '-1')!r}) == 2")
@@ -80,6 +86,30 @@ def test_mistakes_are_told_before_torch_is_imported(tmp_path: Path) -> None:
     for message, expected in zip(told, [*commands, "-1 is not in the range"], strict=True):
         assert expected in message
     assert [path.name for path in tmp_path.iterdir()] == ["model.json"]
+
+
+def test_a_longer_video_has_a_prompt_for_each_chunk_and_another_scheduler(tmp_path: Path, capsys) -> None:
+    """The same video from Python, part by part; each chunk's progress is told."""
+    from diffusers import CogVideoXDPMScheduler
+
+    from fca.sample import FCAPipeline
+    from fca.seeds import generator
+
+    more = ("--prompt", "lift red block", "--frames-out", "18", "--steps", "2", "--scheduler", "dpm")
+    assert main(arguments(tmp_path / "frames", *more)) == 0
+    told = capsys.readouterr().err
+    assert "fca predict: 18 frames in 2 chunks of up to 16" in told
+    assert all(f"predict {number} of 2: 100%" in told for number in (1, 2))
+    pipeline = FCAPipeline.from_pretrained(SHIPPED)
+    pipeline.scheduler = CogVideoXDPMScheduler.from_config(pipeline.scheduler.config)
+    with Image.open(START) as start:
+        video = pipeline(
+            start, "push red block left", next_prompts=["lift red block"], num_frames=18, num_inference_steps=2,
+            generator=generator(42, "predict"),
+        ).frames[0]  # fmt: skip
+    written = [np.asarray(Image.open(path)) for path in sorted((tmp_path / "frames").iterdir())]
+    assert np.array_equal(np.stack(written), np.stack([np.asarray(frame) for frame in video]))
+    assert len(written) == 18
 
 
 @pytest.mark.parametrize("missing", ["--frames", "--prompt", "--out"])

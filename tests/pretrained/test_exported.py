@@ -114,14 +114,22 @@ def test_how_many_frames(exported: ExportedModel) -> None:
 
 
 def test_sampling_is_the_models_own_or_what_is_asked_for(exported: ExportedModel) -> None:
-    assert exported.sampling(None, None, 0) == (25, 2.0)
-    assert exported.sampling(2, 1, 0) == (2, 1.0)
-    for wrong in ((0, None, 0), (1001, None, 0), (2.5, None, 0), (None, 0.5, 0), (None, float("nan"), 0)):
-        with pytest.raises(FcaError, match=r"DDIM|guidance"):
+    assert exported.sampling(None, None) == (25, 2.0)
+    assert exported.sampling(2, 1) == (2, 1.0)
+    for wrong in ((0, None), (1001, None), (2.5, None), (None, 0.5), (None, float("nan"))):
+        with pytest.raises(FcaError, match=r"sampling steps|guidance"):
             exported.sampling(*wrong)
-    for seed in (-1, 2**32, 1.0, None):
-        with pytest.raises(FcaError, match="seed"):
-            exported.sampling(None, None, seed)
+
+
+def test_the_scheduler_is_the_configurations_and_ddim_in_older_files(exported: ExportedModel, tmp_path: Path) -> None:
+    config = load(ROOT / "config/pocket.yaml")
+    dpm = config.model_copy(update={"sample": config.sample.model_copy(update={"scheduler": "dpm"})})
+    assert [ExportedModel.of(each, "ssv2", "fca").scheduler for each in (config, dpm)] == ["ddim", "dpm"]
+    (tmp_path / FILE).write_text(json.dumps(exported.model_dump(exclude={"scheduler"})))
+    assert ExportedModel.read(tmp_path) == exported
+    (tmp_path / FILE).write_text(json.dumps(exported.model_dump() | {"scheduler": "euler"}))
+    with pytest.raises(FcaError, match="scheduler: Input should be 'ddim' or 'dpm'"):
+        ExportedModel.read(tmp_path)
 
 
 def test_a_model_on_an_image_base_starts_from_one_frame() -> None:

@@ -1,14 +1,22 @@
 """The pipeline as users of diffusers expect it: pictures and a sentence in, a video out."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from diffusers import CogVideoXDPMScheduler, CogVideoXPipeline, CogVideoXTransformer3DModel
+from diffusers import (
+    CogVideoXDDIMScheduler,
+    CogVideoXDPMScheduler,
+    CogVideoXPipeline,
+    CogVideoXTransformer3DModel,
+    PyramidAttentionBroadcastConfig,
+)
 from PIL import Image
 
 from fca.errors import FcaError
+from fca.pretrained.exported import ExportedModel
 from fca.sample import FCAPipeline
 from tests.sample.exported import SHAPE, SIZE, picture, predict, seeded
 
@@ -72,6 +80,17 @@ def test_the_scheduler_may_be_dpm_solver(model):
     assert not np.array_equal(video, expected)
 
 
+def test_the_models_own_scheduler_is_the_default_and_a_given_one_replaces_it(model, tmp_path):
+    shutil.copytree(model, tmp_path, dirs_exist_ok=True)
+    ddim = FCAPipeline.from_pretrained(tmp_path).scheduler
+    assert isinstance(ddim, CogVideoXDDIMScheduler)
+    ExportedModel.read(tmp_path).model_copy(update={"scheduler": "dpm"}).write(tmp_path)
+    pipeline = FCAPipeline.from_pretrained(tmp_path)
+    assert isinstance(pipeline.scheduler, CogVideoXDPMScheduler)
+    assert torch.equal(pipeline.scheduler.alphas_cumprod, ddim.alphas_cumprod)
+    assert FCAPipeline.from_pretrained(tmp_path, scheduler=ddim).scheduler is ddim
+
+
 def test_two_frames_may_be_arrays_or_pictures(pipeline):
     pictures = [picture(*SIZE, seed) for seed in (1, 2)]
     arrays = [np.asarray(frame) for frame in pictures]
@@ -109,11 +128,13 @@ def test_what_is_no_frame_is_explained(pipeline, image, message):
         ({"prompt": None}, "there is no prompt"),
         ({"prompt": ["look left"], "image": [picture(8, 8)] * 2}, "2 pictures and 1 prompts"),
         ({"prompt": ["look left", "lift blue cup"], "negative_prompt": ["a"]}, "1 prompts for 2 videos"),
-        ({"num_inference_steps": 0}, "0 DDIM steps"),
+        ({"num_inference_steps": 0}, "0 sampling steps"),
         ({"guidance_scale": 0.5}, "the guidance is 0.5"),
         ({"output_type": "mp4"}, "output_type is 'mp4'"),
         ({"num_videos_per_prompt": 0}, "0 videos per prompt"),
         ({"num_frames": 1}, "1 frames were asked for"),
+        ({"num_frames": 31, "next_prompts": ["a", "b"]}, "3 chunks need 32 frames"),
+        ({"num_frames": 40, "next_prompts": "look left"}, "next_prompts is 'look left'"),
         ({"num_frames": 40, "output_type": "latent"}, "latents"),
         ({"latents": torch.zeros(1, 4, 16, 8, 8)}, "latents are"),
         ({"callback_on_step_end_tensor_inputs": ["noise"]}, "a callback can't be given noise"),
@@ -188,6 +209,7 @@ def test_a_callback_sees_every_step_and_may_change_or_end_it(pipeline):
     def note(pipe, number, timestep, tensors):
         seen.append((number, timestep, tensors["latents"].clone()))
         assert pipe is pipeline
+        assert pipe.current_timestep == timestep
         return {"latents": torch.zeros_like(tensors["latents"])} if number == 2 else {}
 
     settings = {"num_inference_steps": 3, "output_type": "latent"}
@@ -195,6 +217,7 @@ def test_a_callback_sees_every_step_and_may_change_or_end_it(pipeline):
     assert [number for number, _, _ in seen] == [0, 1, 2]
     assert [timestep for _, timestep, _ in seen] == pipeline.scheduler.timesteps.tolist()
     assert pipeline.num_timesteps == 3
+    assert pipeline.current_timestep is None
     assert not zeros.any()
 
     def stop(pipe, number, timestep, tensors):
@@ -214,6 +237,25 @@ def test_a_callback_may_change_the_guidance(pipeline):
     changed = predict(pipeline, callback_on_step_end=more, **settings)
     assert pipeline.guidance_scale == 5.0
     assert not np.array_equal(changed, predict(pipeline, **settings))
+
+
+def test_pyramid_attention_broadcast_may_ask_for_the_timestep(pipeline):
+    """As diffusers' pages show it: also during the initial frames' own pass, which has a timestep of its own."""
+    exact = predict(pipeline, num_inference_steps=4)
+    seen = []
+
+    def timestep():
+        seen.append(pipeline.current_timestep)
+        return seen[-1]
+
+    pipeline.transformer.enable_cache(
+        PyramidAttentionBroadcastConfig(spatial_attention_block_skip_range=2, current_timestep_callback=timestep)
+    )
+    video = predict(pipeline, num_inference_steps=4)
+    pipeline.transformer.disable_cache()
+    assert list(dict.fromkeys(seen)) == [pipeline.prediction.t_ref, *pipeline.scheduler.timesteps.tolist()]
+    assert not np.array_equal(video, exact)
+    assert np.array_equal(predict(pipeline, num_inference_steps=4), exact)
 
 
 def test_given_latents_are_the_noise(pipeline):

@@ -15,8 +15,10 @@ from tests.conftest import CAPTIONS, write_clips
 
 
 def videos(config, kind="validation", variant="fca") -> dict[str, np.ndarray]:
+    """Every clip's video, computed now: what the shards held before is not reused."""
     layout, found = Layout(config), {}
     for number in layout.shards("ssv2", "validation"):
+        layout.samples("ssv2", variant, kind, number).unlink(missing_ok=True)
         sample(config, "ssv2", variant, kind, number)
         with Shard(layout.samples("ssv2", variant, kind, number), kind="samples") as shard:
             found |= dict(zip(shard.ids, shard.frames[:], strict=True))
@@ -49,6 +51,18 @@ def test_every_shard_and_batch_order_gives_the_same_videos(trained, tmp_path):
     shutil.copytree(Layout(trained).model_manifest("ssv2", "fca").parent, Layout(other).model("ssv2", "fca").parent)
     for name, frames in videos(other).items():
         assert np.abs(frames.astype(int) - expected[name].astype(int)).max() <= 1, name
+
+
+def test_dpm_is_another_video_and_its_noise_is_the_clips_own(project):
+    """DPM-Solver++ adds noise in every step: each clip draws it from its own generator, in batches of any size."""
+    for shard in (0, 1):
+        encode(project, "ssv2", "validation", shard)
+    ddim = videos(project, variant="base")
+    dpm = load_again(project, {"sample": {"scheduler": "dpm", "batch_size": 3}})
+    expected = videos(dpm, variant="base")
+    for name, frames in videos(load_again(dpm, {"sample": {"batch_size": 2}}), variant="base").items():
+        assert np.abs(frames.astype(int) - expected[name].astype(int)).max() <= 1, name
+        assert np.abs(frames.astype(int) - ddim[name].astype(int)).max() > 5, name
 
 
 def test_opposite_captions_start_from_the_same_noise_and_differ_in_the_caption(trained):

@@ -10,7 +10,17 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from fca.config.dataset import Dataset
-from fca.config.settings import VAE_ROUNDTRIP, BaseKind, FileName, Name, PartFile, Positive, Settings, Sha256
+from fca.config.settings import (
+    VAE_ROUNDTRIP,
+    BaseKind,
+    FileName,
+    Name,
+    PartFile,
+    Positive,
+    SchedulerName,
+    Settings,
+    Sha256,
+)
 from fca.config.train import Train
 from fca.config.variant import Variant
 from fca.config.vbench import VBench
@@ -108,10 +118,12 @@ class Encode(Settings):
 
 
 class Sample(Settings):
-    """Prediction by DDIM with classifier-free guidance; the checkpoint has the scheduler's settings."""
+    """Prediction with classifier-free guidance; the checkpoint has the noise schedule."""
 
+    scheduler: SchedulerName = "ddim"
+    """ddim: DDIM, as the paper; dpm: SDE-DPM-Solver++(2M), which CogVideoX's demo recommends for its larger models"""
     steps: int = Field(default=50, gt=0, le=1000)
-    """DDIM steps"""
+    """Sampling steps"""
     guidance_scale: float = Field(default=6.0, ge=1)
     """Weight of classifier-free guidance; 1 turns it off"""
     batch_size: Positive

@@ -14,6 +14,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Split = Literal["train", "validation"]
 SampleKind = Literal["validation", "opposite", "edited"]
 BaseKind = Literal["text", "image"]
+SchedulerName = Literal["ddim", "dpm"]
 VAE_ROUNDTRIP = "vae_roundtrip"
 """Name of the file with the scores of the VAE alone, next to those of the variants."""
 

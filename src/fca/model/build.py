@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
-from diffusers import CogVideoXDDIMScheduler, CogVideoXTransformer3DModel
+from diffusers import CogVideoXDDIMScheduler, CogVideoXDPMScheduler, CogVideoXTransformer3DModel
 
 from fca.config import Base, Config
+from fca.config.settings import SchedulerName
 from fca.config.shipped import located
 from fca.errors import FcaError
 from fca.model.adapter import FCA, FCAAdapter
@@ -17,6 +19,9 @@ from fca.model.lora import WEIGHTS, Append, AppendedLatent, add_lora, load_lora,
 from fca.pretrained.load import DTYPES, base_folder, device, load_pretrained
 
 Adapter = FCAAdapter | CogVideoXControlNet
+Scheduler: TypeAlias = CogVideoXDDIMScheduler | CogVideoXDPMScheduler
+SCHEDULERS: dict[SchedulerName, type[Scheduler]] = {"ddim": CogVideoXDDIMScheduler, "dpm": CogVideoXDPMScheduler}
+"""What `sample.scheduler` names."""
 
 
 def load_transformer(base: Base, dtype: torch.dtype) -> CogVideoXTransformer3DModel:
@@ -25,23 +30,21 @@ def load_transformer(base: Base, dtype: torch.dtype) -> CogVideoXTransformer3DMo
     return load_pretrained(CogVideoXTransformer3DModel, folder / "transformer", dtype).requires_grad_(False).eval()
 
 
-def load_scheduler(base: Base) -> CogVideoXDDIMScheduler:
-    """The checkpoint's scheduler as DDIM, with its own settings."""
-    return CogVideoXDDIMScheduler.from_pretrained(base_folder(base, "scheduler") / "scheduler")
+def load_scheduler(base: Base, name: SchedulerName = "ddim") -> Scheduler:
+    """A scheduler with the settings of the checkpoint's own, of whichever class that is."""
+    return SCHEDULERS[name].from_pretrained(base_folder(base, "scheduler") / "scheduler")
 
 
-def load_base(base: Base, dtype: torch.dtype) -> tuple[CogVideoXTransformer3DModel, CogVideoXDDIMScheduler]:
+def load_base(
+    base: Base, dtype: torch.dtype, scheduler: SchedulerName = "ddim"
+) -> tuple[CogVideoXTransformer3DModel, Scheduler]:
     """Both of them, all files checked before one is loaded."""
     base_folder(base, "transformer", "scheduler")
-    return load_transformer(base, dtype), load_scheduler(base)
+    return load_transformer(base, dtype), load_scheduler(base, scheduler)
 
 
 def new_denoiser(
-    config: Config,
-    variant: str,
-    transformer: CogVideoXTransformer3DModel,
-    scheduler: CogVideoXDDIMScheduler,
-    vision_width: int,
+    config: Config, variant: str, transformer: CogVideoXTransformer3DModel, scheduler: Scheduler, vision_width: int
 ) -> Denoiser:
     """The model of a variant, freshly initialised from `config.seed` or continued from `train.init_from`.
 
@@ -137,14 +140,16 @@ def denoiser_of(
     return bare_denoiser(transformer) if append is None else AppendedLatent(transformer, append)
 
 
-def load_denoiser(base: Base, folder: Path | None, precision: str) -> tuple[Denoiser, CogVideoXDDIMScheduler]:
+def load_denoiser(
+    base: Base, folder: Path | None, precision: str, scheduler_name: SchedulerName = "ddim"
+) -> tuple[Denoiser, Scheduler]:
     """The model for prediction, on the device: the bare base, or with what `fca train` wrote to `folder`.
 
     Raises:
         FcaError: the folder holds no trained model, or one for another base.
     """
     dtype = DTYPES[precision]
-    transformer, scheduler = load_base(base, dtype)
+    transformer, scheduler = load_base(base, dtype, scheduler_name)
     adapter, append = (None, None) if folder is None else load_adapter(transformer, folder, dtype)
     denoiser = denoiser_of(transformer, adapter, append, scheduler.alphas_cumprod, base.t_ref)
     return denoiser.requires_grad_(False).eval().to(device()), scheduler

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from fca.artifacts.atomic import write_text
 from fca.config import Base, Config
-from fca.config.settings import Positive, Settings
+from fca.config.settings import Positive, SchedulerName, Settings
 from fca.config.shipped import network_folder
 from fca.errors import FcaError
 
@@ -39,8 +39,10 @@ class Prediction(Settings):
     """How pictures of another size are resized"""
     initial_frames: int | None = Field(ge=1, le=4)
     """Initial frames of a clip; null: one or two"""
+    scheduler: SchedulerName = "ddim"
+    """Default scheduler; files without it are of models that are sampled by DDIM"""
     steps: int = Field(gt=0, le=1000)
-    """Default number of DDIM steps"""
+    """Default number of sampling steps"""
     guidance_scale: float = Field(ge=1)
     """Default weight of classifier-free guidance; 1 turns it off"""
 
@@ -59,7 +61,7 @@ class Prediction(Settings):
             raise FcaError(problem, wanted, "give the first frames of the video, in order, or the video itself")
 
     def sampling(self, steps: int | None, guidance_scale: float | None) -> tuple[int, float]:
-        """DDIM steps and guidance scale: those asked for, or the model's own.
+        """Sampling steps and guidance scale: those asked for, or the model's own.
 
         Raises:
             FcaError: one of them is out of its range.
@@ -67,7 +69,7 @@ class Prediction(Settings):
         steps = self.steps if steps is None else steps
         scale = self.guidance_scale if guidance_scale is None else guidance_scale
         if not _is_whole(steps) or not 1 <= steps <= 1000:
-            raise FcaError(f"{steps!r} DDIM steps were asked for", "a whole number from 1 to 1000")
+            raise FcaError(f"{steps!r} sampling steps were asked for", "a whole number from 1 to 1000")
         if isinstance(scale, bool) or not isinstance(scale, int | float) or not 1 <= scale < float("inf"):
             raise FcaError(f"the guidance is {scale!r}", "a number from 1 (no guidance) up")
         return steps, float(scale)
@@ -101,6 +103,7 @@ class ExportedModel(Prediction):
             **base.model_dump(include=OF_BASE),
             **config.clip.model_dump(exclude={"sampling"}),
             initial_frames=config.datasets[dataset].initial_frames if config.variant(variant).base == "text" else 1,
+            scheduler=sample.scheduler,
             steps=sample.steps,
             guidance_scale=sample.guidance_scale,
         )

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from diffusers import (
-    CogVideoXDDIMScheduler,
     CogVideoXDPMScheduler,
     CogVideoXTransformer3DModel,
     FirstBlockCacheConfig,
@@ -19,8 +18,8 @@ from torch import Tensor
 from fca.artifacts.finite import finite
 from fca.errors import FcaError
 from fca.model import Denoiser, InitialFrames, Prompt
+from fca.model.build import Scheduler
 
-Scheduler: TypeAlias = CogVideoXDDIMScheduler | CogVideoXDPMScheduler
 CACHES = (FirstBlockCacheConfig, MagCacheConfig, PyramidAttentionBroadcastConfig)
 """diffusers' caches that work with FCA."""
 CLEAN = -1  # the timestep after the last one: for it, diffusers' schedulers take `final_alpha_cumprod`

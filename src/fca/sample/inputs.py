@@ -18,8 +18,6 @@ from fca.sample.media import check_prompt
 from fca.sample.picture import fitted, rgb
 
 OUTPUTS = ("pil", "np", "pt", "latent")
-LONGEST = 10_000
-"""Frames of a video."""
 
 Picture: TypeAlias = Image.Image | np.ndarray
 """A Pillow picture, or an array (H, W, 3) uint8."""
@@ -94,22 +92,6 @@ def batch_of(prompt: str | Sequence[str] | None, prompt_embeds: Tensor | None) -
     if not isinstance(prompt, Sequence) or not prompt:
         raise FcaError(f"the prompt is {prompt!r}", "a sentence, or a list of sentences")
     return len(prompt)
-
-
-def chunk_lengths(frames: int | None, clip: int, initial: int) -> list[int]:
-    """New frames of each chunk of `clip` frames, of which all but the first start with `initial` known ones.
-
-    Raises:
-        FcaError: the number of frames can't be.
-    """
-    if frames is None:
-        return [clip]
-    if not isinstance(frames, int) or isinstance(frames, bool) or not initial < frames <= LONGEST:
-        raise FcaError(f"{frames!r} frames were asked for", f"a whole number from {initial + 1} to {LONGEST}")
-    lengths = [min(frames, clip)]
-    while sum(lengths) < frames:
-        lengths.append(min(frames - sum(lengths), clip - initial))
-    return lengths
 
 
 def check_call(output_type: str, tensor_inputs: Sequence[str], videos: int) -> None:

@@ -1,6 +1,6 @@
 """The parts of a pipeline, from the folder of a trained model or from the hub."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -11,7 +11,6 @@ from diffusers import AutoencoderKLCogVideoX, DiffusionPipeline
 from torch import nn
 from transformers import T5EncoderModel
 
-from fca.config import Base
 from fca.encode.blip2 import Blip2Folder
 from fca.errors import FcaError
 from fca.model.build import load_adapter, load_scheduler, load_transformer
@@ -42,12 +41,13 @@ def model_folder(name: str | Path, revision: str | None = None) -> Path:
     return checkpoint_folder(str(name), revision, PARTS if (folder / PIPELINE).is_file() else TRAINED)
 
 
-def frozen_parts(base: Base, dtype: torch.dtype, given: dict[str, Any]) -> dict[str, Any]:
-    """The frozen parts of `FCAPipeline` by name: those `given`, and the others loaded, on the CPU.
+def frozen_parts(exported: ExportedModel, dtype: torch.dtype, given: dict[str, Any]) -> dict[str, Any]:
+    """The frozen parts of `FCAPipeline` by name: those `given`, and the model's others loaded, on the CPU.
 
     Raises:
         FcaError: a file is missing or damaged.
     """
+    base = exported.networks()
     blip2 = cache(lambda: Blip2Folder(vision_folder(base)))
 
     def network(kind: Any, part: str) -> Any:
@@ -60,7 +60,7 @@ def frozen_parts(base: Base, dtype: torch.dtype, given: dict[str, Any]) -> dict[
 
     loaders: dict[str, Callable[[], Any]] = {
         "transformer": lambda: load_transformer(base, dtype),
-        "scheduler": lambda: load_scheduler(base),
+        "scheduler": lambda: load_scheduler(base, exported.scheduler),
         "vae": lambda: network(AutoencoderKLCogVideoX, "vae"),
         "text_encoder": lambda: network(T5EncoderModel, "text_encoder"),
         "tokenizer": tokenizer,
@@ -72,7 +72,11 @@ def frozen_parts(base: Base, dtype: torch.dtype, given: dict[str, Any]) -> dict[
 
 
 class PipelineOfParts(DiffusionPipeline):
-    """Where `FCAPipeline` takes its parts from, and on which device they are."""
+    """Where `FCAPipeline` takes its parts from, on which device they are, and its progress bar."""
+
+    _chunk: tuple[int, int] = (1, 1)
+    """The chunk in progress, from 1, and how many there are."""
+    _current_timestep: int | None = None
 
     @classmethod
     def from_pretrained(
@@ -97,8 +101,9 @@ class PipelineOfParts(DiffusionPipeline):
                 argument `base`, else the one in `model.json`.
             dtype: of the networks, by default float32; of a whole pipeline, also one for each part. BLIP-2's text
                 embeddings next to an exported model stay in float32. `torch_dtype` is diffusers' older name for it.
-            parts: parts that are loaded already, such as a quantised `transformer`; for a whole pipeline also the other
-                arguments of `DiffusionPipeline.from_pretrained`.
+            parts: parts that are loaded already, such as a quantised `transformer`, or a `scheduler` instead of the one
+                that `model.json` names; for a whole pipeline also the other arguments of
+                `DiffusionPipeline.from_pretrained`.
 
         Raises:
             FcaError: a folder or file is missing, or doesn't fit the others.
@@ -114,7 +119,7 @@ class PipelineOfParts(DiffusionPipeline):
 
         names = [None if name is None else str(name) for name in (base, vision_model)]
         exported = ExportedModel.read(folder).located(folder, *names)
-        found = frozen_parts(exported.networks(), dtype, parts)
+        found = frozen_parts(exported, dtype, parts)
         if "adapter" not in parts:
             parts["adapter"], parts["append"] = load_adapter(found["transformer"], folder, dtype)
         return cls(**found | parts, prediction=exported.model_dump(include=set(Prediction.model_fields)))
@@ -134,7 +139,7 @@ class PipelineOfParts(DiffusionPipeline):
             folder = model_folder(adapter)
             exported = ExportedModel.read(folder).located(folder, None, None)
             given = {name: part for name, part in pipeline.components.items() if name in FROZEN}
-            parts = frozen_parts(exported.networks(), pipeline.dtype, given | parts) | parts
+            parts = frozen_parts(exported, pipeline.dtype, given | parts) | parts
             parts["adapter"], parts["append"] = load_adapter(parts["transformer"], folder, pipeline.dtype)
             parts["prediction"] = exported.model_dump(include=set(Prediction.model_fields))
         elif adapter is not None:
@@ -154,6 +159,28 @@ class PipelineOfParts(DiffusionPipeline):
                 "share that folder (`fca push`)",
             )
         super().save_pretrained(save_directory, *args, **kwargs)
+
+    @property
+    def current_timestep(self) -> int | None:
+        """The timestep of the pass in progress, which pyramid attention broadcast asks for; None between calls."""
+        return self._current_timestep
+
+    def _told(self, transitions: Iterable[Any]) -> Iterator[Any]:
+        """The transitions of `predict_latents`, with their progress."""
+        try:
+            for transition in self.progress_bar(transitions):
+                self._current_timestep = transition[0]
+                yield transition
+        finally:
+            self._current_timestep = None
+
+    def progress_bar(self, iterable: Iterable[Any] | None = None, total: int | None = None) -> Any:
+        """As diffusers' own. It tells the chunk if a video has several."""
+        bar = super().progress_bar(iterable, total)
+        number, count = self._chunk
+        if count > 1:
+            bar.set_description(f"{self._progress_bar_config.get('desc', 'chunk')} {number} of {count}")
+        return bar
 
     def enable_model_cpu_offload(self, gpu_id: int | None = None, device: torch.device | str | None = None) -> None:
         """As diffusers' own. The adapter goes to the GPU and back with the transformer, whose layers call it."""

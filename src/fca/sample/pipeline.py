@@ -15,22 +15,14 @@ from fca.encode.captions import NO_CAPTION, TextNetworks
 from fca.encode.vae import finite_videos, initial_scaling_factor, levels, posterior
 from fca.errors import FcaError
 from fca.model import Denoiser, InitialFrames, Prompt
-from fca.model.build import Adapter, denoiser_of
+from fca.model.build import Adapter, Scheduler, denoiser_of
 from fca.model.diffusion import posterior_sample
 from fca.model.image_to_video import ImageToVideo
 from fca.model.lora import Append
 from fca.pretrained.exported import PAPER, Prediction
-from fca.sample.ddim import Scheduler, predict_latents
-from fca.sample.inputs import (
-    FCAPipelineOutput,
-    Start,
-    batch_of,
-    captions_of,
-    check_call,
-    chunk_lengths,
-    initial_pixels,
-    warn_of_cut,
-)
+from fca.sample.chunks import chunk_lengths
+from fca.sample.ddim import predict_latents
+from fca.sample.inputs import FCAPipelineOutput, Start, batch_of, captions_of, check_call, initial_pixels, warn_of_cut
 from fca.sample.parts import PipelineOfParts
 
 Generators: TypeAlias = torch.Generator | list[torch.Generator] | None
@@ -46,7 +38,7 @@ class FCAPipeline(PipelineOfParts):
     Args:
         transformer, vae, text_encoder, tokenizer: of the CogVideoX checkpoint.
         image_encoder, caption_embeddings, caption_tokenizer: BLIP-2's ViT, text embeddings and their tokenizer.
-        scheduler: any of CogVideoX's: the checkpoint's as DDIM, which the paper uses, or `CogVideoXDPMScheduler`.
+        scheduler: `CogVideoXDDIMScheduler`, which the paper uses, or `CogVideoXDPMScheduler`.
         adapter: what was trained, FCA or a ControlNet; None for the base alone or with low-rank weights.
         append: where low-rank weights on a text-to-video base read the initial frames' latent; None without them.
         prediction: the fields of `fca.pretrained.exported.Prediction`; by default the paper's.
@@ -227,7 +219,7 @@ class FCAPipeline(PipelineOfParts):
         self._num_timesteps, self._interrupt = steps, False
         check_call(output_type, callback_on_step_end_tensor_inputs, num_videos_per_prompt)
         pixels = initial_pixels(image, batch_of(prompt, prompt_embeds), self.prediction)  # (B, k, H, W, 3)
-        lengths = chunk_lengths(num_frames, self.prediction.frames, pixels.shape[1])
+        lengths = chunk_lengths(num_frames, self.prediction.frames, pixels.shape[1], next_prompts)
         if len(lengths) > 1 and (output_type == "latent" or latents is not None):
             raise FcaError("latents are asked for or given", f"at most {self.prediction.frames} frames, one chunk")
 
@@ -241,6 +233,7 @@ class FCAPipeline(PipelineOfParts):
         # Chunk by chunk, each from the last frames of the one before.
         parts: list[Tensor] = []
         for number, length in enumerate(lengths):
+            self._chunk = number + 1, len(lengths)
             if number and next_prompts:
                 following = next_prompts[min(number, len(next_prompts)) - 1]
                 embeds = (*self.encode_prompt([following] * len(pixels))[:3], *embeds[3:])
@@ -292,7 +285,8 @@ class FCAPipeline(PipelineOfParts):
             return found.get("latents", latents)
 
         own = Prompt(*embeds[:3])
+        self._current_timestep = self.prediction.t_ref
         return predict_latents(
             denoiser, self.scheduler, initial_frames, own, Prompt(*embeds[3:]) if embeds[3] is not None else own, noise,
-            steps, lambda: self.guidance_scale, self.progress_bar, generator, names, after_step, lambda: self.interrupt,
+            steps, lambda: self.guidance_scale, self._told, generator, names, after_step, lambda: self.interrupt,
         )  # fmt: skip

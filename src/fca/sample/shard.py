@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKLCogVideoX, CogVideoXDDIMScheduler
+from diffusers import AutoencoderKLCogVideoX
 from tqdm import tqdm
 
 from fca.artifacts.fingerprint import made_by
@@ -16,7 +16,7 @@ from fca.data.tabletop.captions import opposite_caption
 from fca.encode.vae import decode, load_vae
 from fca.errors import FcaError
 from fca.model import Denoiser, InitialFrames, Prompt
-from fca.model.build import load_denoiser
+from fca.model.build import Scheduler, load_denoiser
 from fca.model.diffusion import draw_posterior
 from fca.sample.ddim import predict_latents
 from fca.sample.prompts import encoded_prompts, prompts_of
@@ -72,7 +72,7 @@ class SamplingNetworks(NamedTuple):
     """The networks that predict a variant's clips."""
 
     denoiser: Denoiser
-    scheduler: CogVideoXDDIMScheduler
+    scheduler: Scheduler
     vae: AutoencoderKLCogVideoX
 
 
@@ -84,7 +84,7 @@ def load_networks(config: Config, dataset: str, variant: str) -> SamplingNetwork
     """
     base, precision = config.base_of(variant), config.sample.precision
     model = Layout(config).model(dataset, variant) if config.variant(variant).trained else None
-    denoiser, scheduler = load_denoiser(base, model, precision)
+    denoiser, scheduler = load_denoiser(base, model, precision, config.sample.scheduler)
     return SamplingNetworks(denoiser, scheduler, load_vae(base, precision))
 
 
@@ -118,7 +118,7 @@ def predict_clips(
         batch = rows[start : start + settings.batch_size]
         names = [source.ids[row] for row in batch]
         device = networks.denoiser.transformer.device
-        initial_frames, noise = starting_point(config, dataset, source, batch, device)
+        initial_frames, noise, randoms = starting_point(config, dataset, source, batch, device)
         latents = predict_latents(
             networks.denoiser,
             networks.scheduler,
@@ -128,6 +128,7 @@ def predict_clips(
             noise,
             settings.steps,
             settings.guidance_scale,
+            random=randoms,
             clips=names,
         )
         frames.append(decode(networks.vae, latents, names).numpy())
@@ -142,9 +143,12 @@ def joined(config: Config, parts: Sequence[np.ndarray]) -> np.ndarray:
 
 def starting_point(
     config: Config, dataset: str, source: Shard, batch: Sequence[int], device: torch.device
-) -> tuple[InitialFrames, torch.Tensor]:
-    """Initial latents, their noise, ViT features, and the noise to start from, each clip from its own generator."""
-    initial, initial_noise, noise = [], [], []
+) -> tuple[InitialFrames, torch.Tensor, list[torch.Generator]]:
+    """Initial latents, their noise, ViT features, and the noise to start from, each clip from its own generator.
+
+    The generators are returned, too: DPM-Solver++ goes on drawing from them.
+    """
+    initial, initial_noise, noise, randoms = [], [], [], []
     scale = source.meta["initial_scaling_factor"]
     for row in batch:
         random = generator(config.seed, "sample", dataset, source.ids[row])
@@ -152,6 +156,7 @@ def starting_point(
         initial_noise.append(torch.randn(initial[-1].shape, generator=random))
         channels, latent_frames, *size = source["mean"].shape[1:]
         noise.append(torch.randn((latent_frames, channels, *size), generator=random))
+        randoms.append(random)
     vision = torch.from_numpy(np.stack([source["vision"][row] for row in batch])).float()
     latents, latent_noise = torch.stack(initial).to(device), torch.stack(initial_noise).to(device)
-    return InitialFrames(latents, latent_noise, vision.to(device)), torch.stack(noise).to(device)
+    return InitialFrames(latents, latent_noise, vision.to(device)), torch.stack(noise).to(device), randoms
