@@ -141,15 +141,15 @@ def test_training_knows_its_whole_command_line_for_other_processes(called) -> No
 
 PARSED = {
     "predict --frames a.png b.png --prompt up --out o.mp4": {
-        "frames": (Path("a.png"), Path("b.png")), "prompt": "up", "out": Path("o.mp4"), "frames_per_second": 8,
+        "frames": (Path("a.png"), Path("b.png")), "prompts": ("up",), "out": Path("o.mp4"), "frames_per_second": 8,
         "negative_prompt": "", "seed": 42, "steps": None, "guidance_scale": None, "model": None, "base": None,
-        "vision_model": None, "precision": "fp32",
+        "vision_model": None, "precision": "fp32", "frames_out": None, "scheduler": None,
     },
     "predict --out o --fps 4 --frames a --seed 1 --negative-prompt -x --prompt=up --steps 9 --guidance 1.5 "
-    "--model m --base b --vision-model v --precision bf16": {
-        "frames": (Path("a"),), "prompt": "up", "out": Path("o"), "frames_per_second": 4, "negative_prompt": "-x",
+    "--model m --base b --vision-model v --precision bf16 --frames-out 40 --scheduler dpm": {
+        "frames": (Path("a"),), "prompts": ("up",), "out": Path("o"), "frames_per_second": 4, "negative_prompt": "-x",
         "seed": 1, "steps": 9, "guidance_scale": 1.5, "model": Path("m"), "base": "b", "vision_model": "v",
-        "precision": "bf16",
+        "precision": "bf16", "frames_out": 40, "scheduler": "dpm",
     },
     "card m": {"model": Path("m"), "file": Path("config/pocket.yaml")},
     "push m me/it": {"model": Path("m"), "repo": "me/it", "dry_run": False, "private": False, "revision": None},

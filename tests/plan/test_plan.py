@@ -155,8 +155,8 @@ def test_what_the_paper_has_no_time_of_takes_its_operations_at_a_published_speed
     assert rates.sampling("image_to_video", work).seconds == pytest.approx(80 / 68.43, rel=1e-3)
     assert rates.sampling("base", work).seconds == 42
     features = Work(peak=1, operations=1e12)
-    assert rates.scoring(features, 14).seconds == pytest.approx(3 / 2.51 + 14 * 0.0425 + 2000 * 1.2e-4, rel=1e-3)
-    assert rates.round_trip(work, features).seconds == pytest.approx(80 / 40.16 + 5 / 2.51 + 32 * 0.0425, rel=1e-3)
+    assert rates.scoring(features, 14).seconds == pytest.approx(3 / 2.51 + 14 * 0.17 / 1.9 + 2000 * 1.2e-4, rel=1e-3)
+    assert rates.round_trip(work, features).seconds == pytest.approx(80 / 40.16 + 5 / 2.51 + 32 * 0.17 / 1.9, rel=1e-3)
 
 
 @pytest.mark.slow

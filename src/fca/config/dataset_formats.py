@@ -36,18 +36,23 @@ class Format:
     """Whether a scene is seen by several cameras (`tabletop.cameras`)"""
     train_share: float | None = None
     """Part of the format's one list that is for training; None: each split has a list"""
+    published: str = ""
+    """Name of the dataset in a model card; empty: as in the configuration"""
 
 
 FORMATS = {
-    "ssv2": Format("fca.data.datasets.ssv2", "fca.data.download.ssv2", "fca.data.tabletop.write_ssv2"),
+    "ssv2": Format(
+        "fca.data.datasets.ssv2", "fca.data.download.ssv2", "fca.data.tabletop.write_ssv2",
+        published="something-something-v2",
+    ),
     "bridge": Format(
         "fca.data.datasets.bridge", "fca.data.download.bridge", "fca.data.tabletop.write_bridge",
-        own=("split_mode",), split="split_mode", views=True, train_share=0.8,
+        own=("split_mode",), split="split_mode", views=True, train_share=0.8, published="bridgedata-v1",
         seeded=lambda settings: settings.split_mode == "trajectory_disjoint",
     ),
     "epic": Format(
         "fca.data.datasets.epic", "fca.data.download.epic", "fca.data.tabletop.write_epic",
-        own=("media",), stated=("media",),
+        own=("media",), stated=("media",), published="epic-kitchens-100",
     ),
     "folder": Format(
         "fca.data.datasets.folder", own=("validation_share",), seeded=lambda settings: True,

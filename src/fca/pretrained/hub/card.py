@@ -16,10 +16,11 @@ from huggingface_hub.repocard import metadata_load
 
 from fca.artifacts.atomic import write_text
 from fca.config import Config
+from fca.config.dataset_formats import FORMATS
 from fca.config.layout import CARD
 from fca.config.settings import Positive, Settings
 from fca.pretrained.exported import ExportedModel
-from fca.pretrained.hub.names import DATASETS, hub_name, licence, public
+from fca.pretrained.hub.names import hub_name, licence, public
 
 TEMPLATE = Path(__file__).with_name("card.md.j2")
 PLACE = "REPO_OR_FOLDER"
@@ -118,7 +119,7 @@ def card(model: ExportedModel, training: Training | None, scores: Scores | None 
     base = hub_name(model.base)
     name = f"{training.variant}-{training.dataset}" if training else "text-video-prediction"
     named, generated = licence(model.base), training is not None and training.source == "tabletop"
-    data = DATASETS.get(training.format, training.dataset) if training and not generated else None
+    data = (FORMATS[training.format].published or training.dataset) if training and not generated else None
     metadata = ModelCardData(
         base_model=base,
         base_model_relation="adapter" if base else None,

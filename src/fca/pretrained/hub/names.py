@@ -29,9 +29,6 @@ LICENCES = {
 }
 """Last part of a base's name, in small letters -> licence of the base, which its adapter follows."""
 
-DATASETS = {"ssv2": "something-something-v2", "bridge": "bridgedata-v1", "epic": "epic-kitchens-100"}
-"""Format -> name of the dataset in a card; videos in the format `folder` are called as in the configuration."""
-
 
 def licence(base: str) -> Licence:
     """The licence of a base and of what is trained on it: `unknown` for a base that isn't in the table."""
