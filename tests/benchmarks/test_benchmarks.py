@@ -4,10 +4,13 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
+from benchmarks.drift import centre, ground_truth, measured, scenes
 from benchmarks.naive import NaiveFCA, dense_mask, naive_latents
+from fca.data.tabletop.scene import COLOURS
 from fca.pocket.base import build_scheduler
 from fca.sample.ddim import predict_latents
 from tests.model import reference
@@ -45,6 +48,44 @@ def test_the_naive_sampler_gives_the_same_latents():
     naive = NaiveFCA(model)
     naive.attach()
     torch.testing.assert_close(naive_latents(naive, *inputs), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_truth_of_the_drift_goes_there_and_back():
+    for scene in scenes(4, 0):
+        truth = ground_truth(scene)
+        assert len(truth) == 61
+        assert all(np.array_equal(truth[0], truth[frame]) for frame in (30, 60))
+        assert np.array_equal(truth[15], truth[45])
+        assert np.abs(truth[0].astype(int) - truth[15]).max() > 50
+
+
+def test_the_drift_of_a_video_is_its_distance_from_the_truth():
+    """A held block, moved by three pixels, blurred and painted over."""
+    (scene,) = scenes(1, 6)
+    truth, colour = ground_truth(scene)[:15], np.array(COLOURS[scene.items[scene.target].colour], float)
+    decibels, detail, apart, visible = measured(truth, truth, colour)
+    assert (decibels, detail, apart, visible) == (100, 1, 0, 1)
+    moved = np.roll(truth, 3, axis=2)
+    assert measured(moved, truth, colour)[2] == pytest.approx(3, abs=0.5)
+    blurred = ((truth.astype(int) + moved) // 2).astype(np.uint8)
+    assert measured(blurred, truth, colour)[1] < 0.97
+    grey = np.repeat(truth.mean(-1, keepdims=True).astype(np.uint8), 3, axis=-1)
+    assert centre(grey[-1], colour) is None
+    assert np.isnan(measured(grey, truth, colour)[2])
+
+
+@pytest.mark.slow
+def test_samplers_are_compared_with_fifty_steps_of_ddim(tmp_path):
+    out = tmp_path / "measured.json"
+    command = [sys.executable, "-m", "benchmarks.samplers", "--clips", "2", "--drift-clips", "1", "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    measured = json.loads(out.read_text())
+    first, *others = measured["rows"]
+    assert (first["name"], first["ratio"], first["fvd_difference"]) == ("ddim, 50 steps", 1, [0, 0, 0])
+    assert len(others) == 13
+    assert all(row["last_block"] <= 50 and row["ratio"] < 2 for row in others)
+    assert [row["chunk"] for row in measured["drift"]] == [1, 1, 2, 2, 3, 3, 4, 4]
 
 
 @pytest.mark.slow
