@@ -17,7 +17,7 @@ from fca.config import Config
 from fca.model import FCA
 from fca.model.diffusion import diffuse
 from fca.pretrained.load import DTYPES
-from fca.train.memory import checkpoint_layers
+from fca.train.memory import checkpoint_denoiser
 from fca.train.objective import TrainingModel, v_loss
 
 
@@ -42,7 +42,7 @@ def main() -> None:
     batch = options.batch_size or config.train.batch_size
     passes = options.accumulation or max(1, config.train.clips_per_step // batch)
     layers = config.train.checkpointed_layers if options.checkpointed_layers is None else options.checkpointed_layers
-    checkpoint_layers(model.transformer, layers)
+    checkpoint_denoiser(model, layers)
     clips = make_clips(config, batch)
     sizes = sizes_of(model, config, clips)
     step = OptimizerStep(model, config, passes, device, precision)

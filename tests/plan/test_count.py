@@ -14,7 +14,7 @@ from fca.model.denoiser import rotary_table
 from fca.plan.count import Count, filled, without_values
 from fca.plan.networks import networks
 from fca.plan.work import _inputs, sampling, training
-from fca.train.memory import checkpoint_layers
+from fca.train.memory import checkpoint_denoiser
 from fca.train.objective import TrainingModel
 from tests.plan.allocator import WithoutWorkspace, allocated, of_distributed_steps
 
@@ -83,7 +83,7 @@ def test_the_peak_of_training_is_the_allocators(project, layers):
     transformer, scheduler = load_base(config.base, torch.float32)
     own = networks(config.base)
     model = new_denoiser(config, "fca", transformer, scheduler, own.vision_width)
-    checkpoint_layers(transformer, layers)
+    checkpoint_denoiser(model, layers)
     trained = model.trained()
     for weight in trained.values():
         weight.grad = torch.zeros_like(weight)

@@ -81,7 +81,7 @@ def test_the_papers_plan_is_the_papers():
     training = rows(planned, "train")["fca"]
     assert training.gpu_hours == pytest.approx(960)  # ten days on four GPUs
     assert rows(planned, "train", "bridge")["fca"].gpu_hours == pytest.approx(240)
-    assert training.gpu_memory / 2**30 == pytest.approx(24.31, abs=0.02)  # docs/performance.md
+    assert training.gpu_memory / 2**30 == pytest.approx(23.23, abs=0.02)  # docs/performance.md
     assert training.job_hours == pytest.approx(1000 * 8.64 / 3600)  # a checkpoint every 1,000 steps
     # after 240 hours: the newest two, the best, one for each day, and the next while it is written
     assert training.disk["checkpoints"] == pytest.approx((2 + 1 + 10 + 1) * 12 * 880.0e6, rel=1e-3)
@@ -95,7 +95,7 @@ def test_the_papers_plan_is_the_papers():
     assert predicting.job_hours == pytest.approx((60 + 256 * 42) / 3600)
     assert predicting.gpu_memory / 2**30 == pytest.approx(19.75, abs=0.02)
     encoding = rows(planned, "encode")["train, text"]
-    assert encoding.gpu_memory / 2**30 == pytest.approx(17.65, abs=0.02)  # 11.4 of weights and 6.3 of the VAE
+    assert encoding.gpu_memory / 2**30 == pytest.approx(8.94, abs=0.03)  # T5: the VAE's 6.6 were there before
     assert encoding.job_hours == pytest.approx((60 + 1024 * 57.3 / 40.2) / 3600, rel=0.01)
     assert not any(row.step == "resample" and row.of == "train" for row in planned.rows)
     text = as_text(planned)
@@ -105,12 +105,13 @@ def test_the_papers_plan_is_the_papers():
 
 @pytest.mark.slow
 def test_the_counted_operations_are_those_of_the_closed_form():
-    """docs/performance.md: 2,771.24e12 of a sampled clip, and the VAE's; 75.04e12 of a trained one, 27.59e12 again."""
+    """docs/performance.md: 2,771.24e12 of a sampled clip, and the VAE's; 75.04e12 of a trained one, 27.59e12 and
+    gamma's 0.66e12 again."""
     config = load(CONFIG / "paper.yaml")
     own = networks(config.base)
     decoding = 102.51e12
     assert sampling(config, "fca", own).operations == pytest.approx(2771.24e12 + decoding, rel=1e-5)
-    assert training(config, "fca", own).operations == pytest.approx((75.04 + 27.59) * 1e12, rel=1e-4)
+    assert training(config, "fca", own).operations == pytest.approx((75.04 + 27.59 + 0.66) * 1e12, rel=1e-4)
     assert pytest.approx(2771.24e12 + decoding, rel=1e-3) == SAMPLING_SPEED * SAMPLED_CLIP
     assert pytest.approx((75.04 + 27.59) * 1e12, rel=1e-3) == TRAINING_SPEED * TRAINING_CLIP
 

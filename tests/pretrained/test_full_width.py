@@ -5,16 +5,15 @@ ones; names and shapes are all that is read of them here.
 """
 
 import json
-import os
 from pathlib import Path
 
 import pytest
-import torch
 from accelerate import init_empty_weights
 from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel
 from torch import nn
 from transformers import Blip2Config, Blip2ForImageTextRetrieval, T5Config, T5EncoderModel
 
+from benchmarks.hollow import write_folder
 from fca.errors import FcaError
 from fca.model import FCAAdapter
 from fca.pretrained.load import check_weights
@@ -148,37 +147,6 @@ def test_the_adapter_module_by_module(base: str, millions: dict[str, float], req
     assert parameters(adapter) == sum(found.values())
     if base == "transformer_2b":
         assert parameters(adapter) == 879_985_950  # 880 M
-
-
-def write_hollow(path: Path, tensors: dict[str, torch.Tensor], code: str, size: int) -> None:
-    """A safetensors file of these names and shapes whose numbers are a hole; `size` bytes a number."""
-    header, offset = {"__metadata__": {"format": "pt"}}, 0
-    for name, tensor in tensors.items():
-        end = offset + tensor.numel() * size
-        header[name] = {"dtype": code, "shape": list(tensor.shape), "data_offsets": [offset, end]}
-        offset = end
-    text = json.dumps(header).encode()
-    path.write_bytes(len(text).to_bytes(8, "little") + text)
-    os.truncate(path, 8 + len(text) + offset)
-
-
-def write_folder(folder: Path, settings: configs.Settings, network: nn.Module, name: str, shards: int) -> Path:
-    """A part of a checkpoint in the published layout: config.json, and one weight file or shards with an index."""
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(settings))
-    state = {key: tensor for key, tensor in network.state_dict().items() if key != "encoder.embed_tokens.weight"}
-    if shards == 1:
-        write_hollow(folder / f"{name}.safetensors", state, "F16", 2)
-        return folder
-    keys, weight_map = list(state), {}
-    for shard in range(shards):
-        file = f"{name}-{shard + 1:05}-of-{shards:05}.safetensors"
-        part = keys[shard * len(keys) // shards : (shard + 1) * len(keys) // shards]
-        write_hollow(folder / file, {key: state[key] for key in part}, "F16", 2)
-        weight_map |= dict.fromkeys(part, file)
-    index = {"metadata": {"total_size": 2 * parameters(network)}, "weight_map": weight_map}
-    (folder / f"{name}.safetensors.index.json").write_text(json.dumps(index))
-    return folder
 
 
 def problem(kind: type, folder: Path) -> str:

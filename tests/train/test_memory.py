@@ -8,7 +8,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import flops
-from fca.train.memory import checkpoint_layers
+from fca.train.memory import checkpoint_denoiser, checkpoint_layers
 from tests.model.test_variants import make, run
 
 LAYERS = 3
@@ -37,6 +37,24 @@ def test_any_range_of_layers_changes_no_gradient(variant):
         checkpoint_layers(model.transformer, layers)
         _, found = kept_bytes_and_gradients(model, world)
         assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("variant", ["fca", "uniform_refined"])
+def test_gamma_runs_again_only_if_all_layers_do(variant):
+    """Its gradients stay the same bits, and less is kept."""
+    model, world = make(variant, LAYERS)
+    gamma = model.adapter.conditioning or model.adapter.layers[0].conditioning
+    calls: list[int] = []
+    gamma.register_forward_pre_hook(lambda *_: calls.append(1))
+    found = {}
+    for layers in (LAYERS - 1, LAYERS, LAYERS + 5, 0):
+        calls.clear()
+        checkpoint_denoiser(model, layers)
+        found[layers] = kept_bytes_and_gradients(model, world)
+        assert len(calls) == (2 if layers >= LAYERS else 1), layers
+    assert all(map(torch.equal, found[LAYERS][1], found[0][1]))
+    checkpoint_layers(model.transformer, LAYERS)
+    assert found[LAYERS][0] < kept_bytes_and_gradients(model, world)[0]
 
 
 @pytest.mark.parametrize("layers", [0, 1, 2, LAYERS])

@@ -95,7 +95,7 @@ def test_a_workflow_profile_that_is_not_there(fresh, elsewhere, given) -> None:
     run = fresh.snakemake("-n", "-s", str(fresh.folder / "Snakefile"), *given.split(), cwd=elsewhere)
     assert run.returncode != 0
     assert f"there is no workflow profile {re.split('[= ]', given)[1]}\n" in told(run)
-    assert "takes a100-40g, a100-80g, default, slurm, workstation" in told(run)
+    assert "takes a100-40g, a100-80g, default, gpu-24g, slurm, workstation" in told(run)
 
 
 def test_a_home_that_cannot_be_written(fresh, tmp_path) -> None:

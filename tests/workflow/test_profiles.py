@@ -26,11 +26,11 @@ def test_rules_of_profiles_exist(fresh) -> None:
         assert named <= rules, path
 
 
-@pytest.mark.parametrize("name", ["a100-40g", "a100-80g"])
+@pytest.mark.parametrize("name", ["a100-40g", "a100-80g", "gpu-24g"])
 def test_a_machine_changes_no_result(name) -> None:
     values = profile(name)
-    # a workflow profile replaces these keys of --profile slurm whole
-    assert not {"default-resources", "set-resources", "groups"} & values.keys()
+    if name != "gpu-24g":  # a workflow profile replaces these keys of --profile slurm whole
+        assert not {"default-resources", "set-resources", "groups"} & values.keys()
     overrides = dict(item.split("=", 1) for item in values["config"])
     path = ROOT / "config/paper.yaml"
     ours, theirs = load(path), load(path, overrides)
@@ -56,6 +56,13 @@ def test_hundreds_of_shards_are_some_submissions() -> None:
             for kind in layout.sample_kinds(dataset, variant):
                 of[dataset, variant, kind] = math.ceil(len(layout.shards(dataset, "validation")) / sample)
     assert sum(of.values()) < 125
+
+
+def test_one_gpu_is_shared_in_the_same_way_by_both_profiles_without_slurm() -> None:
+    ours, theirs = profile("gpu-24g"), profile("workstation")
+    assert ours["resources"] == theirs["resources"] == {"gpu": 1}
+    assert ours["set-resources"] == theirs["set-resources"]
+    assert "executor" not in ours
 
 
 @pytest.mark.slow

@@ -35,14 +35,22 @@ class Rate(click.ParamType):
 @click.option("--ablations", is_flag=True, help="Plan the variants below ablations, too.")
 @click.option("--clips-per-second", type=Rate(), multiple=True, metavar="STEP=RATE",
               help=f"Throughput of one GPU; STEP: {', '.join(STEPS)}. May be repeated.")  # fmt: skip
+@click.option("--cards", "of_cards", is_flag=True,
+              help="Print instead what GPUs of 12 to 141 GB train and predict, with which settings.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in bytes and hours.")
-def plan(config: "Config", ablations: bool, clips_per_second: tuple[tuple[str, float], ...], as_json: bool) -> None:
+def plan(
+    config: "Config", ablations: bool, clips_per_second: tuple[tuple[str, float], ...], of_cards: bool, as_json: bool
+) -> None:
     """Print jobs, disk, GPU hours and memory of each step, before anything runs.
 
     Reads no data and no weights.
     """
-    from fca.plan import as_text, plan
+    from fca.plan import as_text, cards, cards_as_text, plan
 
+    if of_cards:
+        found = cards(config, dict(clips_per_second))
+        print(json.dumps(found.as_json(), indent=1) if as_json else cards_as_text(found))
+        return
     planned = plan(config, ablations, dict(clips_per_second))
     print(json.dumps(planned.as_json(), indent=1) if as_json else as_text(planned))
 

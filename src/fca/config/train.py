@@ -65,7 +65,7 @@ class Train(Settings):
     precision: Literal["fp32", "bf16"]
     """Arithmetic of the forward pass (autocast); trained weights stay fp32"""
     checkpointed_layers: int = Field(default=0, ge=0)
-    """Gradient checkpointing for this many first layers of the transformer: less memory, more time"""
+    """Gradient checkpointing for this many first layers, and with all of them for gamma: less memory, more time"""
     compile: bool = False
     """torch.compile for parts of the layers: minutes before the first step; no faster on a CPU, untested on a GPU"""
     checkpoint_every: Positive

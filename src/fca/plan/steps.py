@@ -145,7 +145,7 @@ class _Planner:
         work = self.encoding(kind, settings.initial_frames if kind == "text" else 1)
         clips = settings.split(split).clips, self._shard(dataset, split)
         jobs, size = len(self.layout.shards(dataset, split)), {"latents": self.disk.latents(dataset, split, own)}
-        memory = work.peak, "weights of VAE, T5 and ViT, and activations of the VAE, a clip at a time"
+        memory = work.peak, "the largest of VAE, ViT and T5, which are loaded one after the other, with its activations"
         return self._on_gpu("encode", dataset, f"{split}, {kind}", jobs, clips, self.rates.encoding(work), memory, size)
 
     def _kept(self, hours: float | None) -> int:

@@ -1,22 +1,31 @@
 """What each step's networks take on one GPU, counted by running the step's own code on networks without values."""
 
-import collections
 import copy
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from diffusers import CogVideoXDDIMScheduler
-from torch import Tensor, nn
+from torch import nn
 
 from fca.config import Config
 from fca.encode.vae import decoded, encoded
 from fca.model import Denoiser, InitialFrames, Prompt
 from fca.model.build import bare_denoiser, new_denoiser
 from fca.plan.count import Count, autocast_of_a_gpu, filled, without_values
+from fca.plan.frozen import (
+    Part,
+    image_encoder,
+    latents,
+    run,
+    size_of,
+    text_encoder,
+    vae_decoding,
+    vae_encoding,
+    weights,
+)
 from fca.plan.networks import Networks, feature_network, numbers
 from fca.pretrained.load import DTYPES
-from fca.train.memory import checkpoint_layers
+from fca.train.memory import checkpoint_denoiser
 from fca.train.objective import TrainingModel
 
 
@@ -35,21 +44,13 @@ class Work:
 
 
 def encoding(config: Config, networks: Networks, initial_frames: int) -> Work:
-    """`fca encode`, with all three networks on the GPU; each clip has a caption of its own."""
-    batch, clip, dtype = config.encode.batch_size, config.clip, DTYPES[config.encode.precision]
-    on_meta = copy.deepcopy((networks.vae, networks.text, networks.vision))
-    with without_values(), torch.no_grad():
-        vae, text, vision = (filled(each, dtype) for each in on_meta)
-        pixels = torch.empty(batch, clip.frames, clip.height, clip.width, 3, dtype=torch.uint8)
-        size = vision.config.image_size
-        with Count(_weights(vae, text, vision)) as count:
-            _run(encoded(vae, pixels))
-            _run(encoded(vae, pixels[:, :initial_frames]))
-            vision(torch.empty(batch, 3, size, size, dtype=dtype))
-            of_pixels = count.operations
-            text(torch.empty(1, networks.base.text_tokens, dtype=torch.long))
-    operations = of_pixels / batch + count.operations - of_pixels
-    return Work(count.peak, operations, frozen=sum(map(numbers, (vae, text, vision))))
+    """`fca encode`, one network after the other; each clip has a caption of its own."""
+    batch, dtype = config.encode.batch_size, DTYPES[config.encode.precision]
+    vae = vae_encoding(config, networks, (config.clip.frames, initial_frames), dtype)
+    vision, text = image_encoder(networks, batch, dtype), text_encoder(networks, dtype)
+    peak = max(vae.peak, vision.peak, text.peak)
+    operations = vae.operations + vision.operations / batch + text.operations
+    return Work(peak, operations, frozen=vae.numbers + vision.numbers + text.numbers)
 
 
 def training(config: Config, variant: str, networks: Networks) -> Work:
@@ -60,27 +61,27 @@ def training(config: Config, variant: str, networks: Networks) -> Work:
     on_meta = _denoiser(config, variant, networks, torch.bfloat16 if half else torch.float32)
     with without_values():
         model = filled(on_meta)
-        weights = model.trained()
+        trained = model.trained()
         if several:
-            for weight in weights.values():
+            for weight in trained.values():
                 weight.grad = torch.empty_like(weight)
-        checkpoint_layers(model.transformer, settings.checkpointed_layers)
+        checkpoint_denoiser(model, settings.checkpointed_layers)
         objective = TrainingModel(model, torch.empty(1000), settings.loss)
         frames, prompt = _inputs(config, networks, batch)
-        clean = _latents(config, networks, batch)
+        clean = latents(config, networks, batch)
         names = ("initial", "initial_noise", "vision", "prompt_embeds", "text_embeds", "text_mask", "clean", "noise")
         values = dict(zip(names, (*frames, *prompt, clean, clean.clone()), strict=True))
-        grads = [weight.grad for weight in weights.values() if weight.grad is not None]
-        with autocast_of_a_gpu(half), Count([*_weights(model), *grads]) as count:
+        grads = [weight.grad for weight in trained.values() if weight.grad is not None]
+        with autocast_of_a_gpu(half), Count([*weights(model), *grads]) as count:
             with torch.autocast("cpu", torch.bfloat16, enabled=half):
                 loss = objective(values | {"timestep": torch.ones(batch, dtype=torch.long)})
             loss.backward()
 
-    trained = sum(weight.numel() for weight in weights.values())
-    moments = 2 * 4 * trained
+    trainable = sum(weight.numel() for weight in trained.values())
+    moments = 2 * 4 * trainable
     # The first passes of a step accumulate outside of the buckets in which DistributedDataParallel sums the gradients.
-    buckets = 4 * trained if settings.processes > 1 and settings.gradient_accumulation > 1 else 0
-    return Work(count.peak + moments + buckets, count.operations / batch, trained, numbers(model) - trained)
+    buckets = 4 * trainable if settings.processes > 1 and settings.gradient_accumulation > 1 else 0
+    return Work(count.peak + moments + buckets, count.operations / batch, trainable, numbers(model) - trainable)
 
 
 def sampling(config: Config, variant: str, networks: Networks) -> Work:
@@ -91,16 +92,66 @@ def sampling(config: Config, variant: str, networks: Networks) -> Work:
     with without_values(), torch.no_grad():
         model, vae = (filled(each, dtype) for each in on_meta)
         frames, prompt = _inputs(config, networks, copies * batch)
-        noisy = _latents(config, networks, copies * batch).to(dtype)
-        with Count(_weights(model, vae)) as count:
+        noisy = latents(config, networks, copies * batch).to(dtype)
+        with Count(weights(model, vae)) as count:
             velocity = model.prepare(frames, prompt.to(dtype))
             once = count.operations
             velocity(noisy, torch.ones(len(noisy), dtype=torch.long))
             step = count.operations - once
             del velocity
-            _run(decoded(vae, noisy[:batch].float()))
+            run(decoded(vae, noisy[:batch].float()))
     operations = (count.operations + (settings.steps - 1) * step) / batch
     return Work(count.peak, operations, frozen=numbers(model) + numbers(vae))
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What `fca predict` does one after the other, for one video with guidance."""
+
+    text: Part
+    vision: Part
+    start: Part
+    """The VAE encodes the initial frames."""
+    denoising: Part
+    """Transformer and adapter, one step of both branches of guidance."""
+    decoding: Part
+
+    def together(self) -> int:
+        """Peak with all networks on the GPU."""
+        weights = self.text.weights + self.vision.weights + self.denoising.weights + self.decoding.weights
+        parts = (self.text, self.vision, self.start, self.denoising, self.decoding)
+        return weights + max(part.activations for part in parts)
+
+    def offloaded(self, captions: bool = True) -> int:
+        """Peak with `enable_model_cpu_offload`; without `captions`, their embeddings are given.
+
+        A network leaves when the next in `model_cpu_offload_seq` is called. So the ViT is there while the VAE encodes
+        the initial frames, before the transformer's turn, and the VAE's weights stay during denoising.
+        """
+        start, denoising = self.vision.weights + self.start.peak, self.denoising.peak + self.decoding.weights
+        peaks = (self.vision.peak, start, denoising, self.decoding.peak)
+        return max(*peaks, self.text.peak if captions else 0)
+
+
+def predicting(config: Config, dataset: str, variant: str, networks: Networks, tiling: bool) -> Stages:
+    """`fca predict` of a dataset's model in `sample.precision`; `tiling`: of the VAE, by diffusers' `enable_tiling`."""
+    dtype, copies = DTYPES[config.sample.precision], 2 if config.sample.guidance_scale != 1 else 1
+    initial_frames = config.datasets[dataset].initial_frames if config.variant(variant).base == "text" else 1
+    on_meta = _denoiser(config, variant, networks, dtype)
+    with without_values(), torch.no_grad():
+        model = filled(on_meta, dtype)
+        frames, prompt = _inputs(config, networks, copies)
+        noisy = latents(config, networks, copies).to(dtype)
+        with Count(weights(model)) as count:
+            model.prepare(frames, prompt.to(dtype))(noisy, torch.ones(copies, dtype=torch.long))
+        denoising = Part(size_of(weights(model)), count.peak, count.operations, numbers(model))
+    return Stages(
+        text_encoder(networks, dtype),
+        image_encoder(networks, 1, dtype),
+        vae_encoding(config, networks, [initial_frames], dtype, tiling),
+        denoising,
+        vae_decoding(config, networks, dtype, tiling),
+    )
 
 
 def scoring(config: Config) -> Work:
@@ -115,7 +166,7 @@ def scoring(config: Config) -> Work:
     )
     with without_values(), torch.no_grad():
         module = filled(module)
-        with Count(_weights(module)) as count:
+        with Count(weights(module)) as count:
             module(torch.empty(batch, 3, config.clip.frames, side, width))
     return Work(count.peak, count.operations / batch, frozen=numbers(module))
 
@@ -125,12 +176,12 @@ def round_trip(config: Config, networks: Networks) -> Work:
     batch, clip = config.sample.batch_size, config.clip
     on_meta = copy.deepcopy(networks.vae)
     with without_values(), torch.no_grad():
-        latents = _latents(config, networks, batch)
+        clean = latents(config, networks, batch)
         vae = filled(on_meta, DTYPES[config.encode.precision])
-        with Count(_weights(vae)) as count:
-            _run(encoded(vae, torch.empty(batch, clip.frames + 1, clip.height, clip.width, 3, dtype=torch.uint8)))
-            _run(decoded(vae, torch.cat([latents[:, :1], latents], dim=1)))
-            _run(decoded(vae, latents))
+        with Count(weights(vae)) as count:
+            run(encoded(vae, torch.empty(batch, clip.frames + 1, clip.height, clip.width, 3, dtype=torch.uint8)))
+            run(decoded(vae, torch.cat([clean[:, :1], clean], dim=1)))
+            run(decoded(vae, clean))
     return Work(count.peak, count.operations / batch, frozen=numbers(vae))
 
 
@@ -150,7 +201,7 @@ def _denoiser(config: Config, variant: str, networks: Networks, frozen: torch.dt
 
 
 def _inputs(config: Config, networks: Networks, batch: int) -> tuple[InitialFrames, Prompt]:
-    initial = _latents(config, networks, batch)[:, :1].clone()
+    initial = latents(config, networks, batch)[:, :1].clone()
     base = networks.base
     return (
         InitialFrames(initial, initial.clone(), torch.empty(batch, networks.vision_tokens, networks.vision_width)),
@@ -160,17 +211,3 @@ def _inputs(config: Config, networks: Networks, batch: int) -> tuple[InitialFram
             torch.ones(batch, base.caption_tokens, dtype=torch.bool),
         ),
     )
-
-
-def _latents(config: Config, networks: Networks, batch: int) -> Tensor:
-    clip = config.clip
-    return torch.empty(batch, clip.frames // 4, networks.latent_channels, clip.height // 8, clip.width // 8)
-
-
-def _run(results: Iterator[object]) -> None:
-    """One after the other, none kept: what `posterior` and `decode` keep leaves the GPU."""
-    collections.deque(results, maxlen=0)
-
-
-def _weights(*modules: nn.Module) -> list[Tensor]:
-    return [tensor for module in modules for tensor in (*module.parameters(), *module.buffers())]

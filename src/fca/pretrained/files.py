@@ -6,8 +6,10 @@ shapes are read from the files' headers, so ten gigabytes are checked in millise
 
 import json
 from collections.abc import Callable, Mapping, Set
+from contextlib import ExitStack
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -88,13 +90,24 @@ def read_tensors(files: list[Path], wanted: Callable[[str], bool]) -> dict[str, 
     for path in files:
         try:
             if path.suffix == ".safetensors":
-                with safe_open(path, framework="pt") as file:
+                with _opened(path) as file:
                     found |= {name: file.get_tensor(name) for name in _names(file) if wanted(name)}
             else:
                 found |= {name: tensor for name, tensor in _unpickle(path).items() if wanted(name)}
         except (SafetensorError, UnpicklingError, RuntimeError, EOFError, OSError) as error:
             raise _damaged(path, error) from error
     return found
+
+
+def slices(folder: Path, opened: ExitStack) -> dict[str, Any]:
+    """Name -> tensor that is read once it is indexed, while the files are `opened`."""
+    files = [opened.enter_context(_opened(path)) for path in weight_files(folder)]
+    return {name: file.get_slice(name) for file in files for name in _names(file)}
+
+
+def _opened(path: Path) -> safe_open:
+    """A file that is read, not mapped: what is mapped stays resident next to its copies."""
+    return safe_open(path, framework="pt", backend="pread")
 
 
 def _names(file: safe_open) -> list[str]:

@@ -7,6 +7,7 @@ text_encoder, tokenizer, scheduler), and BLIP-2 in transformers'. docs/checkpoin
 import json
 import re
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from diffusers import ModelMixin
 from fca.config import Base
 from fca.config.shipped import HUB, network_folder
 from fca.errors import FcaError, first_line
-from fca.pretrained.files import AGAIN, PICKLE, SAFETENSORS, check_sha256, check_shapes, shapes, weight_files
+from fca.pretrained.files import AGAIN, PICKLE, SAFETENSORS, check_sha256, check_shapes, shapes, slices, weight_files
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -163,10 +164,14 @@ def load_pretrained(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
         FcaError: as `check_weights`, which comes first.
     """
     check_weights(kind, folder)
-    options: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
-    options["torch_dtype" if issubclass(kind, ModelMixin) else "dtype"] = dtype
     try:
-        return kind.from_pretrained(folder, **options)
+        if issubclass(kind, ModelMixin):
+            return kind.from_pretrained(folder, use_safetensors=True, local_files_only=True, torch_dtype=dtype)
+        # From the folder's name alone, transformers maps all shards into memory until the last is converted: twice
+        # the network.
+        config = kind.config_class.from_pretrained(folder, local_files_only=True)
+        with ExitStack() as opened:
+            return kind.from_pretrained(None, config=config, state_dict=slices(folder, opened), dtype=dtype)
     except (OSError, ValueError, RuntimeError) as error:
         raise _unusable(kind, folder, error) from error
 

@@ -18,7 +18,7 @@ from fca.config import Config
 from fca.errors import FcaError
 from fca.model.build import load_base, new_denoiser
 from fca.train.compile import compile_layers
-from fca.train.memory import checkpoint_layers
+from fca.train.memory import checkpoint_denoiser
 from fca.train.objective import Batch, TrainingModel
 
 
@@ -80,8 +80,8 @@ class Trainer:
         self.accelerator = accelerator
         frozen = torch.float32 if settings.precision == "fp32" else torch.bfloat16
         transformer, scheduler = load_base(config.base_of(variant), frozen)
-        checkpoint_layers(transformer, settings.checkpointed_layers)
         self.denoiser = new_denoiser(config, variant, transformer, scheduler, vision_width)
+        checkpoint_denoiser(self.denoiser, settings.checkpointed_layers)
         self.trained = self.denoiser.trained()
         if settings.compile:
             compile_layers(self.denoiser)
