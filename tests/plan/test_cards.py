@@ -17,6 +17,8 @@ from tests.sample.exported import write_model
 
 GIB = 2**30
 
+pytestmark = pytest.mark.slow  # it counts whole networks for minutes
+
 
 def stages(**peaks: int) -> Stages:
     """Stages whose weights are 10, 20, 40 and 80 bytes; the VAE comes twice."""
