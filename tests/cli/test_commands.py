@@ -172,6 +172,7 @@ PARSED = {
     "data check ssv2 --workers 3": {"dataset": "ssv2", "workers": 3},
     "plan --ablations --clips-per-second sample=2 --clips-per-second floor=.5 --json": {
         "ablations": True, "clips_per_second": (("sample", 2.0), ("vae-roundtrip", 0.5)), "as_json": True,
+        "of_cards": False,
     },
     "config check a.yaml b.yaml": {"files": (Path("a.yaml"), Path("b.yaml"))},
     "config show -c f.yaml": {"file": Path("f.yaml")},
