@@ -17,6 +17,7 @@ from fca import __version__
 from fca.cli import config, data, hub, plan, pocket, predict, report, steps, study
 from fca.cli.common import Call, Command, Group
 from fca.errors import FcaError
+from fca.runs.output import finish_output, is_reader_gone
 
 DEFECTS = (None, errno.ENOENT, errno.EBADF)
 """Errors of an OSError that are ours: steps check what they read, so a missing file was named wrongly here."""
@@ -72,6 +73,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     (`fca.errors.INTERRUPTED`) stopped on request, to be run again, 130 interrupted from the keyboard.
     """
     call = Call(list(sys.argv[1:] if argv is None else argv))
+    try:
+        status = _run(call)
+    except BrokenPipeError:
+        if not is_reader_gone():  # a pipe of ours
+            raise
+        status = 1
+    lost = finish_output()
+    if lost is not None and lost.errno != errno.EPIPE and status == 0:
+        return _failed(call, f"what it prints: {lost.strerror}\nremedy: print to another place", 1)
+    return status
+
+
+def _run(call: Call) -> int:
     if VARIABLE in os.environ:
         return click.shell_completion.shell_complete(fca, {}, "fca", VARIABLE, os.environ[VARIABLE])
     try:

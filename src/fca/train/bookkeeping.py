@@ -9,9 +9,10 @@ from accelerate import Accelerator
 
 from fca.config import Config
 from fca.runs.folder import LOG, SKIPPED, JsonLines, Record
+from fca.runs.output import say
 from fca.train.checkpoint import Retention, checkpoint_path, load_newest, save_checkpoint
 from fca.train.finite import json_number, not_finite
-from fca.train.progress import Progress, Smoothed, peak_memory_gib, say
+from fca.train.progress import Progress, Smoothed, peak_memory_gib
 from fca.train.run import check_identity
 from fca.train.trainer import Outcome, Trainer
 

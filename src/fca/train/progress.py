@@ -1,6 +1,5 @@
 """Progress of a training for people: a bar on a terminal, plain lines in a log."""
 
-import os
 import resource
 import sys
 import time
@@ -11,6 +10,7 @@ import torch
 from tqdm import tqdm
 
 from fca.runs.folder import duration
+from fca.runs.output import say
 
 SMOOTHING = 100
 EVERY = 30.0
@@ -68,22 +68,6 @@ class Progress:
     def close(self) -> None:
         if self.bar is not None:
             self.bar.close()
-
-
-def say(text: str) -> None:
-    """Print a line; if nobody reads it any more (the `tee` behind the pipe was killed), continue without."""
-    try:
-        print(text, flush=True)
-    except OSError:
-        discard_output()
-
-
-def discard_output() -> None:
-    """Discard what this process prints from now on."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (1, 2):
-        os.dup2(nowhere, stream)
-    os.close(nowhere)
 
 
 def peak_memory_gib(device: torch.device) -> float:
