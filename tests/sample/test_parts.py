@@ -16,7 +16,9 @@ from diffusers import (
 )
 
 from fca.errors import FcaError
+from fca.model import FCAAdapter
 from fca.model.build import load_transformer
+from fca.model.controlnet import CogVideoXControlNet
 from fca.model.lora import add_lora
 from fca.pretrained.exported import ExportedModel
 from fca.sample import FCAPipeline
@@ -101,6 +103,25 @@ def test_an_adapter_joins_a_pipeline_that_exists(model, pipeline):
     settings = {"height": 32, "width": 48, "num_frames": 16, "max_sequence_length": 16, "output_type": "np"}
     video = theirs("look left", num_inference_steps=1, **settings).frames
     assert np.isfinite(video).all(), "without a condition the transformer is CogVideoX's"
+
+
+def test_models_that_share_a_transformer_do_not_mix(model, pipeline):
+    """Two adapters and a ControlNet on one base, one after the other and again."""
+    adapter = FCAAdapter.from_pretrained(model)
+    with torch.no_grad():
+        for layer in adapter.layers:
+            layer.attention.scale.fill_(2.0)
+    control = CogVideoXControlNet.for_transformer(pipeline.transformer, 2, "repeated")
+    with torch.no_grad():
+        for linear in (control.control_in, *control.control_out):
+            linear.weight.normal_(std=0.1)
+    first = predict(pipeline)
+    others = [quiet(FCAPipeline.from_pipe(pipeline, adapter=each)) for each in (adapter, control)]
+    videos = [predict(other) for other in others]
+    assert len({video.tobytes() for video in (first, *videos)}) == 3
+    assert np.array_equal(predict(pipeline), first)
+    for other, video in zip(others, videos, strict=True):
+        assert np.array_equal(predict(other), video)
 
 
 def test_a_model_and_its_base_come_from_the_hubs_cache(offline, model, random_base, tmp_path):

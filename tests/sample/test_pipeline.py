@@ -228,6 +228,16 @@ def test_a_callback_sees_every_step_and_may_change_or_end_it(pipeline):
     assert not torch.equal(predict(pipeline, **settings), seen[1][2][0]), "the next call isn't interrupted"
 
 
+def test_a_callback_that_returns_nothing_changes_nothing(pipeline):
+    assert np.array_equal(predict(pipeline, callback_on_step_end=lambda *_: None), predict(pipeline))
+
+
+def test_generators_are_one_for_each_video(pipeline):
+    for count in (1, 3):
+        with pytest.raises(FcaError, match=f"{count} generators for 2 videos"):
+            pipeline(picture(8, 8), ["look left"] * 2, generator=[seeded(1)] * count)
+
+
 def test_a_callback_may_change_the_guidance(pipeline):
     def more(pipe, number, timestep, tensors):
         pipe._guidance_scale += 1.0

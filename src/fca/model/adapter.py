@@ -127,6 +127,13 @@ class FCAAdapter(ModelMixin, ConfigMixin):
             if self.config.gate == "after":
                 add_after_gate(block, processor)
 
+    def is_attached(self, transformer: CogVideoXTransformer3DModel) -> bool:
+        """Whether the blocks of `transformer` call this adapter, and not another one."""
+        return all(
+            getattr(block.attn1.processor, "layer", None) is layer
+            for block, layer in zip(transformer.transformer_blocks, self.layers, strict=True)
+        )
+
     def make_condition(
         self,
         initial_features: list[Tensor],
@@ -237,6 +244,8 @@ class FCA(Denoiser):
         adapter.attach(transformer)
 
     def prepare(self, initial_frames: InitialFrames, prompt: Prompt) -> Velocity:
+        if not self.adapter.is_attached(self.transformer):  # another model shares the transformer
+            self.adapter.attach(self.transformer)
         embeds = prompt.prompt_embeds
         reference = torch.full((len(embeds),), self.t_ref, device=initial_frames.latent.device)
         noisy_initial, _ = diffuse(self.alphas_cumprod, initial_frames.latent, initial_frames.noise, reference)

@@ -138,7 +138,9 @@ class ControlNet(Denoiser):
             block.register_forward_hook(self._adder(index))
 
     def _adder(self, index: int):
-        def add(module: nn.Module, args: tuple, output: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        def add(module: nn.Module, args: tuple, output: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor] | None:
+            if not self.additions:  # another model, which shares the transformer, calls it
+                return None
             return output[0] + self.additions[index], output[1]
 
         return add
@@ -156,7 +158,11 @@ class ControlNet(Denoiser):
             checkpointed = base.gradient_checkpointing and torch.is_grad_enabled()
             length = embeds.shape[1]
             self.additions = self.controlnet(tokens, length, control, time_embedding, rotary, checkpointed)
-            return predict_velocity(base, noisy, embeds, timestep)
+            try:
+                return predict_velocity(base, noisy, embeds, timestep)
+            finally:
+                if not torch.is_grad_enabled():
+                    self.additions = []
 
         return velocity
 

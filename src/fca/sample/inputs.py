@@ -94,8 +94,8 @@ def batch_of(prompt: str | Sequence[str] | None, prompt_embeds: Tensor | None) -
     return len(prompt)
 
 
-def check_call(output_type: str, tensor_inputs: Sequence[str], videos: int) -> None:
-    """Refuse settings of a call that can't be.
+def check_call(output_type: str, tensor_inputs: Sequence[str], each: int, generator: Any, prompts: int) -> None:
+    """Refuse settings of a call that can't be: `each` videos of so many prompts, a list of generators for others.
 
     Raises:
         FcaError: one isn't among the values allowed.
@@ -104,8 +104,12 @@ def check_call(output_type: str, tensor_inputs: Sequence[str], videos: int) -> N
         raise FcaError(f"output_type is {output_type!r}", f"one of {', '.join(OUTPUTS)}")
     if unknown := sorted(set(tensor_inputs) - {"latents"}):
         raise FcaError(f"a callback can't be given {unknown[0]}", "latents")
-    if not isinstance(videos, int) or videos < 1:
-        raise FcaError(f"{videos!r} videos per prompt", "a whole number from 1")
+    if not isinstance(each, int) or each < 1:
+        raise FcaError(f"{each!r} videos per prompt", "a whole number from 1")
+    if isinstance(generator, list | tuple) and len(generator) != prompts * each:
+        raise FcaError(
+            f"{len(generator)} generators for {prompts * each} videos", "one for all, or a list of one for each"
+        )
 
 
 def warn_of_cut(caption: str, name: str, tokenizer: Any, limit: int) -> None:

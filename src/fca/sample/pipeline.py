@@ -217,8 +217,8 @@ class FCAPipeline(PipelineOfParts):
         # What the call asks for.
         steps, self._guidance_scale = self.prediction.sampling(num_inference_steps, guidance_scale)
         self._num_timesteps, self._interrupt = steps, False
-        check_call(output_type, callback_on_step_end_tensor_inputs, num_videos_per_prompt)
         pixels = initial_pixels(image, batch_of(prompt, prompt_embeds), self.prediction)  # (B, k, H, W, 3)
+        check_call(output_type, callback_on_step_end_tensor_inputs, num_videos_per_prompt, generator, len(pixels))
         lengths = chunk_lengths(num_frames, self.prediction.frames, pixels.shape[1], next_prompts)
         if len(lengths) > 1 and (output_type == "latent" or latents is not None):
             raise FcaError("latents are asked for or given", f"at most {self.prediction.frames} frames, one chunk")
@@ -236,7 +236,8 @@ class FCAPipeline(PipelineOfParts):
             self._chunk = number + 1, len(lengths)
             if number and next_prompts:
                 following = next_prompts[min(number, len(next_prompts)) - 1]
-                embeds = (*self.encode_prompt([following] * len(pixels))[:3], *embeds[3:])
+                own = self._embedded("prompt", following, (None, None, None), None).times(len(pixels))
+                embeds = (*own, *embeds[3:])
             latents = self._denoised(pixels, embeds, steps, generator, latents, callback_on_step_end)
             if output_type == "latent":
                 return self._result(latents, return_dict)
@@ -281,8 +282,8 @@ class FCAPipeline(PipelineOfParts):
             raise FcaError(f"latents are {tuple(noise.shape)}", f"{shape}")
 
         def after_step(number: int, timestep: int, latents: Tensor) -> Tensor:
-            found = callback(self, number, timestep, {"latents": latents}) if callback else {}
-            return found.get("latents", latents)
+            found = callback(self, number, timestep, {"latents": latents}) if callback else None
+            return (found or {}).get("latents", latents)
 
         own = Prompt(*embeds[:3])
         self._current_timestep = self.prediction.t_ref
