@@ -39,7 +39,7 @@ demo: install
 
 # In two processes, a file of tests in one of them; small tensors need no more than one thread each.
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(CORES) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 test-slow: install
 	$(BIN)/python -m pytest -q -m slow --timeout 3600
