@@ -133,10 +133,15 @@ def clips(dataset, split):
 
 
 def clips_to_encode(wildcards):
-    """Manifests that a latents shard depends on: stored clips for validation, the index for train."""
-    if wildcards.split == "train":
-        return [LAYOUT.index_manifest(wildcards.dataset), LAYOUT.verified(wildcards.dataset)]
-    return LAYOUT.manifest(LAYOUT.clips(wildcards.dataset, wildcards.split, wildcards.shard))
+    """Manifests that a latents shard depends on: stored clips for validation, the index for train.
+
+    A shard of image_base also on that of base, whose captions it doesn't store again if both have the same T5.
+    """
+    dataset, split, shard = wildcards.dataset, wildcards.split, wildcards.shard
+    found = [LAYOUT.index_manifest(dataset), LAYOUT.verified(dataset)]
+    if split != "train":
+        found = [LAYOUT.manifest(LAYOUT.clips(dataset, split, shard))]
+    return found if wildcards.base == "text" else [*found, LAYOUT.manifest(LAYOUT.latents(dataset, split, shard))]
 
 
 def latents(dataset, split, base="text"):

@@ -68,8 +68,10 @@ def bytes_of(column: Column) -> int:
     return sum(len(text.encode()) + 32 for text in column) if isinstance(column, list) else column.nbytes
 
 
-def write_hdf5(path: Path, attributes: Mapping[str, str], columns: Mapping[str, Column]) -> None:
-    """Write a whole HDF5 file.
+def write_hdf5(
+    path: Path, attributes: Mapping[str, str], columns: Mapping[str, Column], links: Mapping[str, str] | None = None
+) -> None:
+    """Write a whole HDF5 file. `links`: column -> file, relative to this one's folder, that holds it by the same name.
 
     Raises:
         OSError: the operating system's own, such as that of a full disk.
@@ -78,7 +80,10 @@ def write_hdf5(path: Path, attributes: Mapping[str, str], columns: Mapping[str, 
         for name, text in attributes.items():
             file.attrs[name] = np.bytes_(text.encode("utf-8"))
         for name in sorted(columns):
-            _write_column(file, name, columns[name])
+            if links and name in links:
+                file[name] = h5py.ExternalLink(links[name], name)
+            else:
+                _write_column(file, name, columns[name])
 
 
 def chunk_rows(count: int, row_bytes: int) -> int:

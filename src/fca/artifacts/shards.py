@@ -46,25 +46,27 @@ def write_shard(
     made_by: Mapping[str, str],
     quarantine: Sequence[Quarantine] = (),
     meta: Mapping[str, Any] | None = None,
+    linked: Mapping[str, Path] | None = None,
 ) -> Manifest:
     """Write a shard and, last, its manifest; return the manifest.
 
     `arrays`: name -> array of len(ids) rows (any row shape, bool, integer or float) or list of len(ids) strings; the
     names in TABLES may have another length. The column `id` is added. `meta`: JSON values that belong to the content,
-    so they are hashed.
+    so they are hashed. `linked`: columns that the file of another shard, one of `parents`, holds with the same
+    content; they are read from there and take no space here.
 
     Raises:
         ValueError: columns don't fit together.
         FcaError: the disk is full; before writing, if that is known.
     """
-    path, meta = Path(path), dict(meta or {})
+    path, meta, linked = Path(path), dict(meta or {}), dict(linked or {})
     columns: dict[str, Column] = {"id": list(ids)}
     columns |= {
         name: list(column) if isinstance(column, list | tuple) else np.asarray(column)
         for name, column in arrays.items()
     }
     check_columns(path, columns)
-    require_space(path, ROOM + sum(bytes_of(column) for column in columns.values()))
+    require_space(path, ROOM + sum(bytes_of(column) for name, column in columns.items() if name not in linked))
     manifest = Manifest(
         kind=kind,
         count=len(ids),
@@ -74,9 +76,12 @@ def write_shard(
         made_by=dict(made_by),
         quarantine=list(quarantine),
     )
+
+    attributes = {"name": path.name, "kind": kind, "meta": to_json(meta), "sha256": manifest.sha256}
+    columns[MANIFEST] = np.frombuffer(manifest.text().encode(), np.uint8)
+    links = {name: os.path.relpath(other, path.parent) for name, other in linked.items()}
     with write_aside(path) as aside:
-        attributes = {"name": path.name, "kind": kind, "meta": to_json(meta), "sha256": manifest.sha256}
-        write_hdf5(aside, attributes, columns | {MANIFEST: np.frombuffer(manifest.text().encode(), np.uint8)})
+        write_hdf5(aside, attributes, columns, links)
         Layout.manifest(path).unlink(missing_ok=True)  # never an old manifest next to a new file
     manifest.write(Layout.manifest(path))
     return manifest
@@ -158,8 +163,19 @@ class Shard:
         if "sha256" in file.attrs and file.attrs["sha256"].decode("utf-8") != self.manifest.sha256:
             raise ValueError("it is another shard's file: the content sha256 that it names is not its manifest's")
         for name in self.names:
+            self._check_link(file, name)
             if name not in TABLES and len(file[name]) != len(self.ids):
                 raise ValueError(f"{name} has {len(file[name])} rows for {len(self.ids)} clips")
+
+    def _check_link(self, file: h5py.File, name: str) -> None:
+        """Refuse a column that another shard's file holds, if that isn't what it was."""
+        link = file.get(name, getlink=True)
+        if isinstance(link, h5py.ExternalLink):
+            other = self.path.parent / link.filename
+            if not other.is_file():
+                raise ValueError(f"{other}, which holds its {name}, is missing")
+            if file[name].file.attrs["sha256"].decode("utf-8") not in self.manifest.parents.values():
+                raise ValueError(f"{other}, which holds its {name}, was made again since")
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -3,12 +3,15 @@
 The VAE, the ViT and the text networks are loaded one after the other, so the largest of them decides the memory.
 """
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from diffusers import AutoencoderKLCogVideoX
 from tqdm import tqdm
 from transformers import Blip2VisionModel, T5EncoderModel
 
+from fca.artifacts.columns import TABLES
 from fca.artifacts.fingerprint import made_by
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.shards import reused, write_shard
@@ -16,6 +19,7 @@ from fca.config import Base, BaseKind, Config, Layout
 from fca.data.clip_source import Clips, clips_to_encode
 from fca.encode.blip2 import Blip2Folder, image_features
 from fca.encode.captions import TextNetworks, caption_tables, half
+from fca.encode.shared import has_captions, shard_with_captions
 from fca.encode.vae import initial_scaling_factor, load_vae, posterior
 from fca.pretrained.load import DTYPES, base_folder, check_weights, device, load_tokenizer, read_json, vision_folder
 
@@ -32,15 +36,20 @@ def encode(
     encoded as a short video of their own (paper section 3.2: slicing the clip's latents would leak its future),
     `vision` (ViT tokens of the first frame) and `prompt`, a row of the tables of distinct captions: `prompt_embeds`
     (T5) and `text_embeds`, `text_mask` (BLIP-2). Values are float16; row 0 of the tables is the empty caption. If no
-    clip is usable, the arrays have no rows, and the tables only the empty caption.
+    clip is usable, the arrays have no rows, and the tables only the empty caption. If both bases have the same text
+    networks, the shard of `image_base` links to the tables of that of `base` instead of holding them again.
 
     Raises:
         FcaError: clips, index or networks are missing or damaged, or a network's output isn't finite.
     """
     source = clips_to_encode(config, dataset, split, shard) if source is None else source
-    path = Layout(config).latents(dataset, split, shard, base)
-    made = made_by(config, "encode", dataset, base=base)
-    if found := reused(path, "latents", source.parents, made, source.quarantine):
+    layout = Layout(config)
+    path = layout.latents(dataset, split, shard, base)
+    made, parents = made_by(config, "encode", dataset, base=base), dict(source.parents)
+    other = shard_with_captions(config, dataset, split, shard, base, source)
+    if other is not None:
+        parents[other.path.relative_to(layout.root).as_posix()] = other.manifest.sha256
+    if found := reused(path, "latents", parents, made, source.quarantine):
         return found
 
     own, precision = config.base_called(base), config.encode.precision
@@ -58,16 +67,22 @@ def encode(
     }
     del vae
     columns["vision"] = _vision(own, precision, first_frames, ids, config.encode.batch_size)
-    tables = caption_tables(TextNetworks.load(own, precision), captions)
+    linked: dict[str, Path] = {}
+    if other is not None and has_captions(other, ids, captions):
+        linked = dict.fromkeys(sorted(TABLES & set(other.names)), other.path)
+        tables = {name: other[name][:] for name in ("prompt", *linked)}
+    else:
+        tables = caption_tables(TextNetworks.load(own, precision), captions)
     return write_shard(
         path,
         "latents",
         columns | {"caption": captions} | tables,
         ids,
-        parents=source.parents,
+        parents=parents,
         made_by=made,
         quarantine=source.quarantine,
         meta=meta,
+        linked=linked,
     )
 
 

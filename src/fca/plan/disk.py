@@ -5,8 +5,10 @@ from functools import cache
 
 from fca.artifacts.columns import stored_bytes
 from fca.config import Config, Layout
+from fca.config.shipped import located
 from fca.data.clip_record import read_records
 from fca.data.datasets.reader import reader_of
+from fca.encode.shared import same_text_networks
 from fca.plan.networks import Networks
 
 WORDS = 100
@@ -39,19 +41,28 @@ class Disk:
         return _file(captions, self.pixels, 8) if captions else 0
 
     def latents(self, dataset: str, split: str, networks: Networks) -> int:
-        """The shards of a split's latents, float16, with a row of the caption tables for each distinct caption."""
-        return sum(self.latents_shard(words, networks) for words in self._shards(dataset, split))
+        """The shards of a split's latents, float16, with a row of the caption tables for each distinct caption.
 
-    def latents_shard(self, captions: list[str], networks: Networks) -> int:
-        """One shard; `captions` of its clips."""
+        Those of `image_base` link to the tables of `base` if both have the same T5, which can be seen in folders only.
+        """
+        tables = True
+        if networks.base is self.config.image_base:
+            here = all(located(base.model).is_dir() for base in (self.config.base, networks.base))
+            tables = not (here and same_text_networks(self.config))
+            if not here:
+                self.assumed.add("base and image_base have another T5: otherwise captions are stored once for both")
+        return sum(self.latents_shard(words, networks, tables) for words in self._shards(dataset, split))
+
+    def latents_shard(self, captions: list[str], networks: Networks, tables: bool = True) -> int:
+        """One shard; `captions` of its clips. `tables`: whether it holds those of the captions."""
         clip, base = self.config.clip, networks.base
         frame = 2 * networks.latent_channels * (clip.height // 8) * (clip.width // 8)
         video = clip.frames // 4 * frame
         vision = 2 * networks.vision_tokens * networks.vision_width
         text = base.caption_tokens * networks.text_width * 2
         rows = len(set(captions) | {""})
-        tables = (2 * base.text_tokens * networks.prompt_width, text, base.caption_tokens)
-        return _file(captions, video, video, frame, frame, vision, 4) + sum(stored_bytes(rows, row) for row in tables)
+        widths = (2 * base.text_tokens * networks.prompt_width, text, base.caption_tokens) if tables else ()
+        return _file(captions, video, video, frame, frame, vision, 4) + sum(stored_bytes(rows, row) for row in widths)
 
     def _shards(self, dataset: str, split: str) -> list[list[str]]:
         """The captions of each shard's clips."""

@@ -33,10 +33,11 @@ def weights_hash(config: Config, step: str, variant: str | None = None, base: Ba
         "score_vae_roundtrip": [folder / "vae", Path(config.features.network)],
         "vbench": [Path(settings.weights) / file.name for file in WEIGHTS] if settings and settings.weights else [],
     }
-    return {str(path): _hash(located(path)) for path in read.get(step, []) if located(path).exists()}
+    return {str(path): folder_hash(located(path)) for path in read.get(step, []) if located(path).exists()}
 
 
-def _hash(path: Path) -> str:
+def folder_hash(path: Path) -> str:
+    """Hash of a file or of all files in a folder, by name and content; of large files their size and samples."""
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     files = [file for file in files if file.name != CARD]
     digest = hashlib.sha256()
