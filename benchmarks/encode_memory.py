@@ -23,7 +23,7 @@ from transformers import Blip2Config, Blip2ForImageTextRetrieval, T5Config, T5En
 from benchmarks.hollow import write_folder
 from fca.artifacts.shards import write_shard
 from fca.config import Config, Layout, load
-from fca.plan.networks import T5_XXL
+from fca.pretrained.published import TEXT_ENCODER
 
 ROOT = Path(__file__).resolve().parents[1]
 TOKENIZERS = {"tokenizer": "tokenizer", "vision": "vision"}
@@ -54,7 +54,7 @@ def write_networks(folder: Path) -> None:
     """CogVideoX-2B's VAE and T5 and BLIP-2, as large as published."""
     with init_empty_weights():
         vae = AutoencoderKLCogVideoX()
-        text = T5EncoderModel(T5Config(**T5_XXL))
+        text = T5EncoderModel(T5Config(**TEXT_ENCODER))
         blip2 = Blip2ForImageTextRetrieval(Blip2Config())
     write_folder(folder / "vae", dict(vae.config), vae, "diffusion_pytorch_model", 1, "F32")
     write_folder(folder / "text_encoder", text.config.to_dict(), text, "model", 2)

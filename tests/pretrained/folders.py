@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import Blip2Config, Blip2ForImageTextRetrieval, T5Config, T5EncoderModel
 
-from tests.pretrained import configs
-from tests.pretrained.configs import Settings
+from fca.pretrained import published as configs
+from fca.pretrained.published import Settings
 
 SENTENCES = [
     "push red block left",

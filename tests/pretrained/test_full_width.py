@@ -16,8 +16,8 @@ from transformers import Blip2Config, Blip2ForImageTextRetrieval, T5Config, T5En
 from benchmarks.hollow import write_folder
 from fca.errors import FcaError
 from fca.model import FCAAdapter
+from fca.pretrained import published as configs
 from fca.pretrained.load import check_weights
-from tests.pretrained import configs
 
 
 def parameters(module: nn.Module) -> int:

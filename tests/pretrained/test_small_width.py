@@ -22,10 +22,11 @@ from fca.encode.shard import check_networks
 from fca.encode.vae import initial_scaling_factor, load_vae, posterior
 from fca.errors import FcaError
 from fca.model.build import load_base
+from fca.pretrained import published as configs
 from fca.pretrained.load import base_folder, checkpoint_folder, load_pretrained, vision_folder
 from fca.score.features import load_network
 from fca.score.i3d import InceptionI3d
-from tests.pretrained import configs, folders
+from tests.pretrained import folders
 
 PARTS = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
 

@@ -1,7 +1,6 @@
 """The networks of a configuration as shapes, from their own or the published configurations; no weights are read."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from accelerate import init_empty_weights
 from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel
@@ -11,24 +10,9 @@ from transformers import Blip2Config, Blip2VisionModel, T5Config, T5EncoderModel
 from fca.config import Base, Config
 from fca.config.shipped import located
 from fca.pretrained.load import read_json
+from fca.pretrained.published import BLIP2, TEXT_ENCODER, TRANSFORMER_2B, TRANSFORMER_5B_I2V, VAE_2B, VAE_5B_I2V
 from fca.score.features import KINETICS, NetworkConfig
 from fca.score.i3d import InceptionI3d
-
-TRANSFORMER_5B_I2V = {
-    "num_attention_heads": 48,
-    "num_layers": 42,
-    "in_channels": 32,
-    "ofs_embed_dim": 512,
-    "patch_bias": False,
-    "patch_size_t": 2,
-    "sample_frames": 81,
-    "sample_height": 300,
-    "sample_width": 300,
-    "use_rotary_positional_embeddings": True,
-}
-T5_XXL = {"d_model": 4096, "d_ff": 10240, "num_layers": 24, "num_heads": 64, "feed_forward_proj": "gated-gelu"}
-"""What the published configurations of CogVideoX1.5-5B-I2V and of both's T5 set differently from the defaults of the
-classes, which are CogVideoX-2B's. Blip2Config's defaults are blip2-itm-vit-g's."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +50,16 @@ def networks(base: Base) -> Networks:
             text = T5EncoderModel(T5Config.from_dict(read_json(folder / "text_encoder" / "config.json")))
         else:
             image = "i2v" in base.model.lower()
-            transformer = CogVideoXTransformer3DModel(**(TRANSFORMER_5B_I2V if image else {}))
-            vae = AutoencoderKLCogVideoX()
-            text = T5EncoderModel(T5Config(**T5_XXL))
+            transformer = CogVideoXTransformer3DModel.from_config(TRANSFORMER_5B_I2V if image else TRANSFORMER_2B)
+            vae = AutoencoderKLCogVideoX.from_config(VAE_5B_I2V if image else VAE_2B)
+            text = T5EncoderModel(T5Config(**TEXT_ENCODER))
             known = "CogVideoX1.5-5B-I2V" if image else "CogVideoX-2B"
             assumed.append(f"{base.model} isn't in a folder here: sizes of {known} as published")
-        content: dict[str, Any] = read_json(vision_folder / "config.json") if vision_folder.is_dir() else {}
-        blip2 = Blip2Config.from_dict(content)
+        known_vision = vision_folder.is_dir()
+        blip2 = Blip2Config.from_dict(read_json(vision_folder / "config.json") if known_vision else BLIP2)
         vision = Blip2VisionModel(blip2.vision_config)
 
-    if not content:
+    if not known_vision:
         assumed.append(f"{base.vision_model} isn't in a folder here: sizes of blip2-itm-vit-g as published")
 
     own = blip2.vision_config
