@@ -1,0 +1,47 @@
+"""Generated clips in place of datasets that aren't here yet, in each dataset's own format on the disk.
+
+`source: tabletop` is that: `fca fetch` writes tabletop clips as the format has them, and the format's own reader lists
+and decodes them. So all that changes is the settings.
+"""
+
+import math
+from pathlib import Path
+
+from fca.config import Config, Dataset, Tabletop
+from fca.config.dataset_formats import FORMATS
+
+OF_ARCHIVES = ("root", "archives", "urls", "checksums", "licence_accepted", "exclude", "edited_captions")
+"""Settings that speak of the licensed files and their clips."""
+
+
+def stand_ins(config: Config, train: int, validation: int) -> dict[str, Dataset]:
+    """The datasets that aren't here, by name, with generated clips: at least `train` and `validation` of them.
+
+    Datasets whose folder exists, generated ones, and formats without a generator (`folder`) aren't in it.
+    """
+    return {
+        name: _generated(settings, train, validation)
+        for name, settings in config.datasets.items()
+        if settings.source == "archive"
+        and FORMATS[settings.format].tabletop
+        and not Path(settings.root or "").expanduser().is_dir()
+    }
+
+
+def _generated(settings: Dataset, train: int, validation: int) -> Dataset:
+    """The dataset with source tabletop, and as many clips as asked for in each split."""
+    kept = {name: value for name, value in settings.model_dump().items() if name not in OF_ARCHIVES}
+    for split, clips in (("train", train), ("validation", validation)):
+        kept[split] = {"clips": clips, "shard_clips": min(clips, kept[split]["shard_clips"])}
+    made = _amounts(FORMATS[settings.format].train_share, train, validation)
+    return Dataset.model_validate(kept | {"source": "tabletop", "tabletop": made.model_dump()})
+
+
+def _amounts(train_share: float | None, train: int, validation: int) -> Tabletop:
+    """The fewest clips to generate; a format with one list splits it by `train_share`, rounded down."""
+    if train_share is None:
+        return Tabletop(train=train, validation=validation)
+    entries = max(train + validation, math.floor(train / train_share))
+    while int(train_share * entries) < train or entries - int(train_share * entries) < validation:
+        entries += 1
+    return Tabletop(train=int(train_share * entries), validation=entries - int(train_share * entries))
