@@ -12,10 +12,12 @@ from tests.pretrained.folders import SMALL_QFORMER, SMALL_T5, SMALL_TRANSFORMER,
 
 PUBLISHED = Layouts()
 ROWS = {"vocab_size": 512}
+WIDTH = {"hidden_size": 64, "intermediate_size": 128}
+"""That of the pocket scale's adapter"""
 T5 = published.TEXT_ENCODER | SMALL_T5 | ROWS
 BLIP2 = published.BLIP2 | {
     "vision_config": published.BLIP2["vision_config"] | SMALL_VISION,
-    "qformer_config": published.BLIP2["qformer_config"] | SMALL_QFORMER | ROWS,
+    "qformer_config": published.BLIP2["qformer_config"] | SMALL_QFORMER | WIDTH | ROWS,
     "image_text_hidden_size": 8,
 }
 LAYOUTS = Layouts(
@@ -27,7 +29,7 @@ LAYOUTS = Layouts(
     ),
     image_base=replace(
         PUBLISHED.image_base,
-        transformer=published.TRANSFORMER_5B_I2V | SMALL_TRANSFORMER,
+        transformer=published.TRANSFORMER_5B_I2V | SMALL_TRANSFORMER | {"ofs_embed_dim": 16},
         vae=published.VAE_5B_I2V | SMALL_VAE,
         text_encoder=T5,
     ),

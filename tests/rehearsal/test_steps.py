@@ -10,7 +10,6 @@ from transformers import T5Config, T5EncoderModel
 
 from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
-from fca.encode.captions import TextNetworks
 from fca.encode.shard import encode
 from fca.pretrained import published
 from fca.pretrained.load import load_pretrained
@@ -18,9 +17,8 @@ from fca.rehearsal.layouts import I3D_FILE, i3d_files
 from fca.rehearsal.tensors import specs
 from fca.sample import sample
 from fca.score.features import load_network
-from fca.train import train
+from fca.train.loop import train
 from tests.conftest import encode_stored, write_clips
-from tests.pretrained.folders import SENTENCES
 from tests.rehearsal import small
 
 
@@ -68,20 +66,6 @@ def test_the_i3d_file_is_read_as_the_published_one(config: Config) -> None:
     assert logits.shape == (2, 400)
     assert differ(logits)
     assert 0.01 < logits.std() < 100
-
-
-def test_captions_are_spelled_in_few_pieces_that_differ(config: Config) -> None:
-    networks = TextNetworks.load(config.base, "fp32")
-    for tokenizer in (networks.tokenizer, networks.caption_tokenizer):
-        unknown = tokenizer.unk_token_id
-        for sentence in SENTENCES:
-            tokens = tokenizer(sentence).input_ids
-            assert unknown not in tokens
-            spelled = tokenizer.decode(tokens, skip_special_tokens=True).replace(" ", "")
-            assert spelled.lower() == sentence.replace(" ", "").lower()
-            assert len(tokens) < len(sentence)
-    assert networks.tokenizer("a").input_ids[-1] == 1
-    assert networks.tokenizer.pad_token_id == networks.caption_tokenizer.pad_token_id == 0
 
 
 @torch.no_grad()

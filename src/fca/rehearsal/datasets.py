@@ -4,11 +4,12 @@
 and decodes them. So all that changes is the settings.
 """
 
-import math
+from itertools import count
 from pathlib import Path
 
 from fca.config import Config, Dataset, Tabletop
-from fca.config.dataset_formats import FORMATS
+from fca.config.dataset_formats import FORMATS, Format
+from fca.data.tabletop.scene import CAMERAS
 
 OF_ARCHIVES = ("root", "archives", "urls", "checksums", "licence_accepted", "exclude", "edited_captions")
 """Settings that speak of the licensed files and their clips."""
@@ -33,15 +34,17 @@ def _generated(settings: Dataset, train: int, validation: int) -> Dataset:
     kept = {name: value for name, value in settings.model_dump().items() if name not in OF_ARCHIVES}
     for split, clips in (("train", train), ("validation", validation)):
         kept[split] = {"clips": clips, "shard_clips": min(clips, kept[split]["shard_clips"])}
-    made = _amounts(FORMATS[settings.format].train_share, train, validation)
+    made = _amounts(FORMATS[settings.format], train, validation)
     return Dataset.model_validate(kept | {"source": "tabletop", "tabletop": made.model_dump()})
 
 
-def _amounts(train_share: float | None, train: int, validation: int) -> Tabletop:
-    """The fewest clips to generate; a format with one list splits it by `train_share`, rounded down."""
-    if train_share is None:
+def _amounts(form: Format, train: int, validation: int) -> Tabletop:
+    """The fewest clips to generate; a format with one list splits it by its share, rounded down, in whole scenes."""
+    if form.train_share is None:
         return Tabletop(train=train, validation=validation)
-    entries = max(train + validation, math.floor(train / train_share))
-    while int(train_share * entries) < train or entries - int(train_share * entries) < validation:
-        entries += 1
-    return Tabletop(train=int(train_share * entries), validation=entries - int(train_share * entries))
+    cameras = len(CAMERAS) if form.views else 1
+    for entries in count(cameras, cameras):
+        border = int(form.train_share * entries)
+        if border >= train and entries - border >= validation:
+            break
+    return Tabletop(train=border, validation=entries - border, cameras=cameras)
