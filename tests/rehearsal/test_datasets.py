@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from fca.config import Config, Tabletop, load
+from fca.config import Config, Layout, Tabletop, load
 from fca.config.dataset_formats import FORMATS
+from fca.data.datasets.reader import reader_of
 from fca.data.fetch import fetch
 from fca.data.index import build_index
 from fca.rehearsal.datasets import stand_ins
@@ -37,6 +38,10 @@ def test_each_format_is_generated_fetched_and_listed(tmp_path: Path) -> None:
         manifest = build_index(config, name)
         assert manifest.extra["splits"] == {"train": 2, "validation": 1}
         assert not manifest.quarantine
+
+    made = found["bridge"].tabletop
+    listed = reader_of(found["bridge"]).listed(Layout(config).raw("bridge"))
+    assert listed == {"train": made.train, "validation": made.validation}  # no more is generated than was said
 
 
 def test_settings_of_the_real_clips_are_dropped_and_the_others_kept(tmp_path: Path) -> None:
