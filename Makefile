@@ -10,7 +10,7 @@ ifneq ($(shell mkdir -p '$(CACHE)' 2>/dev/null && test -w '$(CACHE)' && echo wri
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 endif
 
-.PHONY: install vbench-env demo test test-slow test-slurm test-vbench mutants lint clean
+.PHONY: install vbench-env demo test test-slow test-slurm test-vbench rehearsal mutants lint clean
 
 install: .venv/installed
 
@@ -52,6 +52,10 @@ test-vbench: install vbench-env
 test-slurm: install
 	scripts/one-node-slurm.sh start
 	$(BIN)/python -m pytest -q -m slurm --timeout 3600; status=$$?; scripts/one-node-slurm.sh stop; exit $$status
+
+# Every step of config/paper.yaml at full size with random weights (18 GB on the disk): hours. docs/rehearsal.md has the last table.
+rehearsal: install
+	$(BIN)/fca rehearse -c config/paper.yaml --random-weights weights/random --variants fca base no_ftc lora controlnet_zeros --kill
 
 # Faults in copies of the code, which `make test` must notice (45 minutes), then SAMPLE seconds of mechanical ones.
 SAMPLE ?= 600

@@ -45,6 +45,17 @@ def require_workflow_profile():
 require_workflow_profile()
 
 
+def profile_options():
+    """The profiles of this run as options of `fca rehearse`, which runs Snakemake again."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--profile", default=os.environ.get("SNAKEMAKE_PROFILE"))
+    parser.add_argument("--workflow-profile")
+    given = parser.parse_known_args(sys.argv[1:])[0]
+    options = {"--profile": given.profile, "--workflow-profile": given.workflow_profile}
+    words = [word for name, value in options.items() if value for word in (name, value)]
+    return shlex.join(["--", *words]) if words else ""
+
+
 def read_configuration():
     """The validated configuration, the origins of its settings, and the file that `fca` commands read it from.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from fca import __version__
-from fca.cli import config, data, hub, plan, pocket, predict, report, steps, study
+from fca.cli import config, data, hub, plan, pocket, predict, rehearse, report, steps, study
 from fca.cli.common import Call, Command, Group
 from fca.errors import FcaError
 from fca.runs.output import finish_output, is_reader_gone
@@ -48,7 +48,7 @@ SECTIONS: dict[str, list[click.Command]] = {
     "Steps, in order": [data.fetch, data.index, data.resample, *steps.COMMANDS, report.report],
     "Look at the data": [data.data],
     "Use the results": [report.compare, study.study, predict.predict, hub.card, hub.push],
-    "Tools": [plan.plan, plan.status, config.config, completion, pocket.pocket],
+    "Tools": [plan.plan, rehearse.rehearse, plan.status, config.config, completion, pocket.pocket],
 }
 
 

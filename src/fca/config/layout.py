@@ -69,6 +69,15 @@ class Layout:
         """Checkpoints and log of a training; no rule's output, so that a killed training can be resumed."""
         return self.runs / dataset / variant
 
+    @property
+    def rehearsal(self) -> Path:
+        """The table of a rehearsal."""
+        return self.runs / "rehearsal.json"
+
+    def measured(self, dataset: str) -> Path:
+        """The folder of what each job took: see `fca.artifacts.measured`."""
+        return self.runs / dataset / "measured"
+
     def model(self, dataset: str, variant: str) -> Path:
         return self.root / dataset / "models" / variant
 

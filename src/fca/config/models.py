@@ -17,6 +17,7 @@ from fca.config.settings import (
     Name,
     PartFile,
     Positive,
+    Scale,
     SchedulerName,
     Settings,
     Sha256,
@@ -155,7 +156,7 @@ class Report(Settings):
 class Config(Settings):
     """A whole configuration."""
 
-    scale: Name
+    scale: Scale
     """Name of the scale; part of every path"""
     data_dir: str = "data"
     """Folder of results, from the working directory: they are written to data_dir/scale"""

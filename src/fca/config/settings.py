@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+Scale = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(-rehearsal)?$", max_length=50)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 PartFile = Annotated[str, StringConstraints(pattern=r"^(transformer|vae|text_encoder|tokenizer|scheduler)/[^/]+$")]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+/\S*$")]

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from fca.artifacts.atomic import explained_if_full, require_space
 from fca.artifacts.fingerprint import made_by
 from fca.artifacts.manifest import Manifest
+from fca.artifacts.measured import measured
 from fca.artifacts.shards import reused, write_shard
 from fca.config import Config, Layout
 from fca.data.clip_source import IndexedClips
@@ -33,13 +34,14 @@ def resample(config: Config, dataset: str, split: str, shard: int) -> Manifest:
     ids: list[str] = []
     captions: list[str] = []
     padded: list[int] = []
-    with _scratch(path, (max(1, len(source)), settings.frames, settings.height, settings.width, 3)) as frames:
+    shape = (max(1, len(source)), settings.frames, settings.height, settings.width, 3)
+    with measured(config, "resample", dataset, split, f"{shard:04d}") as work, _scratch(path, shape) as frames:
         for row, clip in enumerate(tqdm(source, desc=f"resample {source.name}", unit="clip")):
             frames[row] = clip.frames
             ids.append(clip.id)
             captions.append(clip.caption)
             padded.append(clip.padded)
-        return write_shard(
+        manifest = write_shard(
             path,
             "clips",
             {"frames": frames[: len(ids)], "caption": captions, "padded": np.asarray(padded, dtype=np.int32)},
@@ -49,6 +51,8 @@ def resample(config: Config, dataset: str, split: str, shard: int) -> Manifest:
             quarantine=source.quarantine,
             meta={"dataset": dataset, "split": split, "shard": shard, "resize": settings.resize},
         )
+        work.clips, work.written = manifest.count, path.stat().st_size
+    return manifest
 
 
 @contextmanager

@@ -11,10 +11,11 @@ from diffusers import AutoencoderKLCogVideoX
 from tqdm import tqdm
 from transformers import Blip2VisionModel, T5EncoderModel
 
-from fca.artifacts.columns import TABLES
+from fca.artifacts.columns import TABLES, Column
 from fca.artifacts.fingerprint import made_by
 from fca.artifacts.manifest import Manifest
-from fca.artifacts.shards import reused, write_shard
+from fca.artifacts.measured import loading, measured
+from fca.artifacts.shards import Shard, reused, write_shard
 from fca.config import Base, BaseKind, Config, Layout
 from fca.data.clip_source import Clips, clips_to_encode
 from fca.encode.blip2 import Blip2Folder, image_features
@@ -52,38 +53,54 @@ def encode(
     if found := reused(path, "latents", parents, made, source.quarantine):
         return found
 
+    with measured(config, "encode", dataset, base, f"{split}-{shard:04d}") as work:
+        # an image-to-video base starts from one picture
+        initial_frames = config.datasets[dataset].initial_frames if base == "text" else 1
+        columns, ids, linked, scales = _columns(config, base, source, initial_frames, other)
+        manifest = write_shard(
+            path,
+            "latents",
+            columns,
+            ids,
+            parents=parents,
+            made_by=made,
+            quarantine=source.quarantine,
+            meta=scales | {"initial_frames": initial_frames},
+            linked=linked,
+        )
+        work.clips, work.written = manifest.count, path.stat().st_size
+    return manifest
+
+
+def _columns(
+    config: Config, base: BaseKind, source: Clips, initial_frames: int, other: Shard | None
+) -> tuple[dict[str, Column], list[str], dict[str, Path], dict[str, float]]:
+    """The columns of a shard, its ids, where the columns are that another shard holds, and the VAE's scales.
+
+    One network after the other, so that the largest alone decides the memory.
+    """
     own, precision = config.base_called(base), config.encode.precision
     check_networks(own)
-    # an image-to-video base starts from one picture
-    initial_frames = config.datasets[dataset].initial_frames if base == "text" else 1
 
-    # One network after the other, so that the largest alone decides the memory.
     vae = load_vae(own, precision)
-    columns, ids, captions, first_frames = _latents(config, vae, source, initial_frames)
-    meta = {
+    scales = {
         "scaling_factor": float(vae.config.scaling_factor),
         "initial_scaling_factor": initial_scaling_factor(vae, base == "image"),
-        "initial_frames": initial_frames,
     }
+    columns, ids, captions, first_frames = _latents(config, vae, source, initial_frames)
     del vae
     columns["vision"] = _vision(own, precision, first_frames, ids, config.encode.batch_size)
-    linked: dict[str, Path] = {}
+
     if other is not None and has_captions(other, ids, captions):
         linked = dict.fromkeys(sorted(TABLES & set(other.names)), other.path)
-        tables = {name: other[name][:] for name in ("prompt", *linked)}
-    else:
-        tables = caption_tables(TextNetworks.load(own, precision), captions)
-    return write_shard(
-        path,
-        "latents",
-        columns | {"caption": captions} | tables,
-        ids,
-        parents=parents,
-        made_by=made,
-        quarantine=source.quarantine,
-        meta=meta,
-        linked=linked,
-    )
+        return (
+            columns | {"caption": captions} | {name: other[name][:] for name in ("prompt", *linked)},
+            ids,
+            linked,
+            scales,
+        )
+    tables = caption_tables(TextNetworks.load(own, precision), captions)
+    return columns | {"caption": captions} | tables, ids, {}, scales
 
 
 def check_networks(base: Base) -> None:
@@ -134,7 +151,8 @@ def _latents(
 
 def _vision(base: Base, precision: str, first_frames: np.ndarray, names: list[str], batch: int) -> np.ndarray:
     """ViT tokens (n, 1 + patches, width) float16 of first frames (n, H, W, 3) uint8, `batch` at a time."""
-    image_encoder = Blip2Folder(vision_folder(base)).image_encoder(DTYPES[precision]).to(device())
+    with loading():
+        image_encoder = Blip2Folder(vision_folder(base)).image_encoder(DTYPES[precision]).to(device())
     if not len(first_frames):  # no rows, but their shape
         return _vision_of(image_encoder, np.zeros((1, *first_frames.shape[1:]), np.uint8), [""])[:0]
     starts = range(0, len(first_frames), batch)

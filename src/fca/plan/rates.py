@@ -1,11 +1,14 @@
-"""How long a clip takes, from rates on the command line, from logs, from the paper, or from counted operations."""
+"""How long a clip takes: from the command line, from what was measured, from the paper, or from counted operations."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from fca.artifacts.manifest import Manifest
+from fca.artifacts.measured import Measured, read_measured
 from fca.config import Config, Layout
+from fca.config.rehearsal import rehearsal_of
 from fca.plan.work import Work
 
 TRAINING_CLIP = 8.64 * 4 / 8
@@ -51,19 +54,23 @@ class Rate(NamedTuple):
 class Rates:
     """Times of a clip in the steps of a configuration; `throughput`: clips per second of one GPU, by step."""
 
-    def __init__(self, config: Config, throughput: dict[str, float]) -> None:
+    def __init__(self, config: Config, throughput: dict[str, float], measured: bool = True) -> None:
+        """`measured`: whether rates measured here take the place of published ones."""
         self.config, self.layout, self.throughput = config, Layout(config), throughput
+        self._scales = [config, rehearsal_of(config)] if measured else []
 
-    def encoding(self, work: Work) -> Rate:
-        return self._counted("encode", work.operations, ENCODING_SPEED)
+    def encoding(self, kind: str, work: Work) -> Rate:
+        return self._measured("encode", kind) or self._counted("encode", work.operations, ENCODING_SPEED)
 
     def training(self, dataset: str, variant: str, work: Work) -> Rate:
         settings = self.config.train
         if "train" not in self.throughput:
-            if (found := self._logged(dataset, variant)) is not None:
+            if self._scales and (found := self._logged(dataset, variant)) is not None:
                 seconds, where = found
                 seconds_a_clip = seconds * settings.processes / settings.clips_per_step
                 return Rate(seconds_a_clip, f"{seconds:.3g} s a step, measured: {where}")
+            if (rate := self._measured("train", variant)) is not None:
+                return rate
             if self._paper() and self.config.variant(variant).adapter == "fca":
                 return Rate(
                     TRAINING_CLIP, f"{TRAINING_CLIP:.2f} A100 seconds a clip (the paper: 8.64 a step of 8 on 4)"
@@ -72,6 +79,8 @@ class Rates:
 
     def sampling(self, variant: str, work: Work) -> Rate:
         own, steps = self.config.variant(variant), self.config.sample.steps
+        if (rate := self._measured("sample", variant, steps)) is not None:
+            return rate
         if "sample" not in self.throughput and self._paper() and own.base == "text" and own.adapter in ("fca", "none"):
             seconds = SAMPLED_CLIP * steps / 50
             return Rate(seconds, f"{seconds:.3g} A100 seconds a clip (the paper: 42 with 50 steps)")
@@ -84,17 +93,30 @@ class Rates:
     def scoring(self, features: Work, frames: int) -> Rate:
         """Truth and both kinds of predictions through the feature network; PSNR and SSIM of `frames`; bootstrap."""
         more = frames * COMPARED_FRAME + self.bootstrap()
+        if (rate := self._measured("score")) is not None and rate.seconds is not None:
+            return rate._replace(seconds=rate.seconds + self.bootstrap())
         return self._counted("score", 3 * features.operations, FLOAT32_SPEED, more)
 
     def round_trip(self, vae: Work, features: Work) -> Rate:
         """A clip measured: the VAE's part; truth and two kinds of two round trips; PSNR and SSIM of both."""
         more = 5 * features.operations / FLOAT32_SPEED + 2 * self.config.clip.frames * COMPARED_FRAME
-        return self._counted("vae-roundtrip", vae.operations, ENCODING_SPEED, more)
+        return self._measured("vae-roundtrip") or self._counted("vae-roundtrip", vae.operations, ENCODING_SPEED, more)
 
     def vbench(self) -> Rate:
         if not self._paper():
             return Rate(None, "the rate is unknown")
         return Rate(VBENCH_CLIP, f"{VBENCH_CLIP:.1f} A100 seconds a clip, assumed: a fortieth of a core's")
+
+    def _measured(self, step: str, of: str | None = None, steps: int | None = None) -> Rate | None:
+        """The mean rate of this scale's finished jobs, else of its rehearsal's; `steps` of denoising."""
+        if step in self.throughput:
+            return None
+        for scale in self._scales:
+            if found := read_measured(scale, step, of):
+                seconds = seconds_a_clip(found, steps)
+                where = Layout(scale).measured("*")
+                return Rate(seconds, f"{seconds:.3g} s a clip, measured on {found[0].device}: {where}")
+        return None
 
     def _counted(self, step: str, operations: float, speed: float, more: float = 0.0) -> Rate:
         """A rate that was asked for, else that of so many operations at `speed`, and `more` seconds."""
@@ -127,3 +149,15 @@ class Rates:
             if measured:
                 return float(measured[len(measured) // 2]), path
         return None
+
+
+def seconds_a_clip(jobs: Sequence[Measured], steps: int | None = None) -> float:
+    """Seconds of one device for a clip, without loading; with `steps` of denoising instead of as many as were done.
+
+    Of trainings only the optimizer steps count, not the checkpoints between them.
+    """
+    clips = sum(job.clips for job in jobs)
+    if jobs[0].step == "train":
+        return sum(job.repeated * job.processes for job in jobs) / clips
+    more = sum(job.repeated * (steps / job.steps - 1) for job in jobs if job.steps) if steps else 0.0
+    return (sum(job.seconds for job in jobs) + more) / clips

@@ -68,16 +68,21 @@ class Plan:
         return {"scale": self.scale, "rows": rows, "total": totals, "assumed": self.assumed}
 
 
-def plan(config: Config, ablations: bool = False, clips_per_second: dict[str, float] | None = None) -> Plan:
-    """The steps of the target `all`, and with `ablations` those of the other variants."""
-    return _Planner(config, ablations, clips_per_second or {}).plan()
+def plan(
+    config: Config, ablations: bool = False, clips_per_second: dict[str, float] | None = None, measured: bool = True
+) -> Plan:
+    """The steps of the target `all`, and with `ablations` those of the other variants.
+
+    `measured`: whether rates measured here take the place of published ones.
+    """
+    return _Planner(config, ablations, Rates(config, clips_per_second or {}, measured)).plan()
 
 
 class _Planner:
-    def __init__(self, config: Config, ablations: bool, throughput: dict[str, float]) -> None:
+    def __init__(self, config: Config, ablations: bool, rates: Rates) -> None:
         self.config, self.layout = config, Layout(config)
         self.variants = config.every_variant if ablations else config.variants
-        self.disk, self.rates = Disk(config), Rates(config, throughput)
+        self.disk, self.rates = Disk(config), rates
         kinds: dict[BaseKind, None] = {"text": None}
         kinds |= {own.base: None for own in self.variants.values() if own.prediction == "model"}
         self.networks: dict[BaseKind, Networks] = {kind: networks(config.base_called(kind)) for kind in kinds}
@@ -146,7 +151,9 @@ class _Planner:
         clips = settings.split(split).clips, self._shard(dataset, split)
         jobs, size = len(self.layout.shards(dataset, split)), {"latents": self.disk.latents(dataset, split, own)}
         memory = work.peak, "the largest of VAE, ViT and T5, which are loaded one after the other, with its activations"
-        return self._on_gpu("encode", dataset, f"{split}, {kind}", jobs, clips, self.rates.encoding(work), memory, size)
+        return self._on_gpu(
+            "encode", dataset, f"{split}, {kind}", jobs, clips, self.rates.encoding(kind, work), memory, size
+        )
 
     def _kept(self, hours: float | None) -> int:
         """Number of checkpoints at the end of a training of so many hours by the clock."""

@@ -15,6 +15,7 @@ import torch
 from accelerate import init_empty_weights
 from diffusers import ModelMixin
 
+from fca.artifacts.measured import loading
 from fca.config import Base
 from fca.config.shipped import HUB, network_folder
 from fca.errors import FcaError, first_line
@@ -163,7 +164,12 @@ def load_pretrained(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
     Raises:
         FcaError: as `check_weights`, which comes first.
     """
-    check_weights(kind, folder)
+    with loading():
+        check_weights(kind, folder)
+        return _loaded(kind, folder, dtype)
+
+
+def _loaded(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
     try:
         if issubclass(kind, ModelMixin):
             return kind.from_pretrained(folder, use_safetensors=True, local_files_only=True, torch_dtype=dtype)

@@ -18,14 +18,13 @@ OF_ARCHIVES = ("root", "archives", "urls", "checksums", "licence_accepted", "exc
 def stand_ins(config: Config, train: int, validation: int) -> dict[str, Dataset]:
     """The datasets that aren't here, by name, with generated clips: at least `train` and `validation` of them.
 
-    Datasets whose folder exists, generated ones, and formats without a generator (`folder`) aren't in it.
+    Datasets whose folder exists and formats without a generator (`folder`) aren't in it; generated ones are.
     """
     return {
         name: _generated(settings, train, validation)
         for name, settings in config.datasets.items()
-        if settings.source == "archive"
-        and FORMATS[settings.format].tabletop
-        and not Path(settings.root or "").expanduser().is_dir()
+        if FORMATS[settings.format].tabletop
+        and (settings.source == "tabletop" or not Path(settings.root or "").expanduser().is_dir())
     }
 
 

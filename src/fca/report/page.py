@@ -4,11 +4,13 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from fca import __version__
 from fca.artifacts.atomic import write_aside, write_text
 from fca.config import Config, Layout
 from fca.config.comparisons import COMPARISONS, comparison_config
+from fca.config.rehearsal import is_rehearsal
 from fca.report.collect import DatasetResult, collect
 from fca.report.metrics import METRICS
 from fca.report.render import render
@@ -48,6 +50,8 @@ def report(config: Config, comparison: str | None = None) -> Path:
             datasets=datasets,
             assets=layout.report_assets.name,
             title=COMPARISONS[comparison].title if comparison else "",
+            is_rehearsal=is_rehearsal(config),
+            rehearsal=_rehearsal(layout),
             others=[] if comparison else _other_comparisons(config),
             sentences=[sentence(dataset) for dataset in datasets],
             metrics=METRICS,
@@ -73,6 +77,13 @@ def report(config: Config, comparison: str | None = None) -> Path:
     write_text(layout.metrics, json.dumps(all_values(datasets), indent=1, sort_keys=True) + "\n")
     write_plots(datasets, layout.metrics.with_name("plots"))
     return write_text(layout.report, text)
+
+
+def _rehearsal(layout: Layout) -> dict[str, Any] | None:
+    """The table of a rehearsal: `head` and `rows` of texts; None if there is none."""
+    if not is_rehearsal(layout.config) or not layout.rehearsal.is_file():
+        return None
+    return dict(json.loads(layout.rehearsal.read_text(encoding="utf-8")))
 
 
 def _alongside(comparison: str | None, datasets: list[DatasetResult]) -> Alongside | None:

@@ -1,6 +1,7 @@
 """The step `sample`: predict the clips of one validation shard."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from tqdm import tqdm
 
 from fca.artifacts.fingerprint import made_by
 from fca.artifacts.manifest import Manifest
+from fca.artifacts.measured import Measured, measured
 from fca.artifacts.shards import Shard, reused, write_shard
 from fca.config import Config, Layout
 from fca.data.tabletop.captions import opposite_caption
@@ -46,26 +48,29 @@ def sample(config: Config, dataset: str, variant: str, kind: str, shard: int) ->
             return found
 
         # Encode other captions before the networks that predict are loaded.
-        if kind == "opposite":
-            captions = [opposite_caption(caption) for caption in source.captions]
-            prompts, empty = encoded_prompts(config, variant, captions)
-        else:
-            captions = source.captions
-            prompts, empty = prompts_of(source)
-        networks = load_networks(config, dataset, variant)
+        with measured(config, "sample", dataset, variant, f"{kind}-{shard:04d}") as work:
+            if kind == "opposite":
+                captions = [opposite_caption(caption) for caption in source.captions]
+                prompts, empty = encoded_prompts(config, variant, captions)
+            else:
+                captions = source.captions
+                prompts, empty = prompts_of(source)
+            networks = load_networks(config, dataset, variant)
 
-        title = f"sample {dataset} {variant} {kind} {shard}"
-        frames = predict_clips(config, dataset, networks, source, range(len(source)), prompts, empty, title)
-        seeds = [seed_of(config.seed, "sample", dataset, id) for id in source.ids]
-        return write_shard(
-            path,
-            "samples",
-            {"frames": frames, "caption": captions, "seed": np.array(seeds, dtype=np.int64)},
-            source.ids,
-            parents=parents,
-            made_by=made,
-            quarantine=source.manifest.quarantine,
-        )
+            title = f"sample {dataset} {variant} {kind} {shard}"
+            frames = predict_clips(config, dataset, networks, source, range(len(source)), prompts, empty, title, work)
+            seeds = [seed_of(config.seed, "sample", dataset, id) for id in source.ids]
+            manifest = write_shard(
+                path,
+                "samples",
+                {"frames": frames, "caption": captions, "seed": np.array(seeds, dtype=np.int64)},
+                source.ids,
+                parents=parents,
+                made_by=made,
+                quarantine=source.manifest.quarantine,
+            )
+            work.clips, work.written = manifest.count, path.stat().st_size
+        return manifest
 
 
 class SamplingNetworks(NamedTuple):
@@ -105,10 +110,12 @@ def predict_clips(
     prompts: Prompt,
     empty: Prompt,
     title: str,
+    work: Measured | None = None,
 ) -> np.ndarray:
     """Frames (n, F, H, W, 3) uint8 of the clips in these rows of a latents shard, each from its own prompt.
 
-    `prompts`: one for each of `rows`; `empty`: the empty caption, once. A clip may come more than once.
+    `prompts`: one for each of `rows`; `empty`: the empty caption, once. A clip may come more than once. `work`: the
+    job's measurements, to which the time of denoising is added.
 
     Raises:
         FcaError: a latent or decoded pixel isn't finite; it names the clips and the step.
@@ -119,18 +126,19 @@ def predict_clips(
         names = [source.ids[row] for row in batch]
         device = networks.denoiser.transformer.device
         initial_frames, noise, randoms = starting_point(config, dataset, source, batch, device)
-        latents = predict_latents(
-            networks.denoiser,
-            networks.scheduler,
-            initial_frames,
-            prompts.rows(slice(start, start + len(batch))),
-            empty.rows([0] * len(batch)),
-            noise,
-            settings.steps,
-            settings.guidance_scale,
-            random=randoms,
-            clips=names,
-        )
+        with work.repeating(settings.steps) if work else nullcontext():
+            latents = predict_latents(
+                networks.denoiser,
+                networks.scheduler,
+                initial_frames,
+                prompts.rows(slice(start, start + len(batch))),
+                empty.rows([0] * len(batch)),
+                noise,
+                settings.steps,
+                settings.guidance_scale,
+                random=randoms,
+                clips=names,
+            )
         frames.append(decode(networks.vae, latents, names).numpy())
     return joined(config, frames)
 

@@ -14,6 +14,7 @@ from diffusers import AutoencoderKLCogVideoX
 from tqdm import tqdm
 
 from fca.artifacts.fingerprint import made_by
+from fca.artifacts.measured import measured
 from fca.artifacts.quarantine import Quarantine
 from fca.artifacts.shards import Shard, reused, write_shard
 from fca.config import Config, Layout
@@ -110,6 +111,14 @@ def measure_vae_roundtrip(config: Config, dataset: str, shard: int) -> Path:
     if reused(path, "roundtrips", trips.parents, made, trips.quarantine):
         return path
 
+    with measured(config, "vae-roundtrip", dataset, "", f"{shard:04d}") as work:
+        arrays = _measured_columns(config, dataset, trips)
+        write_shard(path, "roundtrips", arrays, trips.ids, trips.parents, made, trips.quarantine)
+        work.clips, work.written = len(trips), path.stat().st_size
+    return path
+
+
+def _measured_columns(config: Config, dataset: str, trips: RoundTrips) -> dict[str, np.ndarray]:
     network = load_network(config.features.network, config.features.sha256)
     check(config, network)
     encoder = load_vae(config.base, config.encode.precision)
@@ -132,6 +141,4 @@ def measure_vae_roundtrip(config: Config, dataset: str, shard: int) -> Path:
                 columns[f"psnr{name}"].append(np.stack([*map(psnr, clips, batch.truth)]))
                 columns[f"ssim{name}"].append(np.stack([*map(ssim, clips, batch.truth)]))
             bar.update(len(batch.truth))
-    arrays = {name: np.concatenate(values) for name, values in columns.items()}
-    write_shard(path, "roundtrips", arrays, trips.ids, trips.parents, made, trips.quarantine)
-    return path
+    return {name: np.concatenate(values) for name, values in columns.items()}

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from fca.artifacts.atomic import write_text
 from fca.artifacts.fingerprint import made_by
 from fca.artifacts.finite import finite
+from fca.artifacts.measured import measured as measuring
 from fca.config import Config, Layout
 from fca.score import motion
 from fca.score.feature_cache import FeatureCache
@@ -53,9 +54,11 @@ def score(config: Config, dataset: str, variant: str) -> Path:
     # their motion.
     parts: list[Measured] = []
     flipped: list[dict[str, Any]] = []
-    with tqdm(total=len(pairs), desc="score", unit="clip", disable=None) as bar:
+    bar = tqdm(total=len(pairs), desc="score", unit="clip", disable=None)
+    with bar, measuring(config, "score", dataset, variant) as work:
         for shard in shards:
             parts.append(measure(config, dataset, variant, shard, network, scores_motion, bar))
+            work.clips += len(parts[-1].psnr) - parts[-1].cached
     measured = joined(parts)
     if opposite and scores_motion:
         for shard in shards:
@@ -129,12 +132,14 @@ class Measured:
     """(n, p)"""
     clips: list[dict[str, Any]] = field(default_factory=list)
     truth_motions: list[str] = field(default_factory=list)
+    cached: int = 0
+    """Clips whose predictions' features were found in a cache."""
 
 
 def joined(parts: Sequence[Measured]) -> Measured:
     """The results of several shards as those of one."""
     names = ("truth", "prediction", "raw", "psnr", "ssim")
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     clips = [clip for part in parts for clip in part.clips]
     return Measured(**columns, clips=clips, truth_motions=[found for part in parts for found in part.truth_motions])
 
@@ -186,8 +191,9 @@ def measure(
                 }
             )
         bar.update(len(batch.ids))
+    cached = len(clips) if prediction.cached is not None else 0
     features = truth.save().features, prediction.save().features, raw.save().features
-    return Measured(*features, np.concatenate(psnrs), np.concatenate(ssims), clips, truth_motions)
+    return Measured(*features, np.concatenate(psnrs), np.concatenate(ssims), clips, truth_motions, cached)
 
 
 def find_motions(pairs: Pairs, cache: FeatureCache, batch_size: int) -> list[dict[str, Any]]:

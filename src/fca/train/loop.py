@@ -1,7 +1,7 @@
 """The step `train`: optimise a variant on cached latents; to resume, run the same command again."""
 
 from collections.abc import Generator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch.utils.data import DataLoader
 
+from fca.artifacts.measured import Measured, measured
 from fca.artifacts.quarantine import require_usable
 from fca.config import Config, Layout
 from fca.errors import Interrupted
@@ -59,7 +60,11 @@ def train(config: Config, dataset: str, variant: str, stop: Stop | None = None, 
 
         trainer = Trainer(config, dataset, variant, clips.shards[0]["vision"].shape[-1], accelerator)
         first = _resume(trainer, run)
-        _steps(config, trainer, clips, run, range(first, config.train_steps(dataset, variant)), stop)
+        steps = range(first, config.train_steps(dataset, variant))
+        with measured(config, "train", dataset, variant) if isinstance(run, Run) else nullcontext(Measured()) as work:
+            _steps(config, trainer, clips, run, steps, stop, work)
+            work.clips, work.steps = len(steps) * config.train.clips_per_step, len(steps)
+            work.processes = accelerator.num_processes
         accelerator.wait_for_everyone()
         if isinstance(run, Run):
             export(config, dataset, variant, trainer.denoiser, parents, folder, run.summary())
@@ -78,8 +83,10 @@ def _resume(trainer: Trainer, run: NullRun) -> int:
     return int(state["step"])
 
 
-def _steps(config: Config, trainer: Trainer, clips: LatentClips, run: NullRun, steps: range, stop: Stop) -> None:
-    """Do the optimizer steps of a range, with log and checkpoints."""
+def _steps(
+    config: Config, trainer: Trainer, clips: LatentClips, run: NullRun, steps: range, stop: Stop, work: Measured
+) -> None:
+    """Do the optimizer steps of a range, with log and checkpoints; `work` learns how long they take without these."""
     settings, accelerator = config.train, trainer.accelerator
     order = StepOrder(
         len(clips),
@@ -98,13 +105,13 @@ def _steps(config: Config, trainer: Trainer, clips: LatentClips, run: NullRun, s
     run.start(steps)
 
     for step in steps:
-        # Evaluate the loss and accumulate gradients.
-        outcome = trainer.accumulate(passes, stop.reason is not None)
+        # Evaluate the loss, accumulate gradients, and update the weights, unless the gradients are not finite.
+        with work.repeating(1):
+            outcome = trainer.accumulate(passes, stop.reason is not None)
+            if outcome.finite:
+                trainer.apply(outcome)
         done = step + 1
-
-        # Update the weights, unless the gradients are not finite.
         if outcome.finite:
-            trainer.apply(outcome)
             run.add(done, outcome)
         else:
             run.skip(done, outcome, partial(diagnose, trainer.trained, clips, order.positions(step)))

@@ -9,6 +9,7 @@ from fca.artifacts.fingerprint.code import code_hash
 from fca.artifacts.fingerprint.settings import settings_of
 from fca.artifacts.fingerprint.weights import weights_hash
 from fca.config import BaseKind, Config
+from fca.config.rehearsal import is_rehearsal
 
 
 def fingerprint(
@@ -29,10 +30,11 @@ def fingerprint(
 def made_by(
     config: Config, step: str, dataset: str | None = None, variant: str | None = None, base: BaseKind | None = None
 ) -> dict[str, str]:
-    """The fingerprint as a manifest keeps it: hashes (`config`, `code`, `weights`), and the version `fca`."""
+    """The fingerprint as a manifest keeps it: hashes (`config`, `code`, `weights`), `fca` (version), `rehearsal`."""
     found = fingerprint(config, step, dataset, variant, base)
     hashes = {"config": _sha256(found["settings"]), "code": found["code"], "weights": _sha256(found["weights"])}
-    return hashes | {"fca": __version__}
+    marked = {"rehearsal": "not a result"} if is_rehearsal(config) else {}
+    return hashes | marked | {"fca": __version__}
 
 
 def _sha256(values: Any) -> str:

@@ -1,0 +1,57 @@
+"""The scale of a rehearsal: the same networks and sizes, a few clips and steps; see `fca.rehearsal`."""
+
+from collections.abc import Sequence
+
+from fca.config.models import Config
+
+SUFFIX = "-rehearsal"
+
+
+def rehearsal_of(config: Config) -> Config:
+    """The configuration under the name of its rehearsal's scale, to find that one's files; otherwise unchanged."""
+    return config.model_copy(update={"scale": config.scale.removesuffix(SUFFIX) + SUFFIX})
+
+
+def is_rehearsal(config: Config) -> bool:
+    """Whether results of this scale are a rehearsal's, which mean nothing."""
+    return config.scale.endswith(SUFFIX)
+
+
+def rehearsal(
+    config: Config,
+    clips: int = 2,
+    steps: int = 2,
+    variants: Sequence[str] | None = None,
+    ablations: Sequence[str] = (),
+    devices: int = 0,
+) -> Config:
+    """A configuration with `clips` clips of each dataset and split and `steps` optimizer and denoising steps.
+
+    Args:
+        variants: of those that every dataset gets; None: all.
+        ablations: that are made, too, on datasets with steps for them.
+        devices: GPUs here. A training takes no more processes; without a GPU, it doesn't accumulate gradients.
+    """
+    values = config.model_dump(mode="json")
+    values["scale"] = rehearsal_of(config).scale
+    values["report_dir"] = f"{config.report_dir}/rehearsal"
+    for dataset in values["datasets"].values():
+        few = {"clips": clips, "shard_clips": clips}
+        dataset |= {"train": few, "validation": few, "train_steps": steps, "edited_captions": {}}
+        if dataset.get("ablation_steps") is not None:
+            dataset["ablation_steps"] = steps
+    chosen = list(config.variants) if variants is None else list(variants)
+    everything = {name: own.model_dump(mode="json") for name, own in config.every_variant.items()}
+    values["variants"] = {name: everything[name] for name in chosen if name in config.variants}
+    values["ablations"] = {name: everything[name] for name in (*chosen, *ablations) if name in config.ablations}
+    values["train"] |= {
+        "processes": max(1, min(config.train.processes, devices)),
+        "warmup_steps": min(config.train.warmup_steps, 1),
+        "checkpoint_every": 1,
+        "log_every": 1,
+    }
+    if not devices:
+        values["train"]["gradient_accumulation"] = 1
+    values["sample"]["steps"] = steps
+    values["report"]["clips"] = min(config.report.clips, clips)
+    return Config.model_validate(values)

@@ -1,0 +1,116 @@
+"""Run every step of a small scale by Snakemake, as the full scale runs it, and name the first step that fails."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from fca.artifacts.atomic import write_text
+from fca.config import Config, Layout
+from fca.config.shipped import REPOSITORY
+from fca.errors import FcaError
+from fca.train.checkpoint import checkpoint_path
+from fca.train.launch import _die_with_parent
+
+HEAVY = (
+    *("resample_clips", "encode_latents", "train_adapter", "sample_clips", "sample_edited", "score_variant"),
+    *("measure_vae_roundtrip", "score_vae_roundtrip"),
+)
+"""Rules whose jobs take all cores on one machine, so that two of them never share its memory."""
+FAILED = re.compile(r"^Error in rule (\w+)(?:, jobid: \d+)?:")
+LOG = re.compile(r"^\s+log: (\S+)")
+
+
+def run_rehearsal(small: Config, cores: int, arguments: Sequence[str] = (), kill: bool = False) -> Path:
+    """Run all steps of a rehearsal's configuration; return its file. Finished steps aren't run again.
+
+    Args:
+        cores: of this machine, used by each heavy job alone unless `arguments` name a profile.
+        arguments: more for Snakemake, such as `--profile slurm`.
+        kill: kill the first training after its first checkpoint, and let it resume.
+
+    Raises:
+        FcaError: a step failed; it is named, with its log.
+    """
+    file = Layout(small).root / "rehearsal.yaml"
+    write_text(file, yaml.safe_dump(small.model_dump(mode="json"), sort_keys=False))
+    options = ["-s", str(REPOSITORY / "Snakefile"), "--configfile", str(file)]
+    if not any(word.startswith(("--profile", "--workflow-profile")) for word in arguments):
+        options += ["--cores", str(cores), "--set-threads", *(f"{rule}={cores}" for rule in HEAVY)]
+    options += arguments
+
+    if kill and (trained := _first_trained(small)):
+        dataset, variant = trained
+        layout, base = Layout(small), small.variant(variant).base
+        latents = [layout.latents(dataset, "train", shard, base) for shard in layout.shards(dataset, "train")]
+        _snakemake([*map(str, map(layout.manifest, latents))], options)
+        _kill_once(small, file, dataset, variant, cores)
+    _snakemake(["all", *_scores_of_ablations(small)], options)
+    return file
+
+
+def _first_trained(small: Config) -> tuple[str, str] | None:
+    dataset = next(iter(small.datasets))
+    return next(((dataset, name) for name, variant in small.variants.items() if variant.trained), None)
+
+
+def _scores_of_ablations(small: Config) -> list[str]:
+    """What `all` doesn't ask for, on the datasets that train ablations."""
+    datasets = [name for name, settings in small.datasets.items() if settings.ablation_steps is not None]
+    return [str(Layout(small).scores(dataset, variant)) for dataset in datasets for variant in small.ablations]
+
+
+def _snakemake(targets: Sequence[str], options: Sequence[str]) -> None:
+    """Run Snakemake; show what it says, and remember the first rule that failed."""
+    command = [sys.executable, "-m", "snakemake", *targets, *options]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace")
+    assert process.stderr is not None
+    failed, log = "", ""
+    for line in process.stderr:
+        sys.stderr.write(line)
+        if not failed and (found := FAILED.match(line)):
+            failed = found[1]
+        if failed and not log and (found := LOG.match(line)):
+            log = found[1]
+    if process.wait() != 0:
+        raise FcaError(
+            f"the rehearsal stopped at {failed or 'Snakemake itself'}{f', see {log}' if log else ''}",
+            "every step of the configuration to run here",
+            _remedy(Path(log)) or "mend what its log says, then run the same command again: finished steps are kept",
+        )
+
+
+def _remedy(log: Path) -> str | None:
+    """The remedy that a step's log ends with."""
+    try:
+        found = [line.strip() for line in log.read_text(errors="replace").splitlines() if "remedy:" in line]
+    except OSError:
+        return None
+    return f"{found[-1].removeprefix('remedy:').strip()}; then run the same command again" if found else None
+
+
+def _kill_once(small: Config, file: Path, dataset: str, variant: str, cores: int) -> None:
+    """Start a training, and kill it (SIGKILL) after its first checkpoint; what follows resumes it."""
+    folder = Layout(small).run(dataset, variant)
+    if Layout(small).model_manifest(dataset, variant).is_file() or any(folder.glob("*/checkpoint-*")):
+        return
+    command = [sys.executable, "-m", "fca.cli", "train", "-c", str(file), dataset, variant]
+    process = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": str(cores)}, preexec_fn=_die_with_parent)
+    while process.poll() is None and not any(folder.glob(f"*/{checkpoint_path(Path(), 1).name}")):
+        time.sleep(0.2)
+    if process.poll() is None:
+        process.send_signal(signal.SIGKILL)
+        print(f"rehearse: killed the training of {variant} on {dataset} after a checkpoint; it resumes", flush=True)
+    elif process.returncode != 0:
+        raise FcaError(
+            f"the rehearsal stopped at train_adapter: `{' '.join(command[2:])}` ended with {process.returncode}",
+            "every step of the configuration to run here",
+            "mend what it says above, then run the same command again: finished steps are kept",
+        )
+    process.wait()

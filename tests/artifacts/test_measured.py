@@ -1,0 +1,120 @@
+"""What a job took is kept beside the runs, and only of work that was done."""
+
+import json
+import time
+
+import pytest
+
+from fca.artifacts.measured import Measured, loading, measured, measured_path, read_measured
+from fca.artifacts.shards import Shard
+from fca.config import Layout
+from fca.encode.shard import encode
+from fca.errors import FcaError
+from fca.sample import sample
+from fca.score import score
+from fca.score.roundtrips import measure_vae_roundtrip
+from fca.train.loop import train
+from tests.conftest import encode_stored
+
+
+def only(config, step: str) -> Measured:
+    [found] = read_measured(config, step)
+    return found
+
+
+def test_loading_and_repeated_work_are_counted_apart(project):
+    with measured(project, "sample", "ssv2", "base", "validation-0000") as work:
+        with loading():
+            time.sleep(0.2)
+        for _ in range(2):
+            with work.repeating(4):
+                time.sleep(0.1)
+        time.sleep(0.1)
+        work.clips = 2
+    found = only(project, "sample")
+    assert found.loading == pytest.approx(0.2, abs=0.05)
+    assert found.seconds == pytest.approx(0.3, abs=0.1)
+    assert found.repeated == pytest.approx(0.2, abs=0.08)
+    assert found.repeated < found.seconds
+    assert (found.clips, found.steps) == (2, 4)
+    assert found.host_peak >= found.before > 2**20
+
+
+def test_work_that_failed_or_was_not_needed_leaves_nothing(project):
+    def breaks():
+        with measured(project, "encode", "ssv2", "text") as work:
+            work.clips = 3
+            raise FcaError("it broke")
+
+    with pytest.raises(FcaError):
+        breaks()
+    with measured(project, "encode", "ssv2", "text"):
+        pass
+    assert read_measured(project) == []
+
+
+def test_a_peak_is_of_the_job_and_not_of_what_the_process_did_before(project):
+    bytearray(400 * 2**20)
+    with measured(project, "score", "ssv2", "base") as work:
+        work.clips = 1
+    assert only(project, "score").host_peak < only(project, "score").before + 100 * 2**20
+    with measured(project, "score", "ssv2", "base") as work:
+        bytearray(b"x" * (300 * 2**20))
+        work.clips = 1
+    assert only(project, "score").host_peak > only(project, "score").before + 200 * 2**20
+
+
+def test_every_step_measures_itself(encoded):
+    """From latents to scores; a step that finds its result changes nothing."""
+    train(encoded, "ssv2", "fca")
+    for shard in (0, 1):
+        encode_stored(encoded, "validation", shard)
+        measured_path(encoded, "encode", "ssv2", "text", f"validation-{shard:04d}").unlink()
+        sample(encoded, "ssv2", "base", "validation", shard)
+    score(encoded, "ssv2", "base")
+    measure_vae_roundtrip(encoded, "ssv2", 0)
+    found = {(each.step, each.of, each.part): each for each in read_measured(encoded)}
+    assert set(found) == {
+        ("train", "fca", ""),
+        ("sample", "base", "validation-0000"),
+        ("sample", "base", "validation-0001"),
+        ("score", "base", ""),
+        ("vae-roundtrip", "", "0000"),
+    }
+    trained = found["train", "fca", ""]
+    steps = encoded.train_steps("ssv2", "fca")
+    assert (trained.steps, trained.clips) == (steps, steps * encoded.train.clips_per_step)
+    assert 0 < trained.repeated < trained.seconds
+    clips = found["sample", "base", "validation-0000"]
+    assert clips.clips == len(Shard(Layout(encoded).samples("ssv2", "base", "validation", 0)))
+    assert (clips.steps, clips.written) == (
+        encoded.sample.steps,
+        Layout(encoded).samples("ssv2", "base", "validation", 0).stat().st_size,
+    )
+    assert clips.loading > 0
+    assert found["score", "base", ""].clips == 5
+
+    sample(encoded, "ssv2", "base", "validation", 0)
+    assert {(each.step, each.of, each.part): each for each in read_measured(encoded)} == found
+
+
+def test_encoding_measures_itself(project):
+    encode_stored(project, "validation", 0)
+    found = only(project, "encode")
+    assert (found.of, found.part) == ("text", "validation-0000")
+    assert found.clips == len(Shard(Layout(project).latents("ssv2", "validation", 0)))
+    found.write(path := measured_path(project, "encode", "ssv2", "text", "validation-0000"))
+    before = path.read_bytes()
+    encode(project, "ssv2", "validation", 0)
+    assert path.read_bytes() == before, "it was complete"
+
+
+def test_other_settings_are_other_rates_and_foreign_files_are_none(project):
+    with measured(project, "encode", "ssv2", "text", "train-0000") as work:
+        work.clips = 1
+    other = project.model_copy(update={"encode": project.encode.model_copy(update={"precision": "bf16"})})
+    assert read_measured(other) == []
+    path = measured_path(project, "encode", "ssv2", "text", "train-0001")
+    for text in ("{", json.dumps({"clips": 1, "unknown": 2}), "[]"):
+        path.write_text(text)
+        assert len(read_measured(project)) == 1

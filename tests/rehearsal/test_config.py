@@ -1,0 +1,60 @@
+"""A rehearsal is the same configuration with few clips and steps, and can't be taken for it."""
+
+import pytest
+
+from fca.artifacts.fingerprint import made_by
+from fca.artifacts.fingerprint.settings import settings_of
+from fca.config import Layout, load
+from fca.config.rehearsal import is_rehearsal, rehearsal, rehearsal_of
+from tests.conftest import CONFIG
+
+PAPER = CONFIG.with_name("paper.yaml")
+
+
+@pytest.fixture(scope="module")
+def paper():
+    return load(PAPER)
+
+
+def test_only_amounts_change(paper):
+    small = rehearsal(paper, 3, 2, ablations=["no_ftc", "lora"], devices=8)
+    assert small.scale == "paper-rehearsal"
+    assert list(small.variants) == list(paper.variants)
+    assert list(small.ablations) == ["no_ftc", "lora"]
+    for name, dataset in small.datasets.items():
+        for split in (dataset.train, dataset.validation):
+            assert (split.clips, split.shards) == (3, 1)
+        assert dataset.train_steps == 2
+        assert (dataset.ablation_steps is None) == (paper.datasets[name].ablation_steps is None)
+    assert small.sample.steps == 2
+    assert small.train.clips_per_step == paper.train.clips_per_step
+    changed = {
+        name for step in ("encode", "train", "sample", "score")
+        for name, value in settings_of(small, step).items()
+        if settings_of(paper, step).get(name, value) != value
+    }  # fmt: skip
+    amounts = (".train.clips", ".shard_clips", ".validation.clips", ".steps", "train.warmup_steps", "sample.steps")
+    assert [name for name in changed if not name.endswith(amounts) and "learning_rate" not in name] == []
+
+
+def test_without_gpus_a_step_is_one_pass_of_one_process(paper):
+    small = rehearsal(paper, devices=0)
+    assert (small.train.processes, small.train.gradient_accumulation) == (1, 1)
+    assert rehearsal(paper, devices=2).train.processes == 2
+
+
+def test_chosen_variants_may_be_ablations(paper):
+    small = rehearsal(paper, variants=["fca", "no_ftc"])
+    assert (list(small.variants), list(small.ablations)) == (["fca"], ["no_ftc"])
+
+
+def test_it_says_what_it_is_everywhere(paper):
+    small = rehearsal(paper)
+    assert is_rehearsal(small)
+    assert not is_rehearsal(paper)
+    for place in ("root", "runs", "report"):
+        assert "rehearsal" in str(getattr(Layout(small), place)), place
+        assert getattr(Layout(small), place) != getattr(Layout(paper), place)
+    assert made_by(small, "index", "ssv2")["rehearsal"] == "not a result"
+    assert "rehearsal" not in made_by(paper, "index", "ssv2")
+    assert rehearsal_of(small).scale == rehearsal_of(paper).scale == small.scale
