@@ -15,7 +15,7 @@ from fca.errors import Interrupted
 from fca.runs.stop import Stop
 from fca.train.bookkeeping import NullRun, Run
 from fca.train.checkpoint import load_checkpoint
-from fca.train.data import LatentClips, StepOrder, data_loader
+from fca.train.data import LatentClips, StepOrder, data_loader, lost_workers_named
 from fca.train.export import export, restore_manifest
 from fca.train.finite import diagnose
 from fca.train.objective import Batch
@@ -59,7 +59,8 @@ def train(config: Config, dataset: str, variant: str, stop: Stop | None = None, 
 
         trainer = Trainer(config, dataset, variant, clips.shards[0]["vision"].shape[-1], accelerator)
         first = _resume(trainer, run)
-        _steps(config, trainer, clips, run, range(first, config.train_steps(dataset, variant)), stop)
+        with lost_workers_named():
+            _steps(config, trainer, clips, run, range(first, config.train_steps(dataset, variant)), stop)
         accelerator.wait_for_everyone()
         if isinstance(run, Run):
             export(config, dataset, variant, trainer.denoiser, parents, folder, run.summary())
