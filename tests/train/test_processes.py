@@ -153,7 +153,7 @@ def test_no_process_hangs_when_another_dies_and_the_run_continues(encoded, tmp_p
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     wait_for_steps(process, config, 2)
     os.kill(of_rank(process, rank), signal.SIGKILL)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == KILLED
     assert f"process {rank} of 2 was killed (SIGKILL)" in said
     assert "fca train: a process of this step was killed (SIGKILL, see above), most likely for memory" in said
@@ -177,7 +177,7 @@ def test_a_loaders_worker_that_dies_is_named(encoded, tmp_path, number):
     workers = [child for child in training.children() if child.cmdline() == training.cmdline()]
     assert len(workers) == 2
     workers[1].send_signal(number)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=300)
     assert f"fca train: a process that loads latents ({workers[1].pid}) was killed (" in said
     assert "Traceback" not in said
     assert process.returncode == (KILLED if number == signal.SIGKILL else 1)
