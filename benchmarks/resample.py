@@ -2,7 +2,7 @@
 
 Seer decodes and resizes every frame (Pillow, bilinear), then interpolates the stack over time; here only the frames
 that the interpolation needs are decoded, they are blended first, and only the result is resized. Both on one thread,
-by turns, ours with PyAV and Seer's with decord; Seer's scaling to [-1, 1] and its folder of JPEGs are left out of its time.
+by turns, ours with PyAV and Seer's with decord; Seer's scaling to [-1, 1] and its folder of JPEGs are left out.
 """
 
 import argparse

@@ -7,6 +7,8 @@ from pathlib import Path
 INTERRUPTED = 75
 """Exit status of a step that stopped on request and saved its state: a scheduler should queue the same command again
 (EX_TEMPFAIL of sysexits.h)."""
+KILLED = 137
+"""Exit status of a step that was killed (SIGKILL), or of which a process was: 128 + 9, as in a shell."""
 
 
 def remake(*paths: Path | str) -> str:
@@ -44,6 +46,12 @@ class Interrupted(FcaError):
     """A step stopped early on request, and nothing is lost."""
 
     exit_status = INTERRUPTED
+
+
+class Killed(FcaError):
+    """A process that a step had started was killed (SIGKILL). The parent of the step adds what it saw of its memory."""
+
+    exit_status = KILLED
 
 
 def first_line(error: BaseException) -> str:

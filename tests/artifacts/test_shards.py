@@ -261,8 +261,18 @@ def _sum(task: tuple[Shard, int]) -> int:
     return int(shard.frames[row].sum())
 
 
+def in_a_fresh_process(function: str, path: Path, method: str) -> None:
+    """Call a function of this module: a fork of the tests' own process would inherit other tests' threads and locks."""
+    code = f"from pathlib import Path; from {__name__} import {function}; {function}(Path({str(path)!r}), {method!r})"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300, cwd=Path(__file__).parents[2])
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_workers_read_a_shard_that_the_parent_has_read(tmp_path: Path, method: str) -> None:
+    in_a_fresh_process("read_by_workers", tmp_path, method)
+
+
+def read_by_workers(tmp_path: Path, method: str) -> None:
     write(tmp_path / "s.h5")
     frames = arrays()["frames"]
     with Shard(tmp_path / "s.h5") as shard:
@@ -287,6 +297,10 @@ def _read_all(task: tuple[Shard, int, str]) -> int:
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_concurrent_readers_never_see_each_others_bytes(tmp_path: Path, method: str) -> None:
     """Processes and threads at once on one shard: a shared file position would mix their rows up."""
+    in_a_fresh_process("read_at_once", tmp_path, method)
+
+
+def read_at_once(tmp_path: Path, method: str) -> None:
     write(tmp_path / "s.h5")
     digest = " ".join(hashlib.sha256(frames.tobytes()).hexdigest() for frames in arrays()["frames"])
     with Shard(tmp_path / "s.h5") as shard:

@@ -7,7 +7,7 @@ import torch
 
 from fca.config import Layout
 from fca.errors import FcaError
-from fca.train.data import LatentClips, StepOrder, data_loader
+from fca.train.data import LatentClips, StepOrder, data_loader, lost_workers_named
 from tests.conftest import encode_stored, write_clips
 
 
@@ -108,3 +108,8 @@ def test_a_shard_that_was_copied_over_another_is_named(encoded):
         shutil.copy(one.with_suffix(suffix), other.with_suffix(suffix))
     with pytest.raises(FcaError, match=r"train-0001\.h5 and .*train-0000\.h5 both hold 'clip0'"):
         LatentClips([one, other], seed=3)
+
+
+def test_other_errors_are_left_as_they_are():
+    with pytest.raises(RuntimeError, match="of ours"), lost_workers_named():
+        raise RuntimeError("of ours")

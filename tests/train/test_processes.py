@@ -7,13 +7,14 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 import yaml
 
 from fca.artifacts.atomic import sha256_tree
 from fca.config import Config, Layout
-from fca.errors import INTERRUPTED
+from fca.errors import INTERRUPTED, KILLED
 from fca.model import FCAAdapter
 from fca.runs.folder import checkpoints, read_lines
 from fca.train.loop import train
@@ -44,9 +45,9 @@ def wait_for_steps(process: subprocess.Popen, config: Config, steps: int) -> Non
 
 def of_rank(process: subprocess.Popen, rank: int) -> int:
     """The one of its processes that has this rank."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    [found] = [child for child in children if f"\0RANK={rank}\0" in "\0" + Path(f"/proc/{child}/environ").read_text()]
-    return int(found)
+    every = psutil.Process(process.pid).children(recursive=True)
+    [found] = [child for child in every if child.environ().get("RANK") == str(rank)]
+    return found.pid
 
 
 def adapter(config: Config) -> dict[str, torch.Tensor]:
@@ -152,9 +153,10 @@ def test_no_process_hangs_when_another_dies_and_the_run_continues(encoded, tmp_p
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     wait_for_steps(process, config, 2)
     os.kill(of_rank(process, rank), signal.SIGKILL)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 1
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == KILLED
     assert f"process {rank} of 2 was killed (SIGKILL)" in said
+    assert "fca train: a process of this step was killed (SIGKILL, see above), most likely for memory" in said
     done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
     assert "resuming" in done.stdout
@@ -162,3 +164,21 @@ def test_no_process_hangs_when_another_dies_and_the_run_continues(encoded, tmp_p
     found = sha256_tree(Layout(config).model("ssv2", "fca"))
     assert subprocess.run(command, env=ENVIRONMENT).returncode == 0
     assert sha256_tree(Layout(undisturbed).model("ssv2", "fca")) == found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGBUS])
+def test_a_loaders_worker_that_dies_is_named(encoded, tmp_path, number):
+    """SIGBUS: /dev/shm is full."""
+    config, command = changed(encoded, tmp_path, steps=10_000, loader_workers=2, checkpoint_every=10_000)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    wait_for_steps(process, config, 2)
+    [training] = psutil.Process(process.pid).children()
+    workers = [child for child in training.children() if child.cmdline() == training.cmdline()]
+    assert len(workers) == 2
+    workers[1].send_signal(number)
+    _, said = process.communicate(timeout=300)
+    assert f"fca train: a process that loads latents ({workers[1].pid}) was killed (" in said
+    assert "Traceback" not in said
+    assert process.returncode == (KILLED if number == signal.SIGKILL else 1)
+    assert ("most likely for memory" in said) == (number == signal.SIGKILL)

@@ -5,7 +5,8 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -53,10 +54,21 @@ def check(config: Config, datasets: Sequence[str], workers: int | None = None) -
         jobs = {pool.submit(damage, path): path for path in sorted(sizes, key=sizes.__getitem__, reverse=True)}
         for job in as_completed(jobs):
             path = jobs[job]
-            if (why := job.result()) is not None:
+            if (why := _found(job)) is not None:
                 bad.append(Bad(path, "damaged", why))
             bar.update(sizes[path])
     return len(shards), sorted(bad, key=lambda row: (row.path, row.state))
+
+
+def _found(job: Future[str | None]) -> str | None:
+    try:
+        return job.result()
+    except BrokenProcessPool as error:
+        raise FcaError(
+            "a process that reads shards ended, as if it had been killed",
+            "every process to live",
+            "if memory is short, take fewer of them (--workers); then run the same command again",
+        ) from error
 
 
 def shards_of(layout: Layout, dataset: str) -> Iterator[Path]:

@@ -16,6 +16,7 @@ import click
 from fca import __version__
 from fca.cli import config, data, hub, plan, pocket, predict, rehearse, report, steps, study
 from fca.cli.common import Call, Command, Group
+from fca.cli.killed import run_watched
 from fca.errors import FcaError
 from fca.runs.output import finish_output, is_reader_gone
 
@@ -70,9 +71,16 @@ def fca() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Exit status: 0 done, 1 a problem, 2 a wrong command line or configuration, 75
-    (`fca.errors.INTERRUPTED`) stopped on request, to be run again, 130 interrupted from the keyboard.
+    (`fca.errors.INTERRUPTED`) stopped on request, to be run again, 130 interrupted from the keyboard, 137 killed.
+
+    `argv`: None: this process's own; then a heavy command runs in a process of its own, which this one watches.
     """
-    call = Call(list(sys.argv[1:] if argv is None else argv))
+    if argv is not None or VARIABLE in os.environ:
+        return _main(Call(list(sys.argv[1:] if argv is None else argv)))
+    return run_watched(sys.argv[1:], fca, lambda: _main(Call(sys.argv[1:])))
+
+
+def _main(call: Call) -> int:
     try:
         status = _run(call)
     except BrokenPipeError:

@@ -15,8 +15,8 @@ from fca.artifacts.atomic import write_text
 from fca.config import Config, Layout
 from fca.config.shipped import REPOSITORY
 from fca.errors import FcaError
+from fca.runs.watched import die_with_parent
 from fca.train.checkpoint import checkpoint_path
-from fca.train.launch import _die_with_parent
 
 HEAVY = (
     *("resample_clips", "encode_latents", "train_adapter", "sample_clips", "sample_edited", "score_variant"),
@@ -101,7 +101,7 @@ def _kill_once(small: Config, file: Path, dataset: str, variant: str, cores: int
     if Layout(small).model_manifest(dataset, variant).is_file() or any(folder.glob("*/checkpoint-*")):
         return
     command = [sys.executable, "-m", "fca.cli", "train", "-c", str(file), dataset, variant]
-    process = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": str(cores)}, preexec_fn=_die_with_parent)
+    process = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": str(cores)}, preexec_fn=die_with_parent)
     while process.poll() is None and not any(folder.glob(f"*/{checkpoint_path(Path(), 1).name}")):
         time.sleep(0.2)
     if process.poll() is None:

@@ -1,1 +1,1 @@
-"""Training runs as seen from outside: their folders, stop requests, status. Imports without torch."""
+"""Steps as seen from outside: a training run's folder, stop requests, status; who watches a step. Without torch."""

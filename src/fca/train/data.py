@@ -1,6 +1,8 @@
 """Cached latents for training, with every random draw fixed by (seed, optimizer step, clip)."""
 
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fca.artifacts.shards import Shard
 from fca.config import Layout
-from fca.errors import FcaError, remake
+from fca.errors import FcaError, Killed, remake
 from fca.model.diffusion import draw_posterior
 from fca.runs.stop import leave_signals_to_parent
 from fca.seeds import generator, seed_of
@@ -83,6 +85,30 @@ def data_loader(clips: LatentClips, order: "StepOrder", workers: int = 0, pin_me
     return DataLoader(
         clips, batch_sampler=order, num_workers=workers, pin_memory=pin_memory, worker_init_fn=leave_signals_to_parent
     )
+
+
+@contextmanager
+def lost_workers_named() -> Iterator[None]:
+    """Name a loader's worker that dies. torch says it anywhere in the process that trains, on a SIGCHLD.
+
+    Raises:
+        Killed: it was killed (SIGKILL).
+        FcaError: another signal ended it.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        text = f"{error}\n{error.__cause__}"
+        told = re.search(r"DataLoader worker \(pid (\d+)\) is killed by signal: ([\w ]+)", text)
+        if told is None:
+            raise
+        killed = told[2].startswith("Killed")
+        raise (Killed if killed else FcaError)(
+            f"a process that loads latents ({told[1]}) was killed ({'SIGKILL' if killed else told[2].strip()})",
+            "every process to live",
+            "fewer of them (train.loader_workers; 0: none), or more memory, that of /dev/shm included; then run the "
+            "same command again",
+        ) from error
 
 
 @dataclass(eq=False)

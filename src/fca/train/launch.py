@@ -4,7 +4,6 @@ torchrun doesn't fit: it exits with 1 whatever its processes return, dies of SIG
 after a SIGTERM, although a step and a checkpoint at full size take longer. For several machines see docs/training.md.
 """
 
-import ctypes
 import os
 import signal
 import socket
@@ -15,8 +14,9 @@ from collections.abc import Sequence
 from types import FrameType
 
 from fca.config import Config
-from fca.errors import INTERRUPTED, FcaError, Interrupted
+from fca.errors import INTERRUPTED, FcaError, Interrupted, Killed
 from fca.runs.stop import SIGNALS, Stop, deaf
+from fca.runs.watched import die_with_parent
 
 GRACE = 10.0
 """Seconds that the others have to end by themselves after one process has failed."""
@@ -50,7 +50,8 @@ def launch(command: Sequence[str], processes: int) -> int:
     of `SIGNALS` sent to this process. If one fails, or this process is killed, the others are ended.
 
     Raises:
-        FcaError: a process failed or was killed.
+        Killed: a process was killed (SIGKILL).
+        FcaError: a process failed or another signal ended it.
     """
     threads = max(1, int(os.environ.get("OMP_NUM_THREADS", "1")) // processes)
     shared = os.environ | {
@@ -70,7 +71,7 @@ def launch(command: Sequence[str], processes: int) -> int:
     try:
         for rank in range(processes):
             own = shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-            children.append(subprocess.Popen(command, env=own, preexec_fn=_die_with_parent))
+            children.append(subprocess.Popen(command, env=own, preexec_fn=die_with_parent))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         return _watch(children)
     finally:
@@ -96,10 +97,11 @@ def _watch(children: Sequence[subprocess.Popen]) -> int:
         error = FcaError(f"{process} ended with status {status}", "all to end well", "read its message above")
         error.exit_status = status
         raise error
-    raise FcaError(
-        f"{process} was killed ({signal.Signals(-status).name})",
+    name = signal.Signals(-status).name
+    raise (Killed if status == -signal.SIGKILL else FcaError)(
+        f"{process} was killed ({name})",
         "every process to live; the others were ended",
-        "run the same command again: it continues from the newest checkpoint (SIGKILL often means: out of memory)",
+        "run the same command again: it continues from the newest checkpoint",
     )
 
 
@@ -113,9 +115,3 @@ def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
-
-
-def _die_with_parent() -> None:
-    """Linux: SIGKILL for this process when its parent dies, so that no training continues unwatched."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG

@@ -16,7 +16,7 @@ from fca.errors import Interrupted
 from fca.runs.stop import Stop
 from fca.train.bookkeeping import NullRun, Run
 from fca.train.checkpoint import load_checkpoint
-from fca.train.data import LatentClips, StepOrder, data_loader
+from fca.train.data import LatentClips, StepOrder, data_loader, lost_workers_named
 from fca.train.export import export, restore_manifest
 from fca.train.finite import diagnose
 from fca.train.objective import Batch
@@ -61,7 +61,8 @@ def train(config: Config, dataset: str, variant: str, stop: Stop | None = None, 
         trainer = Trainer(config, dataset, variant, clips.shards[0]["vision"].shape[-1], accelerator)
         first = _resume(trainer, run)
         steps = range(first, config.train_steps(dataset, variant))
-        with measured(config, "train", dataset, variant) if isinstance(run, Run) else nullcontext(Measured()) as work:
+        work_of = measured(config, "train", dataset, variant) if isinstance(run, Run) else nullcontext(Measured())
+        with lost_workers_named(), work_of as work:
             _steps(config, trainer, clips, run, steps, stop, work)
             work.clips, work.steps = len(steps) * config.train.clips_per_step, len(steps)
             work.processes = accelerator.num_processes

@@ -6,6 +6,7 @@ are stored, so a killed run continues with the next shard; they are reused until
 
 import hashlib
 import json
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -21,7 +22,7 @@ from fca.artifacts.fingerprint import made_by
 from fca.artifacts.fingerprint.weights import weights_hash
 from fca.config import Config, Layout
 from fca.config.vbench import DIMENSIONS, GROUND_TRUTH, VBench
-from fca.errors import FcaError
+from fca.errors import FcaError, Killed
 from fca.score.interval import mean_interval, resampling_counts
 from fca.score.pairs import Pairs, require_two, with_initial_frames
 from fca.score.protocol import protocol_sha256
@@ -175,6 +176,8 @@ def run_official(settings: VBench, asked: dict[str, Any], folder: Path) -> dict[
     status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL).returncode
     if status == REFUSED:
         raise FcaError(*json.loads(answer.read_text(encoding="utf-8"))["refused"])
+    if status == -signal.SIGKILL:
+        raise Killed("the official VBench package was killed (SIGKILL)", remedy="run the same command again")
     if status != 0 or not answer.is_file():
         raise FcaError(
             f"the official VBench package failed (exit status {status}); its messages are above",

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from fca.artifacts.quarantine import ClipError
-from fca.errors import FcaError
+from fca.errors import FcaError, Killed
 
 SECONDS = 60.0
 MEMORY = 8 * 2**30  # bytes that a process may take beyond what it has when it begins
@@ -48,6 +48,7 @@ def call_apart(
     Arrays come back with one copy. At most `processes` (default: `cores()`) + `ahead` results wait for the caller.
 
     Raises:
+        Killed: something else killed two processes in turn during a call (SIGKILL), for which no clip is to blame.
         FcaError: processes don't start.
         RuntimeError: `function` raised any other exception.
     """
@@ -85,25 +86,45 @@ class _Pool:
         self._stopped = False
 
     def call(self, arguments: tuple[Any, ...]) -> Any:
+        try:
+            return self._call(arguments)
+        except Killed as killed:
+            if self._stopped:
+                raise
+            log.warning("%s, most likely for memory: another one makes its call", killed.problem)
+            return self._call(arguments)
+
+    def _call(self, arguments: tuple[Any, ...]) -> Any:
         process = self._take()
         try:
             answer = process.call(arguments, self._seconds)
         except (EOFError, OSError) as error:
-            slow = isinstance(error, TimeoutError)
-            process.end()
-            with self._lock:
-                self._all.discard(process)
-            if not self._stopped:
-                fate = "is killed: too slow" if slow else f"died ({process.status})"
-                log.warning("decoding process %s %s", process.pid, fate)
-            return ClipError(
-                f"decoding it takes more than {self._seconds:g} s" if slow else "decoding it crashed the decoder"
-            )
+            return self._lost(process, slow=isinstance(error, TimeoutError))
         with self._lock:
             self._idle.append(process)
         if isinstance(answer, RuntimeError):  # a bug in this project
             raise answer
         return answer
+
+    def _lost(self, process: "_Process", slow: bool) -> ClipError:
+        """Why the call of a process that gives no answer can't be made; Killed if no clip is to blame."""
+        killed = not slow and not self._stopped and process.was_killed()
+        process.end()
+        with self._lock:
+            self._all.discard(process)
+        if killed:
+            raise Killed(
+                f"a decoding process ({process.pid}) was killed (SIGKILL)",
+                "every process to live: no clip is to blame for memory that the machine lacks",
+                "fewer of them (decode.processes), or more memory; then run the same command again",
+            )
+
+        if not self._stopped:
+            fate = "is killed: too slow" if slow else f"died ({process.status})"
+            log.warning("decoding process %s %s", process.pid, fate)
+        return ClipError(
+            f"decoding it takes more than {self._seconds:g} s" if slow else "decoding it crashed the decoder"
+        )
 
     def stop(self) -> None:
         """Kill all processes and start no more; a thread that waits for one gets an end of file."""
@@ -150,13 +171,14 @@ class _Process(SpawnProcess):
         return signal.Signals(-code).name if code is not None and code < 0 else f"exit status {code}"
 
     def wait_until_ready(self) -> None:
-        """Wait until its modules are imported; an FcaError if that failed, for which no clip is to blame."""
+        """Wait until its modules are imported; Killed or FcaError if that failed, for which no clip is to blame."""
         try:
             self._answer(START_SECONDS)
         except (EOFError, OSError) as error:
+            killed = not isinstance(error, TimeoutError) and self.was_killed()
             self.kill()
             self.join(1)
-            raise FcaError(
+            raise (Killed if killed else FcaError)(
                 f"a process for decoding did not start ({self.status})",
                 f"Python to start and import the decoders within {START_SECONDS:g} s",
                 "see the messages above; a full /tmp, missing memory or a broken environment are common causes",
@@ -165,6 +187,11 @@ class _Process(SpawnProcess):
     def call(self, arguments: tuple[Any, ...], seconds: float) -> Any:
         self._pipe.send(arguments)
         return self._answer(seconds)
+
+    def was_killed(self) -> bool:
+        """Whether SIGKILL ended it, which no decoder sends to itself; to be asked before `end`, which sends it."""
+        self.join(5)
+        return self.exitcode == -signal.SIGKILL
 
     def end(self) -> None:
         """Kill it and release its pipe; a process that hangs inside the kernel (a lost disk) is left behind."""
