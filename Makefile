@@ -37,9 +37,9 @@ demo: install
 	$(BIN)/snakemake --cores $(CORES) all
 	@echo "The report is in reports/index.html"
 
-# In two processes, a file of tests in one of them; small tensors need no more than one thread each.
+# A file of tests in one process, of which there is one more than cores, as tests also wait; small tensors need one thread.
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(CORES) --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $$(($(CORES) + 1)) --dist loadfile --no-loadscope-reorder
 
 test-slow: install
 	$(BIN)/python -m pytest -q -m slow --timeout 3600

@@ -64,6 +64,7 @@ def test_a_killed_step_is_explained(project) -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_killed_decoding_processes_are_named_and_end_the_step(tmp_path, random_base) -> None:
     from tests.conftest import small_config
 

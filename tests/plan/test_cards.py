@@ -71,6 +71,7 @@ def test_weights_and_stages_are_those_of_the_networks(project):
     assert tiled.decoding.weights == found.decoding.weights
 
 
+@pytest.mark.slow
 def test_tiling_takes_the_memory_of_a_part(project):
     """At twice the size in both directions it takes hardly more: the picture itself, not the activations."""
     own = networks(project.base)

@@ -75,7 +75,7 @@ def test_what_is_freed_is_counted_no_more():
     assert count.peak == 4 * (10 + 100 + 50)
 
 
-@pytest.mark.parametrize("layers", [0, 1, 9])
+@pytest.mark.parametrize("layers", [0, pytest.param(1, marks=pytest.mark.slow), 9])
 def test_the_peak_of_training_is_the_allocators(project, layers):
     """Weights, gradients that other passes left, and what one forward and backward pass needs besides."""
     train = project.train.model_copy(update={"checkpointed_layers": layers, "gradient_accumulation": 2})

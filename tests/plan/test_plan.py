@@ -144,13 +144,13 @@ def test_rates_are_measured_where_a_run_exists_and_given_ones_go_first(tmp_path)
     assert seconds == pytest.approx(36)
     assert "models/fca.json" in source
     assert step(train=2.0)[0] == pytest.approx(1)
-    assert Rates(config, {"encode": 0.5}).encoding(work).hours(5) == pytest.approx(5 / 0.5 / 3600)
-    assert Rates(config, {}).encoding(work).hours(5) is None
+    assert Rates(config, {"encode": 0.5}).encoding("text", work).hours(5) == pytest.approx(5 / 0.5 / 3600)
+    assert Rates(config, {}).encoding("text", work).hours(5) is None
 
 
 def test_what_the_paper_has_no_time_of_takes_its_operations_at_a_published_speed():
     rates, work = Rates(load(CONFIG / "paper.yaml"), {}), Work(peak=1, operations=80e12)
-    assert rates.encoding(work).seconds == pytest.approx(80 / 40.16)
+    assert rates.encoding("text", work).seconds == pytest.approx(80 / 40.16)
     assert rates.training("ssv2", "lora", work).seconds == pytest.approx(80 / 23.75)
     assert rates.training("ssv2", "no_ftc", work).seconds == pytest.approx(4.32)
     assert rates.sampling("image_to_video", work).seconds == pytest.approx(80 / 68.43, rel=1e-3)

@@ -12,7 +12,9 @@ from fca.score import score
 from fca.train.loop import train
 from tests.conftest import CONFIG, encode_stored, small_config, write_clips
 
-ABLATIONS = list(load(CONFIG).ablations)
+QUICK = ("no_ftc", "lora", "controlnet_zeros", "image_to_video_lora")
+"""One of each kind; the others differ by settings whose effect the model's own tests show."""
+ABLATIONS = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in load(CONFIG).ablations]
 
 
 @pytest.fixture(scope="module")

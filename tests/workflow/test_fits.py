@@ -95,7 +95,8 @@ def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("plans")
 
 
-@pytest.mark.parametrize("name", ["slurm", pytest.param("gpu-24g", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["slurm", "gpu-24g"])
 def test_every_job_fits_its_gpu_and_its_time(folder, name) -> None:
     check(planned(folder, name, False), name)
 

@@ -1,4 +1,4 @@
-"""What a step took on this machine: time, memory and bytes of each job, kept beside the runs.
+"""What a step took on this machine: time, memory and bytes of each job, kept with the runs.
 
 `fca plan` takes its rates from these files, and `fca rehearse` prints them. They are no results: no step reads them and
 no rule depends on them.

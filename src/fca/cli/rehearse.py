@@ -25,7 +25,8 @@ if TYPE_CHECKING:
               "written to this folder if they aren't there (17 GB).")  # fmt: skip
 @click.option("--kill", is_flag=True, help="Kill the first training after a checkpoint, and let it resume.")
 @click.option("--cores", type=click.IntRange(min=1), help="Cores of this machine. Default: all.")
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- SNAKEMAKE OPTIONS]")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- SNAKEMAKE OPTIONS]",
+                help="Options of Snakemake, such as `-- --profile slurm`.")  # fmt: skip
 def rehearse(
     config: "Config",
     clips: int,

@@ -1,4 +1,4 @@
-"""What a rehearsal measured, beside what `fca plan` counted, and what it says about the full configuration."""
+"""What a rehearsal measured, next to what `fca plan` counted, and what it says about the full configuration."""
 
 import json
 from collections.abc import Sequence

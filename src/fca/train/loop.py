@@ -106,17 +106,18 @@ def _steps(
     run.start(steps)
 
     for step in steps:
-        # Evaluate the loss, accumulate gradients, and update the weights, unless the gradients are not finite.
+        done = step + 1
         with work.repeating(1):
+            # Evaluate the loss and accumulate gradients.
             outcome = trainer.accumulate(passes, stop.reason is not None)
+
+            # Update the weights, unless the gradients are not finite.
             if outcome.finite:
                 trainer.apply(outcome)
-        done = step + 1
-        if outcome.finite:
-            run.add(done, outcome)
-        else:
-            run.skip(done, outcome, partial(diagnose, trainer.trained, clips, order.positions(step)))
-            trainer.skip()
+                run.add(done, outcome)
+            else:
+                run.skip(done, outcome, partial(diagnose, trainer.trained, clips, order.positions(step)))
+                trainer.skip()
 
         # Save, and end here if any process was asked to.
         end = done == steps.stop

@@ -1,0 +1,90 @@
+"""`fca rehearse` runs all steps with a kill between, says what they took, and names the first that fails."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from fca.artifacts.manifest import Manifest
+from fca.config import Layout, load
+from fca.config.shipped import REPOSITORY
+from tests.conftest import small_config
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def file(tmp_path, random_base):
+    """A configuration of one dataset and two variants, at the tests' size."""
+    values = small_config(tmp_path, random_base).model_dump(mode="json")
+    values["datasets"] = {"ssv2": values["datasets"]["ssv2"]}
+    values["variants"] = {name: values["variants"][name] for name in ("fca", "base")}
+    values["ablations"] = {"no_ftc": values["ablations"]["no_ftc"]}
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def run(*command, cwd) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, command)], cwd=cwd, capture_output=True, text=True, env=os.environ
+    )
+
+
+def test_a_rehearsal_from_nothing_to_its_report(file, tmp_path):
+    done = run("fca.cli", "rehearse", "-c", file, "--kill", "--variants", "fca", "no_ftc", "--cores", 2, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "killed the training of fca on ssv2 after a checkpoint; it resumes" in done.stdout
+    small = load(tmp_path / "data/pocket-rehearsal/rehearsal.yaml")
+    layout = Layout(small)
+
+    # The training went on from the checkpoint, and the ablation was made, too.
+    log = [json.loads(line) for line in next(layout.run("ssv2", "fca").glob("*/log.jsonl")).read_text().splitlines()]
+    assert [entry["step"] for entry in log] == [1, 2]
+    assert layout.scores("ssv2", "no_ftc").is_file()
+
+    # Every step that computes is in the table, on the terminal, in the report, and in the plan from now on.
+    rows = json.loads(layout.rehearsal.read_text())["rows"]
+    steps = {row[0] for row in rows}
+    assert steps >= {"resample", "encode", "train", "sample", "score", "measure-vae-roundtrip"}
+    for row in rows:
+        assert row[0] in done.stdout
+    page = layout.report.read_text()
+    assert "Rehearsal: these are no results." in page
+    assert page.index("Rehearsal: these are no results.") < page.index("<h1>")
+    assert 'id="rehearsal"' in page
+    planned = run("fca.cli", "plan", "-c", file, cwd=tmp_path)
+    assert "measured on CPU" in planned.stdout
+    assert Manifest.read(layout.model_manifest("ssv2", "fca")).made_by["rehearsal"] == "not a result"
+
+    # Again there is nothing to do, also through Snakemake.
+    before = layout.rehearsal.stat().st_mtime_ns, layout.scores("ssv2", "fca").stat().st_mtime_ns
+    again = run("fca.cli", "rehearse", "-c", file, "--variants", "fca", "no_ftc", "--cores", 2, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert layout.scores("ssv2", "fca").stat().st_mtime_ns == before[1]
+
+
+def test_the_first_step_that_fails_is_named_with_its_remedy(file, tmp_path, random_base):
+    values = yaml.safe_load(file.read_text())
+    network = tmp_path / "features"
+    network.mkdir()
+    (network / "config.json").write_text("{")
+    values["features"]["network"] = str(network)
+    file.write_text(yaml.safe_dump(values))
+    done = run("fca.cli", "rehearse", "-c", file, "--variants", "base", "--cores", 2, cwd=tmp_path)
+    assert done.returncode == 1
+    last = done.stderr[done.stderr.rindex("fca rehearse: ") :]
+    assert "the rehearsal stopped at measure_vae_roundtrip" in last or "the rehearsal stopped at score_variant" in last
+    assert "see " in last
+    assert "then run the same command again" in last
+
+
+def test_snakemake_rehearses_through_its_own_options(file, tmp_path):
+    command = ("snakemake", "rehearse", "-s", REPOSITORY / "Snakefile", "--configfile", file, "--cores", 2)
+    done = run(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs/pocket-rehearsal/rehearsal.json").is_file()
+    assert (tmp_path / "data/pocket/logs/rehearse/pocket.log").read_text().count("verdict") == 1
