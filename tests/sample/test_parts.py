@@ -9,10 +9,12 @@ import pytest
 import torch
 from diffusers import (
     CogVideoXPipeline,
+    CogVideoXTransformer3DModel,
     FasterCacheConfig,
     FirstBlockCacheConfig,
     MagCacheConfig,
     PyramidAttentionBroadcastConfig,
+    TorchAoConfig,
 )
 
 from fca.errors import FcaError
@@ -103,6 +105,18 @@ def test_an_adapter_joins_a_pipeline_that_exists(model, pipeline):
     settings = {"height": 32, "width": 48, "num_frames": 16, "max_sequence_length": 16, "output_type": "np"}
     video = theirs("look left", num_inference_steps=1, **settings).frames
     assert np.isfinite(video).all(), "without a condition the transformer is CogVideoX's"
+
+
+def test_a_quantised_base_predicts_nearly_the_same(pipeline, model, random_base):
+    """Needs `pip install --no-deps torchao`."""
+    torchao = pytest.importorskip("torchao.quantization")
+    settings = TorchAoConfig(torchao.Int8WeightOnlyConfig())
+    quantised = CogVideoXTransformer3DModel.from_pretrained(
+        random_base / "transformer", quantization_config=settings, torch_dtype=torch.float32
+    )
+    assert type(quantised.transformer_blocks[0].attn1.to_q.weight) is not torch.nn.Parameter
+    video = predict(quiet(FCAPipeline.from_pretrained(model, transformer=quantised)))
+    assert 0 < np.abs(video - predict(pipeline)).mean() < 0.01
 
 
 def test_models_that_share_a_transformer_do_not_mix(model, pipeline):
