@@ -115,8 +115,8 @@ def _line(row: Row, jobs: Sequence[Measured], full: Row | None, published: Row |
 
 
 def verdict(need: int | None, there: int, hours: float | None, planned: float | None) -> str:
-    """What a step of the full configuration does on this machine."""
-    if need is not None and need > there:
+    """What a step of the full configuration does on a device of `there` bytes; 0: unknown."""
+    if need is not None and there > 0 and need > there:
         return f"doesn't fit: {need / GIB:.1f} of {there / GIB:.1f} GiB"
     if hours and planned and hours > SLOWER * planned:
         return f"fits, {hours / planned:.2g} times as long as planned"
