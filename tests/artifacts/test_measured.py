@@ -1,6 +1,8 @@
 """What a job took is kept beside the runs, and only of work that was done."""
 
 import json
+import resource
+import signal
 import time
 
 import pytest
@@ -109,12 +111,25 @@ def test_encoding_measures_itself(project):
     assert path.read_bytes() == before, "it was complete"
 
 
+def test_a_full_disk_costs_the_measurement_and_not_the_step(project):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        with measured(project, "encode", "ssv2", "text") as work:
+            work.clips = 1
+            resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert read_measured(project) == []
+
+
 def test_other_settings_are_other_rates_and_foreign_files_are_none(project):
     with measured(project, "encode", "ssv2", "text", "train-0000") as work:
         work.clips = 1
     other = project.model_copy(update={"encode": project.encode.model_copy(update={"precision": "bf16"})})
     assert read_measured(other) == []
     path = measured_path(project, "encode", "ssv2", "text", "train-0001")
-    for text in ("{", json.dumps({"clips": 1, "unknown": 2}), "[]"):
+    for text in ("{", json.dumps({"clips": 1, "unknown": 2}), "[]", '{"step": "encode"}', '{"clips": "x"}'):
         path.write_text(text)
         assert len(read_measured(project)) == 1

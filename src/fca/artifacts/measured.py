@@ -19,6 +19,7 @@ from typing import Any, Self
 from fca.artifacts.atomic import write_text
 from fca.config import Config, Layout
 from fca.config.settings import BaseKind
+from fca.errors import FcaError
 
 _loading = 0.0
 """Seconds that this process has spent on loading networks."""
@@ -69,14 +70,15 @@ class Measured:
 
     def write(self, path: Path) -> None:
         """Write it as JSON; a disk that is full or read-only is no reason to lose the step's result."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, FcaError):
             write_text(path, json.dumps(asdict(self), indent=1, sort_keys=True) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
         """None if the file isn't one of these."""
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
+            found = cls(**json.loads(path.read_text(encoding="utf-8")))
+            return found if found.clips > 0 else None
         except (OSError, ValueError, TypeError):
             return None
 
