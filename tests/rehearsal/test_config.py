@@ -6,6 +6,7 @@ from fca.artifacts.fingerprint import made_by
 from fca.artifacts.fingerprint.settings import settings_of
 from fca.config import Layout, load
 from fca.config.rehearsal import is_rehearsal, rehearsal, rehearsal_of
+from fca.errors import FcaError
 from tests.conftest import CONFIG
 
 PAPER = CONFIG.with_name("paper.yaml")
@@ -46,6 +47,14 @@ def test_without_gpus_a_step_is_one_pass_of_one_process(paper):
 def test_chosen_variants_may_be_ablations(paper):
     small = rehearsal(paper, variants=["fca", "no_ftc"])
     assert (list(small.variants), list(small.ablations)) == (["fca"], ["no_ftc"])
+
+
+def test_what_would_rehearse_nothing_is_refused(paper):
+    with pytest.raises(FcaError, match="no_ftc: no variant that every dataset gets"):
+        rehearsal(paper, variants=["no_ftc"])
+    bridge = paper.model_copy(update={"datasets": {"bridge": paper.datasets["bridge"]}})
+    with pytest.raises(FcaError, match="no dataset has ablation_steps"):
+        rehearsal(bridge, ablations=["no_ftc"])
 
 
 def test_it_says_what_it_is_everywhere(paper):

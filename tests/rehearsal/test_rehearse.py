@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -60,11 +61,11 @@ def test_a_rehearsal_from_nothing_to_its_report(file, tmp_path):
     assert "measured on CPU" in planned.stdout
     assert Manifest.read(layout.model_manifest("ssv2", "fca")).made_by["rehearsal"] == "not a result"
 
-    # Again there is nothing to do, also through Snakemake.
-    before = layout.rehearsal.stat().st_mtime_ns, layout.scores("ssv2", "fca").stat().st_mtime_ns
+    # Again there is nothing to compute.
+    before = layout.scores("ssv2", "fca").stat().st_mtime_ns
     again = run("fca.cli", "rehearse", "-c", file, "--variants", "fca", "no_ftc", "--cores", 2, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
-    assert layout.scores("ssv2", "fca").stat().st_mtime_ns == before[1]
+    assert layout.scores("ssv2", "fca").stat().st_mtime_ns == before
 
 
 def test_the_first_step_that_fails_is_named_with_its_remedy(file, tmp_path, random_base):
@@ -80,6 +81,16 @@ def test_the_first_step_that_fails_is_named_with_its_remedy(file, tmp_path, rand
     assert "the rehearsal stopped at measure_vae_roundtrip" in last or "the rehearsal stopped at score_variant" in last
     assert "see " in last
     assert "then run the same command again" in last
+
+
+def test_a_signal_ends_snakemake_in_order(file, tmp_path):
+    command = [sys.executable, "-m", "fca.cli", "rehearse", "-c", str(file), "--variants", "base", "--cores", "2"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    assert any("Error" not in line and "rule encode_latents" in line for line in process.stderr)
+    process.send_signal(signal.SIGTERM)
+    process.stderr.read()
+    assert process.wait(120) == 1
+    assert not list((tmp_path / ".snakemake/locks").glob("*")), "it can run again"
 
 
 def test_snakemake_rehearses_through_its_own_options(file, tmp_path):

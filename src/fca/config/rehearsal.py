@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from fca.config.models import Config
+from fca.errors import FcaError
 
 SUFFIX = "-rehearsal"
 
@@ -31,6 +32,9 @@ def rehearsal(
         variants: of those that every dataset gets; None: all.
         ablations: that are made, too, on datasets with steps for them.
         devices: GPUs here. A training takes no more processes; without a GPU, it doesn't accumulate gradients.
+
+    Raises:
+        FcaError: only ablations are chosen, or ablations that no dataset trains.
     """
     values = config.model_dump(mode="json")
     values["scale"] = rehearsal_of(config).scale
@@ -41,6 +45,16 @@ def rehearsal(
         if dataset.get("ablation_steps") is not None:
             dataset["ablation_steps"] = steps
     chosen = list(config.variants) if variants is None else list(variants)
+    if not set(chosen) & set(config.variants):
+        raise FcaError(
+            f"{', '.join(chosen)}: no variant that every dataset gets",
+            f"one of {', '.join(config.variants)} among them",
+        )
+    if (set(chosen) | set(ablations)) & set(config.ablations) and all(
+        own.ablation_steps is None for own in config.datasets.values()
+    ):
+        raise FcaError("no dataset has ablation_steps", "one to train ablations on", "add ablation_steps to one")
+
     everything = {name: own.model_dump(mode="json") for name, own in config.every_variant.items()}
     values["variants"] = {name: everything[name] for name in chosen if name in config.variants}
     values["ablations"] = {name: everything[name] for name in (*chosen, *ablations) if name in config.ablations}

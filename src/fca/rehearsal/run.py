@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -70,20 +71,32 @@ def _snakemake(targets: Sequence[str], options: Sequence[str]) -> None:
     """Run Snakemake; show what it says, and remember the first rule that failed."""
     command = [sys.executable, "-m", "snakemake", *targets, *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace")
-    assert process.stderr is not None
     failed, log = "", ""
-    for line in process.stderr:
-        sys.stderr.write(line)
-        if not failed and (found := FAILED.match(line)):
-            failed = found[1]
-        if failed and not log and (found := LOG.match(line)):
-            log = found[1]
-    if process.wait() != 0:
+    with process, _passing_on(process):  # which waits for it, after Ctrl-C, too
+        assert process.stderr is not None
+        for line in process.stderr:
+            sys.stderr.write(line)
+            if not failed and (found := FAILED.match(line)):
+                failed = found[1]
+            if failed and not log and (found := LOG.match(line)):
+                log = found[1]
+
+    if process.returncode != 0:
         raise FcaError(
             f"the rehearsal stopped at {failed or 'Snakemake itself'}{f', see {log}' if log else ''}",
             "every step of the configuration to run here",
             _remedy(Path(log)) or "mend what its log says, then run the same command again: finished steps are kept",
         )
+
+
+@contextmanager
+def _passing_on(process: subprocess.Popen) -> Iterator[None]:
+    """Pass SIGTERM on, so that Snakemake ends in order and leaves no lock."""
+    before = signal.signal(signal.SIGTERM, lambda number, frame: process.send_signal(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _remedy(log: Path) -> str | None:
