@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from fca.artifacts.measured import Measured, loading, measured, measured_path, read_measured
+from fca.artifacts.measured import Job, loading, measured, measured_path, read_measured
 from fca.artifacts.shards import Shard
 from fca.config import Layout
 from fca.encode.shard import encode
@@ -19,7 +19,7 @@ from fca.train.loop import train
 from tests.conftest import encode_stored
 
 
-def only(config, step: str) -> Measured:
+def only(config, step: str) -> Job:
     [found] = read_measured(config, step)
     return found
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fca.artifacts.measured import Measured, conditions, measured_path
+from fca.artifacts.measured import Job, conditions, measured_path
 from fca.config.rehearsal import rehearsal
 from fca.plan import Plan
 from fca.plan.rates import Rate, Rates, seconds_a_clip
@@ -13,12 +13,12 @@ from fca.plan.work import Work
 from fca.rehearsal.table import GIB, as_text, lines, verdict, write
 
 
-def job(config, step: str, of: str, part: str = "", **values) -> Measured:
+def job(config, step: str, of: str, part: str = "", **values) -> Job:
     """A measured job, written as the step writes it."""
     defaults = {"device": "CPU, 2 threads", "clips": 2, "seconds": 8.0, "before": GIB // 2, "host_peak": GIB,
               "memory": 24 * GIB}  # fmt: skip
     values = defaults | values
-    found = Measured(step, "ssv2", of, part, conditions(config, step, of), **values)
+    found = Job(step, "ssv2", of, part, conditions(config, step, of), **values)
     found.write(measured_path(config, step, "ssv2", of, part))
     return found
 
@@ -29,13 +29,13 @@ def small(project):
 
 
 def test_steps_of_denoising_scale_and_the_rest_does_not():
-    jobs = [Measured(step="sample", clips=2, seconds=14.0, repeated=8.0, steps=2) for _ in range(2)]
+    jobs = [Job(step="sample", clips=2, seconds=14.0, repeated=8.0, steps=2) for _ in range(2)]
     assert seconds_a_clip(jobs) == 7.0
     assert seconds_a_clip(jobs, 50) == pytest.approx((14 - 8 + 8 * 25) / 2)
 
 
 def test_a_training_counts_steps_alone_and_all_its_gpus():
-    jobs = [Measured(step="train", clips=16, seconds=100.0, repeated=32.0, steps=2, processes=4)]
+    jobs = [Job(step="train", clips=16, seconds=100.0, repeated=32.0, steps=2, processes=4)]
     assert seconds_a_clip(jobs) == pytest.approx(32 * 4 / 16)
 
 

@@ -44,7 +44,7 @@ def write_aside(path: Path | str) -> Iterator[Path]:
 
 
 @contextmanager
-def rehearse(path: Path) -> Iterator[Path]:
+def trial(path: Path) -> Iterator[Path]:
     """`write_aside` up to its last rename, to see early what can't be written; at the end all is as it was.
 
     What is written, and the folders that were made for it, are removed. What is at `path` is looked at, never touched.

@@ -26,7 +26,7 @@ _loading = 0.0
 
 
 @dataclass
-class Measured:
+class Job:
     """One job of a step."""
 
     step: str = ""
@@ -84,12 +84,12 @@ class Measured:
 
 
 @contextmanager
-def measured(config: Config, step: str, dataset: str, of: str, part: str = "") -> Iterator[Measured]:
+def measured(config: Config, step: str, dataset: str, of: str, part: str = "") -> Iterator[Job]:
     """Measure a job whose work is done inside, and keep the result if it ends well and computed any clip.
 
     The block sets `clips`, and where it matters `written` and `repeated`.
     """
-    found = Measured(step, dataset, of, part, conditions(config, step, of), before=_resident())
+    found = Job(step, dataset, of, part, conditions(config, step, of), before=_resident())
     loading, start = _loading, time.monotonic()
     _forget_peaks()
     yield found
@@ -116,10 +116,10 @@ def measured_path(config: Config, step: str, dataset: str, of: str, part: str = 
     return Layout(config).measured(dataset) / f"{name}.json"
 
 
-def read_measured(config: Config, step: str | None = None, of: str | None = None) -> list[Measured]:
+def read_measured(config: Config, step: str | None = None, of: str | None = None) -> list[Job]:
     """All measurements of a scale, or of a step of it, that hold for its settings."""
     files = sorted(path for dataset in config.datasets for path in Layout(config).measured(dataset).glob("*.json"))
-    found = [each for path in files if (each := Measured.read(path)) is not None]
+    found = [each for path in files if (each := Job.read(path)) is not None]
     return [
         each
         for each in found

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fca.artifacts.manifest import Manifest
-from fca.artifacts.measured import Measured, read_measured
+from fca.artifacts.measured import Job, read_measured
 from fca.config import Config, Layout
 from fca.config.rehearsal import rehearsal_of
 from fca.plan.work import Work
@@ -151,7 +151,7 @@ class Rates:
         return None
 
 
-def seconds_a_clip(jobs: Sequence[Measured], steps: int | None = None) -> float:
+def seconds_a_clip(jobs: Sequence[Job], steps: int | None = None) -> float:
     """Seconds of one device for a clip, without loading; with `steps` of denoising instead of as many as were done.
 
     Of trainings only the optimizer steps count, not the checkpoints between them.

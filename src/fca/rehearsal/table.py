@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fca.artifacts.atomic import write_text
-from fca.artifacts.measured import Measured, read_measured
+from fca.artifacts.measured import Job, read_measured
 from fca.config import Config, Layout
 from fca.plan import Plan, plan
 from fca.plan.cards import WORKSPACE
@@ -72,7 +72,7 @@ def lines(small: Config, of_small: Plan, full: Plan, published: Plan) -> list[Li
     return found
 
 
-def _is_of(job: Measured, row: Row) -> bool:
+def _is_of(job: Job, row: Row) -> bool:
     if (job.step, job.dataset) != (STEPS.get(row.step, row.step), row.dataset):
         return False
     if row.step == "encode":  # its rows are a split and a base
@@ -84,7 +84,7 @@ def _same(of: Plan, row: Row) -> Row | None:
     return next((own for own in of.rows if (own.step, own.dataset, own.of) == (row.step, row.dataset, row.of)), None)
 
 
-def _line(row: Row, jobs: Sequence[Measured], full: Row | None, published: Row | None) -> Line:
+def _line(row: Row, jobs: Sequence[Job], full: Row | None, published: Row | None) -> Line:
     host, before = max(job.host_peak for job in jobs), max(job.before for job in jobs)
     on_gpu = max((job.device_peak for job in jobs if job.device_peak is not None), default=None)
     counted = None if row.gpu_memory is None else row.gpu_memory + (before if on_gpu is None else 0)

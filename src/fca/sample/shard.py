@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from fca.artifacts.fingerprint import made_by
 from fca.artifacts.manifest import Manifest
-from fca.artifacts.measured import Measured, measured
+from fca.artifacts.measured import Job, measured
 from fca.artifacts.shards import Shard, reused, write_shard
 from fca.config import Config, Layout
 from fca.data.tabletop.captions import opposite_caption
@@ -110,7 +110,7 @@ def predict_clips(
     prompts: Prompt,
     empty: Prompt,
     title: str,
-    work: Measured | None = None,
+    work: Job | None = None,
 ) -> np.ndarray:
     """Frames (n, F, H, W, 3) uint8 of the clips in these rows of a latents shard, each from its own prompt.
 

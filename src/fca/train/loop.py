@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch.utils.data import DataLoader
 
-from fca.artifacts.measured import Measured, measured
+from fca.artifacts.measured import Job, measured
 from fca.artifacts.quarantine import require_usable
 from fca.config import Config, Layout
 from fca.errors import Interrupted
@@ -61,7 +61,7 @@ def train(config: Config, dataset: str, variant: str, stop: Stop | None = None, 
         trainer = Trainer(config, dataset, variant, clips.shards[0]["vision"].shape[-1], accelerator)
         first = _resume(trainer, run)
         steps = range(first, config.train_steps(dataset, variant))
-        work_of = measured(config, "train", dataset, variant) if isinstance(run, Run) else nullcontext(Measured())
+        work_of = measured(config, "train", dataset, variant) if isinstance(run, Run) else nullcontext(Job())
         with lost_workers_named(), work_of as work:
             _steps(config, trainer, clips, run, steps, stop, work)
             work.clips, work.steps = len(steps) * config.train.clips_per_step, len(steps)
@@ -85,7 +85,7 @@ def _resume(trainer: Trainer, run: NullRun) -> int:
 
 
 def _steps(
-    config: Config, trainer: Trainer, clips: LatentClips, run: NullRun, steps: range, stop: Stop, work: Measured
+    config: Config, trainer: Trainer, clips: LatentClips, run: NullRun, steps: range, stop: Stop, work: Job
 ) -> None:
     """Do the optimizer steps of a range, with log and checkpoints; `work` learns how long they take without these."""
     settings, accelerator = config.train, trainer.accelerator

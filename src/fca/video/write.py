@@ -17,7 +17,7 @@ import numpy as np
 from av.codec.context import Flags
 from PIL import Image
 
-from fca.artifacts.atomic import rehearse, write_aside
+from fca.artifacts.atomic import trial, write_aside
 from fca.video.files import address
 
 Codec = Literal["libvpx-vp9", "libx264", "libx264rgb"]
@@ -108,7 +108,7 @@ def rehearse_video(path: Path, width: int, height: int, frames_per_second: int) 
     Raises:
         FcaError, OSError, ValueError: whatever `write_video` would meet.
     """
-    with rehearse(path) as aside:
+    with trial(path) as aside:
         _write(np.zeros((1, height, width, 3), np.uint8), aside, frames_per_second)
 
 
