@@ -5,7 +5,7 @@ import pytest
 from fca.artifacts.fingerprint import made_by
 from fca.artifacts.fingerprint.settings import settings_of
 from fca.config import Layout, load
-from fca.config.rehearsal import is_rehearsal, rehearsal, rehearsal_of
+from fca.config.rehearsal import is_rehearsal, rehearsal, rehearsal_of, with_models_on
 from fca.errors import FcaError
 from tests.conftest import CONFIG
 
@@ -55,6 +55,18 @@ def test_what_would_rehearse_nothing_is_refused(paper):
     bridge = paper.model_copy(update={"datasets": {"bridge": paper.datasets["bridge"]}})
     with pytest.raises(FcaError, match="no dataset has ablation_steps"):
         rehearsal(bridge, ablations=["no_ftc"])
+
+
+def test_models_of_some_datasets_leave_the_others_their_data(paper):
+    small = rehearsal(paper, ablations=["no_ftc"])
+    part = with_models_on(small, ["ssv2"])
+    assert list(part.datasets) == ["ssv2"]
+    assert Layout(part).root == Layout(small).root
+    assert part.datasets["ssv2"] == small.datasets["ssv2"]
+    for refused, names in (("there is no dataset 'none'", ["none"]), ("bridge: no dataset has ablation_steps", ["bridge"])):
+        with pytest.raises(FcaError, match=refused):
+            with_models_on(small, names)
+    assert with_models_on(rehearsal(paper), ["epic"]).score.vbench.datasets == []
 
 
 def test_it_says_what_it_is_everywhere(paper):

@@ -83,6 +83,19 @@ def test_the_first_step_that_fails_is_named_with_its_remedy(file, tmp_path, rand
     assert "then run the same command again" in last
 
 
+def test_datasets_without_models_end_with_their_latents(file, tmp_path, random_base):
+    values = yaml.safe_load(file.read_text())
+    values["datasets"] = small_config(tmp_path, random_base).model_dump(mode="json")["datasets"]
+    file.write_text(yaml.safe_dump(values))
+    options = ("--variants", "base", "--models-on", "bridge", "--cores", 2)
+    done = run("fca.cli", "rehearse", "-c", file, *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    layout = Layout(load(tmp_path / "data/pocket-rehearsal/rehearsal.yaml"))
+    rows = [row[:2] for row in json.loads(layout.rehearsal.read_text())["rows"]]
+    assert {of.partition(" ")[0] for step, of in rows if step == "encode"} == set(values["datasets"])
+    assert {of.partition(" ")[0] for step, of in rows if step == "sample"} == {"bridge"}
+
+
 def test_a_signal_ends_snakemake_in_order(file, tmp_path):
     command = [sys.executable, "-m", "fca.cli", "rehearse", "-c", str(file), "--variants", "base", "--cores", "2"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)

@@ -14,6 +14,10 @@ from pathlib import Path
 import click
 
 from fca import __version__
+
+if not sys.stderr.isatty():  # a log gets a progress bar now and then, not ten a second; tqdm reads it when imported
+    os.environ.setdefault("TQDM_MININTERVAL", "30")
+
 from fca.cli import config, data, hub, plan, pocket, predict, rehearse, report, steps, study
 from fca.cli.common import Call, Command, Group
 from fca.cli.killed import run_watched

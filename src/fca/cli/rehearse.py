@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 @click.option("--variants", cls=ManyValues, metavar="NAME...",
               help="Variants and ablations to rehearse. Default: those of the target `all`.")  # fmt: skip
 @click.option("--ablations", is_flag=True, help="Rehearse the variants below ablations, too.")
+@click.option("--models-on", cls=ManyValues, metavar="NAME...",
+              help="Datasets whose models are trained, sampled and scored, which takes the same time on each; "
+              "the others end with their latents. Default: all.")  # fmt: skip
 @click.option("--random-weights", type=PATH, metavar="FOLDER",
               help="Networks of random weights in the published layouts instead of the configuration's; "
               "written to this folder if they aren't there (17 GB).")  # fmt: skip
@@ -33,6 +36,7 @@ def rehearse(
     steps: int,
     variants: tuple[str, ...],
     ablations: bool,
+    models_on: tuple[str, ...],
     random_weights: Path | None,
     kill: bool,
     cores: int | None,
@@ -50,8 +54,6 @@ def rehearse(
         require_known("variant", name, list(config.every_variant))
     chosen = list(variants) or list(config.variants)
     more = list(config.ablations) if ablations else []
-    print(
-        rehearse(
-            config, clips, steps, chosen, more, random_weights, kill, cores or len(os.sched_getaffinity(0)), arguments
-        )
-    )
+    here = cores or len(os.sched_getaffinity(0))
+    table = rehearse(config, clips, steps, chosen, more, random_weights, kill, here, arguments, list(models_on) or None)
+    print(table)

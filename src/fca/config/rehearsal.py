@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fca.config.models import Config
-from fca.errors import FcaError
+from fca.errors import FcaError, require_known
 
 SUFFIX = "-rehearsal"
 
@@ -69,3 +69,25 @@ def rehearsal(
     values["sample"]["steps"] = steps
     values["report"]["clips"] = min(config.report.clips, clips)
     return Config.model_validate(values)
+
+
+def with_models_on(small: Config, datasets: Sequence[str]) -> Config:
+    """The part of a rehearsal with models: these datasets alone, in the configuration's order.
+
+    Raises:
+        FcaError: a dataset isn't in the configuration, or ablations are chosen and none of these trains them.
+    """
+    for name in datasets:
+        require_known("dataset", name, list(small.datasets))
+    values = small.model_dump(mode="json")
+    values["datasets"] = {name: own for name, own in values["datasets"].items() if name in datasets}
+    if (vbench := values["score"].get("vbench")) and vbench.get("datasets"):
+        vbench["datasets"] = [name for name in vbench["datasets"] if name in datasets]
+    part = Config.model_validate(values)
+    if part.ablations and all(own.ablation_steps is None for own in part.datasets.values()):
+        raise FcaError(
+            f"{', '.join(datasets)}: no dataset has ablation_steps",
+            "one to train ablations on",
+            "name one that has them, or add ablation_steps",
+        )
+    return part

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from fca.config import Config
-from fca.config.rehearsal import rehearsal
+from fca.config.rehearsal import rehearsal, with_models_on
 from fca.plan.disk import readable
 from fca.rehearsal.datasets import stand_ins
 from fca.rehearsal.run import run_rehearsal
@@ -25,11 +25,15 @@ def rehearse(
     kill: bool,
     cores: int,
     arguments: Sequence[str] = (),
+    models_on: Sequence[str] | None = None,
 ) -> str:
     """Rehearse a configuration with Snakemake; return the table, which the report of the rehearsal has, too.
 
-    `random_weights`: a folder for networks of random weights, which are written first if they aren't there. The other
-    arguments are those of `fca.config.rehearsal.rehearsal` and `fca.rehearsal.run.run_rehearsal`.
+    Args:
+        random_weights: a folder for networks of random weights, which are written first if they aren't there.
+        models_on: the datasets with models; the others end with their latents. None: all.
+
+    The other arguments are those of `fca.config.rehearsal.rehearsal` and `fca.rehearsal.run.run_rehearsal`.
 
     Raises:
         FcaError: a step failed; the error names it and the remedy.
@@ -45,8 +49,9 @@ def rehearse(
         ready = write_random_weights(ready, random_weights, image)
 
     small = rehearsal(ready, clips, steps, variants, ablations, torch.cuda.device_count())
-    run_rehearsal(small, cores, arguments, kill)
+    part = with_models_on(small, list(small.datasets) if models_on is None else models_on)
+    run_rehearsal(small, part, cores, arguments, kill)
     found = lines(small, *plans(config, small))
     write(table_path(small), found)
-    report(small)
+    report(part)
     return as_text(found)

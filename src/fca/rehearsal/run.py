@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 import yaml
 
 from fca.artifacts.atomic import write_text
-from fca.config import Config, Layout
+from fca.config import BaseKind, Config, Layout
+from fca.config.settings import Split
 from fca.config.shipped import REPOSITORY
 from fca.errors import FcaError
 from fca.runs.watched import die_with_parent
@@ -28,10 +30,11 @@ FAILED = re.compile(r"^Error in rule (\w+)(?:, jobid: \d+)?:")
 LOG = re.compile(r"^\s+log: (\S+)")
 
 
-def run_rehearsal(small: Config, cores: int, arguments: Sequence[str] = (), kill: bool = False) -> Path:
-    """Run all steps of a rehearsal's configuration; return its file. Finished steps aren't run again.
+def run_rehearsal(small: Config, part: Config, cores: int, arguments: Sequence[str] = (), kill: bool = False) -> None:
+    """Run all steps of a rehearsal's configuration. Finished steps aren't run again.
 
     Args:
+        part: the datasets with models (`fca.config.rehearsal.with_models_on`); the others end with their latents.
         cores: of this machine, used by each heavy job alone unless `arguments` name a profile.
         arguments: more for Snakemake, such as `--profile slurm`.
         kill: kill the first training after its first checkpoint, and let it resume.
@@ -39,21 +42,37 @@ def run_rehearsal(small: Config, cores: int, arguments: Sequence[str] = (), kill
     Raises:
         FcaError: a step failed; it is named, with its log.
     """
-    file = Layout(small).root / "rehearsal.yaml"
-    write_text(file, yaml.safe_dump(small.model_dump(mode="json"), sort_keys=False))
-    options = ["-s", str(REPOSITORY / "Snakefile"), "--configfile", str(file)]
+    options = ["-s", str(REPOSITORY / "Snakefile")]
     if not any(word.startswith(("--profile", "--workflow-profile")) for word in arguments):
         options += ["--cores", str(cores), "--set-threads", *(f"{rule}={cores}" for rule in HEAVY)]
     options += arguments
 
-    if kill and (trained := _first_trained(small)):
+    everything, models = _written(small, "rehearsal"), _written(part, "models")
+    if data_only := [name for name in small.datasets if name not in part.datasets]:
+        bases = sorted({variant.base for variant in part.every_variant.values()})
+        latents = [path for name in data_only for base in bases for split in get_args(Split)
+                   for path in _latents(small, name, split, base)]  # fmt: skip
+        _snakemake(latents, [*options, "--configfile", str(everything)])
+    options += ["--configfile", str(models)]
+    if kill and (trained := _first_trained(part)):
         dataset, variant = trained
-        layout, base = Layout(small), small.variant(variant).base
-        latents = [layout.latents(dataset, "train", shard, base) for shard in layout.shards(dataset, "train")]
-        _snakemake([*map(str, map(layout.manifest, latents))], options)
-        _kill_once(small, file, dataset, variant, cores)
-    _snakemake(["all", *_scores_of_ablations(small)], options)
+        _snakemake(_latents(part, dataset, "train", part.variant(variant).base), options)
+        _kill_once(part, models, dataset, variant, cores)
+    _snakemake(["all", *_scores_of_ablations(part)], options)
+
+
+def _written(config: Config, name: str) -> Path:
+    file = Layout(config).root / f"{name}.yaml"
+    write_text(file, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
     return file
+
+
+def _latents(small: Config, dataset: str, split: Split, base: BaseKind) -> list[str]:
+    """The manifests of a split's latents."""
+    layout = Layout(small)
+    return [
+        str(layout.manifest(layout.latents(dataset, split, shard, base))) for shard in layout.shards(dataset, split)
+    ]
 
 
 def _first_trained(small: Config) -> tuple[str, str] | None:
