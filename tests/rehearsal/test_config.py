@@ -63,7 +63,10 @@ def test_models_of_some_datasets_leave_the_others_their_data(paper):
     assert list(part.datasets) == ["ssv2"]
     assert Layout(part).root == Layout(small).root
     assert part.datasets["ssv2"] == small.datasets["ssv2"]
-    for refused, names in (("there is no dataset 'none'", ["none"]), ("bridge: no dataset has ablation_steps", ["bridge"])):
+    for refused, names in (
+        ("there is no dataset 'none'", ["none"]),
+        ("bridge: no dataset has ablation_steps", ["bridge"]),
+    ):
         with pytest.raises(FcaError, match=refused):
             with_models_on(small, names)
     assert with_models_on(rehearsal(paper), ["epic"]).score.vbench.datasets == []
