@@ -10,7 +10,7 @@ ifneq ($(shell mkdir -p '$(CACHE)' 2>/dev/null && test -w '$(CACHE)' && echo wri
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 endif
 
-.PHONY: install vbench-env demo test test-slow test-slurm test-vbench rehearsal mutants lint clean
+.PHONY: install vbench-env lerobot-env demo test test-slow test-slurm test-vbench test-lerobot rehearsal mutants lint clean
 
 install: .venv/installed
 
@@ -32,6 +32,22 @@ $(VBENCH)/installed: $(VBENCH_PINS)
 	$(VBENCH)/bin/python src/fca/vbench/official.py --check
 	touch $@
 
+# The real lerobot package, for tests against it, in a separate environment: tests/lerobot.
+LEROBOT := .venv-lerobot
+LEROBOT_PINS := tests/lerobot/requirements.txt
+LEROBOT_PINS_V21 := tests/lerobot/requirements-v21.txt
+
+lerobot-env: $(LEROBOT)/installed
+
+$(LEROBOT)/installed: $(LEROBOT_PINS) $(LEROBOT_PINS_V21)
+	test -x $(LEROBOT)/bin/python || $(PYTHON) -m venv $(LEROBOT)
+	$(LEROBOT)/bin/python -m pip install --quiet -c $(LEROBOT_PINS) torch
+	$(LEROBOT)/bin/python -m pip install --quiet --no-deps -r $(LEROBOT_PINS)
+	rm -rf $(LEROBOT)/v21
+	$(LEROBOT)/bin/python -m pip install --quiet --no-deps --target $(LEROBOT)/v21 -r $(LEROBOT_PINS_V21)
+	$(LEROBOT)/bin/python tests/lerobot/environment.py
+	touch $@
+
 demo: install
 	$(MAKE) vbench-env || echo "Continuing without VBench's environment; the report says what is missing"
 	$(BIN)/snakemake --cores $(CORES) all
@@ -47,6 +63,10 @@ test-slow: install
 # The official VBench functions, all six dimensions with small random networks; 3 minutes.
 test-vbench: install vbench-env
 	$(BIN)/python -m pytest -q -m vbench
+
+# Datasets written and read by the real lerobot package; a minute.
+test-lerobot: install lerobot-env
+	$(BIN)/python -m pytest -q -m lerobot
 
 # On a real Slurm with one node, as root; without Slurm it says what to install.
 test-slurm: install

@@ -55,3 +55,14 @@ def test_vbench_has_an_environment_of_exact_pins_with_the_same_torch_and_decoder
     own = pins([line for line in lines if line and not line.startswith("#")])
     shared = ("torch", "decord", "numpy")
     assert {name: own[name] for name in shared} == {name: constraints()[name] for name in shared}
+
+
+def test_lerobot_has_an_environment_of_exact_pins_with_the_same_torch() -> None:
+    found = []
+    for name in ("requirements.txt", "requirements-v21.txt"):
+        lines = (ROOT / "tests" / "lerobot" / name).read_text().splitlines()
+        found.append(pins([line for line in lines if line and not line.startswith("#")]))
+    assert {name: found[0][name] for name in ("torch", "numpy")} == {
+        name: constraints()[name] for name in ("torch", "numpy")
+    }
+    assert (found[0]["lerobot"], found[1]["lerobot"]) == ("0.4.4", "0.3.3")
