@@ -30,6 +30,8 @@ class Shape:
 
 def media_of(raw: Path, record: ClipRecord, frame_name: str | None) -> Media:
     """The video file or the pictures of a clip."""
+    if record.start is not None and record.rate is not None:
+        return TimedFrames(raw / record.media, range(1, record.length + 1), record.rate, record.start)
     if record.frames is None:
         return raw / record.media
     if record.rate is not None:

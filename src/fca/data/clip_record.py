@@ -28,8 +28,11 @@ class ClipRecord:
     """Numbers (as in the file names) of the source frames that the clip spans, in order; None: the whole video."""
     length: int
     """Number of source frames, before the temporal cast; 0 if they could not be counted (quarantined)."""
-    rate: int | None = None
+    rate: float | None = None
     """Numbers in a second, if `media` is a video whose `frames` are found by time: number n at (n - 1) / rate."""
+    start: float | None = None
+    """Seconds in the video at which the clip's first frame is shown, if the clip is part of a video with `rate` frames
+    a second; `frames` is None, and the `length` frames from there on are the clip's."""
 
     def __post_init__(self) -> None:
         from fca.config.captions import storable  # here, for processes that only decode and need no configuration
@@ -41,7 +44,10 @@ class ClipRecord:
 
     def to_line(self) -> str:
         """This record as one line of JSON, without a line break."""
-        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+        values = asdict(self)
+        if self.start is None:
+            del values["start"]
+        return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def from_line(cls, line: str) -> Self:

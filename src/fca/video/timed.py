@@ -27,18 +27,25 @@ class TimedFrames:
     """A clip's frames within a video, by numbers that count `rate` a second from 1."""
 
     path: Path
-    numbers: tuple[int, ...]
-    rate: int
+    numbers: Sequence[int]
+    rate: float
+    start: float | None = None
+    """Seconds of number 1, and each number is a frame of its own, shown at its time; None: at the video's start, and
+    the nearest frame is taken, for up to LATE numbers beyond the end, too"""
+
+    def time(self, number: int) -> Fraction:
+        """When a number is shown, in seconds."""
+        return Fraction(self.start or 0) + (number - 1) / Fraction(self.rate)
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
         """Frames at `indices` (positions in `numbers`) as (n, H, W, 3) uint8."""
-        found = _read(self.path, sorted({self.numbers[index] for index in indices}), self.rate)
+        found = _read(self, sorted({self.numbers[index] for index in indices}))
         return stack_frames([found[self.numbers[index]] for index in indices])
 
 
 def beyond_end(number: int, rate: int, seconds: float) -> str:
     """Why a numbered frame is beyond the end of a video of this length; empty if it isn't."""
-    return "" if (number - 1 - LATE) / rate <= seconds else _too_late(number, rate, seconds)
+    return "" if (number - 1 - LATE) / rate <= seconds else _too_late(number, Fraction(number - 1, rate), seconds)
 
 
 def seconds_of(path: Path) -> float:
@@ -48,23 +55,43 @@ def seconds_of(path: Path) -> float:
         ClipError: it isn't a readable video, or its container doesn't state the length.
     """
     with opened(path) as video:
-        container, stream = video.container, video.stream
-        if stream.duration is not None and stream.time_base is not None:
-            return float(stream.duration * stream.time_base)
-        if container.duration is not None:
-            return container.duration / av.time_base
-        raise ClipError("its container doesn't say how long it is")
+        return _stated_seconds(video)
 
 
-def _read(path: Path, numbers: Sequence[int], rate: int) -> dict[int, np.ndarray]:
-    """Increasing numbers -> frames."""
+def header(path: Path) -> tuple[int | None, float]:
+    """Number of frames that a video's container states, None if it doesn't, and its length in seconds.
+
+    Raises:
+        ClipError: as `seconds_of`.
+    """
     with opened(path) as video:
+        return video.stream.frames or None, _stated_seconds(video)
+
+
+def _stated_seconds(video: Video) -> float:
+    container, stream = video.container, video.stream
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    if container.duration is not None:
+        return container.duration / av.time_base
+    raise ClipError("its container doesn't say how long it is")
+
+
+def _read(media: TimedFrames, numbers: Sequence[int]) -> dict[int, np.ndarray]:
+    """Increasing numbers -> frames."""
+    rate, half = Fraction(media.rate), 1 / (2 * Fraction(media.rate))
+    with opened(media.path) as video:
         walk = _Walk(video)
         found = {}
         for number in numbers:
-            frame = walk.nearest(Fraction(number - 1, rate), Fraction(LATE, rate))
+            time = media.time(number)
+            frame = walk.nearest(time, LATE / rate)
             if frame is None:
-                raise ClipError(_too_late(number, rate, float(walk.last)))
+                raise ClipError(_too_late(number, time, float(walk.last)))
+            if media.start is not None and abs(walk.time_of(frame) - time) > half:
+                raise ClipError(
+                    f"no frame is shown at {float(time):.3f} s, where frame {number - 1} of the clip should be"
+                )
             found[number] = upright(frame)
     return found
 
@@ -88,21 +115,21 @@ class _Walk:
 
         None if the video ends more than a frame and `late` before.
         """
-        if self._keyframe(time) > self._time(self.after) + 2 * MARGIN:
+        if self._keyframe(time) > self.time_of(self.after) + 2 * MARGIN:
             self._jump(time)
-        while self.after is None or self._time(self.after) < time:
+        while self.after is None or self.time_of(self.after) < time:
             frame = next(self.frames, None)
             if frame is None:
                 break
-            if self.after is not None and self._time(frame) <= self._time(self.after):
+            if self.after is not None and self.time_of(frame) <= self.time_of(self.after):
                 raise ClipError(DISORDER)
             self.before, self.after = self.after, frame
         else:
-            closer = self.before is not None and time - self._time(self.before) <= self._time(self.after) - time
+            closer = self.before is not None and time - self.time_of(self.before) <= self.time_of(self.after) - time
             return self.before if closer else self.after
         if self.after is None:
             return None
-        self.last = self._time(self.after)
+        self.last = self.time_of(self.after)
         own = self.stream.average_rate
         return self.after if time <= self.last + late + (1 / own if own else 0) else None
 
@@ -114,7 +141,7 @@ class _Walk:
             self.container.seek(self.start + math.floor(target / self.unit), stream=self.stream, backward=True)
             self.frames = self._decoded()
             self.before, self.after = None, next(self.frames, None)
-            if target == 0 or (self.after is not None and self._time(self.after) <= time):
+            if target == 0 or (self.after is not None and self.time_of(self.after) <= time):
                 return
             back *= 4
 
@@ -127,9 +154,9 @@ class _Walk:
     def _decoded(self) -> Iterator[av.VideoFrame]:
         return (frame for frame in self.container.decode(self.stream) if frame.pts is not None)
 
-    def _time(self, frame: av.VideoFrame | None) -> Fraction:
+    def time_of(self, frame: av.VideoFrame | None) -> Fraction:
         return Fraction(0) if frame is None or frame.pts is None else (frame.pts - self.start) * self.unit
 
 
-def _too_late(number: int, rate: int, end: float) -> str:
-    return f"it ends at {end:.2f} s, but frame {number} is shown at {(number - 1) / rate:.2f} s"
+def _too_late(number: int, time: Fraction, end: float) -> str:
+    return f"it ends at {end:.2f} s, but frame {number} is shown at {float(time):.2f} s"
