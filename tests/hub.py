@@ -1,4 +1,4 @@
-"""A Hugging Face hub on this machine, as far as `huggingface_hub` uses one to push and to fetch models.
+"""A Hugging Face hub on this machine, as far as `huggingface_hub` uses one to push models and to fetch files.
 
 It speaks HTTP: repositories, branches, uploads (regular files and LFS), commits, listings, downloads. The fixture `hub`
 turns the real library to it.
@@ -261,10 +261,10 @@ ROUTES = {
     rf"POST /{REPO}\.git/info/lfs/objects/batch": Handler.batch,
     r"PUT /large/([0-9a-f]{64})": Handler.upload,
     rf"POST /api/models/{REPO}/commit/{REV}": Handler.commit,
-    rf"GET /api/models/{REPO}": Handler.info,
-    rf"GET /api/models/{REPO}/revision/{REV}": Handler.info,
-    rf"GET /api/models/{REPO}/tree/{REV}": Handler.tree,
-    rf"GET /{REPO}/resolve/{REV}/(.+)": Handler.download,
+    rf"GET /api/(?:models|datasets)/{REPO}": Handler.info,
+    rf"GET /api/(?:models|datasets)/{REPO}/revision/{REV}": Handler.info,
+    rf"GET /api/(?:models|datasets)/{REPO}/tree/{REV}": Handler.tree,
+    rf"GET /(?:datasets/)?{REPO}/resolve/{REV}/(.+)": Handler.download,
 }
 """Method and path -> what answers."""
 

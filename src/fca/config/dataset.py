@@ -9,6 +9,7 @@ from fca.config.captions import Caption
 from fca.config.dataset_formats import FORMATS, FormatName
 from fca.config.settings import Positive, Settings, Url
 
+SplitUnit = Literal["episode", "task"]
 SplitMode = Literal["seer_like", "trajectory_disjoint"]
 
 
@@ -58,7 +59,16 @@ class Dataset(Settings):
     tabletop: Tabletop | None = None
     """Amount of generated data (source: tabletop)"""
     validation_share: float = Field(default=0.1, gt=0, lt=1)
-    """folder without a column split: share of the sources (recordings) whose videos are for validation"""
+    """folder without a column split: share of the sources (recordings) whose videos are for validation; lerobot: share
+    of the episodes or tasks"""
+    camera: str | None = None
+    """lerobot: the camera, by its feature's name, such as observation.images.top; null: the only one"""
+    clip_seconds: float | None = Field(default=None, gt=0)
+    """lerobot: longer episodes become several clips of so many seconds; null: an episode is one clip"""
+    stride_seconds: float | None = Field(default=None, gt=0)
+    """lerobot: seconds from the start of a clip to the start of the next; null: clip_seconds"""
+    split_by: SplitUnit = "episode"
+    """lerobot: episode, whole episodes are held out for validation; task, all clips of a task are"""
     split_mode: SplitMode = "seer_like"
     """bridge: seer_like, Seer's list as it is; trajectory_disjoint, all views of a demonstration in one split"""
     media: Literal["rgb_frames", "video"] = "rgb_frames"
@@ -128,11 +138,13 @@ class Dataset(Settings):
 
     def _check_own(self) -> None:
         """Refuse settings of other formats, and generated clips in a format that has no generator."""
-        for form, facts in FORMATS.items():
-            for name in facts.own:
-                value, default = getattr(self, name), type(self).model_fields[name].default
-                if name not in self.own and value != default:
-                    raise ValueError(f"{name}: {value} is for the {form} format alone; leave it out")
+        for name in {name for facts in FORMATS.values() for name in facts.own}:
+            value, default = getattr(self, name), type(self).model_fields[name].default
+            if name not in self.own and value != default:
+                readers = " and ".join(form for form, facts in FORMATS.items() if name in facts.own)
+                raise ValueError(f"{name}: {value} is for the {readers} format alone; leave it out")
+        if self.stride_seconds is not None and self.clip_seconds is None:
+            raise ValueError("stride_seconds is for clips of clip_seconds, which isn't set")
         if self.source == "tabletop" and not FORMATS[self.format].tabletop:
             raise ValueError(f"format is {self.format}: source must be archive, and root must name the folder")
 

@@ -58,6 +58,11 @@ FORMATS = {
         "fca.data.datasets.folder", own=("validation_share",), seeded=lambda settings: True,
         watched=("captions.csv", "captions.jsonl"),
     ),
+    "lerobot": Format(
+        "fca.data.datasets.lerobot", "fca.data.download.lerobot",
+        own=("camera", "clip_seconds", "stride_seconds", "split_by", "validation_share"), split="split_by",
+        stated=("camera", "clip_seconds", "stride_seconds"), seeded=lambda settings: True, watched=("captions.csv",),
+    ),
 }  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def fetch(config: Config, dataset: str) -> Manifest:
         count, sha256 = sha256_tree(raw)
     else:
         root = Path(settings.root or "").expanduser().absolute()
-        obtain(dataset, settings, root)
+        obtain(dataset, settings, root, config.seed)
         count, sha256 = check_archive(settings, root)
         with write_aside(raw) as aside:
             os.symlink(root, aside)

@@ -299,7 +299,7 @@ def test_settings_that_make_no_sense(tmp_path: Path) -> None:
     tabletop = {"train": 4, "validation": 1}
     with pytest.raises(ConfigError, match="format is folder: source must be archive"):
         config_for(tmp_path, "folder", 4, 1, source="tabletop", root=None, tabletop=tabletop)
-    with pytest.raises(ConfigError, match=r"validation_share: 0\.2 is for the folder format alone"):
+    with pytest.raises(ConfigError, match=r"validation_share: 0\.2 is for the folder and lerobot format alone"):
         config_for(tmp_path, "ssv2", 4, 1, validation_share=0.2)
 
 

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fca.artifacts.quarantine import Quarantine
-from fca.artifacts.text import shuffled
 from fca.config import Dataset
 from fca.data.clip_record import Listing
 from fca.data.datasets.captions import SPLITS, CaptionRow, find_captions, read_captions
-from fca.data.datasets.reader import Publication, Reader, count_frames
+from fca.data.datasets.reader import Publication, Reader, count_frames, held_out
 from fca.errors import FcaError
 from fca.video.files import on_disk
 
@@ -79,10 +78,8 @@ def split_rows(rows: Sequence[CaptionRow], validation_share: float, seed: int) -
             "two sources or more, or a column split (train, validation)",
             "add that column to the captions file",
         )
-    sources = shuffled(names, seed)
-    count = min(max(1, round(validation_share * len(sources))), len(sources) - 1)
-    held_out = set(sources[:count])
+    validation = held_out(names, validation_share, seed)
     return {
-        "train": [row for row in rows if row.source not in held_out],
-        "validation": [row for row in rows if row.source in held_out],
+        "train": [row for row in rows if row.source not in validation],
+        "validation": [row for row in rows if row.source in validation],
     }

@@ -4,7 +4,7 @@ To add a format, write a module with a `READER` and one line in the registry. A 
 does what its docstring here says.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from tqdm import tqdm
 
 from fca.artifacts.quarantine import ClipError, Quarantine
+from fca.artifacts.text import shuffled
 from fca.config import Dataset
 from fca.config.captions import caption_problem
 from fca.config.dataset_formats import FORMATS
@@ -104,6 +105,14 @@ class Reader(Protocol):
 def reader_of(settings: Dataset) -> Reader:
     """The reader of a dataset's format."""
     return import_module(FORMATS[settings.format].reader).READER
+
+
+def held_out(names: Collection[str], share: float, seed: int) -> set[str]:
+    """A seeded share of the names for validation: at least one, never all. Adding a name moves few others.
+
+    `names`: two or more, each once.
+    """
+    return set(shuffled(names, seed)[: min(max(1, round(share * len(names))), len(names) - 1)])
 
 
 def count_frames(raw: Path, dataset: str, clips: Sequence[tuple[str, str, Any, str]], **notes: Any) -> Listing:

@@ -24,8 +24,8 @@ LOCK = ".fetching"
 class Source:
     """Where a dataset's files come from."""
 
-    def __init__(self, dataset: str, settings: Dataset, root: Path, client: Client) -> None:
-        self.dataset, self.settings, self.root, self.client = dataset, settings, root, client
+    def __init__(self, dataset: str, settings: Dataset, root: Path, client: Client, seed: int = 0) -> None:
+        self.dataset, self.settings, self.root, self.client, self.seed = dataset, settings, root, client, seed
         self.publication = reader_of(settings).publication
         self.advice = self.publication.advice
         self.archives = Path(settings.archives).expanduser().absolute() if settings.archives else root / "archives"
@@ -91,10 +91,13 @@ class Source:
         unpack(parts, target, limits, choose)
 
 
-def obtain(dataset: str, settings: Dataset, root: Path, client: Client | None = None) -> None:
+def obtain(dataset: str, settings: Dataset, root: Path, seed: int = 0, client: Client | None = None) -> None:
     """Complete the folder `root` of a dataset from its archives and addresses, if the settings name any.
 
     Existing files stay, so a second run does nothing and a run after a kill resumes.
+
+    Args:
+        seed: which chooses the clips of a split, if only their files are downloaded.
 
     Raises:
         FcaError: something is missing and the licence isn't accepted, or a download or an archive failed.
@@ -103,7 +106,7 @@ def obtain(dataset: str, settings: Dataset, root: Path, client: Client | None = 
         return
     with _alone(root):
         module = import_module(FORMATS[settings.format].download)
-        module.obtain(Source(dataset, settings, root, client or Client()))
+        module.obtain(Source(dataset, settings, root, client or Client(), seed))
 
 
 @contextmanager

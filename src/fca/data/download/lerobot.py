@@ -1,0 +1,156 @@
+"""A LeRobot dataset from the Hugging Face hub: meta/, and of the rest only what the chosen clips need.
+
+`urls` has the address of its page, at a revision or not: https://huggingface.co/datasets/ORG/NAME[/tree/REVISION]. Only
+the tables and the chosen camera's videos of the first episodes of each split are downloaded.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+from tqdm import tqdm
+
+from fca.artifacts.atomic import require_space, write_text
+from fca.data.datasets.lerobot import read_captions, splits
+from fca.data.datasets.lerobot.episodes import Episode, find_episodes
+from fca.data.datasets.lerobot.info import read_info
+from fca.data.download.obtain import Source
+from fca.errors import FcaError, first_line
+
+ADDRESS = re.compile(
+    r"(?P<endpoint>https?://[^/]+)/datasets/(?P<repo>[\w.-]+/[\w.-]+)(?:/tree/(?P<revision>[^?#]+))?", re.ASCII
+)
+EXAMPLE = "https://huggingface.co/datasets/lerobot/pusht/tree/v3.0"
+NOTE = ".fetched.json"
+
+
+def obtain(source: Source) -> None:
+    """Download what the folder lacks of the dataset in `urls`; a branch stays at the commit that was found first.
+
+    Raises:
+        FcaError: the address is no dataset's, its licence isn't accepted, the hub can't be reached or lacks a file.
+    """
+    if not source.settings.urls:
+        raise FcaError(
+            f"datasets.{source.dataset}.archives: LeRobot datasets have none", "the dataset's folder as root, or urls"
+        )
+    address = source.settings.urls[0]
+    match = ADDRESS.fullmatch(address.removesuffix("/"))
+    if match is None or len(source.settings.urls) > 1:
+        raise FcaError(f"datasets.{source.dataset}.urls: {address}", f"one page of a dataset, such as {EXAMPLE}")
+    settings = source.settings
+    wanted = {"address": address, "camera": settings.camera, "clips": settings.clips, "split_by": settings.split_by,
+              "validation_share": settings.validation_share, "seed": source.seed}  # fmt: skip
+    note = _note(source.root)
+    if note.get("complete") == wanted:
+        return
+    source.permit(f"downloading {match['repo']}")
+    commit = note.get("commit") if note.get("address") == address else None
+    hub = _Hub(source.root, match["endpoint"], match["repo"], commit or unquote(match["revision"] or "main"))
+    _write_note(source.root, address, hub.commit, None)
+
+    hub.download((name for name in hub.sizes if name.startswith("meta/")), settings.download_workers)
+    hub.download(needed_files(source), settings.download_workers)
+    _write_note(source.root, address, hub.commit, wanted)
+
+
+def needed_files(source: Source) -> list[str]:
+    """Tables and videos of the first episodes of each split, as many as clips are asked for, in order.
+
+    An episode gives a clip or more. With `split_by: task`, only the tables tell which split an episode is in, so every
+    episode counts for both.
+    """
+    root, settings = source.root, source.settings
+    info = read_info(root)
+    camera = info.camera(settings.camera)
+    every = list(find_episodes(root, info, camera))
+    chosen: list[Episode]
+    if settings.split_by == "task":
+        chosen = every
+    else:
+        split_of, left = splits(settings, every, read_captions(root), source.seed), dict(settings.clips)
+        chosen = []
+        for episode in every:
+            split = split_of(episode, None)
+            if left[split]:
+                left[split] -= 1
+                chosen.append(episode)
+    return list(dict.fromkeys(name for episode in chosen for name in (episode.data, episode.video) if name))
+
+
+class _Hub:
+    """One dataset at one commit on the hub."""
+
+    def __init__(self, root: Path, endpoint: str, repo: str, revision: str) -> None:
+        from huggingface_hub import HfApi
+        from huggingface_hub.hf_api import RepoFile
+
+        self.root, self.endpoint, self.repo = root, endpoint, repo
+        api = HfApi(endpoint=endpoint)
+        with self._refusing(f"revision {revision}"):
+            self.commit = str(api.dataset_info(repo, revision=revision).sha)
+            tree = api.list_repo_tree(repo, recursive=True, revision=self.commit, repo_type="dataset")
+            self.sizes = {each.path: each.size for each in tree if isinstance(each, RepoFile)}
+
+    def download(self, names: Iterable[str], workers: int) -> None:
+        """Download files that are missing or of another size; those of an interrupted run are gone on with."""
+        names = list(names)
+        if absent := [name for name in names if name not in self.sizes]:
+            raise FcaError(f"{self.repo} has no {absent[0]}", "the files that its meta/ names", "ask its author")
+        missing = [name for name in names if not self._is_here(name)]
+        require_space(self.root / "meta", sum(self.sizes[name] for name in missing))
+        with ThreadPoolExecutor(workers) as pool:
+            jobs = [pool.submit(self._download, name) for name in missing]
+            try:
+                for job in tqdm(jobs, desc=f"{self.repo}: download", unit="file", disable=not jobs):
+                    job.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _is_here(self, name: str) -> bool:
+        path = self.root / name
+        return path.is_file() and path.stat().st_size == self.sizes[name]
+
+    def _download(self, name: str) -> None:
+        from huggingface_hub import hf_hub_download
+
+        if ".." in PurePosixPath(name).parts or name.startswith("/"):
+            raise FcaError(f"{self.repo} has a file {name!r}", "paths below the dataset")
+        with self._refusing(name):
+            hf_hub_download(
+                self.repo, name, repo_type="dataset", revision=self.commit, local_dir=self.root, endpoint=self.endpoint
+            )
+        if not self._is_here(name):
+            raise FcaError(f"{self.repo}: {name} has another size than the hub says", f"{self.sizes[name]:,} bytes")
+
+    @contextmanager
+    def _refusing(self, what: str) -> Iterator[None]:
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+        try:
+            yield
+        except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+            raise FcaError(
+                f"{self.repo}, {what}: the hub doesn't give it ({type(error).__name__}: {first_line(error)[:200]})",
+                f"a dataset at {self.endpoint}/datasets/{self.repo}",
+                "check the address; a private or gated dataset needs `hf auth login`. Without a network, download it "
+                "elsewhere (`hf download --repo-type dataset`), name the folder as root and leave out urls",
+            ) from error
+
+
+def _note(root: Path) -> dict[str, object]:
+    """What was downloaded before."""
+    try:
+        return dict(json.loads((root / NOTE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _write_note(root: Path, address: str, commit: str, complete: object) -> None:
+    os.makedirs(root, exist_ok=True)
+    write_text(root / NOTE, json.dumps({"address": address, "commit": commit, "complete": complete}, indent=1) + "\n")

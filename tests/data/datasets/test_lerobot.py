@@ -1,0 +1,353 @@
+"""LeRobot datasets: an episode's own frames and no neighbour's, its task as caption, and nothing else believed."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from fca.artifacts.quarantine import ClipError
+from fca.config import ConfigError
+from fca.data.clip_pixels import media_of
+from fca.data.clip_record import ClipRecord, Listing
+from fca.data.datasets.lerobot import episodes as module
+from fca.data.datasets.lerobot.info import template_problem
+from fca.errors import FcaError
+from fca.video.decode import read_frames
+from tests.data.corpora import config_for, listing_of
+from tests.data.datasets.lerobot_files import TOP, WRIST, Made, change_json, change_rows
+from tests.video.numbered import numbers
+
+pytest.importorskip("pyarrow")
+
+TABLE, EPISODES = "data/chunk-000/file-000.parquet", "meta/episodes/chunk-000/file-000.parquet"
+
+
+def listing(root: Path, train: int = 99, validation: int = 99, seed: int = 0, **own) -> Listing:
+    return listing_of("lerobot", root, "arm", train, validation, seed, **{"validation_share": 0.3} | own)
+
+
+def shown(root: Path, record: ClipRecord) -> list[int | None]:
+    """The numbers in all frames of a clip."""
+    return numbers(list(read_frames(media_of(root, record, None), range(record.length))))
+
+
+def by_id(found: Listing) -> dict[str, ClipRecord]:
+    return {record.id: record for record in found.records}
+
+
+def reasons(found: Listing) -> dict[str, str]:
+    return {row.id: row.reason for row in found.quarantine}
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libsvtav1"])
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+@pytest.mark.parametrize("fps", [10, 30])
+def test_an_episode_has_all_its_frames_and_no_neighbours(tmp_path: Path, codec: str, version: str, fps: int) -> None:
+    made = Made(version=version, codec=codec, fps=fps)
+    found = by_id(listing(made.write(tmp_path)))
+    assert len(found) == len(made.lengths)
+    for episode, length in enumerate(made.lengths):
+        record = found[f"episode_{episode:06d}"]
+        assert shown(tmp_path, record) == [
+            number % 256 for number in range(made.first(episode), made.first(episode) + length)
+        ]
+        assert record.caption == made.tasks[episode % 2]
+
+
+def test_the_chosen_camera_is_read(tmp_path: Path) -> None:
+    made = Made(cameras=(TOP, WRIST))
+    made.write(tmp_path)
+    for camera, first in ((TOP, 20), (WRIST, 120)):
+        assert shown(tmp_path, by_id(listing(tmp_path, camera=camera))["episode_000001"])[0] == first
+    with pytest.raises(FcaError, match=rf"2 cameras: {TOP}, {WRIST}.*\n.*\n.*`camera` in the settings"):
+        listing(tmp_path)
+    with pytest.raises(FcaError, match=r"no camera 'observation.images.tp' \(did you mean"):
+        listing(tmp_path, camera="observation.images.tp")
+
+
+def test_frames_in_tables_are_refused_with_the_way_to_videos(tmp_path: Path) -> None:
+    Made().write(tmp_path)
+    change_json(tmp_path / "meta/info.json", features={TOP: {"dtype": "image", "shape": [64, 128, 3]}}, video_path=None)
+    with pytest.raises(FcaError, match="convert_image_to_video"):
+        listing(tmp_path)
+
+
+def test_each_run_of_frames_with_one_task_is_a_clip(tmp_path: Path) -> None:
+    made = Made(task_of={1: [1] * 10 + [0] * 12 + [1] * 9})
+    found = by_id(listing(made.write(tmp_path)))
+    parts = {name: (record.caption, shown(tmp_path, record)[0], record.length)
+             for name, record in found.items() if name.startswith("episode_000001")}  # fmt: skip
+    assert parts == {
+        "episode_000001/0-9": (made.tasks[1], 20, 10),
+        "episode_000001/10-21": (made.tasks[0], 30, 12),
+        "episode_000001/22-30": (made.tasks[1], 42, 9),
+    }
+
+
+def test_long_episodes_become_windows(tmp_path: Path) -> None:
+    Made().write(tmp_path)
+    found = by_id(listing(tmp_path, clip_seconds=1.5, stride_seconds=0.5))
+    assert [name for name in found if name.startswith("episode_000001")] == [
+        f"episode_000001/{start}-{start + 14}" for start in (0, 5, 10, 15)
+    ], "what is left at the end is dropped"
+    assert found["episode_000002"].length == 14, "a shorter episode is one clip"
+    assert shown(tmp_path, found["episode_000001/15-29"]) == list(range(35, 50))
+    assert [name for name in by_id(listing(tmp_path, clip_seconds=1.5)) if name.startswith("episode_000001")] == [
+        "episode_000001/0-14", "episode_000001/15-29",
+    ]  # fmt: skip
+    with pytest.raises(ConfigError, match="stride_seconds is for clips of clip_seconds"):
+        config_for(tmp_path, "lerobot", 4, 1, stride_seconds=1.0, initial_frames=1, train_steps=1)
+
+
+def test_windows_of_an_episode_are_never_in_both_splits(tmp_path: Path) -> None:
+    Made(lengths=(40,) * 10).write(tmp_path)
+    for seed in range(4):
+        found = listing(tmp_path, clip_seconds=1.0, seed=seed)
+        split_of: dict[str, set[str]] = {}
+        for record in found.records:
+            split_of.setdefault(record.id.partition("/")[0], set()).add(record.split)
+        assert all(len(splits) == 1 for splits in split_of.values())
+        assert sum(splits == {"validation"} for splits in split_of.values()) == 3
+
+
+def test_a_task_is_never_in_both_splits_if_split_by_task(tmp_path: Path) -> None:
+    Made(lengths=(9,) * 12, tasks=("push left", "lift", "open", "close"), task_of={5: [0] * 4 + [3] * 5}).write(
+        tmp_path
+    )
+    found = listing(tmp_path, split_by="task", validation_share=0.25)
+    captions = {split: {record.caption for record in found.records if record.split == split}
+                for split in ("train", "validation")}  # fmt: skip
+    assert len(captions["validation"]) == 1
+    assert len(captions["train"]) == 3
+    assert not captions["train"] & captions["validation"]
+
+
+def test_one_episode_or_task_cannot_be_split(tmp_path: Path) -> None:
+    Made(lengths=(9,), tasks=("lift",)).write(tmp_path)
+    with pytest.raises(FcaError, match="1 episode, so it can't be split"):
+        listing(tmp_path)
+    with pytest.raises(FcaError, match="1 task, so it can't be split"):
+        listing(tmp_path, split_by="task")
+
+
+def test_the_first_clips_are_taken_in_order(tmp_path: Path) -> None:
+    Made(lengths=(9,) * 10).write(tmp_path)
+    every, few = listing(tmp_path), listing(tmp_path, 3, 1)
+    for split, count in (("train", 3), ("validation", 1)):
+        first = [record.id for record in every.records if record.split == split][:count]
+        assert [record.id for record in few.records if record.split == split] == first
+
+
+def test_a_video_is_opened_once_for_its_run_of_episodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, header, read = [], module.header, module.read_frames
+    monkeypatch.setattr(module, "header", lambda path: (opened.append(path.name), header(path))[1])
+    monkeypatch.setattr(module, "read_frames", lambda path: (opened.append(path.name), read(path))[1])
+    listing(Made(lengths=(9,) * 9).write(tmp_path))
+    assert sorted(opened) == sorted(f"file-00{number}.{kind}" for number in range(3) for kind in ("mp4", "parquet"))
+
+
+# What disagrees
+
+
+def test_tasks_without_a_sentence_are_quarantined_and_counted(tmp_path: Path) -> None:
+    made = Made(tasks=("push left", "", None, "lift"))
+    found = listing(made.write(tmp_path))
+    assert reasons(found) == {"episode_000001": "its caption is empty", "episode_000002": "its caption is null"}
+    assert found.notes["tasks_without_caption"] == 2
+    (tmp_path / "captions.csv").write_text("task_index,caption\n1,open the drawer\n2,close it\n")
+    better = by_id(listing(tmp_path))
+    assert [better[f"episode_00000{number}"].caption for number in range(4)] == [
+        "push left", "open the drawer", "close it", "lift",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("task,caption\n0,a\n", "line 1: its columns are task, caption"),
+        ("task_index,caption\n7,a\n", "line 2: task 7 is not in meta/"),
+        ("task_index,caption\n0,a\n0,b\n", "line 3: task 0 is repeated"),
+        ("task_index,caption\n0,\n", "line 2: its caption is empty"),
+        ("task_index,caption\nx,a\n", "line 2: invalid literal"),
+    ],
+)
+def test_mistakes_in_captions_are_named_with_their_line(tmp_path: Path, text: str, problem: str) -> None:
+    Made().write(tmp_path)
+    (tmp_path / "captions.csv").write_text(text)
+    with pytest.raises(FcaError) as caught:
+        listing(tmp_path)
+    assert f"captions.csv, {problem}" in str(caught.value)
+
+
+def test_a_table_and_a_video_of_other_lengths_cost_their_episode(tmp_path: Path) -> None:
+    Made().write(tmp_path)
+    change_rows(tmp_path / TABLE, lambda rows: [row for row in rows if row["index"] not in (5, 80)])
+    end = f"videos/{TOP}/to_timestamp"
+    change_rows(tmp_path / EPISODES, lambda rows: [
+        row | ({end: row[end] + 0.2} if row["episode_index"] == 1 else {}) for row in rows])  # fmt: skip
+    found = listing(tmp_path)
+    assert reasons(found) == {
+        "episode_000000": "its table has 19 frames, meta/episodes says 20",
+        "episode_000001": "its part of the video takes 3.300 s, its table has 31 frames, 3.100 s",
+    }
+    assert {record.id for record in found.records} == {f"episode_00000{number}" for number in range(4)}
+
+
+def test_an_old_video_of_another_length_costs_its_episode(tmp_path: Path) -> None:
+    Made(version="v2.1").write(tmp_path)
+    videos = tmp_path / f"videos/chunk-000/{TOP}"
+    (videos / "episode_000001.mp4").write_bytes((videos / "episode_000000.mp4").read_bytes())
+    (videos / "episode_000002.mp4").unlink()
+    assert reasons(listing(tmp_path)) == {
+        "episode_000001": "its video has 20 frames, its table has 31 frames",
+        "episode_000002": "it is missing",
+    }
+
+
+def test_an_episode_beyond_the_end_of_its_video_is_found(tmp_path: Path) -> None:
+    made = Made()
+    made.write(tmp_path)
+    file = tmp_path / f"videos/{TOP}/chunk-000/file-000.mp4"
+    Made(lengths=(20, 31)).write(tmp_path / "shorter")
+    file.write_bytes((tmp_path / f"shorter/videos/{TOP}/chunk-000/file-000.mp4").read_bytes())
+    assert reasons(listing(tmp_path)) == {"episode_000002": "its video ends at 5.100 s, but it needs 6.500 s"}
+
+
+def test_frames_that_are_not_where_the_table_says_are_no_clip(tmp_path: Path) -> None:
+    """The whole clip is a third of a second off, or the video has another rate: verify finds it by decoding."""
+    Made(lengths=(20, 31), episodes_in_a_file=2).write(tmp_path)
+    record = by_id(listing(tmp_path))["episode_000001"]
+    values = record.__dict__
+    with pytest.raises(ClipError, match=r"no frame is shown at 2\.0\d\d s|it ends at"):
+        read_frames(media_of(tmp_path, ClipRecord(**values | {"rate": 17.0, "length": 40}), None), range(40))
+    with pytest.raises(ClipError, match=r"no frame is shown at 5\.100 s"):
+        read_frames(media_of(tmp_path, ClipRecord(**values | {"length": 32}), None), [31])
+
+
+def test_times_that_are_not_those_of_the_rate_cost_the_episode(tmp_path: Path) -> None:
+    Made().write(tmp_path)
+    change_rows(tmp_path / TABLE, lambda rows: [
+        row | {"timestamp": row["timestamp"] + (0.07 if row["index"] == 8 else 0)} for row in rows])  # fmt: skip
+    assert "frame 8 is at 0.870 s in its table, not at 0.800 s" in reasons(listing(tmp_path))["episode_000000"]
+    change_rows(tmp_path / TABLE, lambda rows: [row | {"timestamp": float("nan")} for row in rows])
+    assert "frame 0 is at nan s" in reasons(listing(tmp_path))["episode_000000"]
+
+
+def test_an_episode_without_a_video_or_rows_is_quarantined(tmp_path: Path) -> None:
+    Made().write(tmp_path)
+    change_rows(tmp_path / EPISODES, lambda rows: [
+        row | ({f"videos/{TOP}/file_index": None} if row["episode_index"] == 0 else {}) for row in rows])  # fmt: skip
+    unknown = {"task_index": 9}
+    change_rows(tmp_path / TABLE, lambda rows: [
+        row | (unknown if row["episode_index"] == 2 else {}) for row in rows if row["episode_index"] != 1])  # fmt: skip
+    assert reasons(listing(tmp_path)) == {
+        "episode_000000": "it has no video of this camera",
+        "episode_000001": f"{TABLE} has no frame of it",
+        "episode_000002": "its caption is missing: meta/ has no task 9",
+    }
+
+
+# What isn't believed
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../{episode_index}.mp4", "/etc/{video_key}", "a/../../{file_index}.mp4", "C:/x", "..\\x",
+        "{video_key.__class__}",
+        "{file_index:0999999999d}", "{file_index!r}", "{0}", "a\0b", "", "{episode_index:03d", "x" * 600, "a\n",
+    ],
+)  # fmt: skip
+def test_a_path_that_leaves_the_folder_or_asks_for_more_is_refused(path: str, tmp_path: Path) -> None:
+    assert template_problem(path)
+    Made().write(tmp_path)
+    for name in ("video_path", "data_path"):
+        before = (tmp_path / "meta/info.json").read_text()
+        change_json(tmp_path / "meta/info.json", **{name: path})
+        with pytest.raises(FcaError, match=name):
+            listing(tmp_path)
+        (tmp_path / "meta/info.json").write_text(before)
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "a\\b", "."])
+def test_a_camera_whose_name_is_no_folder_is_refused(name: str, tmp_path: Path) -> None:
+    Made().write(tmp_path)
+    change_json(tmp_path / "meta/info.json", features={name: {"dtype": "video"}})
+    with pytest.raises(FcaError, match="can't be a folder"):
+        listing(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"codebase_version": "v1.6"}, "codebase_version: it is 'v1.6'; this reads v2.0, v2.1, v3.0"),
+        ({"codebase_version": None}, "codebase_version"),
+        ({"fps": 0}, "fps"),
+        ({"fps": float("inf")}, "fps"),
+        ({"fps": "many"}, "fps"),
+        ({"features": []}, "features"),
+        ({"features": {"a": {"dtype": "float32"}}}, "0 cameras: none"),
+        ({"data_path": 3}, "data_path"),
+        ({"chunks_size": 0}, "chunks_size"),
+    ],
+)
+def test_an_unusable_info_says_what_is_wrong(tmp_path: Path, change: dict[str, object], problem: str) -> None:
+    Made().write(tmp_path)
+    change_json(tmp_path / "meta/info.json", **change)
+    with pytest.raises(FcaError) as caught:
+        listing(tmp_path)
+    assert problem in str(caught.value)
+
+
+def test_a_damaged_meta_folder_is_refused_in_words(tmp_path: Path) -> None:
+    """Whatever bytes are changed, cut off or put in: a listing or an FcaError, never another exception."""
+    rng = random.Random(3)
+    refused: list[FcaError] = []
+    for version in ("v2.1", "v3.0"):
+        root = Made(lengths=(5, 6), version=version).write(tmp_path / version)
+        files = sorted([*(root / "meta").rglob("*.*"), *(root / "data").rglob("*.parquet")])
+        for _ in range(150):
+            path = rng.choice(files)
+            content = path.read_bytes()
+            path.write_bytes(damaged(content, rng))
+            try:
+                listing(root)
+            except FcaError as error:
+                refused.append(error)
+            finally:
+                path.write_bytes(content)
+    assert len(refused) > 100
+    for error in refused:
+        assert error.expected
+        assert str(tmp_path) in error.problem or "the dataset has" in error.problem or "the frames of" in error.problem
+
+
+def damaged(content: bytes, rng: random.Random) -> bytes:
+    kind, place = rng.randrange(5), rng.randrange(len(content))
+    if kind == 0:
+        return content[:place]
+    if kind == 1:
+        return content[:place] + rng.randbytes(rng.randrange(1, 40)) + content[place:]
+    if kind == 2:
+        return (
+            content[:place]
+            + rng.choice([b"-1", b"1e999", b"99999999999999999999", b"null", b"[", b"\xff"])
+            + content[place + 2 :]
+        )
+    changed = bytearray(content)
+    for _ in range(rng.randrange(1, 8)):
+        changed[rng.randrange(len(changed))] = rng.randrange(256)
+    return bytes(changed)
+
+
+def test_lines_that_are_no_objects_are_named(tmp_path: Path) -> None:
+    Made(version="v2.1").write(tmp_path)
+    lines = tmp_path / "meta/episodes.jsonl"
+    for line, problem in (("[1]", "it is no object"), ("{", "line 5"), (json.dumps({"episode_index": -1}), "is -1"),
+                          (json.dumps({"episode_index": 0, "length": 3}), "comes after 3")):  # fmt: skip
+        before = lines.read_text()
+        lines.write_text(f"{before}{line}\n")
+        with pytest.raises(FcaError, match=problem):
+            listing(tmp_path)
+        lines.write_text(before)

@@ -1,0 +1,136 @@
+"""LeRobot datasets from a hub on this machine: what the chosen clips need, at one commit, and nothing twice."""
+
+from pathlib import Path
+
+import pytest
+
+from fca.config import Dataset
+from fca.data.download.obtain import obtain
+from fca.errors import FcaError
+from tests.data.datasets.lerobot_files import TOP, WRIST, Made
+from tests.data.datasets.test_lerobot import by_id, listing, shown
+from tests.hub import Hub
+
+pytest.importorskip("pyarrow")
+
+REPO = "robots/arm"
+
+
+def stored(hub: Hub, folder: Path, **more: bytes) -> str:
+    """Put a dataset on the hub; return its commit."""
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    files |= {"README.md": b"---\nlicense: apache-2.0\n---\n"} | more
+    known = hub.repositories.get(REPO)
+    return known.commit("main", files) if known else hub.add(REPO, files)
+
+
+def settings(hub: Hub, root: Path, train: int = 2, validation: int = 1, tree: str = "", **own) -> Dataset:
+    splits = {"train": train, "validation": validation}
+    return Dataset.model_validate(
+        {
+            "format": "lerobot", "source": "archive", "root": str(root), "initial_frames": 1, "train_steps": 1,
+            "urls": [f"{hub.url}/datasets/{REPO}{tree}"], "licence_accepted": True, "camera": TOP,
+            "validation_share": 0.3,
+        }
+        | {split: {"clips": clips, "shard_clips": 9} for split, clips in splits.items()}
+        | own
+    )  # fmt: skip
+
+
+def names(root: Path) -> set[str]:
+    return {path.relative_to(root).as_posix() for path in root.rglob("*")
+            if path.is_file() and not path.relative_to(root).parts[0].startswith(".")}  # fmt: skip
+
+
+def downloads(hub: Hub) -> list[str]:
+    return [asked for asked in hub.asked if "/resolve/" in asked and asked.startswith("GET")]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    return Made(lengths=(9,) * 9, version="v2.1", cameras=(TOP, WRIST)).write(tmp_path / "made")
+
+
+def test_the_first_episodes_of_each_split_are_downloaded(hub: Hub, tmp_path: Path, made: Path) -> None:
+    stored(hub, made)
+    root = tmp_path / "got"
+    obtain("arm", settings(hub, root), root, seed=0)
+    every = listing(made, 2, 1, camera=TOP).records
+    episodes = {record.id for record in every}
+    assert {Path(name).stem for name in names(root) if name.startswith("videos")} == episodes
+    assert {Path(name).stem for name in names(root) if name.startswith("data")} == episodes
+    assert not any(WRIST in name for name in names(root))
+    found = by_id(listing(root, 2, 1, camera=TOP))
+    assert {name: shown(root, record) for name, record in found.items()} == {
+        record.id: shown(made, record) for record in every
+    }
+
+
+def test_a_second_run_asks_nothing_and_more_clips_ask_for_the_rest(hub: Hub, tmp_path: Path, made: Path) -> None:
+    stored(hub, made)
+    root = tmp_path / "got"
+    obtain("arm", settings(hub, root), root)
+    hub.asked.clear()
+    obtain("arm", settings(hub, root), root)
+    assert hub.asked == []
+    before = names(root)
+    obtain("arm", settings(hub, root, 5, 2), root)
+    assert len(downloads(hub)) == len(names(root) - before) == 8
+
+
+def test_a_branch_that_moves_stays_at_the_first_commit(hub: Hub, tmp_path: Path, made: Path) -> None:
+    stored(hub, made)
+    root = tmp_path / "got"
+    obtain("arm", settings(hub, root), root)
+    tasks = (root / "meta/tasks.jsonl").read_bytes()
+    stored(hub, made, **{"meta/tasks.jsonl": tasks.replace(b"lift", b"sink")})
+    obtain("arm", settings(hub, root, 5, 2), root)
+    assert (root / "meta/tasks.jsonl").read_bytes() == tasks
+
+
+def test_a_revision_is_kept_to(hub: Hub, tmp_path: Path, made: Path) -> None:
+    old = stored(hub, made)
+    stored(hub, made, **{"meta/tasks.jsonl": b'{"task_index": 0, "task": "other"}\n'})
+    root = tmp_path / "got"
+    obtain("arm", settings(hub, root, tree=f"/tree/{old}"), root)
+    assert (root / "meta/tasks.jsonl").read_bytes() == (made / "meta/tasks.jsonl").read_bytes()
+    with pytest.raises(FcaError, match="revision none: the hub doesn't give it"):
+        obtain("arm", settings(hub, tmp_path / "no", tree="/tree/none"), tmp_path / "no")
+
+
+def test_an_interrupted_download_goes_on(hub: Hub, tmp_path: Path, made: Path) -> None:
+    stored(hub, made)
+    root = tmp_path / "got"
+    hub.refuse[r"GET /datasets/.*/data/.*"] = 500
+    with pytest.raises(FcaError, match="the hub doesn't give it"):
+        obtain("arm", settings(hub, root, download_workers=1), root)
+    hub.refuse.clear()
+    first = downloads(hub)
+    obtain("arm", settings(hub, root), root)
+    again = downloads(hub)[len(first) :]
+    assert not any("/meta/" in asked for asked in again)
+    assert listing(root, 2, 1, camera=TOP).quarantine == []
+
+
+def test_what_is_not_allowed_or_no_dataset_is_refused(hub: Hub, tmp_path: Path, made: Path) -> None:
+    stored(hub, made)
+    root = tmp_path / "got"
+    for own, problem in (
+        ({"licence_accepted": False}, "needs your acceptance"),
+        ({"urls": [f"{hub.url}/robots/arm"]}, "one page of a dataset"),
+        ({"urls": [f"{hub.url}/datasets/{REPO}", f"{hub.url}/datasets/other/hand"]}, "one page of a dataset"),
+        ({"urls": [f"{hub.url}/datasets/robots/none"]}, "the hub doesn't give it"),
+        ({"urls": [], "archives": str(tmp_path)}, "LeRobot datasets have none"),
+        ({"camera": "observation.images.none"}, "no camera"),
+    ):
+        with pytest.raises(FcaError, match=problem):
+            obtain("arm", settings(hub, root, **own), root)
+    assert not any(name.startswith(("videos", "data")) for name in names(root))
+
+
+def test_a_file_that_meta_names_and_the_hub_lacks_is_named(hub: Hub, tmp_path: Path, made: Path) -> None:
+    for video in (made / f"videos/chunk-000/{TOP}").iterdir():
+        video.unlink()
+    stored(hub, made)
+    with pytest.raises(FcaError, match=r"robots/arm has no videos/chunk-000/observation\.images\.top/episode_"):
+        obtain("arm", settings(hub, tmp_path / "got"), tmp_path / "got")
