@@ -52,7 +52,7 @@ def completion(shell: str | None) -> None:
 SECTIONS: dict[str, list[click.Command]] = {
     "Steps, in order": [data.fetch, data.index, data.resample, *steps.COMMANDS, report.report],
     "Look at the data": [data.data],
-    "Use the results": [report.compare, study.study, predict.predict, hub.card, hub.push],
+    "Use the results": [report.compare, study.study, predict.predict, report.export_lerobot, hub.card, hub.push],
     "Tools": [plan.plan, rehearse.rehearse, plan.status, config.config, completion, pocket.pocket],
 }
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from fca.cli.common import PATH, Command, configured
+from fca.cli.common import PATH, Command, configured, dataset, variant
 from fca.errors import did_you_mean
 
 if TYPE_CHECKING:
@@ -59,3 +59,24 @@ def compare(a: Path, b: Path, out: Path | None) -> None:
     from fca.report.compare import compare
 
     print(compare(load(a), load(b), (a.as_posix(), b.as_posix()), out))
+
+
+@click.command(cls=Command, example="fca export-lerobot ssv2 fca --out predictions")
+@configured
+@dataset
+@variant
+@click.option("--out", type=PATH, required=True, metavar="FOLDER", help="Folder to write; it must not exist.")
+@click.option("--fps", type=click.IntRange(1, 240), default=8, help="Frames a second of the episodes.")
+@click.option("--camera", default="observation.images.predicted", help="Name of the predictions' camera.")
+@click.option("--ground-truth", is_flag=True, help="Add the clips themselves as observation.images.ground_truth.")
+def export_lerobot(
+    config: "Config", dataset: str, variant: str, out: Path, fps: int, camera: str, ground_truth: bool
+) -> None:
+    """Write a variant's predictions as a LeRobot dataset (v3.0).
+
+    Each prediction is an episode with its caption as task. LeRobot opens the folder, and its visualiser plays it. There
+    are no states and no actions: to train a policy, add them.
+    """
+    from fca.report.export_lerobot import export_lerobot
+
+    print(f"{export_lerobot(config, dataset, variant, out, fps, ground_truth, camera)} episodes in {out}")
