@@ -8,7 +8,6 @@ The rival opens the video again for every episode.
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -32,6 +31,7 @@ FRAMES, FPS, CAMERA, TASKS = 300, 30, "observation.images.top", 50
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--episodes", type=int, default=50_000)
+    parser.add_argument("--without-rival", action="store_true", help="Leave out the way that opens each video again.")
     parser.add_argument("--in-a-file", type=int, default=100, help="Episodes in an MP4 of v3.0.")
     parser.add_argument("--measure", nargs=3, metavar=("FOLDER", "CLIPS", "WAY"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -44,7 +44,7 @@ def main() -> None:
             for count in (options.episodes // 2, options.episodes):
                 root = Path(place) / f"{version}-{count}"
                 write(root, version, count, options.in_a_file)
-                for way in ("once", "each") if version == "v3.0" else ("once",):
+                for way in ("once", "each") if version == "v3.0" and not options.without_rival else ("once",):
                     command = [
                         sys.executable,
                         "-m",
@@ -70,11 +70,17 @@ def measure(root: Path, clips: int, way: str) -> dict[str, float]:
         "train": {"clips": clips - validation, "shard_clips": 1024}, "validation_share": share,
         "validation": {"clips": validation, "shard_clips": 256},
     })  # fmt: skip
-    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, time.perf_counter()
+    before, start = peak(), time.perf_counter()
     listing = READER.index(root, "arm", settings, 0)
     seconds = time.perf_counter() - start
     assert (len(listing.records), listing.quarantine) == (clips, [])
-    return {"seconds": seconds, "before": before, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return {"seconds": seconds, "before": before, "peak": peak()}
+
+
+def peak() -> float:
+    """MiB of this process at most so far; `ru_maxrss` would count what it was forked from."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def uncached(footage: Footage, root: Path, fps: float) -> None:
