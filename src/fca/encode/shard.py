@@ -14,7 +14,7 @@ from transformers import Blip2VisionModel, T5EncoderModel
 from fca.artifacts.columns import TABLES, Column
 from fca.artifacts.fingerprint import made_by
 from fca.artifacts.manifest import Manifest
-from fca.artifacts.measured import loading, measured
+from fca.artifacts.measured import measured
 from fca.artifacts.shards import Shard, reused, write_shard
 from fca.config import Base, BaseKind, Config, Layout
 from fca.data.clip_source import Clips, clips_to_encode
@@ -22,7 +22,16 @@ from fca.encode.blip2 import Blip2Folder, image_features
 from fca.encode.captions import TextNetworks, caption_tables, half
 from fca.encode.shared import has_captions, shard_with_captions
 from fca.encode.vae import initial_scaling_factor, load_vae, posterior
-from fca.pretrained.load import DTYPES, base_folder, check_weights, device, load_tokenizer, read_json, vision_folder
+from fca.pretrained.load import (
+    DTYPES,
+    base_folder,
+    check_weights,
+    device,
+    load_tokenizer,
+    loading_network,
+    read_json,
+    vision_folder,
+)
 
 
 def encode(
@@ -151,7 +160,7 @@ def _latents(
 
 def _vision(base: Base, precision: str, first_frames: np.ndarray, names: list[str], batch: int) -> np.ndarray:
     """ViT tokens (n, 1 + patches, width) float16 of first frames (n, H, W, 3) uint8, `batch` at a time."""
-    with loading():
+    with loading_network():
         image_encoder = Blip2Folder(vision_folder(base)).image_encoder(DTYPES[precision]).to(device())
     if not len(first_frames):  # no rows, but their shape
         return _vision_of(image_encoder, np.zeros((1, *first_frames.shape[1:]), np.uint8), [""])[:0]

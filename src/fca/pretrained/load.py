@@ -4,10 +4,13 @@ The folders are the published ones: CogVideoX-2B and CogVideoX1.5-5B-I2V in diff
 text_encoder, tokenizer, scheduler), and BLIP-2 in transformers'. docs/checkpoints.md lists their files.
 """
 
+import ctypes
+import gc
 import json
 import re
 import warnings
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -164,9 +167,22 @@ def load_pretrained(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
     Raises:
         FcaError: as `check_weights`, which comes first.
     """
-    with loading():
+    with loading_network():
         check_weights(kind, folder)
         return _loaded(kind, folder, dtype)
+
+
+@contextmanager
+def loading_network() -> Iterator[None]:
+    """Count what happens inside as loading, once the memory of networks that were dropped is the system's again.
+
+    glibc keeps freed memory for itself: without this, the next network would come on top of the last one.
+    """
+    gc.collect()
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
+    with loading():
+        yield
 
 
 def _loaded(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
