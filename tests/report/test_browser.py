@@ -199,6 +199,24 @@ def test_a_phone_never_scrolls_sideways(finished: Finished, open_page: OpenPage,
     assert (sum(map(int, background[4:-1].split(","))) < 120) == dark
 
 
+@pytest.mark.parametrize("width", [1280, 700])
+def test_a_number_never_breaks_in_the_middle(finished: Finished, open_page: OpenPage, width: int) -> None:
+    _, path, _ = finished
+    page = open_page(path)
+    page.set_viewport_size({"width": width, "height": 800})
+    broken = """cells => cells.flatMap(cell => [...cell.childNodes, ...cell.querySelectorAll("strong, i, span")])
+        .filter(node => node.textContent.trim() && node.nodeName !== "CODE")
+        .filter(node => {
+            const range = document.createRange();
+            range.selectNodeContents(node);
+            return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1;
+        }).map(node => node.textContent.trim())"""
+    assert page.locator("td.number").count() > 10
+    page.evaluate("""() => document.querySelectorAll("td.number").forEach(
+        cell => cell.firstChild.data = cell.firstChild.data?.trim() ? "-1201.8" : cell.firstChild.data)""")
+    assert page.eval_on_selector_all("td.number", broken) == []
+
+
 def test_nothing_moves_for_those_who_asked_for_calm(finished: Finished, open_page: OpenPage, chromium: Any) -> None:
     context = chromium.new_context(reduced_motion="reduce")
     page = open_page(finished[1], context=context)
