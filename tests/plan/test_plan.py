@@ -170,6 +170,21 @@ def test_ablations_are_planned_where_they_are_trained(tmp_path):
     assert "train, image" not in rows(planned, "encode", "epic")
 
 
+def test_every_training_of_a_variant_is_planned(tmp_path):
+    one = load(CONFIG / "paper.yaml")
+    three = load(CONFIG / "paper.yaml", {"train": {"replicates": 3}})
+    before, after = plan(one), plan(three)
+    for step in ("train", "sample", "score"):
+        mine, theirs = rows(before, step)["fca"], rows(after, step)["fca"]
+        assert (theirs.jobs, theirs.job_hours) == (3 * mine.jobs, mine.job_hours)
+        assert theirs.gpu_hours == pytest.approx(3 * mine.gpu_hours)
+        assert theirs.disk == {kind: 3 * size for kind, size in mine.disk.items()}
+        for name in ("base", "repeat"):
+            assert rows(after, step).get(name) == rows(before, step).get(name), "nothing is trained"
+    assert rows(after, "score-replicates").keys() == {"fca"}
+    assert rows(before, "score-replicates") == {}
+
+
 def test_the_command(tmp_path, capsys):
     shutil.copytree(CONFIG / "variants", tmp_path / "variants")
     shutil.copy(CONFIG / "pocket.yaml", tmp_path)

@@ -60,8 +60,9 @@ def write_samples(
     captions: list[str] | None = None,
     without: Container[int] = (),
     quarantine: tuple[Quarantine, ...] = (),
+    variant: str = "fca",
 ) -> None:
-    """Predictions of `fca`: the ground truth with noise, in the opposite order within each shard."""
+    """Predictions of a variant: the ground truth with noise, in the opposite order within each shard."""
     layout = Layout(config)
     words = captions or (CAPTIONS if kind == "validation" else FLIPPED)
     for number in layout.shards("ssv2", "validation"):
@@ -72,7 +73,7 @@ def write_samples(
             "seed": np.zeros(len(rows), np.int64),
         }
         ids = [f"clip-{row}" for row in rows]
-        path = layout.samples("ssv2", "fca", kind, number)
+        path = layout.samples("ssv2", variant, kind, number)
         write_shard(path, "samples", arrays, ids, {}, {}, [row for row in quarantine if row.id not in ids])
 
 

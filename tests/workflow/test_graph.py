@@ -197,6 +197,19 @@ def test_a_folder_of_ones_own_videos(fresh, tmp_path) -> None:
     assert "input: data/pocket_folder/mine/raw.json, datasets/mine/captions.csv\n" in output
 
 
+def test_replicates_are_jobs_of_their_own_and_change_nothing_else(fresh, tmp_path) -> None:
+    project = fresh.copy(tmp_path / "project")
+    one = project.jobs("all")
+    three = project.jobs("all", "--config", "train={'replicates': 3}")
+    trained = one["train_adapter"]
+    assert three["train_adapter"] == 3 * trained
+    assert three["score_replicates"] == trained
+    assert three["score_variant"] == one["score_variant"] + 2 * trained
+    assert {name: count for name, count in three.items() if name in ("encode_latents", "resample_clips", "vbench")} == {
+        name: count for name, count in one.items() if name in ("encode_latents", "resample_clips", "vbench")
+    }
+
+
 def test_a_step_that_fails_in_front_of_tee_has_failed(fresh, tmp_path) -> None:
     project = fresh.copy(tmp_path / "project")
     (project.folder / "src" / "fca" / "cli" / "main.py").write_text("def main():\n    raise SystemExit('broken')\n")

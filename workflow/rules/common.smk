@@ -202,13 +202,14 @@ def model_of(wildcards):
 
 
 def models(dataset):
-    """Manifests of all trained variants."""
-    return [LAYOUT.model_manifest(dataset, name) for name, variant in CONFIG.variants.items() if variant.trained]
+    """Manifests of all trained variants, replicates included."""
+    trained = [name for name, variant in CONFIG.variants.items() if variant.trained]
+    return [LAYOUT.model_manifest(dataset, name) for variant in trained for name in CONFIG.replicates(variant)]
 
 
 def scores(dataset):
     """Scores of all variants."""
-    return [LAYOUT.scores(dataset, variant) for variant in CONFIG.variants]
+    return [LAYOUT.final_scores(dataset, variant) for variant in CONFIG.variants]
 
 
 def measured_round_trips(dataset):
@@ -229,7 +230,7 @@ def comparison_scores(name):
             shown = comparison_config(CONFIG, name)
         except FcaError as error:
             raise WorkflowError(str(error)) from None
-        return [LAYOUT.scores(dataset, variant) for dataset in shown.datasets for variant in shown.variants]
+        return [LAYOUT.final_scores(dataset, variant) for dataset in shown.datasets for variant in shown.variants]
 
     return of_job
 

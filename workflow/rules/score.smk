@@ -13,3 +13,17 @@ rule score_variant:
         fingerprint=fingerprint_of("score"),
     shell:
         "fca score -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.variant} 2>&1 | tee {log:q}"
+
+
+# Put the scores of a variant's trainings together (train.replicates).
+rule score_replicates:
+    input:
+        lambda wildcards: [LAYOUT.scores(wildcards.dataset, name) for name in CONFIG.replicates(wildcards.variant)],
+    output:
+        LAYOUT.replicates_scores("{dataset}", "{variant}"),
+    log:
+        log_of("score_replicates", "{dataset}", "{variant}"),
+    params:
+        fingerprint=fingerprint_of("score"),
+    shell:
+        "fca score-replicates -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.variant} 2>&1 | tee {log:q}"

@@ -34,6 +34,6 @@ for name in CONFIG.datasets:
             f"evaluate_{name}"
         input:
             scores(name),
-            [samples(name, variant) for variant in CONFIG.variants],
+            [samples(name, run) for variant in CONFIG.variants for run in CONFIG.replicates(variant)],
             edited_samples(name),
             LAYOUT.vae_roundtrip(name),

@@ -79,7 +79,7 @@ def shards_of(layout: Layout, dataset: str) -> Iterator[Path]:
     made += [layout.latents(dataset, *row, base) for base in ("text", "image") for row in rows]
     made += [
         layout.samples(dataset, variant, kind, number)
-        for variant in config.every_variant
+        for variant in config.every_replicate
         for kind in layout.sample_kinds(dataset, variant)
         for number in layout.sample_shards(dataset, kind)
     ]
@@ -116,7 +116,8 @@ def remedy(bad: Sequence[Bad]) -> str:
 def _other_manifests(layout: Layout, dataset: str) -> Iterator[Path]:
     """Manifests of the index and the models, which are no shards and have parents."""
     paths = [layout.index_manifest(dataset)]
-    paths += [layout.model_manifest(dataset, name) for name, own in layout.config.every_variant.items() if own.trained]
+    trained = [name for name in layout.config.every_replicate if layout.config.variant(name).trained]
+    paths += [layout.model_manifest(dataset, name) for name in trained]
     return (path for path in paths if path.exists() or path.with_suffix("").is_dir())
 
 
@@ -133,8 +134,10 @@ def _stale(layout: Layout, manifest: Path) -> Iterator[Bad]:
 
 def _stale_scores(layout: Layout, dataset: str) -> Iterator[Bad]:
     """A row for every file of scores that is damaged or whose parents have changed."""
-    paths = [layout.scores(dataset, variant) for variant in (*layout.config.every_variant, VAE_ROUNDTRIP)]
-    paths += [layout.vbench(dataset, row) for row in (*layout.config.every_variant, GROUND_TRUTH)]
+    config = layout.config
+    paths = [layout.scores(dataset, variant) for variant in (*config.every_replicate, VAE_ROUNDTRIP)]
+    paths += [layout.replicates_scores(dataset, variant) for variant in config.every_variant]
+    paths += [layout.vbench(dataset, row) for row in (*config.every_variant, GROUND_TRUTH)]
     for path in filter(Path.exists, paths):
         try:
             why = changed_parents(layout, dict(json.loads(path.read_text(encoding="utf-8"))["parents"]))

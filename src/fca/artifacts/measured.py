@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from fca.artifacts.atomic import write_text
 from fca.config import Config, Layout
+from fca.config.models import REPLICATE
 from fca.config.settings import BaseKind
 from fca.errors import FcaError
 
@@ -131,7 +132,13 @@ def read_measured(config: Config, step: str | None = None, of: str | None = None
 def conditions(config: Config, step: str, of: str) -> dict[str, Any]:
     """The settings that decide how long a clip takes in a step."""
     clip = config.clip
-    base: BaseKind = "image" if of == "image" else config.variant(of).base if of in config.every_variant else "text"
+    base: BaseKind = (
+        "image"
+        if of == "image"
+        else config.variant(of).base
+        if of.partition(REPLICATE)[0] in config.every_variant
+        else "text"
+    )
     found: dict[str, Any] = {"clip": [clip.frames, clip.height, clip.width]}
     if step not in ("resample", "score"):
         found["model"] = Path(config.base_called(base).model).name.lower()

@@ -124,7 +124,7 @@ def known_names(config: "Config") -> dict[str, list[str]]:
     """Parameter of a command -> the names that it may have."""
     from fca.config.vbench import GROUND_TRUTH
 
-    variants = list(config.every_variant)
+    variants = config.every_replicate
     return {"dataset": list(config.datasets), "variant": variants, "measured": [*variants, GROUND_TRUTH]}
 
 

@@ -38,7 +38,7 @@ def train(config: "Config", dataset: str, variant: str, accept_changes: bool) ->
 
     The exit status is 75 if training was asked to stop and saved what it had.
     """
-    trained = [name for name, own in config.every_variant.items() if own.trained]
+    trained = [name for name in config.every_replicate if config.variant(name).trained]
     if variant not in trained:
         raise FcaError(f"the variant {variant!r} has nothing to train", f"one of {', '.join(trained)}")
     config.train_steps(dataset, variant)  # refuses an ablation on a dataset without ablation_steps
@@ -75,6 +75,20 @@ def score(config: "Config", dataset: str, variant: str) -> None:
     from fca.score import score
 
     score(config, dataset, variant)
+
+
+@click.command(name="score-replicates", cls=Command, example="fca score-replicates ssv2 fca")
+@configured
+@dataset
+@variant
+def score_replicates(config: "Config", dataset: str, variant: str) -> None:
+    """Put the scores of a variant's trainings together, if `train.replicates` asks for several.
+
+    Each score becomes the mean of all trainings, with an interval for the choice of clips and trainings together.
+    """
+    from fca.score.replicates import score_replicates
+
+    print(score_replicates(config, dataset, variant))
 
 
 @click.command(name="measure-vae-roundtrip", cls=Command, example="fca measure-vae-roundtrip ssv2 --shard 0")
@@ -124,4 +138,4 @@ def vbench(config: "Config", dataset: str, measured: str) -> None:
     print(vbench(config, dataset, measured))
 
 
-COMMANDS = (encode, train, sample, score, measure_vae_roundtrip, score_vae_roundtrip, vbench)
+COMMANDS = (encode, train, sample, score, score_replicates, measure_vae_roundtrip, score_vae_roundtrip, vbench)

@@ -94,6 +94,15 @@ class Layout:
     def scores(self, dataset: str, variant: str) -> Path:
         return self.root / dataset / "scores" / f"{variant}.json"
 
+    def replicates_scores(self, dataset: str, variant: str) -> Path:
+        """Scores of a variant's trainings together."""
+        return self.root / dataset / "scores" / f"{variant}.replicates.json"
+
+    def final_scores(self, dataset: str, variant: str) -> Path:
+        """The scores that count: of all trainings if there are several."""
+        several = len(self.config.replicates(variant)) > 1
+        return self.replicates_scores(dataset, variant) if several else self.scores(dataset, variant)
+
     def vae_roundtrip_shard(self, dataset: str, shard: int | str) -> Path:
         """What a shard of the VAE's round trips was measured to be."""
         return self.root / dataset / "scores" / VAE_ROUNDTRIP / f"{_number(shard)}.h5"

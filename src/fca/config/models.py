@@ -153,6 +153,10 @@ class Report(Settings):
     """Clips of each dataset shown next to the ground truth"""
 
 
+REPLICATE = "@"
+"""Between a variant and the number of its training, from the second on."""
+
+
 class Config(Settings):
     """A whole configuration."""
 
@@ -201,8 +205,23 @@ class Config(Settings):
         return self.variants | self.ablations
 
     def variant(self, name: str) -> Variant:
-        """The variant or ablation called `name`."""
-        return self.every_variant[name]
+        """The variant or ablation called `name`, or that of the replicate called so."""
+        return self.every_variant[name.partition(REPLICATE)[0]]
+
+    def replicates(self, variant: str) -> list[str]:
+        """Names of a variant's trainings: `fca`, `fca@2`, `fca@3`, ...; its own alone if it has nothing to train."""
+        more = range(2, self.train.replicates + 1) if self.variant(variant).trained else ()
+        return [variant, *(f"{variant}{REPLICATE}{number}" for number in more)]
+
+    @property
+    def every_replicate(self) -> list[str]:
+        """Names of all trainings of variants and ablations, and of variants without one."""
+        return [name for variant in self.every_variant for name in self.replicates(variant)]
+
+    @staticmethod
+    def replicate(name: str) -> int:
+        """The number of a training, from 1: 3 for `fca@3`."""
+        return int(name.partition(REPLICATE)[2] or 1)
 
     def base_of(self, variant: str) -> Base:
         """The frozen networks of a variant."""

@@ -59,6 +59,7 @@ def rehearsal(
     values["variants"] = {name: everything[name] for name in chosen if name in config.variants}
     values["ablations"] = {name: everything[name] for name in (*chosen, *ablations) if name in config.ablations}
     values["train"] |= {
+        "replicates": 1,
         "processes": max(1, min(config.train.processes, devices)),
         "warmup_steps": min(config.train.warmup_steps, 1),
         "checkpoint_every": 1,

@@ -54,6 +54,8 @@ class Train(Settings):
     """AdamW's weight decay"""
     max_grad_norm: float = Field(default=1.0, gt=0)
     """Gradients are clipped to this norm"""
+    replicates: Positive = 1
+    """Trainings of every variant, each with a seed of its own; scores are the mean of all"""
     batch_size: Positive
     """Clips in one forward pass of one process"""
     processes: Positive = 1

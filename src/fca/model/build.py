@@ -17,6 +17,7 @@ from fca.model.denoiser import Denoiser, TextToVideo
 from fca.model.image_to_video import ImageToVideo, is_image_to_video
 from fca.model.lora import WEIGHTS, Append, AppendedLatent, add_lora, load_lora, read_append
 from fca.pretrained.load import DTYPES, base_folder, device, load_pretrained
+from fca.seeds import seed_of
 
 Adapter = FCAAdapter | CogVideoXControlNet
 Scheduler: TypeAlias = CogVideoXDDIMScheduler | CogVideoXDPMScheduler
@@ -43,10 +44,19 @@ def load_base(
     return load_transformer(base, dtype), load_scheduler(base, scheduler)
 
 
+def train_seed(config: Config, variant: str) -> int:
+    """The seed of a training's new weights, order of clips, noise and timesteps.
+
+    It is `config.seed`, and another one for each replicate (`fca@2`, ...); that of prediction is always `config.seed`.
+    """
+    number = config.replicate(variant)
+    return config.seed if number == 1 else seed_of(config.seed, "replicate", number)
+
+
 def new_denoiser(
     config: Config, variant: str, transformer: CogVideoXTransformer3DModel, scheduler: Scheduler, vision_width: int
 ) -> Denoiser:
-    """The model of a variant, freshly initialised from `config.seed` or continued from `train.init_from`.
+    """The model of a variant, freshly initialised from its `train_seed` or continued from `train.init_from`.
 
     Raises:
         FcaError: the base is of the wrong kind, or the adapter to continue has other settings than the configuration.
@@ -59,7 +69,7 @@ def new_denoiser(
             "fix base.model or image_base.model",
         )
 
-    torch.manual_seed(config.seed)
+    torch.manual_seed(train_seed(config, variant))
     match settings.adapter:
         case "fca":
             adapter = FCAAdapter.for_transformer(

@@ -1,8 +1,8 @@
 """List every step of a configuration with its jobs, bytes, hours and memory."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -162,8 +162,18 @@ class _Planner:
         return settings.keep_checkpoints + settings.keep_best + old
 
     def _variant(self, dataset: str, name: str) -> list[Row]:
+        """A variant's steps, those of all its trainings in one row each."""
+        names = self.config.replicates(name)
+        rows = [_summed(same) for same in zip(*(self._run(dataset, name, run) for run in names), strict=True)]
+        if len(names) == 1:
+            return rows
+        clips, seconds = self.config.datasets[dataset].validation.clips, len(names) * self.rates.bootstrap()
+        return [*rows, self._on_cores("score-replicates", dataset, name, clips, seconds)]
+
+    def _run(self, dataset: str, name: str, run: str) -> list[Row]:
+        """The steps of one training `run` of a variant."""
         rows = [self._training(dataset, name)] if self.config.variant(name).trained else []
-        if kinds := self.layout.sample_kinds(dataset, name):
+        if kinds := self.layout.sample_kinds(dataset, run):
             settings, work = self.config.datasets[dataset], self.samplings[name]
             edited = sum(map(len, settings.edited_captions.values()))
             jobs = sum(len(self.layout.sample_shards(dataset, kind)) for kind in kinds)
@@ -210,3 +220,14 @@ class _Planner:
         memory, rate = (VBENCH_MEMORY, "assumed, not counted"), self.rates.vbench()
         of = (*self.config.variants, GROUND_TRUTH)
         return [self._on_gpu("vbench", dataset, row, 1, (clips, clips), rate, memory) for row in of]
+
+
+def _summed(rows: Sequence[Row]) -> Row:
+    """The same step of several trainings as one row."""
+    first, *others = rows
+    if not others:
+        return first
+    hours = None if first.gpu_hours is None else sum(row.gpu_hours or 0.0 for row in rows)
+    disk = {kind: None if size is None else sum(row.disk.get(kind) or 0 for row in rows)
+            for kind, size in first.disk.items()}  # fmt: skip
+    return replace(first, jobs=sum(row.jobs for row in rows), gpu_hours=hours, disk=disk)

@@ -128,7 +128,7 @@ def _dataset(config: Config, layout: Layout, name: str) -> DatasetResult:
             (f"predictions, {variant.name}{captions}", folder, list(samples[kind].values()))
             for kind, captions in KINDS.items()
         ]
-        scores = read_scores(layout.scores(name, variant.name))
+        scores = read_scores(layout.final_scores(name, variant.name))
         stored = (_stored(samples[kind]) for kind in ("validation", "opposite", "edited"))
         variants.append(VariantResult(variant, scores, model[0] if model else None, *stored))
 

@@ -80,6 +80,8 @@ class Cell:
     """The tooltip: full protocol name and all digits."""
     best: bool = False
     bias: str = ""
+    spread: str = ""
+    """Standard deviation between trainings"""
 
 
 def find(scores: ScoreFile | None, metric: Metric) -> Score | None:
@@ -104,7 +106,11 @@ def cell(score: Score, metric: Metric, best: bool = False) -> Cell:
     if score.bias is not None:
         bias = f"bias {'+' if score.bias > 0 else ''}{metric.write(score.bias)}"
         exact += f", bias {score.bias:.6g}"
-    return Cell(metric.write(score.value), interval, signed(exact), best, bias)
+    spread = ""
+    if score.spread is not None:
+        spread = f"sd {metric.write(score.spread)}"
+        exact += f", standard deviation between trainings {score.spread:.6g}"
+    return Cell(metric.write(score.value), interval, signed(exact), best, bias, spread)
 
 
 def found_cell(scores: ScoreFile | None, metric: Metric) -> Cell | None:

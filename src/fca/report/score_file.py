@@ -22,6 +22,8 @@ class Score:
     high: float | None = None
     bias: float | None = None
     """How far the value is expected above that of infinitely many clips, if that was estimated."""
+    spread: float | None = None
+    """Standard deviation between trainings, if there are several."""
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -75,6 +77,8 @@ class ScoreFile:
     quarantine: Sequence[Quarantine]
     parents: Mapping[str, str]
     """Path -> sha256 of the content that was scored."""
+    replicates: Sequence[str] = ()
+    """Names of the trainings whose scores these are the means of; empty for one."""
 
 
 def read_scores(path: Path) -> ScoreFile | None:
@@ -135,6 +139,7 @@ def _score_file(path: Path, values: Mapping[str, Any]) -> ScoreFile:
         reference=dict(values.get("reference") or {}),
         quarantine=[Quarantine(**row) for row in values.get("quarantine") or []],
         parents=dict(values.get("parents") or {}),
+        replicates=list(values.get("replicates") or {}),
     )
 
 
@@ -142,7 +147,7 @@ def _score(name: str, entry: Any) -> Score:
     """A score, from `{value, low, high}` or from a bare number."""
     if not isinstance(entry, dict):
         return Score(name, float(entry))
-    return Score(name, float(entry["value"]), *(_number(entry.get(key)) for key in ("low", "high", "bias")))
+    return Score(name, float(entry["value"]), *(_number(entry.get(key)) for key in ("low", "high", "bias", "spread")))
 
 
 def _number(value: Any) -> float | None:

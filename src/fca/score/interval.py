@@ -1,11 +1,13 @@
 """The uncertainty of scores: bootstrap intervals over clips, and Wilson's interval for shares."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,8 @@ class Interval:
     high: float
     bias: float | None = None
     """How far the value is expected above that of infinitely many clips; None for unbiased estimates."""
+    spread: float | None = None
+    """Standard deviation between trainings; None for one training."""
 
 
 Values = NDArray[np.float64]
@@ -69,6 +73,30 @@ def small_sample_bias(
 def mean_interval(values: Values, counts: NDArray[np.int64], confidence: float) -> Interval:
     """The mean of one score per clip (n,) with its interval from `counts` (r, n)."""
     return bootstrap_interval(float(values.mean()), counts @ values / len(values), confidence)
+
+
+def replicates_interval(
+    values: Values, resampled: Values, clips: int, confidence: float, least: float = -np.inf, most: float = np.inf
+) -> Interval:
+    """The mean of the scores of several trainings, with an interval for the choice of clips and trainings together.
+
+    Both are drawn: the value would change with other clips and with other seeds. Its variance is estimated in two
+    parts, the variance between trainings over their number, and that of the mean over resampled clips, which all
+    trainings share. Each part counts with its own Student's quantile, as in Cochran's (1964) approximation: with few
+    trainings, degrees of freedom estimated for the sum (Welch, Satterthwaite) make intervals that are too narrow if the
+    trainings happen to agree. The interval is slightly too wide, since clips that suit one training count in both.
+
+    Args:
+        values: (trainings,), two or more.
+        resampled: (trainings, resamplings), of the same clips for each training.
+        clips: number of clips.
+        least, most: the score's own limits.
+    """
+    trainings = len(values)
+    parts = ((values.var(ddof=1) / trainings, trainings - 1), (resampled.mean(0).var(ddof=1), max(clips - 1, 1)))
+    half = math.sqrt(sum(float(part) * float(stdtrit(freedom, (1 + confidence) / 2)) ** 2 for part, freedom in parts))
+    value, spread = float(values.mean()), float(values.std(ddof=1))
+    return Interval(value, max(value - half, least), min(value + half, most), spread=spread)
 
 
 def wilson_interval(successes: int, trials: int, confidence: float) -> Interval:

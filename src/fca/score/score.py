@@ -16,18 +16,11 @@ from fca.artifacts.finite import finite
 from fca.artifacts.measured import measured as measuring
 from fca.config import Config, Layout
 from fca.score import motion
+from fca.score.draws import distances, draws_of_mean
 from fca.score.feature_cache import FeatureCache
 from fca.score.features import FeatureNetwork, load_network
-from fca.score.frechet import Features, frechet_distance, seer_frechet_distance
-from fca.score.interval import (
-    Interval,
-    bootstrap_interval,
-    mean_interval,
-    random_halves,
-    resampling_counts,
-    small_sample_bias,
-)
-from fca.score.kernel import centred, kernel_distance, resampled_kernel_distances
+from fca.score.frechet import Features, frechet_distance
+from fca.score.interval import Interval, bootstrap_interval, random_halves, resampling_counts
 from fca.score.pairs import Pairs, with_initial_frames
 from fca.score.pixels import flaw, psnr, ssim
 from fca.score.protocol import check, protocol, protocol_sha256, score_name
@@ -214,33 +207,16 @@ def common_scores(
 ) -> dict[str, Interval]:
     """FVD and KVD by definition and as Seer computes them, of the predictions with ground-truth initial frames and as
     the model made them; PSNR and SSIM."""
-    truth, confidence = measured.truth, config.score.confidence
-    several = (counts > 0).sum(1) > 1  # a clip drawn alone has no other to compare with
-
-    def kvd(truth: Features, prediction: Features) -> Interval:
-        resampled = resampled_kernel_distances(truth, prediction, counts[several])
-        return bootstrap_interval(kernel_distance(truth, prediction), resampled, confidence)
-
     predicted = config.clip.frames - config.datasets[dataset].initial_frames
-    scores = {
-        "psnr": mean_interval(measured.psnr[:, -predicted:].mean(1), counts, confidence),
-        "ssim": mean_interval(measured.ssim[:, -predicted:].mean(1), counts, confidence),
+    drawn = {
+        "psnr": draws_of_mean(measured.psnr[:, -predicted:].mean(1), counts),
+        "ssim": draws_of_mean(measured.ssim[:, -predicted:].mean(1), counts),
+    } | distances(measured.truth, measured.prediction, measured.raw, network, config, dataset, counts)
+    confidence = config.score.confidence
+    return {
+        name: replace(bootstrap_interval(one.value, one.resampled, confidence, one.least), bias=one.bias)
+        for name, one in drawn.items()
     }
-    for prediction, raw in ((measured.prediction, False), (measured.raw, True)):
-        draws = (np.repeat(np.arange(len(truth)), times) for times in counts)
-        resampled = np.array([frechet_distance(truth[rows], prediction[rows]) for rows in draws])
-        fvd = bootstrap_interval(frechet_distance(truth, prediction), resampled, confidence, least=0.0)
-        bias = small_sample_bias(frechet_distance, truth, prediction, config.seed)
-        # Seer's differs by rounding alone, so it gets the interval and bias of the definition at its own value.
-        seer = seer_frechet_distance(truth, prediction)
-        found = {
-            "fvd": replace(fvd, bias=bias),
-            "fvd_seer": Interval(seer, seer + fvd.low - fvd.value, seer + fvd.high - fvd.value, bias),
-            "kvd": kvd(truth, prediction),
-            "kvd_seer": kvd(centred(truth), centred(prediction)),
-        }
-        scores |= {score_name(key, network, len(truth), config, dataset, raw): one for key, one in found.items()}
-    return scores
 
 
 def obeyed(rows: list[dict[str, Any]], confidence: float) -> Interval | None:

@@ -13,6 +13,7 @@ from fca.artifacts.measured import Job, measured
 from fca.artifacts.quarantine import require_usable
 from fca.config import Config, Layout
 from fca.errors import Interrupted
+from fca.model.build import train_seed
 from fca.runs.stop import Stop
 from fca.train.bookkeeping import NullRun, Run
 from fca.train.checkpoint import load_checkpoint
@@ -40,7 +41,7 @@ def train(config: Config, dataset: str, variant: str, stop: Stop | None = None, 
     # manifest names.
     layout, base = Layout(config), config.variant(variant).base
     paths = [layout.latents(dataset, "train", shard, base) for shard in layout.shards(dataset, "train")]
-    clips = LatentClips(paths, config.seed)
+    clips = LatentClips(paths, train_seed(config, variant))
     require_usable(dataset, "train", len(clips), (row for shard in clips.shards for row in shard.manifest.quarantine))
     latents = [shard.manifest.sha256 for shard in clips.shards]
     parents = {path.relative_to(layout.root).as_posix(): sha256 for path, sha256 in zip(paths, latents, strict=True)}
@@ -91,7 +92,7 @@ def _steps(
     settings, accelerator = config.train, trainer.accelerator
     order = StepOrder(
         len(clips),
-        config.seed,
+        clips.seed,
         settings.batch_size,
         settings.gradient_accumulation,
         steps,

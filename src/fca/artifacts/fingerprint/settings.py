@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from fca.config.models import Config
+from fca.config.models import REPLICATE, Config
 from fca.config.settings import BaseKind, Settings
 from fca.config.variant import ADAPTER_SIZES
 
@@ -76,6 +76,7 @@ AFFECTED: dict[str, tuple[str, ...]] = {
     "adapter": ("train",),
     "features": ("score", *VAE),
     "encode.precision": ("encode", *SAMPLE, *VAE),
+    "train.replicates": (),
     "train": ("train",),
     "sample.precision": (*SAMPLE, *VAE),
     "sample": SAMPLE,
@@ -119,7 +120,7 @@ def settings_of(
     """
     if step not in STEPS:
         raise ValueError(f"no such step: {step!r}; steps are {', '.join(STEPS)}")
-    names = {"datasets": dataset, "variants": variant}
+    names = {"datasets": dataset, "variants": variant and variant.partition(REPLICATE)[0]}
     sizes = ADAPTER_SIZES.get(config.variant(variant).adapter, ()) if variant is not None else None
     base = base if variant is None else config.variant(variant).base
     other_base = {"text": "image_base", "image": "base"}[base] if base else None
@@ -141,6 +142,8 @@ def settings_of(
         group, name, part, *_ = (*path.split("."), "", "")
         if step in affected(kind) and of_this_job(group, name, part) and kind not in THROUGH_A_VARIANT:
             found[path] = value
+    if variant is not None and step == "train" and config.replicate(variant) > 1:
+        found["train.replicate"] = config.replicate(variant)
     return found | (_training(config, dataset, variant) if step in ("train", "report") else {})
 
 

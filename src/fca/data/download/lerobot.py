@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import unquote
 
 from tqdm import tqdm
@@ -143,7 +144,7 @@ class _Hub:
             ) from error
 
 
-def _note(root: Path) -> dict[str, object]:
+def _note(root: Path) -> dict[str, Any]:
     """What was downloaded before."""
     try:
         return dict(json.loads((root / NOTE).read_text(encoding="utf-8")))

@@ -58,7 +58,9 @@ def dataset_table(dataset: DatasetResult) -> DatasetTable:
     for number, result in enumerate(dataset.variants):
         name = result.variant.name
         missing = "" if result.scores else f"not scored yet: run `fca score` for {dataset.name} {name}"
-        rows.append(VariantRow(result.variant.title, number, [cells.get(name) for _, _, cells in columns], missing))
+        trainings = len(result.scores.replicates) if result.scores else 0
+        title = f"{result.variant.title}, {trainings} trainings" if trainings else result.variant.title
+        rows.append(VariantRow(title, number, [cells.get(name) for _, _, cells in columns], missing))
     if dataset.vae_bound:
         rows.append(VariantRow(VAE_BOUND, None, [found_cell(dataset.vae_bound, metric) for metric in METRICS], ""))
 

@@ -1,0 +1,68 @@
+"""Scores of resampled clips: what intervals and comparisons are made of."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fca.config import Config
+from fca.score.frechet import Features, frechet_distance, seer_frechet_distance
+from fca.score.interval import small_sample_bias
+from fca.score.kernel import centred, kernel_distance, resampled_kernel_distances
+from fca.score.protocol import score_name
+
+
+@dataclass(frozen=True)
+class Draws:
+    """A score, and its values for resampled clips."""
+
+    value: float
+    resampled: NDArray[np.float64]
+    """(resamplings,); fewer if a single clip has no such score"""
+    least: float = -np.inf
+    """The score's own limit"""
+    bias: float | None = None
+
+
+def draws_of_mean(values: NDArray[np.float64], counts: NDArray[np.int64]) -> Draws:
+    """The mean of one score per clip (n,); `counts`: (r, n), how often each clip is drawn."""
+    return Draws(float(values.mean()), counts @ values / len(values))
+
+
+def distances(
+    truth: Features,
+    prediction: Features,
+    raw: Features,
+    network: str,
+    config: Config,
+    dataset: str,
+    counts: NDArray[np.int64],
+) -> dict[str, Draws]:
+    """FVD and KVD by definition and as Seer computes them, by name.
+
+    Args:
+        prediction: (n, d), the initial frames replaced by the ground truth.
+        raw: (n, d), as the model made them.
+        network: name of the feature network.
+        counts: (r, n), how often each clip is drawn.
+    """
+    several = (counts > 0).sum(1) > 1  # a clip drawn alone has no other to compare with
+
+    def kvd(one: Features, other: Features) -> Draws:
+        return Draws(kernel_distance(one, other), resampled_kernel_distances(one, other, counts[several]))
+
+    scores: dict[str, Draws] = {}
+    for features, is_raw in ((prediction, False), (raw, True)):
+        drawn = (np.repeat(np.arange(len(truth)), times) for times in counts)
+        resampled = np.array([frechet_distance(truth[rows], features[rows]) for rows in drawn])
+        bias = small_sample_bias(frechet_distance, truth, features, config.seed)
+        value, seer = frechet_distance(truth, features), seer_frechet_distance(truth, features)
+        found = {
+            "fvd": Draws(value, resampled, 0.0, bias),
+            # Seer's differs by rounding alone, so it gets the draws and bias of the definition at its own value.
+            "fvd_seer": Draws(seer, resampled, seer - value, bias),
+            "kvd": kvd(truth, features),
+            "kvd_seer": kvd(centred(truth), centred(features)),
+        }
+        scores |= {score_name(key, network, len(truth), config, dataset, is_raw): one for key, one in found.items()}
+    return scores
