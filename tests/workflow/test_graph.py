@@ -210,6 +210,14 @@ def test_replicates_are_jobs_of_their_own_and_change_nothing_else(fresh, tmp_pat
     }
 
 
+def test_a_table_compares_its_variants(fresh, tmp_path) -> None:
+    project = fresh.copy(tmp_path / "project")
+    one = project.jobs("table3")
+    assert one["compare_variants"] == 1
+    three = project.jobs("table3", "--config", "train={'replicates': 3}")
+    assert (three["compare_variants"], three["train_adapter"]) == (1, 3 * one["train_adapter"])
+
+
 def test_a_step_that_fails_in_front_of_tee_has_failed(fresh, tmp_path) -> None:
     project = fresh.copy(tmp_path / "project")
     (project.folder / "src" / "fca" / "cli" / "main.py").write_text("def main():\n    raise SystemExit('broken')\n")

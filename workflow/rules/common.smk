@@ -235,6 +235,25 @@ def comparison_scores(name):
     return of_job
 
 
+def comparison_runs(dataset, name):
+    """Scores of every training of a comparison's variants."""
+    shown = comparison_config(CONFIG, name)
+    return [LAYOUT.scores(dataset, run) for variant in shown.variants for run in CONFIG.replicates(variant)]
+
+
+def comparison_differences(name):
+    """For `input:`: differences between a comparison's variants on its datasets, if it has two or more."""
+
+    def of_job(wildcards):
+        try:
+            shown = comparison_config(CONFIG, name)
+        except FcaError as error:
+            raise WorkflowError(str(error)) from None
+        return [LAYOUT.differences(dataset, name) for dataset in shown.datasets if len(shown.variants) > 1]
+
+    return of_job
+
+
 def vbench_results(datasets):
     """VBench of all variants and of the ground truth, on the datasets that it is measured on."""
     settings = CONFIG.score.vbench

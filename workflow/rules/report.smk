@@ -25,6 +25,7 @@ for name in COMPARISONS:
             name
         input:
             comparison_scores(name),
+            comparison_differences(name),
         output:
             LAYOUT.comparison(name),
         log:

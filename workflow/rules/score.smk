@@ -27,3 +27,17 @@ rule score_replicates:
         fingerprint=fingerprint_of("score"),
     shell:
         "fca score-replicates -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.variant} 2>&1 | tee {log:q}"
+
+
+# Compare the variants of a table or figure in pairs.
+rule compare_variants:
+    input:
+        lambda wildcards: comparison_runs(wildcards.dataset, wildcards.comparison),
+    output:
+        LAYOUT.differences("{dataset}", "{comparison}"),
+    log:
+        log_of("compare_variants", "{dataset}", "{comparison}"),
+    params:
+        fingerprint=fingerprint_of("score"),
+    shell:
+        "fca compare-variants -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.comparison} 2>&1 | tee {log:q}"

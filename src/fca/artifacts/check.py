@@ -16,6 +16,7 @@ from tqdm import tqdm
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
+from fca.config.comparisons import COMPARISONS
 from fca.config.settings import VAE_ROUNDTRIP
 from fca.config.vbench import GROUND_TRUTH
 from fca.errors import FcaError, remake
@@ -137,6 +138,7 @@ def _stale_scores(layout: Layout, dataset: str) -> Iterator[Bad]:
     config = layout.config
     paths = [layout.scores(dataset, variant) for variant in (*config.every_replicate, VAE_ROUNDTRIP)]
     paths += [layout.replicates_scores(dataset, variant) for variant in config.every_variant]
+    paths += [layout.differences(dataset, comparison) for comparison in COMPARISONS]
     paths += [layout.vbench(dataset, row) for row in (*config.every_variant, GROUND_TRUTH)]
     for path in filter(Path.exists, paths):
         try:

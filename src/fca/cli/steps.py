@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fca.cli.common import Command, Name, configured, current_call, dataset, shard, split, variant
-from fca.errors import FcaError
+from fca.errors import FcaError, require_known
 
 if TYPE_CHECKING:
     from fca.config import BaseKind, Config, SampleKind
@@ -91,6 +91,23 @@ def score_replicates(config: "Config", dataset: str, variant: str) -> None:
     print(score_replicates(config, dataset, variant))
 
 
+@click.command(name="compare-variants", cls=Command, example="fca compare-variants ssv2 table3")
+@configured
+@dataset
+@click.argument("comparison", help="A table or figure of the paper, such as table3.")
+def compare_variants(config: "Config", dataset: str, comparison: str) -> None:
+    """Compare every two variants of a table in pairs: difference, interval, and whether it can be told from chance.
+
+    All variants predict the same clips from the same noise, and training k of each saw the same clips in the same
+    order. The verdicts are corrected for the number of pairs.
+    """
+    from fca.config.comparisons import COMPARISONS
+    from fca.score.differences import compare_variants
+
+    require_known("comparison", comparison, COMPARISONS)
+    print(compare_variants(config, dataset, comparison))
+
+
 @click.command(name="measure-vae-roundtrip", cls=Command, example="fca measure-vae-roundtrip ssv2 --shard 0")
 @configured
 @dataset
@@ -138,4 +155,14 @@ def vbench(config: "Config", dataset: str, measured: str) -> None:
     print(vbench(config, dataset, measured))
 
 
-COMMANDS = (encode, train, sample, score, score_replicates, measure_vae_roundtrip, score_vae_roundtrip, vbench)
+COMMANDS = (
+    encode,
+    train,
+    sample,
+    score,
+    score_replicates,
+    compare_variants,
+    measure_vae_roundtrip,
+    score_vae_roundtrip,
+    vbench,
+)

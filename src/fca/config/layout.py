@@ -103,6 +103,10 @@ class Layout:
         several = len(self.config.replicates(variant)) > 1
         return self.replicates_scores(dataset, variant) if several else self.scores(dataset, variant)
 
+    def differences(self, dataset: str, comparison: str) -> Path:
+        """Differences between the variants of a comparison."""
+        return self.root / dataset / "differences" / f"{comparison}.json"
+
     def vae_roundtrip_shard(self, dataset: str, shard: int | str) -> Path:
         """What a shard of the VAE's round trips was measured to be."""
         return self.root / dataset / "scores" / VAE_ROUNDTRIP / f"{_number(shard)}.h5"

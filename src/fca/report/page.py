@@ -18,6 +18,7 @@ from fca.report.sections import provenance
 from fca.report.sections.alongside import Alongside, alongside
 from fca.report.sections.cards import gallery
 from fca.report.sections.curves import curves
+from fca.report.sections.differences import Differences, differences
 from fca.report.sections.edited import edited_gallery
 from fca.report.sections.findings import sentence
 from fca.report.sections.overview import write_overview
@@ -57,6 +58,7 @@ def report(config: Config, comparison: str | None = None) -> Path:
             metrics=METRICS,
             tables=[dataset_table(dataset) for dataset in datasets],
             alongside=_alongside(comparison, datasets),
+            differences=_differences(layout, datasets, comparison),
             round_trips=[vae_roundtrip(dataset, config.clip.frames) for dataset in datasets],
             charts=[(dataset.name, curves(dataset, config.clip.frames)) for dataset in datasets],
             vbench=vbench_section(config, provenance.config_file(config)),
@@ -91,6 +93,12 @@ def _alongside(comparison: str | None, datasets: list[DatasetResult]) -> Alongsi
     table = COMPARISONS[comparison or "table1"]
     shown = [dataset for dataset in datasets if dataset.settings.format in table.datasets]
     return alongside(table, shown) if shown else None
+
+
+def _differences(layout: Layout, datasets: list[DatasetResult], comparison: str | None) -> list[Differences]:
+    """The differences between a comparison's variants, where they were measured."""
+    found = [differences(layout, dataset, comparison) for dataset in datasets] if comparison else []
+    return [one for one in found if one is not None]
 
 
 def _other_comparisons(config: Config) -> list[tuple[str, str]]:

@@ -17,6 +17,8 @@ class Draws:
     """A score, and its values for resampled clips."""
 
     value: float
+    clips: int
+    """Number of clips"""
     resampled: NDArray[np.float64]
     """(resamplings,); fewer if a single clip has no such score"""
     least: float = -np.inf
@@ -26,7 +28,7 @@ class Draws:
 
 def draws_of_mean(values: NDArray[np.float64], counts: NDArray[np.int64]) -> Draws:
     """The mean of one score per clip (n,); `counts`: (r, n), how often each clip is drawn."""
-    return Draws(float(values.mean()), counts @ values / len(values))
+    return Draws(float(values.mean()), len(values), counts @ values / len(values))
 
 
 def distances(
@@ -49,7 +51,7 @@ def distances(
     several = (counts > 0).sum(1) > 1  # a clip drawn alone has no other to compare with
 
     def kvd(one: Features, other: Features) -> Draws:
-        return Draws(kernel_distance(one, other), resampled_kernel_distances(one, other, counts[several]))
+        return Draws(kernel_distance(one, other), len(one), resampled_kernel_distances(one, other, counts[several]))
 
     scores: dict[str, Draws] = {}
     for features, is_raw in ((prediction, False), (raw, True)):
@@ -58,9 +60,9 @@ def distances(
         bias = small_sample_bias(frechet_distance, truth, features, config.seed)
         value, seer = frechet_distance(truth, features), seer_frechet_distance(truth, features)
         found = {
-            "fvd": Draws(value, resampled, 0.0, bias),
+            "fvd": Draws(value, len(truth), resampled, 0.0, bias),
             # Seer's differs by rounding alone, so it gets the draws and bias of the definition at its own value.
-            "fvd_seer": Draws(seer, resampled, seer - value, bias),
+            "fvd_seer": Draws(seer, len(truth), resampled, seer - value, bias),
             "kvd": kvd(truth, features),
             "kvd_seer": kvd(centred(truth), centred(features)),
         }

@@ -41,9 +41,8 @@ def score_replicates(config: Config, dataset: str, variant: str) -> Path:
             "the same for each", "run the workflow again",
         )  # fmt: skip
 
-    counts = resampling_counts(len(first["clips"]), config.score.bootstrap, config.seed)
     network = load_network(config.features.network, config.features.sha256)
-    drawn = [_draws(config, dataset, name, own, network, counts) for name, own in zip(names, files, strict=True)]
+    drawn, parents = draws_of_trainings(config, dataset, variant, network)
     values = first | {
         "scores": {score: _together([own[score] for own in drawn], first, config, score) for score in first["scores"]},
         "psnr_per_frame": np.mean([own["psnr_per_frame"] for own in files], axis=0),
@@ -52,10 +51,28 @@ def score_replicates(config: Config, dataset: str, variant: str) -> Path:
             name: {score: found and found["value"] for score, found in own["scores"].items()}
             for name, own in zip(names, files, strict=True)
         },
-        "parents": {path: sha256 for own in files for path, sha256 in own["parents"].items()},
+        "parents": parents,
         "made_by": made_by(config, "score", dataset, variant),
     }
     return write_json(layout.replicates_scores(dataset, variant), rounded(values))
+
+
+def draws_of_trainings(
+    config: Config, dataset: str, variant: str, network: FeatureNetwork
+) -> tuple[list[dict[str, Draws | None]], dict[str, str]]:
+    """Every score of each training of a variant with its values for resampled clips; and what was scored.
+
+    Raises:
+        FcaError: a training isn't scored, or the features that its scores are made of are gone.
+    """
+    found: list[dict[str, Draws | None]] = []
+    parents: dict[str, str] = {}
+    for name in config.replicates(variant):
+        file = _read(Layout(config).scores(dataset, name))
+        counts = resampling_counts(len(file["clips"]), config.score.bootstrap, config.seed)
+        found.append(_draws(config, dataset, name, file, network, counts))
+        parents |= file["parents"]
+    return found, parents
 
 
 def _draws(
