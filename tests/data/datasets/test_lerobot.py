@@ -345,7 +345,7 @@ def test_lines_that_are_no_objects_are_named(tmp_path: Path) -> None:
     Made(version="v2.1").write(tmp_path)
     lines = tmp_path / "meta/episodes.jsonl"
     for line, problem in (("[1]", "it is no object"), ("{", "line 5"), (json.dumps({"episode_index": -1}), "is -1"),
-                          (json.dumps({"episode_index": 0, "length": 3}), "comes after 3")):  # fmt: skip
+                          (json.dumps({"episode_index": 0, "length": 3}), "episode 0 is repeated")):  # fmt: skip
         before = lines.read_text()
         lines.write_text(f"{before}{line}\n")
         with pytest.raises(FcaError, match=problem):

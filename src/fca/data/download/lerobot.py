@@ -69,12 +69,12 @@ def needed_files(source: Source) -> list[str]:
     root, settings = source.root, source.settings
     info = read_info(root)
     camera = info.camera(settings.camera)
-    every = list(find_episodes(root, info, camera))
+    every = find_episodes(root, info, camera)
     chosen: list[Episode]
     if settings.split_by == "task":
         chosen = every
     else:
-        split_of, left = splits(settings, every, read_captions(root), source.seed), dict(settings.clips)
+        split_of, left = splits(settings, every, read_captions(root, info), source.seed), dict(settings.clips)
         chosen = []
         for episode in every:
             split = split_of(episode, None)

@@ -8,6 +8,7 @@ which only its table of frames tells: the list of tasks in meta/episodes has no 
 import csv
 import logging
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from tqdm import tqdm
@@ -42,7 +43,7 @@ class LeRobot(Reader):
         """Clips in the order of the episodes; an episode whose tables and video disagree is quarantined as one clip."""
         info = read_info(raw)
         camera = info.camera(settings.camera)
-        captions, every = read_captions(raw), list(find_episodes(raw, info, camera))
+        captions, every = read_captions(raw, info), find_episodes(raw, info, camera)
         footage, split_of = Footage(raw, info.fps), splits(settings, every, captions, seed)
         size, stride = _in_frames(settings.clip_seconds, info.fps), _in_frames(settings.stride_seconds, info.fps)
 
@@ -54,11 +55,10 @@ class LeRobot(Reader):
             if settings.split_by == "episode" and not left[split_of(episode, None)]:
                 continue
             try:
-                found = [clip for span in footage.spans(episode) for clip in windows(span, size, stride)]
-                problem = ""
+                spans, problem = footage.spans(episode), ""
             except ClipError as error:
-                found, problem = [Span(0, 0, -1)], str(error)
-            for clip in found:
+                spans, problem = [Span(0, 0, -1)], str(error)
+            for clip in chain.from_iterable(windows(span, size, stride) for span in spans):
                 split = split_of(episode, None if problem else clip.task)
                 if not left[split]:
                     continue
@@ -144,13 +144,13 @@ def splits(
     return split_of
 
 
-def read_captions(raw: Path) -> dict[int, object]:
+def read_captions(raw: Path, info: Info) -> dict[int, object]:
     """Index -> caption of every task: its sentence, or the one that captions.csv gives it.
 
     Raises:
         FcaError: a table can't be read, or captions.csv has another form or names a task that isn't there.
     """
-    captions, path = read_tasks(raw), raw / CAPTIONS
+    captions, path = read_tasks(raw, info.in_one_file_each), raw / CAPTIONS
     if not path.is_file():
         return captions
     number, given = 1, {}

@@ -16,6 +16,8 @@ from fca.errors import FcaError
 from fca.video.timed import header
 
 LARGEST_INDEX = 10**9
+MOST = 2**21
+"""Episodes of a dataset: 500 bytes each"""
 NEAR = 0.5
 """Frame intervals by which tables and videos may disagree"""
 
@@ -49,26 +51,26 @@ class Span(NamedTuple):
     task: int
 
 
-def find_episodes(root: Path, info: Info, camera: str) -> Iterator[Episode]:
-    """The episodes of a dataset, in order.
+def find_episodes(root: Path, info: Info, camera: str) -> list[Episode]:
+    """The episodes of a dataset in the order of their numbers; a deleted one leaves a gap.
 
     Raises:
-        FcaError: a table can't be read, or a row isn't an episode, or repeats one.
+        FcaError: a table can't be read, a row isn't an episode or repeats one, or there are more than MOST.
     """
-    last = -1
-    for row in read_episodes(root, camera):
+    found: dict[int, Episode] = {}
+    meta, last = root / "meta", -1
+    for row in read_episodes(root, camera, info.in_one_file_each):
         try:
             episode = _episode(row, info, camera)
         except (KeyError, TypeError, ValueError) as error:
-            raise FcaError(
-                f"{root / 'meta'}: after episode {last}, {error}", "the episodes that LeRobot writes", "fetch it again"
-            ) from error
-        if episode.index <= last:
-            raise FcaError(
-                f"{root / 'meta'}: episode {episode.index} comes after {last}", "rising numbers", "fetch it again"
-            )
-        last = episode.index
-        yield episode
+            expected = "the episodes that LeRobot writes"
+            raise FcaError(f"{meta}: after episode {last}, {error}", expected, "fetch it again") from error
+        if episode.index in found:
+            raise FcaError(f"{meta}: episode {episode.index} is repeated", "each once", "remove or correct one")
+        if len(found) == MOST:
+            raise FcaError(f"{meta} has more than {MOST:,} episodes", f"at most {MOST:,}", "split the dataset")
+        found[episode.index], last = episode, episode.index
+    return [found[index] for index in sorted(found)]
 
 
 def _episode(row: Mapping[str, Any], info: Info, camera: str) -> Episode:
@@ -151,12 +153,13 @@ class Footage:
             raise ClipError(f"its video ends at {seconds:.3f} s, but it needs {episode.start + own:.3f} s")
 
 
-def windows(span: Span, clip: int | None, stride: int | None) -> list[Span]:
+def windows(span: Span, clip: int | None, stride: int | None) -> Iterator[Span]:
     """Clips of a span: all of it, or windows of `clip` frames, `stride` apart; what is left at the end is dropped.
 
     A span that is no longer than a window is one clip.
     """
     if clip is None or span.stop - span.start <= clip:
-        return [span]
-    starts = range(span.start, span.stop - clip + 1, stride or clip)
-    return [Span(start, start + clip, span.task) for start in starts]
+        yield span
+        return
+    for start in range(span.start, span.stop - clip + 1, stride or clip):
+        yield Span(start, start + clip, span.task)

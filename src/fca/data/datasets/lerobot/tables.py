@@ -15,11 +15,17 @@ import numpy as np
 from fca.errors import FcaError, first_line
 
 LARGEST = 2**31  # bytes of a file of JSON lines, and of the columns of a table that are read
+LARGEST_TASKS = 2**28  # bytes of the sentences in a table of tasks
 LONGEST_LINE = 2**24
-ROWS = 10**8  # of a table
+BATCH = 2**16  # rows that are decoded at once
+FRAME_ROWS, TASK_ROWS = 2**24, 2**20  # of one table: six days of video, a million sentences
 TASKS = ("meta/tasks.parquet", "meta/tasks.jsonl")
 EPISODES = ("meta/episodes", "meta/episodes.jsonl")
+"""For v3 and v2: a converted dataset may have both"""
 AGAIN = "fetch it again"
+
+
+TASK_COLUMNS = "a table of task_index and the task's sentence"
 
 
 class Frames(NamedTuple):
@@ -31,53 +37,79 @@ class Frames(NamedTuple):
     """(n,) float64: seconds from the start of the episode"""
 
 
-def read_tasks(root: Path) -> dict[int, object]:
+def read_tasks(root: Path, lines: bool) -> dict[int, object]:
     """Index -> sentence of every task; a sentence may be missing or not be a text.
+
+    Args:
+        lines: v2, whose tables are JSON lines.
 
     Raises:
         FcaError: the file is missing or not what LeRobot writes.
     """
-    table, lines = (root / name for name in TASKS)
-    expected = "a table of task_index and the task's sentence"
-    rows: Iterator[tuple[object, object]]
-    if table.is_file():
-        names = column_names(table)
-        others = [name for name in names if name != "task_index"]
-        # pandas names the sentences' column, its index, as it likes
-        sentence = "task" if "task" in others else others[0] if others else ""
-        if "task_index" not in names or not sentence:
-            raise FcaError(f"{table} has the columns {', '.join(names)}", expected, AGAIN)
-        columns = read_columns(table, ("task_index", sentence))
-        rows = zip(columns["task_index"].to_pylist(), columns[sentence].to_pylist(), strict=True)
-    else:
-        rows = ((row.get("task_index"), row.get("task")) for row in read_lines(lines))
     found: dict[int, object] = {}
-    for index, task in rows:
+    path = root / TASKS[lines]
+    for index, task in _task_lines(path) if lines else _task_rows(path):
         if not isinstance(index, int) or index in found:
-            raise FcaError(f"{root / 'meta'}: the task_index {index!r} is repeated or no number", expected, AGAIN)
+            raise FcaError(f"{path}: the task_index {index!r} is repeated or no number", TASK_COLUMNS, AGAIN)
         found[index] = task
     return found
 
 
-def read_episodes(root: Path, camera: str) -> Iterator[Mapping[str, Any]]:
+def _task_lines(path: Path) -> Iterator[tuple[object, object]]:
+    return ((row.get("task_index"), row.get("task")) for row in read_lines(path))
+
+
+def _task_rows(path: Path) -> Iterator[tuple[object, object]]:
+    with _refusing(path):
+        schema = parquet().read_schema(path)
+    sentence = _sentence_column(schema)
+    if "task_index" not in schema.names or not sentence:
+        raise FcaError(f"{path} has the columns {', '.join(schema.names)[:300]}", TASK_COLUMNS, AGAIN)
+    for batch in read_batches(path, ("task_index", sentence), TASK_ROWS, LARGEST_TASKS, text=sentence):
+        tasks = batch.column(sentence)
+        if hasattr(tasks, "dictionary"):  # each sentence once, however many rows repeat it
+            known = tasks.dictionary.to_pylist()
+            sentences = [None if place is None else known[place] for place in tasks.indices.to_pylist()]
+        else:
+            sentences = tasks.to_pylist()
+        yield from zip(batch.column("task_index").to_pylist(), sentences, strict=True)
+
+
+def _sentence_column(schema: Any) -> str:
+    """The column of the sentences: as in LeRobot pandas' index, whatever its name; empty if that can't be told."""
+    others = [name for name in schema.names if name != "task_index"]
+    try:
+        index = list(schema.pandas_metadata["index_columns"])
+    except (TypeError, KeyError, ValueError):  # pandas didn't write it
+        index = []
+    likely = [name for name in (*index, "__index_level_0__", "task") if name in others]
+    return likely[0] if likely else others[0] if len(others) == 1 else ""
+
+
+def read_episodes(root: Path, camera: str, lines: bool) -> Iterator[Mapping[str, Any]]:
     """The row of each episode, in the order of the files, with the columns that exist of those that are needed.
+
+    `lines`: as `read_tasks`.
 
     Raises:
         FcaError: a file is missing or not what LeRobot writes.
     """
-    folder, lines = (root / name for name in EPISODES)
+    folder = root / EPISODES[lines]
+    if lines:
+        yield from read_lines(folder)
+        return
     files = sorted(folder.glob("chunk-*/file-*.parquet"))
     if not files:
-        yield from read_lines(lines)
-        return
+        raise FcaError(f"there is no {folder}/chunk-000/file-000.parquet", "the tables that LeRobot writes", AGAIN)
     needed = ("episode_index", "length", "data/chunk_index", "data/file_index", *video_columns(camera))
     for path in files:
-        names = column_names(path)
+        with _refusing(path):
+            names = parquet().read_schema(path).names
         if missing := [name for name in needed[:4] if name not in names]:
             problem = f"{path} has no column {missing[0]}"
             raise FcaError(problem, f"the columns {', '.join(needed)}", AGAIN)
-        columns = read_columns(path, [name for name in needed if name in names])
-        yield from columns.to_pylist()
+        for batch in read_batches(path, [name for name in needed if name in names], FRAME_ROWS):
+            yield from batch.to_pylist()
 
 
 def video_columns(camera: str) -> tuple[str, str, str, str]:
@@ -92,13 +124,17 @@ def read_frames(path: Path) -> dict[int, Frames]:
     Raises:
         FcaError: the table is missing or not what LeRobot writes.
     """
-    columns = read_columns(path, ("episode_index", "task_index", "timestamp"))
-    try:
-        episodes = columns["episode_index"].to_numpy().astype(np.int64, casting="safe")
-        tasks = columns["task_index"].to_numpy().astype(np.int64, casting="safe")
-        times = columns["timestamp"].to_numpy().astype(np.float64, casting="same_kind")
-    except (TypeError, ValueError) as error:
-        raise FcaError(f"{path}: {first_line(error)}", "numbers, and none missing", AGAIN) from error
+    names = ("episode_index", "task_index", "timestamp")
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    for batch in read_batches(path, names, FRAME_ROWS):
+        episodes, tasks, times = (batch.column(name).to_numpy(zero_copy_only=False) for name in names)
+        try:
+            parts.append((_whole(episodes), _whole(tasks), times.astype(np.float64, casting="same_kind")))
+        except (TypeError, ValueError) as error:
+            raise FcaError(f"{path}: {first_line(error)}", "numbers, and none missing", AGAIN) from error
+    if not parts:
+        return {}
+    episodes, tasks, times = (np.concatenate(column) for column in zip(*parts, strict=True))
     borders = [0, *(np.flatnonzero(np.diff(episodes)) + 1).tolist(), len(episodes)]
     found: dict[int, Frames] = {}
     for start, stop in pairwise(borders):
@@ -107,25 +143,54 @@ def read_frames(path: Path) -> dict[int, Frames]:
     return found
 
 
-def column_names(path: Path) -> list[str]:
-    """Names of a parquet file's columns."""
-    with _refusing(path):
-        return list(parquet().read_schema(path).names)
-
-
-def read_columns(path: Path, names: Collection[str]) -> Any:
-    """Columns of a parquet file as a pyarrow table.
+def _whole(values: np.ndarray) -> np.ndarray:
+    """Integers of any type, or floats that are whole numbers, as int64.
 
     Raises:
-        FcaError: the file is missing, damaged or too large, or lacks a column.
+        ValueError: a value is missing or no whole number.
     """
-    with _refusing(path), parquet().ParquetFile(path) as file:
-        if missing := [name for name in names if name not in file.schema_arrow.names]:
-            raise ValueError(f"it has no column {missing[0]}")
-        size = _bytes(file.metadata, names)
-        if file.metadata.num_rows > ROWS or not 0 <= size <= LARGEST:
-            raise ValueError(f"it has {file.metadata.num_rows:,} rows, and {size:,} bytes in these columns")
-        return file.read(columns=list(names))
+    if values.dtype.kind == "f" and (values == np.floor(values)).all() and (np.abs(values) < 2.0**53).all():
+        return values.astype(np.int64)
+    if values.dtype.kind not in "iu":
+        raise ValueError("a whole number is missing, or isn't one")
+    return values.astype(np.int64)
+
+
+def read_batches(
+    path: Path, names: Collection[str], rows: int, largest: int = LARGEST, text: str | None = None
+) -> Iterator[Any]:
+    """Columns of numbers, and one that may be text, of a parquet file: pyarrow's record batches of at most BATCH rows.
+
+    A file of a few kB can state little and unfold to many GB, so columns are decoded piece by piece, and equal texts
+    stay one.
+
+    Raises:
+        FcaError: the file is missing, damaged or too large, or lacks a column, or has other kinds of values in one.
+    """
+    with _refusing(path), parquet().ParquetFile(path, read_dictionary=[text] if text else None) as file:
+        for name in names:
+            _check_kind(file.schema_arrow, name, name == text)
+        found, size = file.metadata.num_rows, _bytes(file.metadata, names)
+        if found > rows or not 0 <= size <= largest:
+            raise ValueError(f"it has {found:,} rows, and {size:,} bytes in these columns")
+        found = size = 0
+        for batch in file.iter_batches(BATCH, columns=list(names), use_threads=False):
+            found, size = found + batch.num_rows, size + batch.nbytes
+            if found > rows or size > largest:
+                raise ValueError(f"it has more than {found:,} rows, or {size:,} bytes in these columns")
+            yield batch
+
+
+def _check_kind(schema: Any, name: str, text: bool) -> None:
+    """Refuse a column that is missing, or whose values could be of any size."""
+    import pyarrow.types as kinds
+
+    if name not in schema.names:
+        raise ValueError(f"it has no column {name}")
+    kind = schema.field(name).type
+    number = kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_boolean(kind) or kinds.is_null(kind)
+    if not number and not (text and kinds.is_dictionary(kind)):
+        raise ValueError(f"its column {name} has values of type {kind}")
 
 
 def _bytes(about: Any, names: Collection[str]) -> int:
