@@ -270,12 +270,23 @@ def test_a_path_that_leaves_the_folder_or_asks_for_more_is_refused(path: str, tm
         (tmp_path / "meta/info.json").write_text(before)
 
 
-@pytest.mark.parametrize("name", ["..", "a/b", "a\\b", "."])
+@pytest.mark.parametrize("name", ["", "..", "a/b", "a\\b", ".", "a\nb", "a\0", "\ud800", "x" * 201])
 def test_a_camera_whose_name_is_no_folder_is_refused(name: str, tmp_path: Path) -> None:
     Made().write(tmp_path)
     change_json(tmp_path / "meta/info.json", features={name: {"dtype": "video"}})
     with pytest.raises(FcaError, match="can't be a folder"):
         listing(tmp_path)
+
+
+def test_no_name_of_a_camera_leads_out_of_the_folder(tmp_path: Path) -> None:
+    """Without a name, the first of these is ../other/0.mp4, the second /other/0.mp4."""
+    for template in (".{video_key}./other/{file_index}.mp4", "{video_key}/other/{file_index}.mp4"):
+        root = Made().write(tmp_path / template[0])
+        change_json(root / "meta/info.json", features={"": {"dtype": "video"}}, video_path=template)
+        change_rows(root / EPISODES, lambda rows: [
+            {name.replace(TOP, ""): value for name, value in row.items()} for row in rows])  # fmt: skip
+        with pytest.raises(FcaError, match="can't be a folder"):
+            listing(root)
 
 
 @pytest.mark.parametrize(
@@ -284,6 +295,7 @@ def test_a_camera_whose_name_is_no_folder_is_refused(name: str, tmp_path: Path) 
         ({"codebase_version": "v1.6"}, "codebase_version: it is 'v1.6'; this reads v2.0, v2.1, v3.0"),
         ({"codebase_version": None}, "codebase_version"),
         ({"fps": 0}, "fps"),
+        ({"fps": 1e-320}, "fps"),
         ({"fps": float("inf")}, "fps"),
         ({"fps": "many"}, "fps"),
         ({"features": []}, "features"),

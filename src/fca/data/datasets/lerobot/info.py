@@ -29,7 +29,7 @@ class Info(BaseModel):
     """What is read of info.json."""
 
     codebase_version: str
-    fps: Annotated[float, Field(gt=0, le=1000)]
+    fps: Annotated[float, Field(ge=0.01, le=1000)]
     """Frames per second"""
     chunks_size: Annotated[int, Field(ge=1)] = 1000
     """v2: episodes in a folder"""
@@ -82,8 +82,7 @@ class Info(BaseModel):
             raise FcaError(f"the dataset has no camera {name!r}{did_you_mean(name, cameras)}", f"one of {shown}")
         if cameras[name] == "image" or self.video_path is None:
             raise FcaError(f"the frames of {name} are pictures in tables (dtype image)", "dtype video", TO_VIDEO)
-        if name in (".", "..") or re.search(r"[/\\\0]", name):
-            raise FcaError(f"the camera's name {name!r} can't be a folder", "a name without / and \\")
+        require_folder_name(name)
         return name
 
     def video(self, camera: str, chunk: int, number: int) -> str:
@@ -98,6 +97,17 @@ class Info(BaseModel):
 
 def _numbers(chunk: int, number: int) -> dict[str, int]:
     return {"episode_chunk": chunk, "episode_index": number, "chunk_index": chunk, "file_index": number}
+
+
+def require_folder_name(camera: str) -> None:
+    """Refuse a camera whose name can't be a folder: an empty one would make `{video_key}/x` a path from the root.
+
+    Raises:
+        FcaError: it can't.
+    """
+    if not 0 < len(camera) <= 200 or not camera.isprintable() or camera in (".", "..") or set(camera) & set("/\\"):
+        problem = f"the camera's name {camera[:100]!r} can't be a folder"
+        raise FcaError(problem, "a printable name of at most 200 characters without / and \\")
 
 
 def template_problem(template: str) -> str:
