@@ -1,5 +1,8 @@
 """LeRobot datasets that this project writes: frame for frame and caption for caption what was given."""
 
+import subprocess
+import sys
+import tracemalloc
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -94,13 +97,54 @@ def test_what_cannot_be_stored_is_refused_and_leaves_nothing(tmp_path: Path) -> 
         ([({CAMERA: frames, OTHER: frames[:3]}, "lift")], "has the cameras"),
         ([({CAMERA: frames[:0]}, "lift")], "has the cameras"),
         ([({CAMERA: frames}, "")], "its caption is empty"),
+        ([({CAMERA: frames}, "x" * 2001)], "its caption has 2,001 characters"),
+        ([({CAMERA: frames / 255}, "lift")], "has frames of .* float64"),
+        ([({CAMERA: frames[..., 0]}, "lift")], "has frames of "),
+        ([({}, "lift")], "has the cameras"),
+        ([({"../../evil": frames}, "lift")], "can't be a folder"),
+        ([({str(tmp_path / "evil"): frames}, "lift")], "can't be a folder"),
+        ([({"": frames}, "lift")], "can't be a folder"),
+        ([({"timestamp": frames}, "lift")], "is a column of every dataset"),
     ):
         with pytest.raises(FcaError, match=problem):
             write_lerobot(tmp_path / "own", iter(episodes), 8)
         assert list(tmp_path.iterdir()) == []
+    for fps in (0, -1, 29.97):
+        with pytest.raises(FcaError, match="a whole number"):
+            write_lerobot(tmp_path / "own", made(), fps)  # type: ignore[arg-type]
     (tmp_path / "own").mkdir()
     with pytest.raises(FcaError, match="exists already"):
         write_lerobot(tmp_path / "own", made(), 8)
+
+
+def test_an_interrupted_or_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    def stopped() -> Iterator[Episode]:
+        yield from made()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_lerobot(tmp_path / "own", stopped(), 8)
+    assert list(tmp_path.iterdir()) == []
+
+    code = (
+        "import resource, signal, sys; from pathlib import Path; from tests.data.datasets.test_lerobot_write import *\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"
+        "write_lerobot(Path(sys.argv[1]), made(), 8)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "own")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert f"no room to write {tmp_path / 'own'}" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_episode_takes_little_more_memory_than_its_frames(tmp_path: Path) -> None:
+    """Statistics of all its pixels at once as floats would take 24 times as much."""
+    frames = np.zeros((100, 256, 256, 3), np.uint8)
+    tracemalloc.start()
+    write_lerobot(tmp_path / "own", iter([({CAMERA: frames}, "lift")]), 8)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < frames.nbytes
 
 
 def test_episodes_follow_each_other_in_the_video_without_a_gap(tmp_path: Path) -> None:

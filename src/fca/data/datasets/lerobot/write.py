@@ -14,6 +14,7 @@ import numpy as np
 
 from fca.artifacts.atomic import write_aside
 from fca.config.captions import caption_problem
+from fca.data.datasets.lerobot.info import require_folder_name
 from fca.data.datasets.lerobot.tables import parquet
 from fca.errors import FcaError
 from fca.video.write import video_writer
@@ -74,8 +75,11 @@ def write_lerobot(folder: Path, episodes: Iterable[Episode], fps: int) -> int:
     in yuv420p, which the hub's visualiser plays; the same episodes make the same bytes.
 
     Raises:
-        FcaError: the folder exists, there is no episode, pyarrow isn't installed, or a caption or size can't be stored.
+        FcaError: the folder exists, there is no episode, pyarrow isn't installed, or a rate, camera, caption or frame
+            can't be stored.
     """
+    if not isinstance(fps, int) or fps < 1:
+        raise FcaError(f"{fps} frames a second can't be stored", "a whole number, 1 or more")
     if folder.exists():
         raise FcaError(f"{folder} exists already", "a new folder", "remove it, or name another one")
     parquet()
@@ -88,6 +92,10 @@ def _write(root: Path, episodes: Iterator[Episode], fps: int) -> int:
     if first is None:
         raise FcaError("there is no episode to write", "at least one")
     shapes = {camera: frames.shape[1:3] for camera, frames in first[0].items()}
+    for camera in shapes:
+        require_folder_name(camera)
+        if camera in NUMBERS:
+            raise FcaError(f"{camera!r} is a column of every dataset", "another name for the camera")
     if odd := [f"{width}x{height}" for height, width in shapes.values() if height % 2 or width % 2]:
         raise FcaError(f"frames of {odd[0]} pixels can't be stored in H.264", "an even width and height")
     tables, moments = _Tables(), {name: _Moments() for name in (*shapes, *NUMBERS)}
@@ -137,6 +145,9 @@ def _append(
     shapes: Mapping[str, Sequence[int]],
 ) -> int:  # fmt: skip
     """Add an episode to the tables; return its length."""
+    for camera, pictures in frames.items():
+        if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[-1] != 3:
+            raise FcaError(f"{camera} has frames of {pictures.shape} {pictures.dtype}", "(n, height, width, 3) uint8")
     found = {camera: pictures.shape[1:3] for camera, pictures in frames.items()}
     lengths = {len(pictures) for pictures in frames.values()}
     if found != shapes or len(lengths) != 1 or not (length := lengths.pop()):
@@ -145,7 +156,7 @@ def _append(
         raise FcaError(f"an episode can't be written: {problem}", "a sentence for each")
 
     number, start = len(tables.episodes), len(tables.frames["index"])
-    columns = {
+    columns: dict[str, np.ndarray] = {
         "timestamp": (np.arange(length) / fps).astype(np.float32),
         "frame_index": np.arange(length),
         "episode_index": np.full(length, number),
@@ -156,7 +167,8 @@ def _append(
         tables.frames[name] += values.tolist()
         moments[name].add(values[:, None])
     for camera, pictures in frames.items():
-        moments[camera].add(pictures.reshape(-1, 3) / 255)
+        for picture in pictures:  # one by one: floats take eight times the memory
+            moments[camera].add(picture.reshape(-1, 3) / 255)
 
     tables.episodes.append({
         "episode_index": number, "tasks": [task], "length": length, "data/chunk_index": 0, "data/file_index": 0,
@@ -205,15 +217,15 @@ def _write_meta(
     root: Path, tables: _Tables, moments: Mapping[str, _Moments], shapes: Mapping[str, Sequence[int]], fps: int
 ) -> None:
     frames = len(tables.frames["index"])
-    video = {"video.codec": "h264", "video.pix_fmt": "yuv420p", "video.is_depth_map": False, "video.fps": fps,
+    video: dict[str, Any] = {"video.codec": "h264", "video.pix_fmt": "yuv420p", "video.is_depth_map": False, "video.fps": fps,
              "video.channels": 3, "has_audio": False}  # fmt: skip
     cameras = {
         camera: {"dtype": "video", "shape": [height, width, 3], "names": ["height", "width", "channels"],
                  "info": {"video.height": height, "video.width": width} | video}
         for camera, (height, width) in shapes.items()
     }  # fmt: skip
-    numbers = {name: {"dtype": kind, "shape": [1], "names": None} for name, kind in NUMBERS.items()}
-    info = {
+    numbers: dict[str, Any] = {name: {"dtype": kind, "shape": [1], "names": None} for name, kind in NUMBERS.items()}
+    info: dict[str, Any] = {
         "codebase_version": VERSION, "robot_type": None, "total_episodes": len(tables.episodes), "total_frames": frames,
         "total_tasks": len(tables.tasks), "chunks_size": CHUNK, "data_files_size_in_mb": DATA_MB,
         "video_files_size_in_mb": VIDEO_MB, "fps": fps, "splits": {"train": f"0:{len(tables.episodes)}"},
