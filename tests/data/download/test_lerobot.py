@@ -7,9 +7,9 @@ import pytest
 from fca.config import Dataset
 from fca.data.download.obtain import obtain
 from fca.errors import FcaError
-from tests.data.datasets.lerobot_files import TOP, WRIST, Made
-from tests.data.datasets.test_lerobot import by_id, listing, shown
-from tests.hub import Hub
+from tests.data.datasets.lerobot_files import TOP, WRIST, Made, change_json
+from tests.data.datasets.test_lerobot import by_id, listing, reasons, shown
+from tests.hub import TOKEN, Handler, Hub
 
 pytest.importorskip("pyarrow")
 
@@ -110,6 +110,105 @@ def test_an_interrupted_download_goes_on(hub: Hub, tmp_path: Path, made: Path) -
     again = downloads(hub)[len(first) :]
     assert not any("/meta/" in asked for asked in again)
     assert listing(root, 2, 1, camera=TOP).quarantine == []
+
+
+def test_a_file_that_was_lost_or_cut_off_is_downloaded_again(hub: Hub, tmp_path: Path, made: Path) -> None:
+    """As the remedy of its clips says: fetch its files again."""
+    stored(hub, made)
+    root = tmp_path / "got"
+    obtain("arm", settings(hub, root), root)
+    lost, cut = sorted((root / "videos").rglob("*.mp4"))[:2]
+    whole = lost.read_bytes(), cut.read_bytes()
+    lost.unlink()
+    cut.write_bytes(whole[1][:-1])
+    obtain("arm", settings(hub, root), root)
+    assert (lost.read_bytes(), cut.read_bytes()) == whole
+
+
+def test_two_revisions_are_never_mixed_in_a_folder(hub: Hub, tmp_path: Path, made: Path) -> None:
+    """Files of another revision often have the same size."""
+    old = stored(hub, made)
+    tasks = (made / "meta/tasks.jsonl").read_bytes()
+    new = stored(hub, made, **{"meta/tasks.jsonl": tasks.replace(b"lift", b"sink")})
+    root = tmp_path / "got"
+    obtain("arm", settings(hub, root, tree=f"/tree/{old}"), root)
+    for _ in range(2):
+        with pytest.raises(FcaError, match=f"has files of commit {old}, and .* is at {new}"):
+            obtain("arm", settings(hub, root, tree=f"/tree/{new}"), root)
+    assert (root / "meta/tasks.jsonl").read_bytes() == tasks
+    obtain("arm", settings(hub, root, 5, 2, tree=f"/tree/{old}"), root)
+
+
+@pytest.mark.parametrize(
+    ("place", "status", "problem", "remedy"),
+    [
+        (r"GET /api/datasets", 401, "status 401", "ask for access on"),
+        (r"GET /datasets/.*/data/", 403, "status 403", "ask for access on"),
+        (r"GET /api/datasets", 404, "status 404", "check the address"),
+        (r"GET /api/datasets", 503, "status 503", "run the same command again"),
+    ],
+)
+def test_an_answer_of_the_hub_is_shown_with_what_to_do(
+    hub: Hub, tmp_path: Path, made: Path, place: str, status: int, problem: str, remedy: str
+) -> None:
+    stored(hub, made)
+    hub.refuse[place] = status
+    with pytest.raises(FcaError) as caught:
+        obtain("arm", settings(hub, tmp_path / "got"), tmp_path / "got")
+    assert problem in caught.value.problem
+    assert remedy in caught.value.remedy
+
+
+def test_a_lost_network_is_no_traceback(hub: Hub, tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(FcaError, match="the hub doesn't give it"):
+        obtain("arm", settings(hub, tmp_path / "no", urls=["http://127.0.0.1:9/datasets/a/b"]), tmp_path / "no")
+
+    stored(hub, made)
+    whole = Handler.reply
+
+    def cut(self: Handler, status: int, content: bytes, headers: dict[str, str]) -> None:
+        broken = self.command == "GET" and "/resolve/" in self.path and "/data/" in self.path
+        whole(self, status, content[:100] if broken else content, headers | {"Content-Length": str(len(content))})
+        self.close_connection = broken
+
+    root = tmp_path / "got"
+    monkeypatch.setattr(Handler, "reply", cut)
+    with pytest.raises(FcaError, match="the hub doesn't give it"):
+        obtain("arm", settings(hub, root, download_workers=1), root)
+    monkeypatch.setattr(Handler, "reply", whole)
+    obtain("arm", settings(hub, root), root)
+    assert listing(root, 2, 1, camera=TOP).quarantine == []
+
+
+def test_the_token_is_sent_to_the_hub_alone(
+    hub: Hub, tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    stored(hub, made)
+    seen: set[str | None] = set()
+    allow = Handler.allow
+    monkeypatch.setattr(
+        Handler, "allow", lambda self, write: (seen.add(self.headers["Authorization"]), allow(self, write))[1]
+    )
+    obtain("arm", settings(hub, tmp_path / "hub"), tmp_path / "hub")
+    assert seen == {f"Bearer {TOKEN}"}
+    seen.clear()
+    monkeypatch.setattr(constants, "ENDPOINT", "https://huggingface.co")
+    obtain("arm", settings(hub, tmp_path / "other"), tmp_path / "other")
+    assert seen == {None}
+
+
+def test_names_with_odd_characters_and_empty_files_arrive(hub: Hub, tmp_path: Path, made: Path) -> None:
+    camera = "câmera #1%20?"
+    (made / f"videos/chunk-000/{TOP}").rename(made / f"videos/chunk-000/{camera}")
+    change_json(made / "meta/info.json", features={camera: {"dtype": "video"}})
+    (made / f"videos/chunk-000/{camera}/episode_000000.mp4").write_bytes(b"")
+    stored(hub, made)
+    root = tmp_path / "got"
+    for _ in range(2):
+        obtain("arm", settings(hub, root, camera=camera), root)
+        assert reasons(listing(root, 2, 1, camera=camera)) == {"episode_000000": "the file is empty"}
 
 
 def test_what_is_not_allowed_or_no_dataset_is_refused(hub: Hub, tmp_path: Path, made: Path) -> None:

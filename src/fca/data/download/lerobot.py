@@ -5,11 +5,11 @@ the tables and the chosen camera's videos of the first episodes of each split ar
 """
 
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -28,6 +28,8 @@ ADDRESS = re.compile(
 )
 EXAMPLE = "https://huggingface.co/datasets/lerobot/pusht/tree/v3.0"
 NOTE = ".fetched.json"
+HUB = "https://huggingface.co"
+ELSEWHERE = "Without a network, download it elsewhere (`hf download`), name the folder as root and leave out urls"
 
 
 def obtain(source: Source) -> None:
@@ -47,17 +49,25 @@ def obtain(source: Source) -> None:
     settings = source.settings
     wanted = {"address": address, "camera": settings.camera, "clips": settings.clips, "split_by": settings.split_by,
               "validation_share": settings.validation_share, "seed": source.seed}  # fmt: skip
-    note = _note(source.root)
-    if note.get("complete") == wanted:
+    note = _read_note(source.root)
+    if note.complete == wanted and all(is_here(source.root / name, size) for name, size in note.files.items()):
         return
     source.permit(f"downloading {match['repo']}")
-    commit = note.get("commit") if note.get("address") == address else None
+    commit = note.commit if note.address == address else ""
     hub = _Hub(source.root, match["endpoint"], match["repo"], commit or unquote(match["revision"] or "main"))
-    _write_note(source.root, address, hub.commit, None)
+    if note.commit not in ("", hub.commit) and (source.root / "meta").exists():
+        raise FcaError(
+            f"{source.root} has files of commit {note.commit}, and {address} is at {hub.commit}",
+            "one commit in a folder",
+            "name another folder as root, or remove this one",
+        )
+    _write_note(source.root, _Note(address, hub.commit))
 
-    hub.download((name for name in hub.sizes if name.startswith("meta/")), settings.download_workers)
-    hub.download(needed_files(source), settings.download_workers)
-    _write_note(source.root, address, hub.commit, wanted)
+    names = [name for name in hub.sizes if name.startswith("meta/")]
+    hub.download(names, settings.download_workers)
+    names += needed_files(source)
+    hub.download(names, settings.download_workers)
+    _write_note(source.root, _Note(address, hub.commit, wanted, {name: hub.sizes[name] for name in names}))
 
 
 def needed_files(source: Source) -> list[str]:
@@ -88,11 +98,13 @@ class _Hub:
     """One dataset at one commit on the hub."""
 
     def __init__(self, root: Path, endpoint: str, repo: str, revision: str) -> None:
-        from huggingface_hub import HfApi
+        from huggingface_hub import HfApi, constants
         from huggingface_hub.hf_api import RepoFile
 
         self.root, self.endpoint, self.repo = root, endpoint, repo
-        api = HfApi(endpoint=endpoint)
+        # The user's token is for the hub, and for no other server that a configuration names.
+        self.token = None if endpoint in (constants.ENDPOINT, HUB) else False
+        api = HfApi(endpoint=endpoint, token=self.token)
         with self._refusing(f"revision {revision}"):
             self.commit = str(api.dataset_info(repo, revision=revision).sha)
             tree = api.list_repo_tree(repo, recursive=True, revision=self.commit, repo_type="dataset")
@@ -103,7 +115,7 @@ class _Hub:
         names = list(names)
         if absent := [name for name in names if name not in self.sizes]:
             raise FcaError(f"{self.repo} has no {absent[0]}", "the files that its meta/ names", "ask its author")
-        missing = [name for name in names if not self._is_here(name)]
+        missing = [name for name in names if not is_here(self.root / name, self.sizes[name])]
         require_space(self.root / "meta", sum(self.sizes[name] for name in missing))
         with ThreadPoolExecutor(workers) as pool:
             jobs = [pool.submit(self._download, name) for name in missing]
@@ -113,10 +125,6 @@ class _Hub:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _is_here(self, name: str) -> bool:
-        path = self.root / name
-        return path.is_file() and path.stat().st_size == self.sizes[name]
-
     def _download(self, name: str) -> None:
         from huggingface_hub import hf_hub_download
 
@@ -124,34 +132,67 @@ class _Hub:
             raise FcaError(f"{self.repo} has a file {name!r}", "paths below the dataset")
         with self._refusing(name):
             hf_hub_download(
-                self.repo, name, repo_type="dataset", revision=self.commit, local_dir=self.root, endpoint=self.endpoint
-            )
-        if not self._is_here(name):
+                self.repo, name, repo_type="dataset", revision=self.commit, local_dir=self.root,
+                endpoint=self.endpoint, token=self.token,
+                force_download=(self.root / name).exists(),  # it is damaged: without, the library may trust it
+            )  # fmt: skip
+        if not is_here(self.root / name, self.sizes[name]):
             raise FcaError(f"{self.repo}: {name} has another size than the hub says", f"{self.sizes[name]:,} bytes")
 
     @contextmanager
     def _refusing(self, what: str) -> Iterator[None]:
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+        from huggingface_hub.errors import HTTPError
 
         try:
             yield
-        except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-            raise FcaError(
-                f"{self.repo}, {what}: the hub doesn't give it ({type(error).__name__}: {first_line(error)[:200]})",
-                f"a dataset at {self.endpoint}/datasets/{self.repo}",
-                "check the address; a private or gated dataset needs `hf auth login`. Without a network, download it "
-                "elsewhere (`hf download --repo-type dataset`), name the folder as root and leave out urls",
-            ) from error
+        except (HTTPError, OSError, ValueError) as error:  # HTTPError: of the connection, or of the answer
+            raise self._explained(error, what) from error
+
+    def _explained(self, error: BaseException, what: str) -> FcaError:
+        """What went wrong; the library hides an answer of the hub below an error about its cache."""
+        from huggingface_hub.errors import HfHubHTTPError
+
+        chain = [error]
+        while (cause := chain[-1].__cause__) is not None:
+            chain.append(cause)
+        answered = next((found for found in chain if isinstance(found, HfHubHTTPError)), None)
+        where, status = f"{self.endpoint}/datasets/{self.repo}", answered.response.status_code if answered else 0
+        said = answered.server_message or first_line(answered) if answered else first_line(chain[-1])
+        reason = f"status {status}: {said}" if status else f"{type(chain[-1]).__name__}: {said}"
+        remedy = "run the same command again: it goes on. " + ELSEWHERE
+        if status in (401, 403, 404):
+            remedy = (
+                f"check the address; if the dataset is private or gated, ask for access on {where}, and `hf auth login`"
+            )
+        return FcaError(
+            f"{self.repo}, {what}: the hub doesn't give it ({reason[:300]})", f"a dataset at {where}", remedy
+        )
 
 
-def _note(root: Path) -> dict[str, Any]:
+def is_here(path: Path, size: int) -> bool:
+    """Whether a file is there with all its bytes."""
+    return path.is_file() and path.stat().st_size == size
+
+
+@dataclass(frozen=True)
+class _Note:
     """What was downloaded before."""
+
+    address: str = ""
+    commit: str = ""
+    complete: dict[str, Any] | None = None
+    """The settings for which everything is there"""
+    files: dict[str, int] = field(default_factory=dict)
+    """Name of each downloaded file -> its size"""
+
+
+def _read_note(root: Path) -> _Note:
     try:
-        return dict(json.loads((root / NOTE).read_text(encoding="utf-8")))
+        return _Note(**json.loads((root / NOTE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
-        return {}
+        return _Note()
 
 
-def _write_note(root: Path, address: str, commit: str, complete: object) -> None:
-    os.makedirs(root, exist_ok=True)
-    write_text(root / NOTE, json.dumps({"address": address, "commit": commit, "complete": complete}, indent=1) + "\n")
+def _write_note(root: Path, note: _Note) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    write_text(root / NOTE, json.dumps(asdict(note), indent=1) + "\n")

@@ -217,8 +217,10 @@ def _write_meta(
     root: Path, tables: _Tables, moments: Mapping[str, _Moments], shapes: Mapping[str, Sequence[int]], fps: int
 ) -> None:
     frames = len(tables.frames["index"])
-    video: dict[str, Any] = {"video.codec": "h264", "video.pix_fmt": "yuv420p", "video.is_depth_map": False, "video.fps": fps,
-             "video.channels": 3, "has_audio": False}  # fmt: skip
+    video: dict[str, Any] = {
+        "video.codec": "h264", "video.pix_fmt": "yuv420p", "video.is_depth_map": False, "video.fps": fps,
+        "video.channels": 3, "has_audio": False,
+    }  # fmt: skip
     cameras = {
         camera: {"dtype": "video", "shape": [height, width, 3], "names": ["height", "width", "channels"],
                  "info": {"video.height": height, "video.width": width} | video}
