@@ -123,12 +123,34 @@ def test_a_task_is_never_in_both_splits_if_split_by_task(tmp_path: Path) -> None
     assert not captions["train"] & captions["validation"]
 
 
+def test_tasks_with_the_same_sentence_are_one_task(tmp_path: Path) -> None:
+    """Merged datasets repeat sentences, and captions.csv makes some equal: a leak from training to validation."""
+    Made(lengths=(9,) * 12, tasks=("Push left", "push  left ", "lift", "open", "", "")).write(tmp_path)
+    (tmp_path / "captions.csv").write_text("task_index,caption\n3,lift\n")
+    seen = set()
+    for seed in range(8):
+        found = listing(tmp_path, split_by="task", validation_share=0.3, seed=seed)
+        usable = [
+            (record.split, " ".join(record.caption.lower().split())) for record in found.records if record.caption
+        ]
+        train, validation = ({caption for own, caption in usable if own == split} for split in ("train", "validation"))
+        assert not train & validation
+        seen |= validation
+    assert seen == {"push left", "lift"}, "each was held out at some time"
+
+
 def test_one_episode_or_task_cannot_be_split(tmp_path: Path) -> None:
     Made(lengths=(9,), tasks=("lift",)).write(tmp_path)
     with pytest.raises(FcaError, match="1 episode, so it can't be split"):
         listing(tmp_path)
     with pytest.raises(FcaError, match="1 task, so it can't be split"):
         listing(tmp_path, split_by="task")
+    (tmp_path / EPISODES).unlink()
+    (tmp_path / "meta/info.json").write_text((tmp_path / "meta/info.json").read_text().replace("v3.0", "v2.1"))
+    for name in ("episodes", "tasks"):
+        (tmp_path / f"meta/{name}.jsonl").write_text("")
+    with pytest.raises(FcaError, match="0 episodes, so it can't be split"):
+        listing(tmp_path)
 
 
 def test_the_first_clips_are_taken_in_order(tmp_path: Path) -> None:

@@ -121,27 +121,36 @@ def splits(
 ) -> Callable[[Episode, int | None], str]:
     """A function of an episode and a task (None: unknown) that says which split they are in.
 
-    Whole episodes, or all clips of a task, become validation: a seeded share, at least one, never all.
+    Whole episodes, or all clips of a task, become validation: a seeded share, at least one, never all. Tasks with the
+    same sentence are one task.
 
     Raises:
         FcaError: there is only one to split.
     """
     by_task = settings.split_by == "task"
-    names = [str(index) for index in captions] if by_task else [str(episode.index) for episode in every]
+    first: dict[object, int] = {}  # sentence -> the first task that has it
+    same = {index: first.setdefault(_sentence(index, captions[index]), index) for index in sorted(captions)}
+    names = [str(index) for index in first.values()] if by_task else [str(episode.index) for episode in every]
     if len(names) < 2:
-        what = "task" if by_task else "episode"
+        count = f"{len(names)} {settings.split_by}{'' if len(names) == 1 else 's'}"
         other = "; a dataset with one task is split by episode" if by_task else ""
         raise FcaError(
-            f"the dataset has {len(names)} {what}, so it can't be split by {what}", f"two or more{other}",
+            f"the dataset has {count}, so it can't be split by {settings.split_by}", f"two or more{other}",
             "change split_by" if by_task else "record more episodes",
         )  # fmt: skip
     validation = held_out(names, settings.validation_share, seed)
 
     def split_of(episode: Episode, task: int | None) -> str:
-        name = str(task) if by_task else str(episode.index)
+        name = str(task if task is None else same.get(task, task)) if by_task else str(episode.index)
         return "validation" if name in validation else "train"
 
     return split_of
+
+
+def _sentence(index: int, caption: object) -> object:
+    """What two tasks must share to be one; a task without a sentence is like no other."""
+    usable = isinstance(caption, str) and not caption_problem(caption)
+    return " ".join(str(caption).casefold().split()) if usable else index
 
 
 def read_captions(raw: Path, info: Info) -> dict[int, object]:
