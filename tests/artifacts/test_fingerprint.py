@@ -131,3 +131,23 @@ def test_a_setting_that_no_table_names_affects_every_step() -> None:
     for step in STEPS:
         other = config.model_copy(update={"forgotten": 1})
         assert settings_of(config, step) != settings_of(other, step), step
+
+
+def test_what_is_downloaded_of_a_dataset_follows_the_clips_that_are_asked_for() -> None:
+    """Or more clips would be listed of files that were never fetched."""
+    page = "https://huggingface.co/datasets/a/b"
+    arm = {
+        "format": "lerobot", "source": "archive", "root": "arm", "urls": [page], "initial_frames": 1, "train_steps": 1,
+        "train": {"clips": 9, "shard_clips": 9}, "validation": {"clips": 3, "shard_clips": 9},
+    }  # fmt: skip
+
+    def fetched(**own: Any) -> dict[str, Any]:
+        config = load(ROOT / "config/pocket.yaml", {"datasets": {"arm": arm | own}})
+        return settings_of(config, "fetch", "arm")
+
+    for own in (
+        {"train": {"clips": 10, "shard_clips": 9}}, {"validation": {"clips": 4, "shard_clips": 9}},
+        {"validation_share": 0.5}, {"urls": [f"{page}/tree/v3.0"]}, {"camera": "top"}, {"split_by": "task"},
+    ):  # fmt: skip
+        assert fetched(**own) != fetched(), own
+    assert fetched(urls=[], train={"clips": 10, "shard_clips": 9}) == fetched(urls=[]), "a folder stays as it is"

@@ -32,6 +32,8 @@ class Format:
     """Whether the seed decides which clips are in a split"""
     watched: tuple[str, ...] = ()
     """Annotation files that the user edits: the workflow reads them again when they change"""
+    partial: bool = False
+    """Whether only the files of the clips that are asked for are downloaded"""
     views: bool = False
     """Whether a scene is seen by several cameras (`tabletop.cameras`)"""
     train_share: float | None = None
@@ -62,6 +64,7 @@ FORMATS = {
         "fca.data.datasets.lerobot", "fca.data.download.lerobot",
         own=("camera", "clip_seconds", "stride_seconds", "split_by", "validation_share"), split="split_by",
         stated=("camera", "clip_seconds", "stride_seconds"), seeded=lambda settings: True, watched=("captions.csv",),
+        partial=True,
     ),
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from fca.config.dataset_formats import FORMATS
 from fca.config.models import REPLICATE, Config
 from fca.config.settings import BaseKind, Settings
 from fca.config.variant import ADAPTER_SIZES
@@ -144,6 +145,7 @@ def settings_of(
             found[path] = value
     if variant is not None and step == "train" and config.replicate(variant) > 1:
         found["train.replicate"] = config.replicate(variant)
+    found |= _obtained(config, dataset) if step == "fetch" else {}
     return found | (_training(config, dataset, variant) if step in ("train", "report") else {})
 
 
@@ -173,6 +175,15 @@ def affected(kind: str) -> tuple[str, ...]:
 
 def _covers(rows: Iterable[str], kind: str) -> bool:
     return any(f"{kind}.".startswith(f"{row}.") for row in rows)
+
+
+def _obtained(config: Config, dataset: str | None) -> dict[str, Any]:
+    """What decides which files are downloaded of a dataset of which only those of the chosen clips are."""
+    return {
+        f"obtained.{name}": {"urls": list(own.urls), "clips": own.clips, "validation_share": own.validation_share}
+        for name, own in config.datasets.items()
+        if dataset in (None, name) and own.urls and FORMATS[own.format].partial
+    }
 
 
 def _training(config: Config, dataset: str | None, variant: str | None) -> dict[str, Any]:
