@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from fca.video import timed
+from fca.video.container import opened
 from fca.video.decode import ClipError, count_frames, read_frames
 from fca.video.timed import TimedFrames, beyond_end, seconds_of
 from tests.data.corpora import ramp
+from tests.video.numbered import HEIGHT, WIDTH, Recipe, even, numbered, numbers, write
 
 NTSC = Fraction(60000, 1001)
 
@@ -55,7 +57,9 @@ def test_far_frames_are_jumped_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     write_mp4(tmp_path / "v.MP4", 1500, NTSC)
     decoded = []
     whole = timed._Walk._decoded
-    monkeypatch.setattr(timed._Walk, "_decoded", lambda walk: (decoded.append(1) or frame for frame in whole(walk)))
+    monkeypatch.setattr(
+        timed._Walk, "_decoded", lambda *own, **more: (decoded.append(1) or frame for frame in whole(*own, **more))
+    )
     numbers = (5, 1000, 1001, 1400)
     frames = read_frames(TimedFrames(tmp_path / "v.MP4", numbers, 60), range(4))
     assert shown(frames) == [nearest(number, 60, NTSC, 1500) % 60 for number in numbers]
@@ -91,8 +95,58 @@ def test_a_video_cut_off(tmp_path: Path) -> None:
     assert seconds_of(tmp_path / "front.MP4") == pytest.approx(6.0)
     media = TimedFrames(tmp_path / "front.MP4", (20, 280), 50)
     assert shown(read_frames(media, [0])) == [19]
-    with pytest.raises(ClipError, match=r"it ends at|not a readable video"):
+    with pytest.raises(ClipError, match=r"it ends at|decoding stopped"):
         read_frames(media, [1])
+
+
+@pytest.mark.parametrize("own", [20, 15, 29])
+def test_a_video_at_another_rate_gives_no_frame_twice(tmp_path: Path, own: int) -> None:
+    """At 20 frames a second, the second frame is half an interval from the second number and from the third."""
+    write_mp4(tmp_path / "v.MP4", 60, own)
+    with pytest.raises(ClipError, match=r"no frame is shown at \d\.\d+ s, where frame"):
+        read_frames(TimedFrames(tmp_path / "v.MP4", range(1, 31), 30, 0.0), range(30))
+
+
+def test_concealed_damage_is_an_error_as_in_the_whole_video(tmp_path: Path) -> None:
+    """Decoders show a neighbour's pixels and only log it. It counts in all needed frames, the last one too."""
+
+    def grainy(number: int) -> np.ndarray:
+        grain = np.random.default_rng(number).integers(-30, 31, (HEIGHT, WIDTH, 1))
+        return np.clip(numbered(number) + grain, 0, 255).astype(np.uint8)
+
+    path = write(tmp_path / "v.mp4", Recipe("libx264", "mp4", 12, 0, even(72, 10), rate=10), grainy)
+    with opened(path) as video:
+        pos, size = next((packet.pos, packet.size) for packet in video.packets() if packet.pts * packet.time_base == 3)
+    data = bytearray(path.read_bytes())
+    data[pos + size // 2 : pos + size // 2 + 20] = bytes(20)
+    path.write_bytes(data)
+    with pytest.raises(ClipError, match="damaged at about frame 30"):
+        read_frames(path, range(72))
+    for start, length, place in (
+        (0, 29, None),
+        (0, 31, "frame 30"),
+        (28, 8, "2.90 s"),
+        (30, 1, "2.90"),
+        (48, 10, None),
+    ):
+        media = TimedFrames(path, range(1, length + 1), 10, start / 10)
+        if place is None:
+            assert numbers(list(read_frames(media, range(length)))) == list(range(start, start + length))
+        else:
+            with pytest.raises(ClipError, match=f"damaged at about {place}"):
+                read_frames(media, range(length))
+
+
+def test_frames_before_the_keyframe_of_a_jump_are_not_used(tmp_path: Path) -> None:
+    """In an open GOP they refer to the GOP before it, which was not decoded."""
+    options = {"x264-params": "open-gop=1:scenecut=0:keyint=12:min-keyint=12:bframes=3:b-adapt=0"}
+    write(tmp_path / "v.mp4", Recipe("libx264", "mp4", 12, 3, even(60, 2), options, rate=2))
+    with opened(tmp_path / "v.mp4") as video:
+        keyframes = [packet.pts for packet in video.packets() if packet.is_keyframe and packet.pts]
+    for keyframe in keyframes:
+        with opened(tmp_path / "v.mp4") as video:
+            video.container.seek(keyframe, stream=video.stream)
+            assert next(video.frames(jumped=True)).pts == keyframe
 
 
 def test_files_that_are_no_videos(tmp_path: Path) -> None:

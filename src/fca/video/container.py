@@ -92,28 +92,38 @@ class Video:
             if packet.stream.index == self.stream.index:
                 yield packet
 
-    def frames(self) -> Iterator[av.VideoFrame]:
+    def frames(self, jumped: bool = False) -> Iterator[av.VideoFrame]:
         """All shown frames in order, decoded forward from the start.
 
         Decoders conceal damage and only log it. What they log before the first frame is shown doesn't count: a
         recording, or a cut at the keyframe of an open GOP, begins with packets that lack their references.
 
+        Args:
+            jumped: decoding begins at a keyframe; frames that are shown before it lack references and are left out.
+
         Raises:
             ClipError: decoding stopped, or what was decoded is damaged.
         """
         count = known = 0
+        keyframe: int | None = None
+        place = "frame 0"
         try:
             for packet in self.packets():
-                for frame in packet.decode():
-                    if frame.is_corrupt or packet.is_corrupt:
-                        raise ClipError(f"it is damaged at frame {count}")
-                    known = known if count else len(self.log)
-                    yield frame
-                    count += 1
+                keyframe = packet.pts if keyframe is None else keyframe
+                decoded = packet.decode()
                 for _, _, message in self.log[known:] if count else ():
                     if DAMAGE.search(message):
                         problem = "truncated" if "prematurely" in message else "damaged"
-                        raise ClipError(f"it is {problem} at about frame {count} ({tidied(message)})")
+                        raise ClipError(f"it is {problem} at about {place} ({tidied(message)})")
+                for frame in decoded:
+                    if jumped and keyframe is not None and frame.pts is not None and frame.pts < keyframe:
+                        continue
+                    if frame.is_corrupt or packet.is_corrupt:
+                        raise ClipError(f"it is damaged at {place}")
+                    known = known if count else len(self.log)
+                    yield frame
+                    count += 1
+                    place = f"{frame.time:.2f} s" if jumped and frame.time is not None else f"frame {count}"
         except (av.FFmpegError, OSError, ValueError) as error:
             raise ClipError(f"decoding stopped after {count} frames ({reason(error)})") from error
 

@@ -19,6 +19,8 @@ from fca.video.container import DISORDER, Video, opened, stack_frames, upright
 
 LATE = 2
 """Numbers by which a segment may end after the last frame: extractors differ by one or two at the end"""
+NEAR = Fraction(49, 100)
+"""Intervals by which a frame of its own may be off: at a half, one frame would be two numbers of a slower video"""
 MARGIN = Fraction(1, 2)  # seconds before a wanted frame at which a jump lands: frames are stored out of order
 
 
@@ -79,7 +81,7 @@ def _stated_seconds(video: Video) -> float:
 
 def _read(media: TimedFrames, numbers: Sequence[int]) -> dict[int, np.ndarray]:
     """Increasing numbers -> frames."""
-    rate, half = Fraction(media.rate), 1 / (2 * Fraction(media.rate))
+    rate = Fraction(media.rate)
     with opened(media.path) as video:
         walk = _Walk(video)
         found = {}
@@ -88,7 +90,7 @@ def _read(media: TimedFrames, numbers: Sequence[int]) -> dict[int, np.ndarray]:
             frame = walk.nearest(time, LATE / rate)
             if frame is None:
                 raise ClipError(_too_late(number, time, float(walk.last)))
-            if media.start is not None and abs(walk.time_of(frame) - time) > half:
+            if media.start is not None and abs(walk.time_of(frame) - time) * rate > NEAR:
                 raise ClipError(
                     f"no frame is shown at {float(time):.3f} s, where frame {number - 1} of the clip should be"
                 )
@@ -100,7 +102,7 @@ class _Walk:
     """Forward through a video, jumping if that saves decoding."""
 
     def __init__(self, video: Video) -> None:
-        self.container, self.stream = video.container, video.stream
+        self.video, self.container, self.stream = video, video.container, video.stream
         self.start = self.stream.start_time or 0
         if self.stream.time_base is None:
             raise ClipError("its video stream has no time base")
@@ -139,7 +141,7 @@ class _Walk:
         while True:
             target = max(time - back, Fraction(0))
             self.container.seek(self.start + math.floor(target / self.unit), stream=self.stream, backward=True)
-            self.frames = self._decoded()
+            self.frames = self._decoded(jumped=target > 0)
             self.before, self.after = None, next(self.frames, None)
             if target == 0 or (self.after is not None and self.time_of(self.after) <= time):
                 return
@@ -151,8 +153,8 @@ class _Walk:
         found = entries.search_timestamp(self.start + math.floor(time / self.unit), backward=True)
         return Fraction(-1) if found < 0 else (entries[found].timestamp - self.start) * self.unit
 
-    def _decoded(self) -> Iterator[av.VideoFrame]:
-        return (frame for frame in self.container.decode(self.stream) if frame.pts is not None)
+    def _decoded(self, jumped: bool = False) -> Iterator[av.VideoFrame]:
+        return (frame for frame in self.video.frames(jumped) if frame.pts is not None)
 
     def time_of(self, frame: av.VideoFrame | None) -> Fraction:
         return Fraction(0) if frame is None or frame.pts is None else (frame.pts - self.start) * self.unit

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class Made:
     tasks: Sequence[str | None] = ("push the red block left", "lift the cup")
     task_of: dict[int, Sequence[int]] = field(default_factory=dict)
     """Episode -> index of the task of each frame; without, that of episode % tasks"""
-    fps: int = 10
+    fps: float = 10
     version: str = "v3.0"
     codec: str = "libx264"
     cameras: Sequence[str] = (TOP,)
@@ -69,8 +70,9 @@ class Made:
         path.parent.mkdir(parents=True, exist_ok=True)
         shift = SHIFT[camera] + self.first(group[0])
         count = sum(self.lengths[episode] for episode in group)
-        recipe = Recipe(self.codec, "mp4", 12, 3 if self.codec == "libx264" else 0, even(count, self.fps),
-                        OPEN[self.codec], rate=self.fps)  # fmt: skip
+        rate = Fraction(self.fps).limit_denominator(1001)
+        recipe = Recipe(self.codec, "mp4", 12, 3 if self.codec == "libx264" else 0, even(count, rate),
+                        OPEN[self.codec], rate=rate)  # fmt: skip
         write(path, recipe, lambda number: numbered((number + shift) % 256))
 
     def _frames(self, path: Path, group: Sequence[int]) -> None:

@@ -42,8 +42,8 @@ def reasons(found: Listing) -> dict[str, str]:
 
 @pytest.mark.parametrize("codec", ["libx264", "libsvtav1"])
 @pytest.mark.parametrize("version", ["v2.1", "v3.0"])
-@pytest.mark.parametrize("fps", [10, 30])
-def test_an_episode_has_all_its_frames_and_no_neighbours(tmp_path: Path, codec: str, version: str, fps: int) -> None:
+@pytest.mark.parametrize("fps", [10, 30, 3, 12.5, 29.97])
+def test_an_episode_has_all_its_frames_and_no_neighbours(tmp_path: Path, codec: str, version: str, fps: float) -> None:
     made = Made(version=version, codec=codec, fps=fps)
     found = by_id(listing(made.write(tmp_path)))
     assert len(found) == len(made.lengths)
@@ -245,6 +245,18 @@ def test_frames_that_are_not_where_the_table_says_are_no_clip(tmp_path: Path) ->
         read_frames(media_of(tmp_path, ClipRecord(**values | {"rate": 17.0, "length": 40}), None), range(40))
     with pytest.raises(ClipError, match=r"no frame is shown at 5\.100 s"):
         read_frames(media_of(tmp_path, ClipRecord(**values | {"length": 32}), None), [31])
+
+
+def test_a_video_at_a_lower_rate_is_no_clip(tmp_path: Path) -> None:
+    """It is as long as the tables say, but a frame is missing for every third number."""
+    made = Made(fps=30, lengths=(30, 30), episodes_in_a_file=2)
+    made.write(tmp_path)
+    slow = Made(fps=20, lengths=(20, 20), episodes_in_a_file=2).write(tmp_path / "slow")
+    name = f"videos/{TOP}/chunk-000/file-000.mp4"
+    (tmp_path / name).write_bytes((slow / name).read_bytes())
+    for record in listing(tmp_path).records:
+        with pytest.raises(ClipError, match="no frame is shown at"):
+            shown(tmp_path, record)
 
 
 def test_times_that_are_not_those_of_the_rate_cost_the_episode(tmp_path: Path) -> None:
