@@ -22,13 +22,19 @@ def test_table_file() -> None:
     assert (ROOT / TABLE_FILE).read_text() == table()
 
 
-@pytest.mark.parametrize("scale", ["pocket", "paper", "pocket-scratch", "pocket-folder"])
+@pytest.mark.parametrize("scale", ["pocket", "paper", "pocket-scratch", "pocket-folder", "pocket-lerobot"])
 def test_the_schema_accepts_the_scales(scale) -> None:
     validator = Draft202012Validator(json.loads(schema()))
     values = yaml.safe_load((ROOT / "config" / f"{scale}.yaml").read_text())
     assert list(validator.iter_errors(values)) == []
     values["datasets"]["ssv2"] = {"initial_frame": 2}
     assert [error.validator for error in validator.iter_errors(values)] == ["additionalProperties"]
+
+
+def test_a_row_of_the_table_is_one_line() -> None:
+    for part in table().split("|---|---|---|---|\n")[1:]:
+        rows = part.partition("\n\n")[0].strip().splitlines()
+        assert [row for row in rows if not (row.startswith("| `") and row.endswith(" |"))] == []
 
 
 def test_the_example_of_a_configuration_loads(tmp_path) -> None:

@@ -41,7 +41,7 @@ class Dataset(Settings):
     """One dataset: the source of its videos and their use."""
 
     format: FormatName
-    """Format on disk: Something-Something V2, BridgeData V1, Epic-Kitchens-100, or a folder of your own videos"""
+    """On disk: Something-Something V2, BridgeData V1, Epic-Kitchens-100, a folder of your own videos, or LeRobot"""
     source: Literal["tabletop", "archive"]
     """tabletop: generated on this machine; archive: licensed files that you put into `root`"""
     root: str | None = None

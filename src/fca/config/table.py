@@ -71,7 +71,8 @@ def _rows(path: str, group: dict, definitions: dict) -> tuple[list[str], list[tu
             kind = f"see `{name}`"
             below.append((f"`{name}`", name, inner))
         default = "required" if key in group.get("required", []) else f"`{json.dumps(setting.get('default'))}`"
-        rows.append(f"| `{key}` | {kind} | {default} | {setting['description']} |")
+        text = " ".join(setting["description"].split())
+        rows.append(f"| `{key}` | {kind} | {default} | {text} |")
     return rows, below
 
 
