@@ -86,7 +86,7 @@ def config_for(folder: Path, form: str, train: int, validation: int, **more) -> 
     already.
     """
     split = {"train": {"clips": train, "shard_clips": 4}, "validation": {"clips": validation, "shard_clips": 4}}
-    own = {"initial_frames": 1, "train_steps": 1} if form == "folder" else {}
+    own = {"initial_frames": 1, "train_steps": 1} if form in ("folder", "lerobot") else {}
     settings = {"format": form, "source": "archive", "root": "unused", "tabletop": None, **own, **split} | more
     return load(ROOT / "config" / "pocket.yaml", {"data_dir": str(folder / "data"), "datasets": {form: settings}})
 

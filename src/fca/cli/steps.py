@@ -82,9 +82,10 @@ def score(config: "Config", dataset: str, variant: str) -> None:
 @dataset
 @variant
 def score_replicates(config: "Config", dataset: str, variant: str) -> None:
-    """Put the scores of a variant's trainings together, if `train.replicates` asks for several.
+    """Put the scores of a variant's trainings together.
 
-    Each score becomes the mean of all trainings, with an interval for the choice of clips and trainings together.
+    For `train.replicates` of 2 or more. Each score becomes the mean of all trainings, with an interval for the choice
+    of clips and trainings together.
     """
     from fca.score.replicates import score_replicates
 
@@ -96,10 +97,11 @@ def score_replicates(config: "Config", dataset: str, variant: str) -> None:
 @dataset
 @click.argument("comparison", help="A table or figure of the paper, such as table3.")
 def compare_variants(config: "Config", dataset: str, comparison: str) -> None:
-    """Compare every two variants of a table in pairs: difference, interval, and whether it can be told from chance.
+    """Compare every two variants of a table in pairs.
 
-    All variants predict the same clips from the same noise, and training k of each saw the same clips in the same
-    order. The verdicts are corrected for the number of pairs.
+    For each score: the difference, its interval, and whether it can be told from chance. All variants predict the
+    same clips from the same noise, and training k of each saw the same clips in the same order. The verdicts are
+    corrected for the number of pairs.
     """
     from fca.config.comparisons import COMPARISONS
     from fca.score.differences import compare_variants

@@ -50,12 +50,14 @@ def compare_variants(config: Config, dataset: str, name: str) -> Path:
     shown = comparison_config(config, name)
     if dataset not in shown.datasets:
         raise FcaError(f"{name} isn't made on {dataset}", f"one of {', '.join(shown.datasets)}")
+
     network = load_network(config.features.network, config.features.sha256)
     drawn: dict[str, list[dict[str, Draws | None]]] = {}
     parents: dict[str, str] = {}
     for variant in tqdm(shown.variants, desc=f"{name} {dataset}: compare", unit="variant"):
         drawn[variant], own = draws_of_trainings(config, dataset, variant, network)
         parents |= own
+
     scores = [score for score in next(iter(drawn.values()))[0] if not score.endswith("_raw")]
     confidence = config.score.confidence
     values = {

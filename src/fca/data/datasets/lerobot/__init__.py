@@ -18,7 +18,7 @@ from fca.config import Dataset
 from fca.config.captions import caption_problem
 from fca.data.clip_record import ClipRecord, Listing
 from fca.data.datasets.lerobot.episodes import Episode, Footage, Span, find_episodes, windows
-from fca.data.datasets.lerobot.info import PATH, Info, read_info
+from fca.data.datasets.lerobot.info import LISTED, PATH, Info, read_info
 from fca.data.datasets.lerobot.tables import EPISODES, TASKS, read_tasks
 from fca.data.datasets.reader import Publication, Reader, held_out
 from fca.errors import FcaError
@@ -34,7 +34,8 @@ class LeRobot(Reader):
     """Reads meta/, the tables of frames, and the headers of one camera's videos."""
 
     publication = Publication(
-        where="a LeRobot dataset, with the folders meta/, data/ and videos/, into the folder that root names",
+        where=f"a LeRobot dataset, such as one of {LISTED}, with the folders meta/, data/ and videos/, "
+        "into the folder that root names",
         licence="the licence on its card",
         page="the dataset's page on the hub",
     )

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from fca.errors import FcaError, did_you_mean
 
 PATH = "meta/info.json"
+LISTED = "https://huggingface.co/datasets?other=LeRobot"
 LARGEST = 2**26  # bytes of info.json
 VERSIONS = ("v2.0", "v2.1", "v3.0")
 PLACEHOLDER = re.compile(r"\{(?:video_key|(?:episode_chunk|episode_index|chunk_index|file_index)(?::0?\d?d)?)\}")
@@ -140,7 +141,9 @@ def read_info(root: Path) -> Info:
             raise ValueError("data_path: {video_key} is for videos")
         return info
     except FileNotFoundError:
-        raise FcaError(f"{root} has no {PATH}", "the folder of a LeRobot dataset", "name it as root") from None
+        raise FcaError(
+            f"{root} has no {PATH}", "the folder of a LeRobot dataset", f"name it as root; datasets are on {LISTED}"
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
