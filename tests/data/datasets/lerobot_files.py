@@ -36,6 +36,8 @@ class Made:
     cameras: Sequence[str] = (TOP,)
     episodes_in_a_file: int = 3
     """v3"""
+    chunks_size: int = 1000
+    """Episodes in a folder (v2), files in one (v3)"""
 
     def first(self, episode: int) -> int:
         """Number of an episode's first frame."""
@@ -49,14 +51,12 @@ class Made:
         old = self.version.startswith("v2")
         for camera in self.cameras:
             for file, group in enumerate(self.files()):
-                name = (
-                    f"videos/chunk-000/{camera}/episode_{group[0]:06d}.mp4" if old
-                    else f"videos/{camera}/chunk-000/file-{file:03d}.mp4"
-                )  # fmt: skip
-                self._video(root / name, camera, group)
+                chunk, name = self.place(file)
+                folder = f"videos/{chunk}/{camera}" if old else f"videos/{camera}/{chunk}"
+                self._video(root / folder / f"{name}.mp4", camera, group)
         for file, group in enumerate(self.files()):
-            name = f"episode_{group[0]:06d}" if old else f"file-{file:03d}"
-            self._frames(root / f"data/chunk-000/{name}.parquet", group)
+            chunk, name = self.place(file)
+            self._frames(root / "data" / chunk / f"{name}.parquet", group)
         (self._old_meta if old else self._meta)(root / "meta")
         return root
 
@@ -65,6 +65,12 @@ class Made:
         size = 1 if self.version.startswith("v2") else self.episodes_in_a_file
         every = list(range(len(self.lengths)))
         return [every[start : start + size] for start in range(0, len(every), size)]
+
+    def place(self, file: int) -> tuple[str, str]:
+        """Folder and name of a file; in v2 it is that of an episode."""
+        chunk, number = divmod(file, self.chunks_size)
+        name = f"episode_{file:06d}" if self.version.startswith("v2") else f"file-{number:03d}"
+        return f"chunk-{chunk:03d}", name
 
     def _video(self, path: Path, camera: str, group: Sequence[int]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,8 +100,8 @@ class Made:
     def _info(self, meta: Path, **more: Any) -> None:
         info = {
             "codebase_version": self.version, "robot_type": "so100", "total_episodes": len(self.lengths),
-            "total_frames": sum(self.lengths), "total_tasks": len(self.tasks), "chunks_size": 1000, "fps": self.fps,
-            "splits": {"train": f"0:{len(self.lengths)}"},
+            "total_frames": sum(self.lengths), "total_tasks": len(self.tasks), "chunks_size": self.chunks_size,
+            "fps": self.fps, "splits": {"train": f"0:{len(self.lengths)}"},
             "features": {camera: {"dtype": "video", "shape": [HEIGHT, WIDTH, 3]} for camera in self.cameras}
             | {"timestamp": {"dtype": "float32", "shape": [1], "names": None}},
         }  # fmt: skip
@@ -128,15 +134,16 @@ class Made:
         pq.write_table(pa.table(tasks), meta / "tasks.parquet")
         rows = []
         for file, group in enumerate(self.files()):
+            chunk, number = divmod(file, self.chunks_size)
             for episode in group:
                 start = (self.first(episode) - self.first(group[0])) / self.fps
                 row: dict[str, Any] = {
                     "episode_index": episode, "tasks": self._names(episode), "length": self.lengths[episode],
-                    "data/chunk_index": 0, "data/file_index": file, "dataset_from_index": self.first(episode),
+                    "data/chunk_index": chunk, "data/file_index": number, "dataset_from_index": self.first(episode),
                     "dataset_to_index": self.first(episode) + self.lengths[episode], "stats/timestamp/min": [0.0],
                 }  # fmt: skip
                 for camera in self.cameras:
-                    row |= {f"videos/{camera}/chunk_index": 0, f"videos/{camera}/file_index": file,
+                    row |= {f"videos/{camera}/chunk_index": chunk, f"videos/{camera}/file_index": number,
                             f"videos/{camera}/from_timestamp": start,
                             f"videos/{camera}/to_timestamp": start + self.lengths[episode] / self.fps}  # fmt: skip
                 rows.append(row)

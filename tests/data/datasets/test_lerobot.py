@@ -14,9 +14,10 @@ from fca.data.datasets.lerobot import episodes as module
 from fca.data.datasets.lerobot.info import template_problem
 from fca.errors import FcaError
 from fca.video.decode import read_frames
+from fca.video.timed import header
 from tests.data.corpora import config_for, listing_of
 from tests.data.datasets.lerobot_files import TOP, WRIST, Made, change_json, change_rows
-from tests.video.numbered import numbers
+from tests.video.numbered import numbers, remux
 
 pytest.importorskip("pyarrow")
 
@@ -53,6 +54,17 @@ def test_an_episode_has_all_its_frames_and_no_neighbours(tmp_path: Path, codec: 
             number % 256 for number in range(made.first(episode), made.first(episode) + length)
         ]
         assert record.caption == made.tasks[episode % 2]
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+def test_files_are_found_in_several_folders(tmp_path: Path, version: str) -> None:
+    made = Made(version=version, lengths=(9, 8, 7, 6, 5), chunks_size=2, episodes_in_a_file=1)
+    found = listing(made.write(tmp_path))
+    assert (tmp_path / "data/chunk-002").is_dir()
+    assert reasons(found) == {}
+    assert {name: shown(tmp_path, record)[0] for name, record in by_id(found).items()} == {
+        f"episode_00000{episode}": made.first(episode) for episode in range(5)
+    }
 
 
 def test_the_chosen_camera_is_read(tmp_path: Path) -> None:
@@ -96,6 +108,7 @@ def test_long_episodes_become_windows(tmp_path: Path) -> None:
     assert [name for name in by_id(listing(tmp_path, clip_seconds=1.5)) if name.startswith("episode_000001")] == [
         "episode_000001/0-14", "episode_000001/15-29",
     ]  # fmt: skip
+    assert [span.start for span in module.windows(module.Span(3, 23, 0), 10, 5)] == [3, 8, 13], "the last one fits"
     with pytest.raises(ConfigError, match="stride_seconds is for clips of clip_seconds"):
         config_for(tmp_path, "lerobot", 4, 1, stride_seconds=1.0, initial_frames=1, train_steps=1)
 
@@ -225,6 +238,19 @@ def test_an_old_video_of_another_length_costs_its_episode(tmp_path: Path) -> Non
         "episode_000001": "its video has 20 frames, its table has 31 frames",
         "episode_000002": "it is missing",
     }
+
+
+def test_a_video_that_does_not_state_its_frames_is_measured_in_seconds(tmp_path: Path) -> None:
+    Made(version="v2.1", lengths=(20, 31, 20)).write(tmp_path)
+    videos = tmp_path / f"videos/chunk-000/{TOP}"
+    for target, source in ((1, 0), (2, 2)):
+        path = videos / f"episode_00000{target}.mp4"
+        source_path = path.with_name(f"source{source}.mp4")
+        source_path.write_bytes((videos / f"episode_00000{source}.mp4").read_bytes())
+        remux(source_path, path, lambda _, packet: bytes(packet), movflags="frag_keyframe+empty_moov")
+        source_path.unlink()
+        assert header(path)[0] is None
+    assert reasons(listing(tmp_path)) == {"episode_000001": "its video takes 2.000 s, its table has 31 frames, 3.100 s"}
 
 
 def test_an_episode_beyond_the_end_of_its_video_is_found(tmp_path: Path) -> None:
