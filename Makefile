@@ -10,7 +10,8 @@ ifneq ($(shell mkdir -p '$(CACHE)' 2>/dev/null && test -w '$(CACHE)' && echo wri
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 endif
 
-.PHONY: install vbench-env lerobot-env demo test test-slow test-slurm test-vbench test-lerobot rehearsal mutants lint clean
+.PHONY: install vbench-env lerobot-env simulation-env demo test test-slow \
+	test-slurm test-vbench test-lerobot test-simulation rehearsal mutants lint clean
 
 install: .venv/installed
 
@@ -48,6 +49,18 @@ $(LEROBOT)/installed: $(LEROBOT_PINS) $(LEROBOT_PINS_V21)
 	$(LEROBOT)/bin/python tests/lerobot/environment.py
 	touch $@
 
+# The simulators that render the clip library, in a separate environment without torch: simulation.
+SIMULATION := .venv-simulation
+SIMULATION_PINS := simulation/requirements.txt
+
+simulation-env: $(SIMULATION)/installed
+
+$(SIMULATION)/installed: $(SIMULATION_PINS)
+	test -x $(SIMULATION)/bin/python || $(PYTHON) -m venv $(SIMULATION)
+	$(SIMULATION)/bin/python -m pip install --quiet --no-deps -r $(SIMULATION_PINS)
+	$(SIMULATION)/bin/python -m simulation.environment
+	touch $@
+
 demo: install
 	$(MAKE) vbench-env || echo "Continuing without VBench's environment; the report says what is missing"
 	$(BIN)/snakemake --cores $(CORES) all
@@ -67,6 +80,10 @@ test-vbench: install vbench-env
 # Datasets written and read by the real lerobot package; a minute.
 test-lerobot: install lerobot-env
 	$(BIN)/python -m pytest -q -m lerobot
+
+# The simulated places: determinism, experts, replay; MUJOCO_GL chooses EGL or OSMesa.
+test-simulation: simulation-env
+	$(SIMULATION)/bin/python -m pytest -q -m simulation --confcutdir tests/simulation tests/simulation
 
 # On a real Slurm with one node, as root; without Slurm it says what to install.
 test-slurm: install

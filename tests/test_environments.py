@@ -66,3 +66,12 @@ def test_lerobot_has_an_environment_of_exact_pins_with_the_same_torch() -> None:
         name: constraints()[name] for name in ("torch", "numpy")
     }
     assert (found[0]["lerobot"], found[1]["lerobot"]) == ("0.4.4", "0.3.3")
+
+
+def test_the_simulators_have_an_environment_of_exact_pins_with_the_same_encoder() -> None:
+    lines = (ROOT / "simulation" / "requirements.txt").read_text().splitlines()
+    own = pins([line for line in lines if line and not line.startswith("#")])
+    shared = ("av", "numpy", "pillow", "tqdm", "pytest")
+    assert {name: own[name] for name in shared} == {name: constraints()[name] for name in shared}
+    assert (own["metaworld"], own["gymnasium-robotics"], own["mujoco"]) == ("3.1.1", "1.4.2", "3.3.0")
+    assert "torch" not in own
