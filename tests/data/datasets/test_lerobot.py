@@ -9,6 +9,7 @@ from fca.config import ConfigError
 from fca.data.clip_pixels import media_of
 from fca.data.clip_record import ClipRecord, Listing
 from fca.data.datasets.lerobot import episodes as module
+from fca.data.fetch import check_archive
 from fca.errors import FcaError
 from fca.video.decode import read_frames
 from fca.video.timed import header
@@ -187,7 +188,7 @@ def test_tasks_without_a_sentence_are_quarantined_and_counted(tmp_path: Path) ->
     found = listing(made.write(tmp_path))
     assert reasons(found) == {"episode_000001": "its caption is empty", "episode_000002": "its caption is null"}
     assert found.notes["tasks_without_caption"] == 2
-    (tmp_path / "captions.csv").write_text("task_index,caption\n1,open the drawer\n2,close it\n")
+    (tmp_path / "captions.csv").write_text("task_index,caption\n1, open the drawer \n2,close it\n", "utf-8-sig")
     better = by_id(listing(tmp_path))
     assert [better[f"episode_00000{number}"].caption for number in range(4)] == [
         "push left", "open the drawer", "close it", "lift",
@@ -303,3 +304,24 @@ def test_an_episode_without_a_video_or_rows_is_quarantined(tmp_path: Path) -> No
         "episode_000001": f"{TABLE} has no frame of it",
         "episode_000002": "its caption is missing: meta/ has no task 9",
     }
+
+
+def test_rows_of_an_episode_that_are_not_together_cost_it(tmp_path: Path) -> None:
+    Made().write(tmp_path)
+    change_rows(tmp_path / TABLE, lambda rows: rows[:10] + rows[20:] + rows[10:20])
+    assert reasons(listing(tmp_path)) == {"episode_000000": "its table has 10 frames, meta/episodes says 20"}
+
+
+def test_the_hash_of_the_files_changes_with_what_decides_the_clips(tmp_path: Path) -> None:
+    for version in ("v2.1", "v3.0"):
+        root = Made(version=version).write(tmp_path / version)
+        (root / "captions.csv").write_text("task_index,caption\n0,slide the block\n")
+        settings = config_for(root, "lerobot", 4, 1, initial_frames=1, train_steps=1).datasets["lerobot"]
+        assert check_archive(settings, root) == (before := check_archive(settings, root))
+        files = [path for path in root.rglob("*.*") if path.is_file()]
+        assert len(files) > 5
+        for path in files:
+            content = path.read_bytes()
+            path.write_bytes(content + b"\n")
+            assert check_archive(settings, root) != before, path
+            path.write_bytes(content)

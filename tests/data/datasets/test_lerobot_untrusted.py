@@ -64,6 +64,8 @@ def test_no_name_of_a_camera_leads_out_of_the_folder(tmp_path: Path) -> None:
         ({"features": []}, "features"),
         ({"features": {"a": {"dtype": "float32"}}}, "0 cameras: none"),
         ({"data_path": 3}, "data_path"),
+        ({"data_path": "data/{video_key}/{episode_index}.parquet"}, "{video_key} is for videos"),
+        ({"video_path": None}, "are pictures in tables"),
         ({"chunks_size": 0}, "chunks_size"),
     ],
 )
@@ -73,6 +75,26 @@ def test_an_unusable_info_says_what_is_wrong(tmp_path: Path, change: dict[str, o
     with pytest.raises(FcaError) as caught:
         listing(tmp_path)
     assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize("span", [(-1.0, 1.0), (2.0, 1.0), (1.0, 1.0), (float("nan"), 1.0), (0.0, float("inf"))])
+def test_an_impossible_span_is_refused(tmp_path: Path, span: tuple[float, float]) -> None:
+    Made().write(tmp_path)
+    names = [f"videos/{TOP}/{name}_timestamp" for name in ("from", "to")]
+    change_rows(tmp_path / EPISODES, lambda rows: [row | dict(zip(names, span, strict=True)) for row in rows])
+    with pytest.raises(FcaError, match="has the span"):
+        listing(tmp_path)
+
+
+def test_a_huge_info_is_not_read(tmp_path: Path) -> None:
+    Made().write(tmp_path)
+    path = tmp_path / "meta/info.json"
+    path.write_text(path.read_text(), "utf-8-sig")
+    assert len(listing(tmp_path).records) == 4
+    with open(path, "r+b") as file:
+        file.truncate(2**26 + 1)
+    with pytest.raises(FcaError, match="it has 67,108,865 bytes"):
+        listing(tmp_path)
 
 
 def test_a_damaged_meta_folder_is_refused_in_words(tmp_path: Path) -> None:
@@ -120,6 +142,8 @@ def test_lines_that_are_no_objects_are_named(tmp_path: Path) -> None:
     Made(version="v2.1").write(tmp_path)
     lines = tmp_path / "meta/episodes.jsonl"
     for line, problem in (("[1]", "it is no object"), ("{", "line 5"), (json.dumps({"episode_index": -1}), "is -1"),
+                          (json.dumps({"episode_index": 10**10}), "is 10000000000"),
+                          (json.dumps({"episode_index": True}), "is True"),
                           (json.dumps({"episode_index": 0, "length": 3}), "episode 0 is repeated")):  # fmt: skip
         before = lines.read_text()
         lines.write_text(f"{before}{line}\n")

@@ -93,6 +93,7 @@ def test_what_cannot_be_stored_is_refused_and_leaves_nothing(tmp_path: Path) -> 
     for episodes, problem in (
         ([], "no episode"),
         ([({CAMERA: frames[:, :31]}, "lift")], "48x31 pixels"),
+        ([({CAMERA: frames[:, :, :47]}, "lift")], "47x32 pixels"),
         ([({CAMERA: frames}, "lift"), ({CAMERA: frames[:, :16]}, "lift")], "has the cameras"),
         ([({CAMERA: frames, OTHER: frames[:3]}, "lift")], "has the cameras"),
         ([({CAMERA: frames[:0]}, "lift")], "has the cameras"),
@@ -156,3 +157,14 @@ def test_episodes_follow_each_other_in_the_video_without_a_gap(tmp_path: Path) -
     assert spans[0][0] == 0
     assert all(before[1] == after[0] for before, after in pairwise(spans))
     assert spans[-1][1] == sum(LENGTHS) / 8
+    starts = [sum(LENGTHS[:episode]) for episode in range(5)]
+    assert [(row["dataset_from_index"], row["dataset_to_index"]) for row in rows] == list(pairwise(starts))
+
+
+def test_tasks_are_numbered_by_their_row_and_the_index_of_the_table(tmp_path: Path) -> None:
+    """LeRobot takes the sentence from pandas' index, at the row of that number."""
+    pandas = pytest.importorskip("pandas")
+    write_lerobot(tmp_path / "own", made(), 8)
+    tasks = pandas.read_parquet(tmp_path / "own/meta/tasks.parquet")
+    assert tasks.index.tolist() == list(dict.fromkeys(TASKS))
+    assert tasks["task_index"].tolist() == [0, 1, 2]

@@ -66,6 +66,30 @@ def test_the_first_episodes_of_each_split_are_downloaded(hub: Hub, tmp_path: Pat
     }
 
 
+def test_files_of_several_episodes_are_downloaded_once(hub: Hub, tmp_path: Path) -> None:
+    stored(hub, Made(lengths=(9,) * 9, cameras=(TOP, WRIST)).write(tmp_path / "made"))
+    root = tmp_path / "got"
+    obtain("arm", settings(hub, root, 5, 1), root)
+    asked = [name for name in downloads(hub) if "/meta/" not in name]
+    assert 2 <= len(asked) == len(set(asked)) <= 6
+    assert reasons(listing(root, 5, 1, camera=TOP)) == {}
+
+
+def test_all_episodes_are_downloaded_if_only_tables_tell_their_split(hub: Hub, tmp_path: Path, made: Path) -> None:
+    stored(hub, made)
+    root = tmp_path / "got"
+    obtain("arm", settings(hub, root, 2, 2, split_by="task"), root)
+    found = listing(root, 2, 2, camera=TOP, split_by="task")
+    assert (len(found.records), found.quarantine) == (4, [])
+
+
+def test_a_file_of_the_hub_is_never_written_outside_of_the_folder(hub: Hub, tmp_path: Path, made: Path) -> None:
+    stored(hub, made, **{"meta/../../evil": b"x"})
+    with pytest.raises(FcaError, match=r"has a file 'meta/\.\./\.\./evil'"):
+        obtain("arm", settings(hub, tmp_path / "got"), tmp_path / "got")
+    assert not (tmp_path / "evil").exists()
+
+
 def test_a_second_run_asks_nothing_and_more_clips_ask_for_the_rest(hub: Hub, tmp_path: Path, made: Path) -> None:
     stored(hub, made)
     root = tmp_path / "got"
