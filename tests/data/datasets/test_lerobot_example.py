@@ -1,5 +1,6 @@
 """The worked example of docs/data/lerobot.md, up to the page to look at before training."""
 
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from fca.data.index import build_index, read_index
 from fca.data.verify import verify
 from fca.report.preview import preview
 from tests.data.corpora import ROOT
+from tests.data.datasets.test_lerobot import listing
 
 pytest.importorskip("pyarrow")
 
@@ -47,3 +49,25 @@ def test_the_configuration_differs_from_the_pocket_scale_in_its_dataset_alone() 
         assert getattr(own, name) == getattr(pocket, name), name
     assert own.score == pocket.score.model_copy(update={"vbench": None})
     assert list(own.datasets) == ["arm"]
+
+
+@pytest.mark.slow
+def test_the_guides_commands_run_as_written(tmp_path: Path) -> None:
+    """From the drawn episodes to a prediction and a LeRobot dataset of predictions, in minutes."""
+    for name in ("Snakefile", "workflow", "config", "profiles"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    snippet = re.search(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+    assert snippet
+    subprocess.run([sys.executable, "-c", snippet[1]], cwd=tmp_path, check=True, timeout=300)
+    example = GUIDE[GUIDE.index("## A worked example") :].replace("\\\n", " ")
+    commands = [line for line in example.splitlines() if line.startswith(("snakemake ", "fca "))]
+    assert [command.split()[0:2] for command in commands] == [
+        ["snakemake", "preview_arm"], ["snakemake", "all"], ["fca", "predict"], ["fca", "export-lerobot"],
+    ]  # fmt: skip
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    for command in commands:
+        subprocess.run(command, shell=True, cwd=tmp_path, check=True, timeout=800, env=os.environ | {"PATH": path})
+    assert (tmp_path / "next.webm").stat().st_size > 1000
+    predicted = listing(tmp_path / "datasets/arm-predicted", camera="observation.images.predicted")
+    assert (len(predicted.records), predicted.quarantine) == (3, [])
+    assert "FCA" in (tmp_path / "reports/index.html").read_text()
