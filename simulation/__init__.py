@@ -4,5 +4,8 @@ Not a part of the package `fca`: it runs in its own environment (`make simulatio
 """
 
 import os
+import sys
 
-os.environ.setdefault("MUJOCO_GL", "egl")  # needs libegl1; "osmesa" needs libosmesa6. MuJoCo reads it when imported.
+if "mujoco" in sys.modules and "MUJOCO_GL" not in os.environ:
+    raise ImportError("mujoco was imported before simulation, which chooses its renderer. Import simulation first.")
+os.environ.setdefault("MUJOCO_GL", "egl")  # needs libegl1; "osmesa" needs libosmesa6
