@@ -16,8 +16,8 @@ from simulation.arm_furniture import (
 )
 from simulation.arm_scenes import SCENES
 from simulation.arm_tasks import Plan, Task, lift, pick_up, push, put_down, put_into
-from simulation.arm_world import FPS, FRAMES, Picture, World, camera
-from simulation.episode import HEIGHT, WIDTH, Episode, Positions, generator
+from simulation.arm_world import FPS, Picture, World, camera
+from simulation.episode import ALL, FRAMES, HEIGHT, WIDTH, Episode, Positions, generator
 
 NAME = "arm"
 EVERY_TASK: dict[str, Task] = {
@@ -52,8 +52,8 @@ SHORTEST, SPEED = 0.35, 0.25
 """Seconds of a movement, and metres a second, before all are stretched to the clip's length."""
 
 
-def episode(task: str, seed: int, width: int = WIDTH, height: int = HEIGHT) -> Episode:
-    """Run the task's expert and render what it does."""
+def episode(task: str, seed: int, width: int = WIDTH, height: int = HEIGHT, shown: range = ALL) -> Episode:
+    """Run the task's expert and render the frames in `shown`."""
     chosen, world = EVERY_TASK[task], start(task, seed)
     path = timed(chosen.plan(world), world.target)
     frames, effector, objects = [], [], []
@@ -61,9 +61,10 @@ def episode(task: str, seed: int, width: int = WIDTH, height: int = HEIGHT) -> E
         for number, target in enumerate(path):
             if number:
                 world.step(target, chosen.closed(world))
-            frames.append(picture.frame())
-            effector.append(world.effector.copy())
-            objects.append(world.positions())
+            if number in shown:
+                frames.append(picture.frame())
+                effector.append(world.effector.copy())
+                objects.append(world.positions())
     opposite = chosen.opposite and EVERY_TASK[chosen.opposite].caption.format(**world.scene.words)
     return Episode(
         place=NAME,
@@ -74,7 +75,7 @@ def episode(task: str, seed: int, width: int = WIDTH, height: int = HEIGHT) -> E
         opposite=opposite,
         opposite_task=chosen.opposite,
         succeeded=bool(chosen.done(world)),
-        fps=FPS,
+        fps=FPS / shown.step,
         frames=np.array(frames),
         effector=np.array(effector),
         camera=world.camera[None],

@@ -13,7 +13,6 @@ from simulation.episode import Frames, Positions
 
 ASSETS = Path(find_spec("metaworld").origin).parent / "assets"
 FPS = 10.0
-FRAMES = 48
 FINGERTIP = np.array([0.0, 0.0, 0.045])
 """From the point between the fingertips, which is the effector, to the body that the controller pulls."""
 HELD_AT = np.array([0.0, 0.0, 0.015])

@@ -3,10 +3,11 @@
 A place is a module `simulation.PLACE` with
 
     TASKS: tuple[str, ...]
-    def episode(task: str, seed: int, width: int, height: int) -> Episode
+    def episode(task: str, seed: int, width: int, height: int, shown: range) -> Episode
     def replay(task: str, seed: int, path: Positions) -> bool
 
-`episode` returns the same frames, bit for bit, for the same arguments on the same machine. The first frame depends on
+`episode` returns the same frames, bit for bit, for the same arguments on the same machine, and the same ones of them
+for a narrower `shown`, in less time. The first frame depends on
 the seed and on the task's scene only: a task and its `opposite_task` start from the same frame. `replay` drives the
 simulator's own controller along effector positions, one for each frame of the clip and evenly spaced in time, and says
 whether the task's success condition held at the end. Seeds from `VALIDATION_SEEDS` on are never trained on.
@@ -23,6 +24,8 @@ from numpy.typing import NDArray
 
 PLACES = ("arm", "hand", "kitchen")
 WIDTH, HEIGHT = 192, 128
+FRAMES = 48
+ALL = range(FRAMES)
 VALIDATION_SEEDS = 1_000_000
 """Seeds below are for training, the others for validation."""
 
@@ -93,8 +96,10 @@ class Place(Protocol):
 
     TASKS: tuple[str, ...]
 
-    def episode(self, task: str, seed: int, width: int = WIDTH, height: int = HEIGHT) -> Episode:
-        """Run the task's expert and render what it does."""
+    def episode(
+        self, task: str, seed: int, width: int = WIDTH, height: int = HEIGHT, shown: range = ALL
+    ) -> Episode:
+        """Run the task's expert and render the frames in `shown`, evenly spaced numbers below FRAMES."""
 
     def replay(self, task: str, seed: int, path: Positions) -> bool:
         """Drive the task's controller along the effector's positions (n, 3); return whether the task was done."""

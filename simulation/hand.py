@@ -8,11 +8,11 @@ import numpy as np
 
 from simulation.adroit import FLAT, POINT
 from simulation.drive import Drive
-from simulation.episode import HEIGHT, WIDTH, Episode, Positions, generator
+from simulation.episode import ALL, FRAMES, HEIGHT, WIDTH, Episode, Positions, generator
 from simulation.hand_plans import lift, near, poke, pretend, push, put, raise_by, slide, travel, turn, wait
 from simulation.hand_scenes import LOW, TALL, Scene, alone, held, over, two
 from simulation.hand_table import room
-from simulation.plan import FPS, FRAMES, Plan, follow
+from simulation.plan import FPS, Plan, follow
 from simulation.scene import Array, Camera
 from simulation.things import COLOURS
 
@@ -161,21 +161,26 @@ def run(name: str, scene: Scene, model: mujoco.MjModel, path: Positions | None,
     return Track(np.stack(hands), [np.stack(each) for each in things], up)
 
 
-def episode(task: str, seed: int, width: int = WIDTH, height: int = HEIGHT) -> Episode:
-    """Run the task's expert and render what it does."""
+def episode(task: str, seed: int, width: int = WIDTH, height: int = HEIGHT, shown: range = ALL) -> Episode:
+    """Run the task's expert and render the frames in `shown`."""
     scene, model = start(task, seed)
     moving = EVERY_TASK[task].camera
     shares = np.clip((np.arange(FRAMES) - 3) / (FRAMES - 8), 0, 1)
     views = np.stack([moving(scene.view, float(share)) for share in shares]) if moving else scene.view[None]
     frames = []
     with Camera(model, width, height) as camera:
-        track = run(task, scene, model, None, lambda data, frame: frames.append(
-            camera.frame(data, views[frame if moving else 0])))  # fmt: skip
+
+        def film(data: mujoco.MjData, frame: int) -> None:
+            if frame in shown:
+                frames.append(camera.frame(data, views[frame if moving else 0]))
+
+        track = run(task, scene, model, None, film)
     return Episode(
         place="hand", task=task, seed=seed, caption=caption(task, scene), label=EVERY_TASK[task].template,
         opposite=caption(opposite_of(task), scene), opposite_task=opposite_of(task),
-        succeeded=EVERY_TASK[task].done(scene, track), fps=FPS, frames=np.stack(frames), effector=track.effector,
-        camera=views, objects={thing.name: path for thing, path in zip(scene.things, track.things, strict=True)},
+        succeeded=EVERY_TASK[task].done(scene, track), fps=FPS / shown.step, frames=np.stack(frames),
+        effector=track.effector[shown], camera=views[shown] if moving else views,
+        objects={thing.name: path[shown] for thing, path in zip(scene.things, track.things, strict=True)},
         colours={thing.name: COLOURS[thing.colour] for thing in scene.things},
     )  # fmt: skip
 

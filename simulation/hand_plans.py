@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 
 from simulation.drive import turned
-from simulation.episode import Positions
+from simulation.episode import FRAMES, Positions
 from simulation.hand_scenes import Scene, grip
 from simulation.hand_table import Thing
-from simulation.plan import FRAMES, Move, Plan
+from simulation.plan import Move, Plan
 
 TIP = np.array([0.118, 0.026, 0.05])
 """The tip of the pointing finger in the hand's frame."""

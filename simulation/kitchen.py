@@ -8,7 +8,7 @@ import numpy as np
 
 from simulation.adroit import OPEN
 from simulation.drive import Drive
-from simulation.episode import HEIGHT, WIDTH, Episode, Positions, generator
+from simulation.episode import ALL, HEIGHT, WIDTH, Episode, Positions, generator
 from simulation.kitchen_furniture import COUNTER, HOB, KETTLE, WATER
 from simulation.kitchen_model import BURNERS, LAMP, PARTS, kitchen
 from simulation.kitchen_plans import carry, operate, value
@@ -166,8 +166,8 @@ def show_effects(model: mujoco.MjModel, data: mujoco.MjData) -> None:
         model.mat(burner).emission[:] = 0.9 * share("hob")
 
 
-def episode(task: str, seed: int, width: int = WIDTH, height: int = HEIGHT) -> Episode:
-    """Run the task's expert and render what it does."""
+def episode(task: str, seed: int, width: int = WIDTH, height: int = HEIGHT, shown: range = ALL) -> Episode:
+    """Run the task's expert and render the frames in `shown`."""
     scene, model = start(task, seed)
     frames, views = [], []
     if scene.part == "light":  # an evening
@@ -176,17 +176,19 @@ def episode(task: str, seed: int, width: int = WIDTH, height: int = HEIGHT) -> E
     with Camera(model, width, height) as camera:
 
         def film(data: mujoco.MjData, frame: int, path: Positions) -> None:
-            show_effects(model, data)
-            views.append(view(scene, frame, path))
-            frames.append(camera.frame(data, views[-1]))
+            if frame in shown:
+                show_effects(model, data)
+                views.append(view(scene, frame, path))
+                frames.append(camera.frame(data, views[-1]))
 
         track = run(task, scene, model, None, film)
     name = scene.part.split()[-1] if scene.part else KETTLE
     return Episode(
         place="kitchen", task=task, seed=seed, caption=EVERY_TASK[task].narration, label=EVERY_TASK[task].narration,
         opposite=EVERY_TASK[opposite_of(task)].narration, opposite_task=opposite_of(task),
-        succeeded=EVERY_TASK[task].done(track), fps=FPS, frames=np.stack(frames), effector=track.effector,
-        camera=np.stack(views), objects={name: track.handle if scene.part else track.kettle},
+        succeeded=EVERY_TASK[task].done(track), fps=FPS / shown.step, frames=np.stack(frames),
+        effector=track.effector[shown], camera=np.stack(views),
+        objects={name: (track.handle if scene.part else track.kettle)[shown]},
     )  # fmt: skip
 
 

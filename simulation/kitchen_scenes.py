@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simulation.episode import FRAMES
 from simulation.kitchen_furniture import HOB
 from simulation.kitchen_model import PARTS
-from simulation.plan import FPS, FRAMES
+from simulation.plan import FPS
 from simulation.scene import Array
 
 FIELD_OF_VIEW = 52.0

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from simulation.drive import Drive, rotation
-from simulation.episode import Positions
+from simulation.episode import FRAMES, Positions
 from simulation.scene import Array
 
-FRAMES, FPS = 48, 12.0
+FPS = 12.0
 STEPS = 30  # of the simulation, for each frame
 TIMESTEP = 1 / FPS / STEPS
 FASTEST = 0.12  # metres a frame, for paths that were read from a clip

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from simulation.episode import HEIGHT, PLACES, VALIDATION_SEEDS, WIDTH, Episode, Frames, place, task_of
 
 CODEC = "libvpx-vp9"
-OPTIONS = {"crf": "28", "b": "0", "deadline": "good", "cpu-used": "1", "row-mt": "0", "threads": "1"}
+OPTIONS = {"crf": "31", "b": "0", "deadline": "good", "cpu-used": "1", "row-mt": "0", "threads": "1"}
 
 
 def main() -> None:

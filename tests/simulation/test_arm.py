@@ -7,12 +7,12 @@ import sys
 import numpy as np
 import pytest
 
-from simulation.episode import VALIDATION_SEEDS, Episode, project
+from simulation.episode import FRAMES, VALIDATION_SEEDS, Episode, project
 
 pytest.importorskip("mujoco", reason="needs the simulators' environment: make test-simulation")
 
 from simulation import arm
-from simulation.arm_world import COLOURS, FRAMES
+from simulation.arm_world import COLOURS
 
 pytestmark = pytest.mark.simulation
 

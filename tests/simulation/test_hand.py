@@ -12,8 +12,8 @@ pytest.importorskip("mujoco", reason="needs the simulators' environment: make te
 
 from simulation import hand, kitchen
 from simulation.drive import rotation, turned
-from simulation.episode import VALIDATION_SEEDS, Episode, project
-from simulation.plan import FRAMES, Move, Plan, resample
+from simulation.episode import FRAMES, VALIDATION_SEEDS, Episode, project
+from simulation.plan import Move, Plan, resample
 from simulation.things import COLOURS
 
 pytestmark = pytest.mark.simulation
