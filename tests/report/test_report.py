@@ -3,12 +3,15 @@
 import base64
 import csv
 import hashlib
+import itertools
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image, ImageSequence
 
 from fca.artifacts.quarantine import Quarantine
 from fca.config import Config, Layout
@@ -60,7 +63,7 @@ class Page(HTMLParser):
 
     def references(self) -> set[str]:
         """Every file that the page points to."""
-        names = ("src", "href", "data-sheet", "poster")
+        names = ("src", "srcset", "href", "data-sheet", "poster")
         found = {attributes[name] for _, attributes in self.elements for name in names if name in attributes}
         return {value for value in found if value and not value.startswith(("#", "data:"))}
 
@@ -117,8 +120,18 @@ def test_every_file_is_there_and_used(finished: Finished) -> None:
     references = Page(text).references()
     files = {file.relative_to(path.parent).as_posix() for file in path.parent.rglob("*") if file.is_file()}
     made_for_tools = {name for name in files if name.startswith("plots/")}
-    assert references == files - made_for_tools - {"index.html", "metrics.json", "assets/overview.png"}
+    assert references == files - made_for_tools - {"index.html", "metrics.json"}
     assert (path.parent / "assets" / "overview.png").stat().st_size > 1000
+
+
+def test_the_first_screen_plays_every_frame_of_the_clips(finished: Finished) -> None:
+    config, path, text = finished
+    assert text.index("overview.webp") < text.index('id="scores-title"')
+    with Image.open(path.parent / "assets" / "overview.webp") as played:
+        frames = [np.asarray(frame.convert("RGB")).astype(int) for frame in ImageSequence.Iterator(played)]
+    assert len(frames) == config.clip.frames
+    changes = [np.abs(after - before).mean() for before, after in itertools.pairwise(frames)]
+    assert min(changes) > 0.1
 
 
 def test_ids_are_unique_and_labels_point_to_them(finished: Finished) -> None:
@@ -141,7 +154,7 @@ def test_same_inputs_same_bytes(tmp_path: Path) -> None:
 
     first = contents()
     assert contents() == first
-    assert len(first) == 19
+    assert len(first) == 20
 
 
 def test_nothing_was_run_yet(tmp_path: Path) -> None:
@@ -152,7 +165,7 @@ def test_nothing_was_run_yet(tmp_path: Path) -> None:
     assert "No clips to show: the validation clips of bridge have not been resampled yet" in text
     assert "No curves yet" in text
     assert "No trained model was found." in text
-    assert not Layout(config).report_assets.joinpath("overview.png").exists()
+    assert not [*Layout(config).report_assets.glob("overview*")]
 
 
 def test_a_missing_variant_is_named(tmp_path: Path) -> None:

@@ -44,12 +44,12 @@ def report(config: Config, comparison: str | None = None) -> Path:
         assets.mkdir()
         galleries = [gallery(dataset, config.report.clips, assets) for dataset in datasets]
         edits = [] if comparison else [found for dataset in datasets if (found := edited_gallery(dataset, assets))]
-        write_overview(datasets, assets / "overview.png")
         text = render(
             "page.html.j2",
             config=config,
             datasets=datasets,
             assets=layout.report_assets.name,
+            overview=write_overview(datasets, assets),
             title=COMPARISONS[comparison].title if comparison else "",
             is_rehearsal=is_rehearsal(config),
             rehearsal=_rehearsal(layout),

@@ -1,4 +1,4 @@
-"""The picture for the README: ground truth and predictions of a few clips of each dataset on one sheet."""
+"""What a visitor sees first: ground truth and predictions of a few clips, as an animation and as a sheet of frames."""
 
 import textwrap
 from collections.abc import Sequence
@@ -13,20 +13,42 @@ from fca.report.collect import DatasetResult
 CLIPS = 2  # of each dataset
 FRAMES = (1, 4, 8, 12, 16)
 CELL_WIDTH = 144
+PLAYED_WIDTH = 192
+DURATION, LAST = 125, 900  # milliseconds of a frame of the animation, and of its last one
 GAP = 4
 LABEL_WIDTH = 76
 MARGIN = 24
 PAPER, INK, FAINT, INITIAL = (253, 252, 249), (29, 27, 24), (110, 104, 96), (184, 110, 20)
 
 
-def write_overview(datasets: Sequence[DatasetResult], path: Path) -> None:
-    """Write the contact sheet to `path`, or nothing if no clip can be shown.
+def write_overview(datasets: Sequence[DatasetResult], folder: Path) -> tuple[int, int] | None:
+    """Write `overview.webp`, which plays, and `overview.png`, a sheet of frames; return width and height of the first.
 
-    The clips are those at one and two thirds of the ranking by PSNR, neither the best nor the worst.
+    None, and no files, if no clip can be shown. The clips are those at one and two thirds of the ranking by PSNR,
+    neither the best nor the worst.
     """
-    blocks = [[_block(dataset, clip_id) for clip_id in middling(dataset)] for dataset in datasets if len(dataset.truth)]
-    if not blocks:
-        return
+    chosen = [[(dataset, clip_id) for clip_id in middling(dataset)] for dataset in datasets if len(dataset.truth)]
+    if not chosen:
+        return None
+    _sheet([[_block(*clip) for clip in row] for row in chosen]).save(folder / "overview.png", "PNG")
+
+    # Shorter clips stop at their last frame.
+    panels = [[_panel(*clip) for clip in row] for row in chosen]
+    length = max(len(panel) for row in panels for panel in row)
+    played = [
+        _sheet([[panel[min(frame, len(panel) - 1)] for panel in row] for row in panels]) for frame in range(length)
+    ]
+    durations = [DURATION] * (length - 1) + [LAST]
+    first, *later = played
+    first.save(
+        folder / "overview.webp", "WEBP", save_all=True, append_images=later, duration=durations, loop=0, quality=75,
+        method=4,
+    )  # fmt: skip
+    return first.size
+
+
+def _sheet(blocks: list[list[Image.Image]]) -> Image.Image:
+    """Blocks, row by row, on paper."""
     width = max(sum(block.width for block in row) + MARGIN * (len(row) - 1) for row in blocks) + 2 * MARGIN
     height = sum(max(block.height for block in row) + MARGIN for row in blocks) + MARGIN
     sheet = Image.new("RGB", (width, height), PAPER)
@@ -37,7 +59,7 @@ def write_overview(datasets: Sequence[DatasetResult], path: Path) -> None:
             sheet.paste(block, (left, top))
             left += block.width + MARGIN
         top += max(block.height for block in row) + MARGIN
-    sheet.save(path, "PNG")
+    return sheet
 
 
 def middling(dataset: DatasetResult) -> list[str]:
@@ -50,15 +72,50 @@ def middling(dataset: DatasetResult) -> list[str]:
     return [ranked[position] for position in sorted(positions)]
 
 
-def _block(dataset: DatasetResult, clip_id: str) -> Image.Image:
-    """One clip: its caption, then a row of frames for the ground truth and for each model's prediction."""
+def _videos(dataset: DatasetResult, clip_id: str) -> tuple[str, list[tuple[str, np.ndarray]]]:
+    """A clip's caption, and titles and frames (F, H, W, 3) uint8 of the ground truth and of each model's prediction."""
     pixels, caption = dataset.truth.read(clip_id)
-    rows: list[tuple[str, np.ndarray]] = [("Truth", pixels)]  # the longer word doesn't fit
-    rows += [
+    videos = [("Ground truth", pixels)]
+    videos += [
         ("Base" if result.variant.name == "base" else result.variant.title, result.samples.read(clip_id)[0])
         for result in dataset.variants
         if result.variant.prediction == "model" and clip_id in result.samples
     ]
+    text = textwrap.shorten("".join(c if c.isprintable() else " " for c in caption), 80, placeholder=" ...")
+    return text or "(no caption)", videos
+
+
+def _panel(dataset: DatasetResult, clip_id: str) -> list[Image.Image]:
+    """One clip as it plays: its caption above the ground truth and each prediction, side by side; a picture a frame.
+
+    While an initial frame is shown, the videos have a border and the prediction is the model's own rendering of it.
+    """
+    caption, videos = _videos(dataset, clip_id)
+    frames, height, width = videos[0][1].shape[:3]
+    cell, heading = (PLAYED_WIDTH, round(PLAYED_WIDTH * height / width)), 26
+    size = (len(videos) * (cell[0] + GAP) - GAP, heading + cell[1] + 26)
+    panel = []
+    for frame in range(frames):
+        picture = Image.new("RGB", size, PAPER)
+        draw = ImageDraw.Draw(picture)
+        draw.text((0, 0), caption, fill=INK, font=ImageFont.load_default(16))
+        for number, (title, pixels) in enumerate(videos):
+            left = number * (cell[0] + GAP)
+            picture.paste(Image.fromarray(pixels[frame]).resize(cell, Image.Resampling.BICUBIC), (left, heading))
+            draw.text((left, heading + cell[1] + 5), title, fill=FAINT, font=ImageFont.load_default(13))
+            if frame < dataset.settings.initial_frames:
+                draw.rectangle((left, heading, left + cell[0] - 1, heading + cell[1] - 1), outline=INITIAL, width=3)
+        end = round(size[0] * (frame + 1) / frames)
+        draw.rectangle((0, size[1] - 2, end, size[1] - 1), fill=FAINT)
+        panel.append(picture)
+    return panel
+
+
+def _block(dataset: DatasetResult, clip_id: str) -> Image.Image:
+    """One clip: its caption, then a row of frames for the ground truth and for each model's prediction."""
+    caption, rows = _videos(dataset, clip_id)
+    pixels = rows[0][1]
+    rows[0] = ("Truth", pixels)  # the longer word doesn't fit
 
     # An empty block with the caption and the dataset's name.
     cell_height = round(CELL_WIDTH * pixels.shape[1] / pixels.shape[2])
@@ -67,8 +124,7 @@ def _block(dataset: DatasetResult, clip_id: str) -> Image.Image:
     width = LABEL_WIDTH + len(positions) * (CELL_WIDTH + GAP)
     block = Image.new("RGB", (width, heading + len(rows) * (cell_height + GAP) + 14), PAPER)
     draw = ImageDraw.Draw(block)
-    text = textwrap.shorten("".join(c if c.isprintable() else " " for c in caption), 80, placeholder=" ...")
-    draw.text((LABEL_WIDTH, 0), text or "(no caption)", fill=INK, font=ImageFont.load_default(17))
+    draw.text((LABEL_WIDTH, 0), caption, fill=INK, font=ImageFont.load_default(17))
     draw.text((0, 2), dataset.name, fill=FAINT, font=ImageFont.load_default(14))
 
     # The frames, a row for each model, with their labels.
