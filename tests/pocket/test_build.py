@@ -9,6 +9,7 @@ from fca.model.build import load_denoiser
 from fca.model.image_to_video import ImageToVideo
 from fca.pocket.build import PARTS, build
 from fca.sample import FCAPipeline
+from tests.pocket.corpora import write_chunks
 
 STEPS = {"features": 50, "vae": 2, "base": 100, "vision": 50, "adapter": 100, "image_base": 2}
 
@@ -17,7 +18,8 @@ STEPS = {"features": 50, "vae": 2, "base": 100, "vision": 50, "adapter": 100, "i
 def test_every_part_can_be_trained_from_nothing_and_works_together(tmp_path):
     root = tmp_path / "base"
     assert set(STEPS) == set(PARTS)
-    build(PARTS, root, tmp_path / "cache", seed=0, clips=24, held_out=8, threads=None, steps=STEPS)
+    write_chunks(tmp_path / "cache", clips=8, held_out=3)
+    build(PARTS, root, tmp_path / "cache", seed=0, threads=None, steps=STEPS)
     assert {path.name for path in root.iterdir()} >= {"vae", "transformer", "text_encoder", "tokenizer", "scheduler"}
     assert "held-out reconstruction" in (root / "README.md").read_text()
     assert FCAAdapter.from_pretrained(root / "adapter").config.queries_per_frame == 16

@@ -1,68 +1,81 @@
-"""The networks shipped in config/pocket-base: their size, their format, and their results on unseen clips."""
+"""The networks shipped in config/pocket-base: their size, their format, and their results on clips of the library."""
 
 import json
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKLCogVideoX
 from transformers import AutoTokenizer
 
-from fca.data.tabletop.captions import caption_text, opposite_caption
-from fca.data.tabletop.sample import sample_scene
-from fca.data.tabletop.scene import MOTIONS, STYLES
-from fca.pocket.corpus import draw, to_video
+from fca.pocket.corpus import FRAMES, HEIGHT, WIDTH, to_video
 from fca.pocket.text import TEXT_TOKENS
 from fca.pocket.vae import psnr
 from fca.score.features import load_network
+from fca.video.frame_selection import cast, cast_plan
 
-BASE = Path(__file__).resolve().parents[2] / "config/pocket-base"
-FRESH = 77_000_000  # far from the seeds of training, of the held-out clips and of the demo
+ROOT = Path(__file__).resolve().parents[2]
+BASE, LIBRARY = ROOT / "config/pocket-base", ROOT / "config/pocket-clips"
 
 
 @pytest.fixture(scope="module")
-def fresh() -> tuple[np.ndarray, list[int]]:
-    drawn = [draw(FRESH + number) for number in range(48)]
-    return np.stack([pixels for pixels, *_ in drawn]), [motion for _, _, motion, _ in drawn]
+def records() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (LIBRARY / "clips.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def unseen(records) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """Pixels (48, 16, 64, 96, 3) of clips whose seeds no training has seen, 16 of each place, and their records."""
+    chosen: list[dict[str, Any]] = []
+    for place in ("hand", "arm", "kitchen"):
+        chosen += [record for record in records if (record["place"], record["split"]) == (place, "validation")][:16]
+    return np.stack([read(LIBRARY / record["file"]) for record in chosen]), chosen
+
+
+def read(path: Path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    return cast(dict(enumerate(frames)), cast_plan(len(frames), FRAMES), WIDTH, HEIGHT, "stretch")
 
 
 def test_the_shipped_networks_are_small_and_hold_no_code():
     files = [path for path in BASE.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) <= 15 * 2**20
+    assert sum(path.stat().st_size for path in files) <= 25 * 2**20
     weights = {path.suffix for path in files if path.stat().st_size > 100_000}
     assert weights == {".safetensors"}
     assert (BASE / "README.md").is_file()
 
 
 @pytest.mark.parametrize("folder", ["tokenizer", "vision"])
-def test_both_text_sides_read_every_caption_to_its_end_word_by_word(folder):
+def test_both_text_sides_read_every_caption_to_its_end_word_by_word(folder, records):
     tokenizer = AutoTokenizer.from_pretrained(BASE / folder)
-    rng = np.random.default_rng(FRESH)
-    captions = {caption_text(sample_scene(rng, STYLES[number % len(STYLES)])) for number in range(2000)}
-    captions |= {opposite_caption(caption) for caption in captions}
-    assert len(captions) > 150
+    captions = {record[key] for record in records for key in ("caption", "opposite") if record[key]}
+    assert len(captions) > 250
     for caption in captions:
         ids = tokenizer(caption).input_ids
         assert len(ids) == len(caption.split()) + 1 <= TEXT_TOKENS
         assert tokenizer.decode(ids, skip_special_tokens=True) == caption
 
 
-def test_the_vae_reconstructs_unseen_clips(fresh):
+def test_the_vae_reconstructs_unseen_clips(unseen):
     vae = AutoencoderKLCogVideoX.from_pretrained(BASE / "vae", torch_dtype=torch.float32).eval()
     scores = []
     with torch.no_grad():
-        for start in range(0, 8, 4):
-            video = to_video(fresh[0][start : start + 4])
+        for rows in ([0, 1, 16, 17], [32, 33, 20, 4]):
+            video = to_video(unseen[0][rows])
             scores.append(psnr(vae.decode(vae.encode(video).latent_dist.mode()).sample, video))
     claimed = json.loads((BASE / "vae/training.json").read_text())["held_out_psnr_db"]
-    assert claimed >= 30
-    assert np.mean(scores) >= claimed - 1.0
+    assert claimed >= 28
+    assert np.mean(scores) >= claimed - 1.5
 
 
-def test_the_feature_network_names_the_motions_of_unseen_clips(fresh):
-    pixels, motions = fresh
+def test_the_feature_network_names_the_tasks_of_unseen_clips(unseen, records):
+    pixels, chosen = unseen
     network = load_network(BASE / "features")
-    assert list(network.classes) == list(MOTIONS)
-    found = network.extract(pixels, 16).logits.argmax(axis=1)
-    assert np.mean(found == np.array(motions)) >= 0.9
+    assert network.classes is not None
+    assert set(network.classes) == {record["label"] for record in records}
+    found = [network.classes[index] for index in network.extract(pixels, 16).logits.argmax(axis=1)]
+    assert np.mean([one == record["label"] for one, record in zip(found, chosen, strict=True)]) >= 0.9

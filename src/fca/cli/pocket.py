@@ -22,10 +22,8 @@ def _steps_of_each_part(function: Callable) -> Callable:
     "parts", nargs=-1, type=click.Choice(PARTS), metavar="PART", help=f"Of {', '.join(PARTS)} (default: all)."
 )
 @click.option("--output", type=PATH, default=Path("config/pocket-base"), help="Folder to write.")
-@click.option("--cache", type=PATH, default=Path("data/pocket-corpus"), help="Folder of the clips.")
+@click.option("--cache", type=PATH, default=Path("data/pocket-corpus"), help="Folder of the rendered clips.")
 @click.option("--seed", type=int, default=0, help="Seed of all parts.")
-@click.option("--clips", type=int, default=9000, help="Clips to train on.")
-@click.option("--held-out", type=int, default=600, help="Clips to measure on.")
 @click.option("--threads", type=int, help="CPU threads (default: chosen by torch).")
 @_steps_of_each_part
 def pocket(parts: tuple[str, ...], **settings: Any) -> None:

@@ -1,4 +1,4 @@
-"""Train the shipped pocket adapter: FCA on the frozen pocket base, with tabletop clips of all three styles.
+"""Train the shipped pocket adapter: FCA on the frozen pocket base, with simulated clips of all three places.
 
 The demo continues from this adapter on each dataset's own clips (`train.init_from`). The model, the objective and the
 conditioning are the workflow's own (`fca.train.objective.TrainingModel`).
@@ -12,13 +12,12 @@ from diffusers import CogVideoXDDIMScheduler, CogVideoXTransformer3DModel
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from fca.data.tabletop.scene import STYLES
 from fca.encode.blip2 import Blip2Folder, image_features
 from fca.encode.captions import tokens_of
 from fca.model import FCA, FCAAdapter
 from fca.pocket.base import BATCH
 from fca.pocket.corpus import FRAMES, HEIGHT, WIDTH, Corpus
-from fca.pocket.fit import Curve, fit, write_record
+from fca.pocket.fit import Curve, continued, fit, write_record
 from fca.pocket.text import TEXT_TOKENS, TEXT_WIDTH, prompt_embeddings
 from fca.pretrained.exported import ExportedModel
 from fca.pretrained.load import device
@@ -69,8 +68,8 @@ def conditions(corpus: Corpus, root: Path, cache: Path) -> dict[str, Tensor]:
 def train(corpus: Corpus, latents: dict[str, Tensor], root: Path, cache: Path, steps: int, seed: int) -> None:
     """Train for `steps` steps of 16 clips and save a moving average of the adapter to `root`/adapter.
 
-    `latents` come from `fca.pocket.base.encode_corpus`. Clips in the ssv2 style have two initial frames, the others
-    one, as in the datasets that they imitate.
+    `latents` come from `fca.pocket.base.encode_corpus`. Clips of the hand have two initial frames, the others one, as
+    in the datasets that they stand in for. Training starts from the weights in `root`/adapter if there are any.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -87,12 +86,12 @@ def train(corpus: Corpus, latents: dict[str, Tensor], root: Path, cache: Path, s
         vision_width=frozen["vision"].shape[-1],
         conditioning_heads=4,
     )
-    torch_device = device()
+    adapter, torch_device = continued(root / "adapter", adapter), device()
     adapter.to(torch_device)
     alphas = scheduler.alphas_cumprod.float()
     model = TrainingModel(FCA(transformer, adapter, alphas, t_ref=1), alphas).to(torch_device)
 
-    two_frames = torch.from_numpy(corpus.styles == STYLES.index("ssv2"))
+    two_frames = torch.from_numpy(corpus.places == "hand")
     initial = torch.where(two_frames.view(-1, 1, 1, 1, 1), latents["two"], latents["first"])
 
     def loss_of(step: int) -> Tensor:

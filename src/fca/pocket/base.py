@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from fca.model.diffusion import diffuse
 from fca.pocket.corpus import Corpus, to_video
-from fca.pocket.fit import Curve, fit, write_record
+from fca.pocket.fit import Curve, continued, fit, write_record
 from fca.pocket.text import TEXT_TOKENS, TEXT_WIDTH, build_text_encoder, load_tokenizer, tokenize
 from fca.pocket.vae import LATENT_CHANNELS
 from fca.pretrained.load import device
@@ -75,15 +75,19 @@ def encode_corpus(root: Path, corpus: Corpus, cache: Path) -> dict[str, Tensor]:
 
 
 def train(corpus: Corpus, root: Path, cache: Path, steps: int, seed: int) -> None:
-    """Train transformer and text encoder for `steps` steps; save their moving average in float16, and the scheduler."""
+    """Train transformer and text encoder for `steps` steps; save their moving average in float16, and the scheduler.
+
+    The transformer starts from the weights in `root`/transformer if there are any, the text encoder from nothing.
+    """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     latents = encode_corpus(root, corpus, cache)
-    tokenizer = load_tokenizer(root, corpus.captions)
+    tokenizer = load_tokenizer(root, corpus.words)
     tokens = tokenize(tokenizer, [*corpus.captions, ""])
     scheduler = build_scheduler()
     torch_device = device()
-    modules = torch.nn.ModuleList([build_transformer(), build_text_encoder(len(tokenizer))]).to(torch_device)
+    transformer = continued(root / "transformer", build_transformer())
+    modules = torch.nn.ModuleList([transformer, build_text_encoder(len(tokenizer))]).to(torch_device)
     transformer, text_encoder = modules
 
     def loss_of(step: int) -> Tensor:

@@ -3,24 +3,16 @@
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-STEPS = {"features": 1900, "vae": 4500, "base": 4600, "vision": 1500, "adapter": 4400, "image_base": 4000}
+STEPS = {"features": 3000, "vae": 4500, "base": 4600, "vision": 1500, "adapter": 4400, "image_base": 4000}
 PARTS = tuple(STEPS)
-FIRST_SEED, FIRST_HELD_OUT_SEED = 1_000_000, 9_000_000
 
 
 def build(
-    parts: Collection[str],
-    output: Path,
-    cache: Path,
-    seed: int,
-    clips: int,
-    held_out: int,
-    threads: int | None,
-    steps: Mapping[str, int],
+    parts: Collection[str], output: Path, cache: Path, seed: int, threads: int | None, steps: Mapping[str, int]
 ) -> None:
-    """Train the requested parts into `output`, in the order of their dependencies.
+    """Train the requested parts into `output`, in the order of their dependencies, with the clips in `cache`.
 
-    `clips` and `held_out`: how many clips to train and to measure on; `threads`: of the CPU, None: chosen by torch.
+    `threads`: of the CPU, None: chosen by torch.
     """
     # Imported here because the command line is quick without torch.
     import torch
@@ -30,8 +22,7 @@ def build(
 
     if threads:
         torch.set_num_threads(threads)
-    made = corpus.make(clips, FIRST_SEED, cache)
-    unseen = corpus.make(held_out, FIRST_HELD_OUT_SEED, cache)
+    made, unseen = corpus.read(cache, held_out=False), corpus.read(cache, held_out=True)
     latent_cache = cache / "latents.pt"
 
     if "features" in parts:
@@ -50,4 +41,4 @@ def build(
     if "image_base" in parts:
         latents = base.encode_corpus(output, made, latent_cache)
         image_base.train(made, latents, output, image_base_folder(output), steps["image_base"], seed)
-    write_card(output, len(made), len(unseen))
+    write_card(output, len(made), len(unseen), len(set(made.tasks)))

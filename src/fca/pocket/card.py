@@ -9,7 +9,7 @@ from fca.artifacts.atomic import write_text
 TEXT = Path(__file__).with_name("card.md")
 
 
-def write_card(root: Path, clips: int, held_out: int) -> None:
+def write_card(root: Path, clips: int, held_out: int, tasks: int) -> None:
     """Write `root`/README.md from the `training.json` files below `root`."""
     training = {path.parent.name: json.loads(path.read_text()) for path in sorted(root.glob("*/training.json"))}
     image_base = image_base_folder(root) / "transformer/training.json"
@@ -26,7 +26,12 @@ def write_card(root: Path, clips: int, held_out: int) -> None:
             curves.append(f"| {name} | " + " | ".join(_at(found["curve"], share) for share in SHARES) + " |")
     size = sum(path.stat().st_size for path in root.rglob("*.safetensors"))
     text = TEXT.read_text(encoding="utf-8").format(
-        mebibytes=size / 2**20, clips=clips, held_out=held_out, rows="\n".join(rows), curves="\n".join(curves)
+        mebibytes=size / 2**20,
+        clips=clips,
+        held_out=held_out,
+        tasks=tasks,
+        rows="\n".join(rows),
+        curves="\n".join(curves),
     )
     write_text(root / "README.md", text)
 
@@ -41,17 +46,17 @@ def image_base_folder(root: Path) -> Path:
 
 SHARES = (0.02, 0.1, 0.25, 0.5, 0.75, 1.0)
 PARTS = {
-    "vae": ("AutoencoderKLCogVideoX, 16 latent channels", "held-out reconstruction {held_out_psnr_db:.1f} dB PSNR"),
+    "vae": (
+        "AutoencoderKLCogVideoX, 16 latent channels",
+        "held-out reconstruction {held_out_psnr_db:.1f} dB PSNR, {held_out_ssim:.3f} SSIM",
+    ),
     "transformer": (
         "CogVideoXTransformer3DModel, 6 layers of width 160, trained with `text_encoder/` (T5, width 64)",
         "v-prediction loss {loss:.3f}",
     ),
     "vision": ("Blip2VisionModel, 2 layers of width 64, and text embeddings", "(masked patches)"),
-    "features": (
-        "I3D of a quarter of the width, trained on motions",
-        "held-out top-1 {top1_percent:.1f} % on six motions",
-    ),
-    "adapter": ("FCA adapter for all three styles, from which the demo continues", "v-prediction loss {loss:.3f}"),
+    "features": ("I3D of a quarter of the width, trained on the tasks", "held-out top-1 {top1_percent:.1f} %"),
+    "adapter": ("FCA adapter for all three places, from which the demo continues", "v-prediction loss {loss:.3f}"),
     IMAGE_BASE: (
         "transformer like CogVideoX1.5-I2V's, 4 layers of width 160, for Table 2; the other parts are links",
         "v-prediction loss {loss:.3f}",

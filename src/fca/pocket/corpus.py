@@ -1,13 +1,13 @@
-"""Tabletop clips in memory: the training data of the pocket base.
+"""Simulated clips in memory: the training data of the pocket base.
 
-The clips look like the workflow's clips after resampling (`fca.data.resample`): 16 frames, stretched to 96x64, at the
-phases that Seer's temporal cast picks from a clip of random length. They are drawn at that size, so thousands of them
-take minutes. The demo's clips have other seeds, so none is among them.
+`python -m simulation.corpus FOLDER` renders them in the simulators' environment: the 16 frames that Seer's temporal
+cast picks from a clip of 48 (`fca.video.frame_selection`), 192 pixels wide. Here they are resized as the workflow
+resizes them. The seeds of the shipped clips, with which the demo works, are others.
 """
 
-from concurrent.futures import ProcessPoolExecutor
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +15,43 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from fca.data.tabletop.captions import caption_text
-from fca.data.tabletop.draw import render
-from fca.data.tabletop.sample import sample_scene
-from fca.data.tabletop.scene import MOTIONS, STYLES
-from fca.video.frame_selection import GREY, cast_positions
+from fca.errors import FcaError
+from fca.video.resize import resize
 
 FRAMES, HEIGHT, WIDTH = 16, 64, 96
-ASPECTS = {"ssv2": (320 / 240, 426 / 240), "bridge": (640 / 480,), "epic": (456 / 256,)}
+FIRST_HELD_OUT_SEED = 2_000_000  # as `simulation.corpus` has it
+DATASETS = {"hand": "ssv2", "arm": "bridge", "kitchen": "epic"}
+"""Place of the simulators -> the dataset whose videos it stands in for."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """`pixels` (clips, 16, 64, 96, 3) uint8; `captions`, `motions` (index into MOTIONS) and `styles`, one per clip."""
+    """`pixels` (clips, 16, 64, 96, 3) uint8, and the simulators' record of each clip."""
 
     pixels: np.ndarray
-    captions: list[str]
-    motions: np.ndarray
-    styles: np.ndarray
+    records: Sequence[dict[str, Any]]
 
     def __len__(self) -> int:
-        return len(self.captions)
+        return len(self.records)
+
+    @property
+    def captions(self) -> list[str]:
+        return [record["caption"] for record in self.records]
+
+    @property
+    def words(self) -> list[str]:
+        """Every caption of the clips, and every opposite one."""
+        return [*self.captions, *(record["opposite"] for record in self.records if record["opposite"])]
+
+    @property
+    def tasks(self) -> list[str]:
+        """The task of each clip: its caption without the things' names and colours."""
+        return [record["label"] for record in self.records]
+
+    @property
+    def places(self) -> np.ndarray:
+        """(clips,) names: hand, arm or kitchen."""
+        return np.array([record["place"] for record in self.records])
 
     def distinct_captions(self) -> tuple[list[str], torch.Tensor]:
         """The distinct captions, sorted, and the row of each clip's caption among them (clips,) int64."""
@@ -48,39 +64,38 @@ def to_video(pixels: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.array(pixels)).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
 
 
-def draw(seed: int) -> tuple[np.ndarray, str, int, int]:
-    """One clip as a pure function of its seed: pixels (16, 64, 96, 3) uint8, caption, motion index, style index."""
-    rng = np.random.default_rng(seed)
-    style = STYLES[int(rng.integers(len(STYLES)))]
-    scene = sample_scene(rng, style)
-    aspect = ASPECTS[style][int(rng.integers(len(ASPECTS[style])))]
-    length = int(rng.integers(10, 16)) if rng.random() < 0.02 else int(rng.integers(16, 120))
-    phases = np.asarray(cast_positions(length, FRAMES)) / (length - 1)
+def read(folder: Path, held_out: bool) -> Corpus:
+    """The rendered clips to train on, or those to measure on; their resized pixels are kept as one file, mapped.
 
-    pixels = np.full((FRAMES, HEIGHT, WIDTH, 3), GREY, dtype=np.uint8)
-    for index, phase in enumerate(phases):
-        pixels[index] = render(scene, float(phase), WIDTH, HEIGHT, aspect)
-    return pixels, caption_text(scene), MOTIONS.index(scene.motion), STYLES.index(style)
-
-
-def make(clips: int, first_seed: int, folder: Path, workers: int = 2) -> Corpus:
-    """Draw `clips` clips, unless `folder` already has them, and return them memory-mapped."""
-    folder.mkdir(parents=True, exist_ok=True)
-    name = f"{first_seed}-{clips}"
-    pixel_file, label_file = folder / f"{name}.npy", folder / f"{name}.labels.npz"
-
-    if not label_file.exists():
-        shape = (clips, FRAMES, HEIGHT, WIDTH, 3)
-        pixels = np.lib.format.open_memmap(pixel_file, mode="w+", dtype=np.uint8, shape=shape)
-        labels: list[list[Any]] = []
-        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-            drawn = pool.map(draw, range(first_seed, first_seed + clips), chunksize=32)
-            for index, (frames, *label) in enumerate(tqdm(drawn, total=clips, desc="draw")):
-                pixels[index] = frames
-                labels.append(label)
+    Raises:
+        FcaError: there are none.
+    """
+    chunks = [path for path in sorted(folder.glob("*.jsonl")) if (_first_seed(path) >= FIRST_HELD_OUT_SEED) == held_out]
+    if not chunks:
+        raise FcaError(
+            f"{folder} has no rendered clips",
+            "chunks of the simulators' clips",
+            "run make pocket-corpus to render them",
+        )
+    records = [json.loads(line) for path in chunks for line in path.read_text().splitlines()]
+    resized = folder / f"{'held-out' if held_out else 'train'}-{len(records)}.resized"
+    shape = (len(records), FRAMES, HEIGHT, WIDTH, 3)
+    if not resized.exists():
+        aside = resized.with_suffix(".partial")
+        pixels = np.memmap(aside, np.uint8, "w+", shape=shape)
+        for row, clip in enumerate(tqdm(_clips(chunks), total=len(records), desc="resize", disable=None)):
+            for number, frame in enumerate(clip):
+                resize(frame.astype(np.float32), WIDTH, HEIGHT, "stretch", pixels[row, number])
         pixels.flush()
-        captions, motions, styles = map(np.array, zip(*labels, strict=True))
-        np.savez(label_file, captions=captions, motions=motions, styles=styles)
+        aside.rename(resized)
+    return Corpus(np.memmap(resized, np.uint8, "r", shape=shape), records)
 
-    read = np.load(label_file)
-    return Corpus(np.load(pixel_file, mmap_mode="r"), read["captions"].tolist(), read["motions"], read["styles"])
+
+def _first_seed(chunk: Path) -> int:
+    return int(chunk.stem.rsplit("-", 1)[1])
+
+
+def _clips(chunks: Sequence[Path]) -> Iterator[np.ndarray]:
+    """Every clip of the chunks as rendered, (16, height, width, 3) uint8."""
+    for chunk in chunks:
+        yield from np.load(chunk.with_suffix(".npy"), mmap_mode="r")

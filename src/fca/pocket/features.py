@@ -1,10 +1,10 @@
-"""Train the pocket feature network: an I3D of a quarter of the width that classifies tabletop motions.
+"""Train the pocket feature network: an I3D of a quarter of the width that classifies the simulators' tasks.
 
 At the pocket scale it replaces the Kinetics I3D behind FVD and KVD, and its classes tell whether a predicted clip
-shows the motion of its caption. Its training clips are also blurred, smeared in time, shifted and tinted, because it
-has to judge predictions, which are less sharp than drawings.
+shows the task of its caption. Its training clips are also blurred, smeared in time, shifted and tinted, because it
+has to judge predictions, which are less sharp than simulations.
 
-Its last layer knows only the motion: a blur of 1.5 pixels, or another scene, left the Fréchet distance unchanged.
+Its last layer knows only the task: a blur of 1.5 pixels, or another scene, left the Fréchet distance unchanged.
 (Kinetics' 400 classes keep more.) So the features of the pocket scale are the means of all channels of four stages
 (`fca.score.i3d.STAGES`), each in units of its spread over held-out clips.
 """
@@ -22,7 +22,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from fca.data.tabletop.scene import MOTIONS, STYLES
 from fca.pocket.corpus import FRAMES, HEIGHT, Corpus, to_video
 from fca.pocket.fit import write_record
 from fca.score.i3d import InceptionI3d, stage_means
@@ -32,9 +31,9 @@ BATCH = 16
 PEAK_LEARNING_RATE = 3e-3
 
 
-def build() -> InceptionI3d:
-    """0.78 M parameters, 256 pooled features, one class per motion."""
-    return InceptionI3d(num_classes=len(MOTIONS), width=WIDTH, dropout=0.2)
+def build(classes: int) -> InceptionI3d:
+    """0.8 M parameters, 256 pooled features, one class per task."""
+    return InceptionI3d(num_classes=classes, width=WIDTH, dropout=0.2)
 
 
 def blur_matrix(size: int, sigma: float) -> Tensor:
@@ -60,7 +59,7 @@ def shift(video: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def augment(video: Tensor, rng: np.random.Generator) -> Tensor:
-    """Change how clips (B, 3, F, H, W) in [-1, 1] look, and keep their motion.
+    """Change how clips (B, 3, F, H, W) in [-1, 1] look, and keep their task.
 
     Nothing is mirrored, rotated or reversed in time. Blur grows over time in half of the clips, as in predictions; up
     to half of each frame's predecessor is mixed in, as by a temporal cast.
@@ -103,7 +102,9 @@ def train(corpus: Corpus, held_out: Corpus, output: Path, steps: int, seed: int)
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    network = build().to(memory_format=torch.channels_last_3d)
+    classes = sorted(set(corpus.tasks))
+    labels = torch.tensor([classes.index(task) for task in corpus.tasks])
+    network = build(len(classes)).to(memory_format=torch.channels_last_3d)
     optimizer = torch.optim.AdamW(network.parameters(), lr=PEAK_LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_LEARNING_RATE, total_steps=steps, pct_start=0.1)
 
@@ -112,57 +113,59 @@ def train(corpus: Corpus, held_out: Corpus, output: Path, steps: int, seed: int)
     for step, rows in bar:
         # Take one optimizer step.
         video = augment(to_video(np.stack([corpus.pixels[row] for row in rows])), rng)
-        motions = torch.from_numpy(corpus.motions[rows].astype(np.int64))
+        tasks = labels[rows]
         with torch.autocast("cpu", torch.bfloat16):
             logits = network(video.contiguous(memory_format=torch.channels_last_3d))  # a third faster
-        loss = F.cross_entropy(logits.float(), motions, label_smoothing=0.05)
+        loss = F.cross_entropy(logits.float(), tasks, label_smoothing=0.05)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
 
-        recent.append((float(loss.detach()), float((logits.argmax(1) == motions).float().mean())))
+        recent.append((float(loss.detach()), float((logits.argmax(1) == tasks).float().mean())))
         if step % 50 == 49 or step == steps - 1:
             mean_loss, accuracy = np.mean(recent, axis=0)
             tick = {"step": step + 1, "loss": round(mean_loss, 4), "accuracy": round(accuracy, 4)}
             curve.append(tick | {"seconds": round(time.time() - started, 1)})
             bar.set_postfix(loss=f"{mean_loss:.3f}", accuracy=f"{accuracy:.3f}")
             recent.clear()
-    save(network, held_out, output, curve, {"steps": steps, "seed": seed, "clips": len(corpus)})
+    save(network, classes, held_out, output, curve, {"steps": steps, "seed": seed, "clips": len(corpus)})
 
 
-def save(network: InceptionI3d, held_out: Corpus, output: Path, curve: list[dict], run: dict) -> None:
+def save(
+    network: InceptionI3d, classes: list[str], held_out: Corpus, output: Path, curve: list[dict], run: dict
+) -> None:
     """Round the weights to float16, measure them on the held-out clips, and write the three files."""
     state = {
         name: tensor.half().contiguous() if tensor.is_floating_point() else tensor
         for name, tensor in network.state_dict().items()
     }
-    shipped = build().to(memory_format=torch.channels_last_3d)
+    shipped = build(len(classes)).to(memory_format=torch.channels_last_3d)
     shipped.load_state_dict({name: tensor.float() for name, tensor in state.items()})
     state |= standard(shipped, held_out)
-    config = {"name": "tabletop-i3d", "width": WIDTH, "classes": list(MOTIONS)}
+    config = {"name": "pocket-i3d", "width": WIDTH, "classes": classes}
     config |= {"short_side": HEIGHT, "crop": None, "frames": FRAMES, "features": "stages"}
     output.mkdir(parents=True, exist_ok=True)
     save_file(state, output / "model.safetensors", {"format": "pt"})
     (output / "config.json").write_text(json.dumps(config, indent=1) + "\n")
 
-    found, found_blurred = predict(shipped, held_out, sigma=0), predict(shipped, held_out, sigma=1.5)
-    accuracy, blurred = (round(float(np.mean(motions == held_out.motions)), 4) for motions in (found, found_blurred))
+    asked = np.array(held_out.tasks)
+    found, blurred = (np.array(classes)[predict(shipped, held_out, sigma)] for sigma in (0, 1.5))
     write_record(
         output,
         network,
         held_out_clips=len(held_out),
-        held_out_top1=accuracy,
-        held_out_top1_blurred=blurred,
-        held_out_top1_by_motion=by_group(found == held_out.motions, held_out.motions, MOTIONS),
-        held_out_top1_by_style=by_group(found == held_out.motions, held_out.styles, STYLES),
-        confusions=confusions(held_out.motions, found),
+        held_out_top1=round(float(np.mean(found == asked)), 4),
+        held_out_top1_blurred=round(float(np.mean(blurred == asked)), 4),
+        held_out_top1_by_place=by_group(found == asked, held_out.places),
+        held_out_top1_by_task=by_group(found == asked, asked),
+        confusions=confusions(asked, found),
         command=f"fca pocket features --seed {run['seed']} --features-steps {run['steps']}",
         **run,
         curve=curve,
     )
-    print(f"held-out top-1 {accuracy:.4f}, blurred {blurred:.4f}", flush=True)
+    print(f"held-out top-1 {np.mean(found == asked):.4f}, blurred {np.mean(blurred == asked):.4f}", flush=True)
 
 
 def videos(clips: Corpus, sigma: float = 0.0) -> Iterator[Tensor]:
@@ -188,17 +191,17 @@ def standard(network: InceptionI3d, clips: Corpus) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def predict(network: InceptionI3d, clips: Corpus, sigma: float) -> np.ndarray:
-    """The predicted motion index (clips,) of every clip, after a blur of `sigma` pixels (0: none)."""
+    """The predicted class (clips,) int64 of every clip, after a blur of `sigma` pixels (0: none)."""
     network.eval()
     return np.concatenate([network(video).argmax(1).numpy() for video in videos(clips, sigma)])
 
 
-def by_group(correct: np.ndarray, groups: np.ndarray, names: tuple[str, ...]) -> dict[str, float]:
-    """Accuracy within each group that occurs; `groups` (clips,) are indices into `names`."""
-    return {names[group]: round(float(correct[groups == group].mean()), 4) for group in np.unique(groups)}
+def by_group(correct: np.ndarray, groups: np.ndarray) -> dict[str, float]:
+    """Accuracy within each group; `groups` (clips,) are names."""
+    return {str(group): round(float(correct[groups == group].mean()), 4) for group in np.unique(groups)}
 
 
 def confusions(labels: np.ndarray, found: np.ndarray) -> dict[str, int]:
-    """How often each motion was mistaken for another, the most frequent first."""
-    pairs = Counter(f"{MOTIONS[a]} as {MOTIONS[b]}" for a, b in zip(labels, found, strict=True) if a != b)
+    """How often each task was mistaken for another, the most frequent first."""
+    pairs = Counter(f"{a} as {b}" for a, b in zip(labels, found, strict=True) if a != b)
     return dict(pairs.most_common())

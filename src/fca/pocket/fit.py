@@ -5,14 +5,16 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from diffusers import ModelMixin
 from torch import Tensor, nn
 from tqdm import tqdm
 
 SAVE_EVERY = 1000
+Model = TypeVar("Model", bound=ModelMixin)
 Curve = list[dict[str, Any]]
 
 
@@ -59,6 +61,13 @@ def fit(
             bar.set_postfix(loss=f"{mean:.4f}")
         if done % SAVE_EVERY == 0 or done == steps:
             save(copy.deepcopy(average).half(), curve)
+
+
+def continued(folder: Path, model: Model) -> Model:
+    """`model` with the weights in `folder`, of the same architecture, or as it is if there are none."""
+    if (folder / "config.json").is_file():
+        model.load_state_dict(type(model).from_pretrained(folder, torch_dtype=torch.float32).state_dict())
+    return model
 
 
 def write_record(folder: Path, module: nn.Module, **record: Any) -> None:

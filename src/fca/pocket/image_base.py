@@ -16,7 +16,7 @@ from fca.model.image_to_video import ImageToVideo
 from fca.model.inputs import InitialFrames, Prompt
 from fca.pocket.base import BATCH, narrow_transformer
 from fca.pocket.corpus import Corpus
-from fca.pocket.fit import Curve, fit, write_record
+from fca.pocket.fit import Curve, continued, fit, write_record
 from fca.pocket.text import prompt_embeddings
 from fca.pocket.vae import LATENT_CHANNELS
 from fca.pretrained.load import device
@@ -50,6 +50,7 @@ def train(corpus: Corpus, latents: dict[str, Tensor], base: Path, root: Path, st
     """Train for `steps` steps of 16 clips and save a moving average in float16, with links to the parts of `base`.
 
     `latents` come from `fca.pocket.base.encode_corpus`. One caption in ten is dropped, for classifier-free guidance.
+    Training starts from the weights in `root` if there are any.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -57,7 +58,7 @@ def train(corpus: Corpus, latents: dict[str, Tensor], base: Path, root: Path, st
     distinct, captions = corpus.distinct_captions()
     embeds = prompt_embeddings(base, [*distinct, ""])
     scheduler = CogVideoXDDIMScheduler.from_pretrained(base / "scheduler")
-    transformer = build_transformer().to(torch_device)
+    transformer = continued(root / "transformer", build_transformer()).to(torch_device)
     model = ImageToVideo(transformer)
 
     def loss_of(step: int) -> Tensor:

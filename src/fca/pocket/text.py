@@ -49,10 +49,14 @@ def build_text_encoder(vocabulary: int) -> T5EncoderModel:
 
 
 def load_tokenizer(root: Path, captions: list[str]) -> PreTrainedTokenizerFast:
-    """The tokenizer in `root`/tokenizer, built from the captions if it isn't there yet (seconds)."""
+    """The tokenizer in `root`/tokenizer, built from the captions if it isn't there or lacks one of their words."""
     folder = root / "tokenizer"
-    if not (folder / "tokenizer.json").is_file():
-        build_tokenizer(captions).save_pretrained(folder)
+    if (folder / "tokenizer.json").is_file():
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        words = {word for caption in captions for word in caption.split()}
+        if all(f"\u2581{word}" in tokenizer.get_vocab() for word in words):
+            return tokenizer
+    build_tokenizer(captions).save_pretrained(folder)
     return AutoTokenizer.from_pretrained(folder)
 
 

@@ -1,4 +1,4 @@
-"""Train the pocket VAE: diffusers' AutoencoderKLCogVideoX at a small width, on tabletop clips.
+"""Train the pocket VAE: diffusers' AutoencoderKLCogVideoX at a small width, on simulated clips.
 
 It sees the inputs of the pipeline: clips of 16 frames, and videos of one or two frames, because initial frames are
 encoded separately (paper section 3.2).
@@ -14,9 +14,10 @@ import torch
 from diffusers import AutoencoderKLCogVideoX
 from tqdm import tqdm
 
-from fca.pocket.corpus import Corpus, to_video
-from fca.pocket.fit import Curve, write_record
+from fca.pocket.corpus import DATASETS, Corpus, to_video
+from fca.pocket.fit import Curve, continued, write_record
 from fca.pretrained.load import device
+from fca.score.pixels import ssim
 
 LATENT_CHANNELS = 16
 
@@ -76,13 +77,14 @@ class ConvolutionMuon:
 
 
 def train(corpus: Corpus, held_out: Corpus, output: Path, steps: int, seed: int) -> None:
-    """Train for `steps` steps and save the VAE with the curve of its training."""
+    """Train for `steps` steps, from the weights in `output` if there are any; save the VAE with its curve."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     torch_device = device()
-    vae = build().to(torch_device)
+    vae = build()
     with torch.no_grad():  # begin with a narrow posterior, to learn reconstruction before noise
         vae.encoder.conv_out.conv.bias[LATENT_CHANNELS:] = -6
+    vae = continued(output, vae).to(torch_device)
     optimizer = ConvolutionMuon(vae, 2e-3, steps)
 
     curve: Curve = []
@@ -126,18 +128,32 @@ def draw_batch(corpus: Corpus, rng: np.random.Generator, step: int) -> torch.Ten
 
 @torch.no_grad()
 def save(vae: AutoencoderKLCogVideoX, held_out: Corpus, output: Path, seed: int, curve: Curve) -> None:
-    """Measure the held-out PSNR and the scale of the latents; write the folder in float16, with the record."""
+    """Measure held-out PSNR and SSIM and the scale of the latents; write the folder in float16, with the record."""
     vae.eval()
-    scores, latents = [], []
-    for start in range(0, min(len(held_out), 64), 4):
-        video = to_video(held_out.pixels[start : start + 4]).to(vae.device)
-        mode = vae.encode(video).latent_dist.mode()
-        scores.append(psnr(vae.decode(mode).sample, video))
-        latents.append(mode)
-    scale, score = 1 / float(torch.cat(latents).std()), round(float(np.mean(scores)), 2)
+    scores, likeness, latents = [], [], []
+    measured = np.linspace(0, len(held_out) - 1, min(len(held_out), 60)).round().astype(int)
+    for rows in np.split(measured, range(4, len(measured), 4)):
+        video = to_video(held_out.pixels[rows]).to(vae.device)
+        with torch.autocast(vae.device.type, torch.bfloat16):
+            mode = vae.encode(video).latent_dist.mode()
+            decoded = vae.decode(mode).sample.float()
+        scores += [psnr(*pair) for pair in zip(decoded, video, strict=True)]
+        frames = to_frames(decoded)
+        likeness += [ssim(clip, held_out.pixels[row]).mean() for clip, row in zip(frames, rows, strict=True)]
+        latents.append(mode.float())
+    scale = 1 / float(torch.cat(latents).std())
     vae.register_to_config(scaling_factor=scale)
 
     copy.deepcopy(vae).half().cpu().save_pretrained(output)
-    write_record(output, vae, seed=seed, curve=curve, held_out_psnr_db=score, scaling_factor=scale)
-    print(f"held-out PSNR {score} dB, scaling factor {scale:.3f}", flush=True)
+    found = {"held_out_psnr_db": round(float(np.mean(scores)), 2), "held_out_ssim": round(float(np.mean(likeness)), 4)}
+    places = {
+        place: round(float(np.mean(np.array(scores)[held_out.places[measured] == place])), 2) for place in DATASETS
+    }
+    write_record(output, vae, seed=seed, curve=curve, **found, held_out_psnr_db_by_place=places, scaling_factor=scale)
+    print(f"held-out {found}, by place {places}, scaling factor {scale:.3f}", flush=True)
     vae.train()
+
+
+def to_frames(video: torch.Tensor) -> np.ndarray:
+    """(B, 3, F, H, W) in [-1, 1] -> (B, F, H, W, 3) uint8."""
+    return ((video.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 4, 1).cpu().numpy()

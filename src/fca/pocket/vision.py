@@ -40,7 +40,7 @@ def train(corpus: Corpus, root: Path, steps: int, seed: int) -> None:
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    tokenizer = load_tokenizer(root, corpus.captions)
+    tokenizer = load_tokenizer(root, corpus.words)
     config, output = build_config(len(tokenizer)), root / "vision"
     vision = Blip2VisionModel(config.vision_config)
     head = nn.Linear(WIDTH, 3 * PATCH * PATCH)
