@@ -90,8 +90,8 @@ def read_clips(folder: Path) -> list[Clip]:
         try:
             clip = Clip.model_validate_json(line)
         except ValidationError as error:
-            problem = error.errors()[0]
-            found = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}".removeprefix(": ")
+            first = error.errors()[0]
+            found = f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")
             raise FcaError(f"{path}, line {number} is not a clip: {found}", "a clip", REMEDY) from error
         if (clip.place, clip.seed) in known:
             raise FcaError(f"{path}, line {number} repeats {clip.place} {clip.seed}", "each clip once", REMEDY)
