@@ -22,6 +22,7 @@ from fca.pretrained.load import device
 from fca.train.objective import v_loss
 
 BATCH = 16
+ENCODED = 4  # clips at once: as many as a processor's cache holds
 IMAGE_BATCHES = 8  # one batch in eight holds single frames
 
 
@@ -64,8 +65,8 @@ def encode_corpus(root: Path, corpus: Corpus, cache: Path) -> dict[str, Tensor]:
         torch_device = device()
         vae = AutoencoderKLCogVideoX.from_pretrained(root / "vae", torch_dtype=torch.float32).eval().to(torch_device)
         parts: dict[str, list[Tensor]] = {"video": [], "first": [], "two": []}
-        for start in tqdm(range(0, len(corpus), 16), desc="encode"):
-            video = to_video(corpus.pixels[start : start + 16]).to(torch_device)
+        for start in tqdm(range(0, len(corpus), ENCODED), desc="encode", disable=None):
+            video = to_video(corpus.pixels[start : start + ENCODED]).to(torch_device)
             for name, frames in (("video", video), ("first", video[:, :, :1]), ("two", video[:, :, :2])):
                 with torch.autocast(torch_device.type, torch.bfloat16):
                     latent = vae.encode(frames).latent_dist.mode().float()
