@@ -156,8 +156,9 @@ class PositionReader:
         """
         width, height = self.config.width, self.config.height
         if frames.shape[1:] != (height, width, 3):
+            found = f"{frames.shape[2]}x{frames.shape[1]}"
             raise FcaError(
-                f"{name}: the position reader {self.config.name} can't read frames of {frames.shape[2]}x{frames.shape[1]}",
+                f"{name}: the position reader {self.config.name} can't read frames of {found}",
                 f"{width}x{height}, as it was trained on",
                 "set clip.width and clip.height to these, or positions.network to null",
             )
