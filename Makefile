@@ -10,7 +10,7 @@ ifneq ($(shell mkdir -p '$(CACHE)' 2>/dev/null && test -w '$(CACHE)' && echo wri
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 endif
 
-.PHONY: install vbench-env lerobot-env simulation-env demo test test-slow \
+.PHONY: install vbench-env lerobot-env simulation-env executed demo test test-slow \
 	test-slurm test-vbench test-lerobot test-simulation rehearsal mutants lint clean
 
 install: .venv/installed
@@ -60,6 +60,10 @@ $(SIMULATION)/installed: $(SIMULATION_PINS)
 	$(SIMULATION)/bin/python -m pip install --quiet --no-deps -r $(SIMULATION_PINS)
 	$(SIMULATION)/bin/python -m simulation.environment
 	touch $@
+
+# Drives the simulators along the paths that `fca score` read from predictions; the report then shows how many do it.
+executed: simulation-env
+	$(SIMULATION)/bin/python -m simulation.execute data/pocket
 
 demo: install
 	$(MAKE) vbench-env || echo "Continuing without VBench's environment; the report says what is missing"

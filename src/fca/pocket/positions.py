@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
@@ -20,11 +21,23 @@ from tqdm import tqdm
 
 from fca.pocket.features import blur
 from fca.pocket.fit import write_record
-from fca.score.positions import PositionNetwork, PositionReader, ReaderConfig, load_reader, located_in_world, starts_of
+from fca.score.camera import axes, project
+from fca.score.positions import (
+    PositionNetwork,
+    PositionReader,
+    ReaderConfig,
+    in_world,
+    is_readable,
+    load_reader,
+    marks_at,
+    to_planes,
+)
 
 BATCH = 48
 PEAK_LEARNING_RATE = 3e-3
 CENTIMETRES = 100.0
+SHIFT = 6
+"""Pixels by which clips are moved at most, as if the camera turned"""
 
 
 @dataclass(frozen=True)
@@ -51,9 +64,9 @@ class Clips:
         return np.stack([self.effector, self.first_object], axis=2)
 
     def readable(self) -> NDArray[np.int64]:
-        """Clips whose task isn't done by the camera. In the kitchen it always moves, as on a head."""
-        moving = np.ptp(self.camera, axis=1).max(axis=1) > 0
-        return np.flatnonzero(~moving | (self.places == "kitchen"))
+        """Rows of the clips in which positions can be read."""
+        known = zip(self.places.tolist(), self.camera, strict=True)
+        return np.flatnonzero([is_readable(place, camera) for place, camera in known])
 
 
 def augment(frames: Tensor, before: Tensor, first: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -79,6 +92,14 @@ def augment(frames: Tensor, before: Tensor, first: Tensor, rng: np.random.Genera
     return (frames + noise).clamp(-1, 1), (first * contrast + tint).clamp(-1, 1)
 
 
+def shifted(pictures: Tensor, shifts: NDArray[np.int64]) -> Tensor:
+    """Pictures (n, c, H, W), each moved by `shifts` (n, 2), columns and rows of at most SHIFT; the border repeats."""
+    height, width = pictures.shape[2:]
+    padded = F.pad(pictures, (SHIFT,) * 4, mode="replicate")
+    corners = zip(padded, SHIFT - shifts, strict=True)
+    return torch.stack([picture[:, y : y + height, x : x + width] for picture, (x, y) in corners])
+
+
 def train(clips: Clips, held_out: Clips, output: Path, steps: int, seed: int) -> None:
     """Train for `steps` batches of 48 frames and write the folder `output`.
 
@@ -91,23 +112,28 @@ def train(clips: Clips, held_out: Clips, output: Path, steps: int, seed: int) ->
     optimizer = torch.optim.AdamW(network.parameters(), lr=PEAK_LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_LEARNING_RATE, total_steps=steps, pct_start=0.1)
     usable, positions = clips.readable(), clips.positions
+    places, counts = np.unique(clips.places[usable], return_counts=True)
+    share = (1 / counts / len(places))[np.searchsorted(places, clips.places[usable])]
     frame_count, height, width = clips.pixels.shape[1:4]
 
     curve, recent, started = [], [], time.time()
     for step in (bar := tqdm(range(steps), desc="position reader")):
-        # Draw frames, each with the start of its clip.
-        rows, times = rng.choice(usable, BATCH), rng.integers(1, frame_count, BATCH)
-        chosen = (planes(clips.pixels[rows, moments]) for moments in (times, times - 1, np.zeros_like(times)))
-        frames, first = augment(*chosen, rng)
+        # Draw frames, each with the start of its clip, and move both pictures.
+        rows, times = rng.choice(usable, BATCH, p=share), rng.integers(1, frame_count, BATCH)
+        chosen = (to_planes(clips.pixels[rows, moments]) for moments in (times, times - 1, np.zeros_like(times)))
+        shifts = rng.integers(-SHIFT, SHIFT + 1, (BATCH, 2))
+        frames, first = (shifted(each, shifts) for each in augment(*chosen, rng))
         cameras = torch.from_numpy(clips.camera[rows, 0]).float()
         wanted = torch.from_numpy(positions[rows, times]).float()
-        marks, depths = starts_of(cameras, torch.from_numpy(positions[rows, 0]).float(), width, height)
+        offset = F.pad(torch.from_numpy(shifts).float(), (0, 1))[:, None]  # (batch, 1, 3)
+        starts = project(cameras, torch.from_numpy(positions[rows, 0]).float(), width, height) + offset
+        marks = marks_at(starts, width, height)
 
         # Take one optimizer step on the mean distance, rounded at a quarter of a centimetre.
         frames, first = (each.contiguous(memory_format=torch.channels_last) for each in (frames, first))
         with torch.autocast("cpu", torch.bfloat16):
             found = network(frames, first, marks)
-        error = CENTIMETRES * (located_in_world(found, depths, cameras, width, height) - wanted)
+        error = CENTIMETRES * (in_world(found - offset, starts[..., 2], cameras, width, height) - wanted)
         distance = (error.square().sum(-1) + 0.25**2).sqrt()
         distance.mean().backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 20.0)
@@ -123,11 +149,6 @@ def train(clips: Clips, held_out: Clips, output: Path, steps: int, seed: int) ->
             bar.set_postfix(effector=effector, object=thing)
             recent.clear()
     save(network, held_out, output, curve, {"steps": steps, "seed": seed, "clips": len(usable)})
-
-
-def planes(frames: NDArray[np.uint8]) -> Tensor:
-    """(n, H, W, 3) uint8 -> (n, 3, H, W) float32 in [-1, 1]."""
-    return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def save(network: PositionNetwork, held_out: Clips, output: Path, curve: Sequence[Any], run: dict[str, Any]) -> None:
@@ -162,7 +183,7 @@ def errors_by_place(reader: PositionReader, clips: Clips, sigma: float) -> dict[
         true = clips.positions[rows]
         found = np.stack([read(reader, clips, row, sigma) for row in rows])
         error = CENTIMETRES * (found - true)
-        eye = clips.camera[rows, 0, None, :3] - clips.camera[rows, 0, None, 3:4] * _forward(clips.camera[rows, 0])
+        eye = axes(torch.from_numpy(clips.camera[rows, 0]))[0].numpy()[:, None]
         sight = true[:, -1] - eye
         sight /= np.linalg.norm(sight, axis=-1, keepdims=True)
         across = error[:, -1] - (error[:, -1] * sight).sum(-1, keepdims=True) * sight
@@ -179,17 +200,10 @@ def errors_by_place(reader: PositionReader, clips: Clips, sigma: float) -> dict[
     return by_place
 
 
-def _forward(camera: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The direction (n, 1, 3) in which cameras (n, 7) look."""
-    azimuth, elevation = np.radians(camera[:, 4]), np.radians(camera[:, 5])
-    level = np.cos(elevation)
-    return np.stack([level * np.cos(azimuth), level * np.sin(azimuth), np.sin(elevation)], axis=1)[:, None]
-
-
 def read(reader: PositionReader, clips: Clips, row: int, sigma: float) -> NDArray[np.float64]:
     """Read a clip (F, 2, 3), all frames but the first after a blur."""
     frames = clips.pixels[row].copy()
     if sigma:
-        soft = blur(planes(frames[1:]), sigma).permute(0, 2, 3, 1)
+        soft = blur(to_planes(frames[1:]), sigma).permute(0, 2, 3, 1)
         frames[1:] = ((soft + 1) * 127.5).round().clamp(0, 255).byte().numpy()
     return reader.read(frames, clips.pixels[row, 0], clips.positions[row, 0], clips.camera[row, 0])

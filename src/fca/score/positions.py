@@ -108,17 +108,16 @@ class PositionNetwork(nn.Module):
         return (weight * (cells + scale * found[:, :, 1:])).sum(dim=-1)
 
 
-def starts_of(cameras: Tensor, starts: Tensor, width: int, height: int) -> tuple[Tensor, Tensor]:
-    """Marks (n, 2, H, W) in [0, 1] where two points (n, 2, 3) are in the first frame, and their depths (n, 2)."""
-    seen = project(cameras, starts, width, height)
+def marks_at(seen: Tensor, width: int, height: int) -> Tensor:
+    """Marks (n, 2, H, W) in [0, 1] at two points (n, 2, 3) of a picture: columns, rows and depths."""
     rows, columns = torch.arange(height) + 0.5, torch.arange(width) + 0.5
     down = torch.exp(-((rows - seen[..., 1:2]) ** 2) / (2 * MARK**2))
     across = torch.exp(-((columns - seen[..., 0:1]) ** 2) / (2 * MARK**2))
-    return down[..., :, None] * across[..., None, :], seen[..., 2]
+    return down[..., :, None] * across[..., None, :]
 
 
-def located_in_world(found: Tensor, depths: Tensor, cameras: Tensor, width: int, height: int) -> Tensor:
-    """What the network found (n, 2, 3) as positions (n, 2, 3) in metres."""
+def in_world(found: Tensor, depths: Tensor, cameras: Tensor, width: int, height: int) -> Tensor:
+    """What the network found (n, 2, 3), with the depths at the start (n, 2), as positions (n, 2, 3) in metres."""
     seen = torch.cat([found[..., :2], (depths * found[..., 2].exp())[..., None]], dim=-1)
     return unproject(cameras, seen, width, height)
 
@@ -164,10 +163,19 @@ class PositionReader:
             )
         count = len(frames)
         cameras = torch.from_numpy(camera).float().expand(count, -1)
-        marks, depths = starts_of(cameras, torch.from_numpy(starts).float().expand(count, -1, -1), width, height)
-        found = self.module(to_planes(frames), to_planes(first[None]).expand(count, -1, -1, -1), marks)
-        positions = located_in_world(found, depths, cameras, width, height)
+        seen = project(cameras, torch.from_numpy(starts).float().expand(count, -1, -1), width, height)
+        before = to_planes(first[None]).expand(count, -1, -1, -1)
+        found = self.module(to_planes(frames), before, marks_at(seen, width, height))
+        positions = in_world(found, seen[..., 2], cameras, width, height)
         return finite(positions.double().numpy(), f"positions in {name}")
+
+
+def is_readable(place: str, camera: NDArray[np.float64]) -> bool:
+    """Whether positions can be read in a place's clip with cameras (n, 7): not if its task is done by the camera.
+
+    In the kitchen the camera always moves, as on a head, and the reader has learned that.
+    """
+    return place == "kitchen" or bool((camera == camera[0]).all())
 
 
 def load_reader(path: Path | str) -> PositionReader:

@@ -22,13 +22,14 @@ def weights_hash(config: Config, step: str, variant: str | None = None, base: Ba
     encoders = [folder / "vae", folder / "text_encoder", folder / "tokenizer", Path(networks.vision_model)]
     denoiser = [folder / "transformer", folder / "scheduler"]
     settings = config.score.vbench
+    reader = config.positions.network
     start = config.init_from(variant) if variant is not None else None
     read = {
         "encode": encoders,
         "train": [*denoiser, *([start] if start else [])],
         "sample": [*denoiser, *encoders],  # the decoder; opposite captions are encoded here
         "sample_edited": [*denoiser, *encoders],
-        "score": [Path(config.features.network)],
+        "score": [Path(config.features.network), *([Path(reader)] if reader else [])],
         "measure_vae_roundtrip": [folder / "vae", Path(config.features.network)],
         "score_vae_roundtrip": [folder / "vae", Path(config.features.network)],
         "vbench": [Path(settings.weights) / file.name for file in WEIGHTS] if settings and settings.weights else [],
