@@ -1,72 +1,83 @@
 """How far a prediction of four chunks is from its ground truth, chunk by chunk. Called by `benchmarks.samplers`.
 
-The truth goes there and back: a motion, then the opposite one, each twice, so that every chunk is a motion of a clip's
-speed and length. The tabletop renders it from one scene, at the phases 0 to 1 and back. A push isn't the same
-backwards, so scenes are of things that are held or slid, and of cameras that turn. `chained` predicts each chunk from
-the last frame predicted; `restarted` predicts the same chunks from the truth's own last frame, so the difference
-between the two is the drift, and what is left is a chunk's own difficulty.
+The truth goes there and back: a clip of the library, then the same one backwards, each twice, so that every chunk is a
+motion of a clip's speed and length. Backwards, a clip must show what its opposite caption says: things that the hand
+moves up or down, and cameras that move. `chained` predicts each chunk from the last frame predicted; `restarted`
+predicts the same chunks from the truth's own last frame, so the difference between the two is the drift, and what is
+left is a chunk's own difficulty.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fca.data.tabletop.captions import caption_text
-from fca.data.tabletop.draw import render
-from fca.data.tabletop.sample import sample_scene
-from fca.data.tabletop.scene import COLOURS, OPPOSITE, STYLES, Scene
-from fca.pocket.corpus import FRAMES, HEIGHT, WIDTH
+from fca.data.library.clips import Clip, read_clips, read_pixels
 from fca.sample import FCAPipeline
 from fca.score.interval import mean_interval, resampling_counts
 from fca.score.pixels import psnr
 from fca.seeds import generator
+from fca.video.frame_selection import cast, cast_plan
 
-CHUNKS, ASPECT = 4, 4 / 3
+LIBRARY = Path("config/pocket-clips")
+FRAMES, HEIGHT, WIDTH = 16, 64, 96
+CHUNKS = 4
 NEW = FRAMES - 1
 """Frames that each chunk after the first adds."""
-NEAR, SMALLEST = 40.0, 12
-"""Levels from the target's colour without its grey, and pixels that must be so for the target to be there."""
+REVERSIBLE = (
+    "move-up",
+    "move-down",
+    "turn-camera-left",
+    "turn-camera-right",
+    "approach-with-camera",
+    "withdraw-camera",
+)
+"""Tasks of the place hand whose clips show the opposite task if they are played backwards."""
+NEAR, COLOURFUL, SMALLEST = 0.95, 30.0, 12
+"""Cosine to the target's colour without its grey, levels of colour, and pixels that make the target be there."""
 Frames = NDArray[np.uint8]
 
 
-def drift(pipe: FCAPipeline, clips: int, first_seed: int) -> list[dict[str, Any]]:
+def drift(pipe: FCAPipeline, clips: int) -> list[dict[str, Any]]:
     """Print and return a row for each chunk: PSNR, detail and position of the target, of both ways."""
     found: dict[str, list[list[list[float]]]] = {"chained": [], "restarted": []}
-    for number, scene in enumerate(scenes(clips, first_seed)):
-        captions = [caption_text(scene), caption_text(scene, OPPOSITE[scene.motion])] * (CHUNKS // 2)
-        truth = ground_truth(scene)
+    for number, clip in enumerate(reversible(read_clips(LIBRARY))[:clips]):
+        captions = [clip.caption, str(clip.opposite)] * (CHUNKS // 2)
+        truth = there_and_back(seen(clip))
         chained = pixels_of(pipe, truth[0], captions, number, len(truth))
         # The truth of the third and fourth chunk is that of the first two, and so is a restart.
         there, back = (pixels_of(pipe, truth[NEW * chunk], captions[chunk : chunk + 1], number, FRAMES)[1:]
                        for chunk in range(2))  # fmt: skip
         restarted = np.concatenate([there, back] * (CHUNKS // 2))
-        colour = np.array(COLOURS[scene.items[scene.target].colour], float)
         for way, video in (("chained", chained[1:]), ("restarted", restarted)):
             parts = zip(np.split(video, CHUNKS), np.split(truth[1:], CHUNKS), strict=True)
-            found[way].append([measured(one, other, colour) for one, other in parts])
+            found[way].append([measured(one, other, colour_of(clip)) for one, other in parts])
         print(f"drift of clip {number}: {captions[0]!r}", flush=True)
     return table({way: np.array(values) for way, values in found.items()})
 
 
-def scenes(count: int, first_seed: int) -> list[Scene]:
-    """Scenes whose motion is the opposite one if it is played backwards."""
-    found: list[Scene] = []
-    seed = first_seed
-    while len(found) < count:
-        rng = np.random.default_rng(seed)
-        scene = sample_scene(rng, STYLES[seed % len(STYLES)])
-        if scene.verb != "push":
-            found.append(scene)
-        seed += 1
-    return found
+def reversible(clips: Sequence[Clip]) -> list[Clip]:
+    """Validation clips that may be played backwards and whose target isn't grey, in the order of their seeds."""
+    found = [clip for clip in clips if clip.split == "validation" and clip.task in REVERSIBLE]
+    return sorted((clip for clip in found if np.ptp(colour_of(clip)) > COLOURFUL), key=lambda clip: clip.seed)
 
 
-def ground_truth(scene: Scene) -> Frames:
-    """(1 + 4 x 15, H, W, 3): the phases 0 to 1, back to 0, and again."""
-    there = np.linspace(0, 1, FRAMES)
-    phases = np.concatenate([there, *[there[-2::-1], there[1:]] * (CHUNKS // 2)])[: 1 + CHUNKS * NEW]
-    return np.stack([render(scene, float(phase), WIDTH, HEIGHT, ASPECT) for phase in phases])
+def colour_of(clip: Clip) -> NDArray[np.float64]:
+    """The colour of a clip's first object, levels (3,)."""
+    return 255 * np.array(clip.colours[next(iter(clip.objects))])
+
+
+def seen(clip: Clip) -> Frames:
+    """A clip as the pocket scale has it, (16, H, W, 3)."""
+    frames = read_pixels(LIBRARY, clip)
+    return cast(dict(enumerate(frames)), cast_plan(len(frames), FRAMES), WIDTH, HEIGHT, "stretch")
+
+
+def there_and_back(clip: Frames) -> Frames:
+    """(1 + 4 x 15, H, W, 3): the frames of a clip, backwards, and both again."""
+    return np.concatenate([clip[:1], *[clip[1:], clip[-2::-1]] * (CHUNKS // 2)])
 
 
 def pixels_of(pipe: FCAPipeline, start: Frames, captions: list[str], number: int, frames: int) -> Frames:
@@ -88,7 +99,8 @@ def measured(video: Frames, truth: Frames, colour: NDArray[np.float64]) -> list[
 def centre(frame: Frames, colour: NDArray[np.float64]) -> tuple[float, float] | None:
     """The mean (x, y) of the pixels in the target's colour, whatever the light; None if there are too few."""
     chroma = frame.astype(float) - frame.mean(-1, keepdims=True)
-    near = np.linalg.norm(chroma - (colour - colour.mean()), axis=-1) < NEAR
+    strength, own = np.linalg.norm(chroma, axis=-1), colour - colour.mean()
+    near = (strength > COLOURFUL) & (chroma @ own > NEAR * strength * np.linalg.norm(own))
     if near.sum() < SMALLEST:
         return None
     y, x = np.nonzero(near)

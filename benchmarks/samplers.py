@@ -1,6 +1,6 @@
 """Schedulers, numbers of steps, diffusers' caches, and drift over chunks: quality for time, at the pocket scale.
 
-The shipped adapter predicts tabletop clips that no training has seen, each from its first frame, from the same noise
+The shipped adapter predicts validation clips of the clip library, each from its first frame, from the same noise
 with every sampler. Seconds are the process's own, of the latents alone, as a ratio to 50 steps of DDIM: batch by batch
 all samplers take turns, so what disturbs the machine disturbs all of them. FVD is of the pocket feature network, with
 the initial frame replaced by ground truth, and compares only within this table.
@@ -21,10 +21,10 @@ import numpy as np
 import torch
 from diffusers import FirstBlockCacheConfig, MagCacheConfig, PyramidAttentionBroadcastConfig
 
-from benchmarks.drift import drift
+from benchmarks.drift import LIBRARY, drift, seen
+from fca.data.library.clips import read_clips
 from fca.encode.vae import levels
 from fca.model.build import SCHEDULERS
-from fca.pocket.corpus import draw
 from fca.sample import FCAPipeline
 from fca.score.features import load_network
 from fca.score.frechet import frechet_distance
@@ -33,8 +33,6 @@ from fca.score.pixels import psnr
 from fca.seeds import generator
 
 CONFIG = Path(__file__).resolve().parents[1] / "config"
-FIRST_SEED = 9_500_000
-"""Of the clips; training and every earlier measurement have drawn others."""
 STEPS = (50, 25, 15, 10)
 RESAMPLINGS, CONFIDENCE = 1000, 0.95
 SKIP_FROM = {"FirstBlockCache 0.2": 0.2, "MagCache 0.12": 0.12, "PyramidAttentionBroadcast 2": 2}
@@ -70,9 +68,11 @@ def main() -> None:
     pipe.set_progress_bar_config(disable=True)
     ways = [Way(name, steps) for name in ("ddim", "dpm") for steps in STEPS]
     ways += [Way("ddim", steps, cache) for steps in STEPS[:2] for cache in SKIP_FROM]
-    clips = [draw(FIRST_SEED + number) for number in range(options.clips)]
-    ratios = {steps: mag_ratios(pipe, steps, [draw(FIRST_SEED - 1 - number) for number in range(4)])
-              for steps in STEPS[:2]}  # fmt: skip
+    held_out = [clip for clip in read_clips(LIBRARY) if clip.split == "validation"]
+    held_out.sort(key=lambda clip: (clip.seed, clip.place))
+    clips = [(seen(clip), clip.caption) for clip in held_out[: options.clips]]
+    others = [(seen(clip), clip.caption) for clip in held_out[-4:]]
+    ratios = {steps: mag_ratios(pipe, steps, others) for steps in STEPS[:2]}
 
     counted: list[int] = []
     pipe.transformer.transformer_blocks[-1].ff.register_forward_hook(lambda *_: counted.append(1))
@@ -83,8 +83,8 @@ def main() -> None:
             predict(pipe, way, batch, start, ratios.get(way.steps, []))
             way.calls = len(counted) - 1  # without the initial frames' own pass
             print(f"clips {start} to {start + len(batch) - 1}: {way.name}, {way.seconds:.1f} s so far", flush=True)
-    rows = table(ways, np.stack([pixels for pixels, *_ in clips])) if clips else []
-    drifted = drift(pipe, options.drift_clips, FIRST_SEED + 100_000) if options.drift_clips else []
+    rows = table(ways, np.stack([pixels for pixels, _ in clips])) if clips else []
+    drifted = drift(pipe, options.drift_clips) if options.drift_clips else []
     if options.out is not None:
         options.out.write_text(json.dumps({"clips": options.clips, "rows": rows, "drift": drifted}, indent=1) + "\n")
 
@@ -114,8 +114,8 @@ def decoded(pipe: FCAPipeline, latents: torch.Tensor) -> np.ndarray:
 def latents_of(pipe: FCAPipeline, batch: list[Any], steps: int, first: int) -> torch.Tensor:
     """Latents of clips from their first frames; a clip's noise is a function of its number."""
     return pipe(
-        image=[pixels[0] for pixels, *_ in batch],
-        prompt=[caption for _, caption, *_ in batch],
+        image=[pixels[0] for pixels, _ in batch],
+        prompt=[caption for _, caption in batch],
         num_inference_steps=steps,
         generator=[generator(0, "samplers", str(first + row)) for row in range(len(batch))],
         output_type="latent",

@@ -99,7 +99,7 @@ def copy_project(project: Path, shards: int) -> None:
         training = round(shards * share) - validation
         dataset = config["datasets"][name]
         dataset["source"] = "archive"
-        dataset.pop("tabletop")
+        dataset.pop("library")
         dataset["root"] = f"datasets/{name}"
         dataset["train"] = {"clips": 1024 * training, "shard_clips": 1024}
         dataset["validation"] = {"clips": 256 * validation, "shard_clips": 256}

@@ -22,6 +22,7 @@ LONGEST = ("workflow/test_fits.py", "workflow/test_reruns.py", "workflow/test_gr
 
 CONFIG = Path(__file__).resolve().parents[1] / "config/pocket.yaml"
 CAPTIONS = ["push red block left", "lift blue cup", "lower blue cup", "look left", "push red block right"]
+OPPOSITES = ["push red block right", "lower blue cup", "lift blue cup", "look right", "push red block left"]
 CLIPS = len(CAPTIONS)
 
 

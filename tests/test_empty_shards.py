@@ -26,10 +26,10 @@ EMPTY = {"train": 0, "validation": 1}
 
 
 def configured(folder: Path, base: Path, shard_clips: int, **more: Any) -> Config:
-    """One dataset on the tabletop; batches of one, which round alike whatever lies beside a clip."""
+    """One dataset of library clips; batches of one, which round alike whatever lies beside a clip."""
     values = small_config(folder, base).model_dump(mode="json")
     split = {"clips": CLIPS, "shard_clips": shard_clips}
-    made = {"train": split, "validation": split, "tabletop": {"train": CLIPS, "validation": CLIPS}}
+    made = {"train": split, "validation": split, "library": {"train": CLIPS, "validation": CLIPS}}
     values["datasets"] = {"ssv2": values["datasets"]["ssv2"] | made | more}
     for step in ("encode", "sample", "score"):
         values[step]["batch_size"] = 1

@@ -64,7 +64,7 @@ def test_a_link_is_replaced_by_a_folder_and_its_target_kept(tmp_path: Path) -> N
 
 
 def test_a_writers_own_left_overs_go_too(tmp_path: Path) -> None:
-    """The tabletop writers work in <folder>.partial."""
+    """Some writers work in <folder>.partial."""
     with pytest.raises(FcaError, match="nothing was written"), write_aside(tmp_path / "raw") as aside:
         aside.with_name(f"{aside.name}.partial").mkdir()
     assert os.listdir(tmp_path) == []

@@ -38,10 +38,10 @@ EXCEPTIONS = {
 
 @pytest.fixture
 def config(tmp_path, random_base) -> Config:
-    """One dataset on the tabletop and one variant, in one shard a split."""
+    """One dataset of library clips and one variant, in one shard a split."""
     values = small_config(tmp_path, random_base).model_dump(mode="json")
     split = {"clips": CLIPS, "shard_clips": CLIPS}
-    made = {"train": split, "validation": split, "tabletop": {"train": CLIPS, "validation": CLIPS}}
+    made = {"train": split, "validation": split, "library": {"train": CLIPS, "validation": CLIPS}}
     values["datasets"] = {"ssv2": values["datasets"]["ssv2"] | made | {"edited_captions": {}, "train_steps": 1}}
     values["score"] |= {"bootstrap": 20, "vbench": None}
     return Config.model_validate(values)

@@ -37,6 +37,19 @@ def test_a_network_concerns_the_steps_that_read_it(config, base, network, steps)
     assert {step for step in every if weights_hash(config, step) != before[step]} == steps
 
 
+def test_the_library_concerns_the_steps_that_read_it(config, tmp_path) -> None:
+    values = config.model_dump(mode="json")
+    for dataset in values["datasets"].values():
+        dataset["library"]["folder"] = str(tmp_path / "clips")
+    config = type(config).model_validate(values)
+    (tmp_path / "clips").mkdir()
+    steps = ("fetch", "index", "encode", "train", "sample", "sample_edited", "score", "vbench")
+    for file, concerned in (("clips.jsonl", {"fetch", "sample", "score"}), ("hand-1.webm", {"fetch"})):
+        before = {step: weights_hash(config, step) for step in steps}
+        (tmp_path / "clips" / file).write_bytes(b"clips")
+        assert {step for step in steps if weights_hash(config, step) != before[step]} == concerned
+
+
 def test_networks_from_the_hub_have_no_hash() -> None:
     paper = load(POCKET.with_name("paper.yaml"))
     assert weights_hash(paper, "encode") == {}

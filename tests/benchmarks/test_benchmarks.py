@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.drift import centre, ground_truth, measured, scenes
+from benchmarks.drift import LIBRARY, centre, colour_of, measured, reversible, seen, there_and_back
 from benchmarks.naive import NaiveFCA, dense_mask, naive_latents
-from fca.data.tabletop.scene import COLOURS
+from fca.data.library.clips import read_clips
 from fca.pocket.base import build_scheduler
 from fca.sample.ddim import predict_latents
 from tests.model import reference
@@ -51,8 +51,8 @@ def test_the_naive_sampler_gives_the_same_latents():
 
 
 def test_the_truth_of_the_drift_goes_there_and_back():
-    for scene in scenes(4, 0):
-        truth = ground_truth(scene)
+    for clip in reversible(read_clips(LIBRARY))[:4]:
+        truth = there_and_back(seen(clip))
         assert len(truth) == 61
         assert all(np.array_equal(truth[0], truth[frame]) for frame in (30, 60))
         assert np.array_equal(truth[15], truth[45])
@@ -60,9 +60,9 @@ def test_the_truth_of_the_drift_goes_there_and_back():
 
 
 def test_the_drift_of_a_video_is_its_distance_from_the_truth():
-    """A held block, moved by three pixels, blurred and painted over."""
-    (scene,) = scenes(1, 6)
-    truth, colour = ground_truth(scene)[:15], np.array(COLOURS[scene.items[scene.target].colour], float)
+    """A thing that a hand moves, moved by three pixels, blurred and painted over."""
+    clip = next(clip for clip in reversible(read_clips(LIBRARY)) if clip.task == "move-up")
+    truth, colour = seen(clip)[:15], colour_of(clip)
     decibels, detail, apart, visible = measured(truth, truth, colour)
     assert (decibels, detail, apart, visible) == (100, 1, 0, 1)
     moved = np.roll(truth, 3, axis=2)

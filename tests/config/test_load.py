@@ -106,13 +106,13 @@ def test_a_group_that_is_a_number(edited) -> None:
 
 
 def test_values_that_contradict_each_other(edited) -> None:
-    path = edited("tabletop: {train: 96, validation: 48}", "tabletop: {train: 95, validation: 48}")
-    assert "datasets.ssv2: train.clips is 96, but tabletop.train makes only 95" in refused(path)
+    path = edited("library: {train: 96, validation: 54}", "library: {train: 95, validation: 54}")
+    assert "datasets.ssv2: train.clips is 96, but library.train is only 95" in refused(path)
 
 
-def test_bridge_is_split_after_listing_the_views(edited) -> None:
-    path = edited("{train: 96, validation: 24, cameras: 3}", "{train: 100, validation: 24, cameras: 3}")
-    assert "must be a multiple of cameras (3), tabletop.train 99" in refused(path)
+def test_bridge_is_split_after_listing_the_clips(edited) -> None:
+    path = edited("library: {train: 112, validation: 28}", "library: {train: 113, validation: 28}")
+    assert "is 141, so library.train must be 112" in refused(path)
 
 
 @pytest.mark.parametrize(("setting", "form"), [("split_mode: trajectory_disjoint", "bridge"), ("media: video", "epic")])
@@ -132,7 +132,7 @@ def test_the_name_of_a_split_if_there_are_several() -> None:
 
 
 def test_an_archive_needs_its_folder(edited) -> None:
-    path = edited("source: tabletop", "source: archive")
+    path = edited("source: library", "source: archive")
     assert "root must name the dataset's folder" in refused(path)
 
 
@@ -252,7 +252,7 @@ assert not {{"torch", "numpy", "snakemake", "h5py"}} & set(sys.modules)
 
 
 def test_the_id_of_an_edited_caption_that_is_a_number_must_be_quoted(edited) -> None:
-    path = edited('"135359":', "135359:")
+    path = edited('"1000010":', "1000010:")
     message = refused(path)
-    assert f"line {line_of(path, '135359:')}: datasets.ssv2.edited_captions.135359: must be a valid string" in message
+    assert f"line {line_of(path, '1000010:')}: datasets.ssv2.edited_captions.1000010: must be a valid string" in message
     assert "a whole number" in message

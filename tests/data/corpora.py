@@ -13,10 +13,11 @@ from PIL import Image
 
 from fca.artifacts.atomic import sha256_file
 from fca.artifacts.manifest import Manifest
-from fca.config import Config, Dataset, Layout, Tabletop, load
+from fca.config import Config, Dataset, Layout, load
 from fca.config.dataset_formats import FORMATS
 from fca.data.clip_record import Listing
 from fca.data.datasets.reader import reader_of
+from fca.data.fetch import unpack_library
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data"  # the published annotation files; tests that need them skip without
@@ -87,7 +88,7 @@ def config_for(folder: Path, form: str, train: int, validation: int, **more) -> 
     """
     split = {"train": {"clips": train, "shard_clips": 4}, "validation": {"clips": validation, "shard_clips": 4}}
     own = {"initial_frames": 1, "train_steps": 1} if form in ("folder", "lerobot") else {}
-    settings = {"format": form, "source": "archive", "root": "unused", "tabletop": None, **own, **split} | more
+    settings = {"format": form, "source": "archive", "root": "unused", "library": None, **own, **split} | more
     return load(ROOT / "config" / "pocket.yaml", {"data_dir": str(folder / "data"), "datasets": {form: settings}})
 
 
@@ -120,7 +121,17 @@ def pretend_published(monkeypatch: pytest.MonkeyPatch, form: str, root: Path) ->
         monkeypatch.setitem(hashes, name, sha256_file(next(root.rglob(name))))
 
 
-def generate_tabletop(form: str, root: Path, train: int, validation: int, seed: int, **own: str) -> None:
-    """Tabletop clips in a format; bridge's trajectories have three views."""
-    made = Tabletop(train=train, validation=validation, cameras=3 if FORMATS[form].views else 1)
-    import_module(FORMATS[form].tabletop).generate(root, made, seed, **own)
+def library_settings(form: str, train: int, validation: int, **own: object) -> Dataset:
+    """A dataset of clips of the library, in the format."""
+    splits = {
+        name: {"clips": clips, "shard_clips": 4} for name, clips in (("train", train), ("validation", validation))
+    }
+    library = {"train": train, "validation": validation}
+    fields = {"source": "library", "library": library, "initial_frames": 1, "train_steps": 1}
+    return Dataset.model_validate({"format": form, **fields, **splits, **own})
+
+
+def write_corpus(form: str, root: Path, train: int, validation: int, **own: str) -> None:
+    """Clips of the library in a format's own layout."""
+    root.mkdir(parents=True)
+    unpack_library(form, library_settings(form, train, validation, **own), root)

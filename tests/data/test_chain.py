@@ -1,7 +1,7 @@
 """From archives on a server to latents, with everything going wrong on the way that can: what comes out is what went
 in, but for the clips that were spoiled, and those are named.
 
-The tabletop's corpora are packed and served as the real datasets are (see `tests.data.download.published`).
+Clips of the library are packed and served as the real datasets are (see `tests.data.download.published`).
 """
 
 import shutil
@@ -24,7 +24,7 @@ from fca.data.resample import resample
 from fca.data.verify import verify
 from fca.encode.shard import encode
 from fca.errors import FcaError
-from tests.data.corpora import config_for, files_below, generate_tabletop, pretend_published
+from tests.data.corpora import config_for, files_below, pretend_published, write_corpus
 from tests.data.download.published import serve_bridge_tree, serve_bridge_zip, serve_epic, serve_ssv2
 from tests.data.download.server import Server, serve
 
@@ -42,7 +42,7 @@ Latents = dict[tuple[str, str], dict[str, np.ndarray]]
 def originals(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("originals")
     for form, clips in CLIPS.items():
-        generate_tabletop(form, folder / form, *clips, seed=5)
+        write_corpus(form, folder / form, *clips)
     return {form: folder / form for form in CLIPS}
 
 

@@ -53,7 +53,7 @@ def test_the_same_clips_give_the_same_bytes_and_any_batch_size_the_same_numbers(
 def test_train_goes_from_videos_to_the_same_latents_as_in_two_steps(tmp_path, random_base):
     """One clip can't be decoded; nothing is written but the latents."""
     values = small_config(tmp_path, random_base).model_dump(mode="json")
-    values["datasets"]["ssv2"] |= {"tabletop": {"train": 5, "validation": 5}}
+    values["datasets"]["ssv2"] |= {"library": {"train": 5, "validation": 5}}
     config = Config.model_validate(values)
     layout = Layout(config)
     fetch(config, "ssv2")

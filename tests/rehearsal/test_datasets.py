@@ -1,10 +1,10 @@
-"""Generated clips in place of datasets that aren't here: read by the datasets' own readers."""
+"""Clips of the library in place of datasets that aren't here: read by the datasets' own readers."""
 
 from pathlib import Path
 
 import pytest
 
-from fca.config import Config, Layout, Tabletop, load
+from fca.config import Config, Layout, Library, load
 from fca.config.dataset_formats import FORMATS
 from fca.data.datasets.reader import reader_of
 from fca.data.fetch import fetch
@@ -28,7 +28,7 @@ def paper(folder: Path, **dataset: object) -> Config:
     return load(CONFIG.with_name("paper.yaml"), changes)
 
 
-def test_each_format_is_generated_fetched_and_listed(tmp_path: Path) -> None:
+def test_each_format_is_packed_fetched_and_listed(tmp_path: Path) -> None:
     config = paper(tmp_path)
     found = stand_ins(config, train=2, validation=1)
     assert set(found) == {"ssv2", "bridge", "epic"}
@@ -39,9 +39,9 @@ def test_each_format_is_generated_fetched_and_listed(tmp_path: Path) -> None:
         assert manifest.extra["splits"] == {"train": 2, "validation": 1}
         assert not manifest.quarantine
 
-    made = found["bridge"].tabletop
+    taken = found["bridge"].library
     listed = reader_of(found["bridge"]).listed(Layout(config).raw("bridge"))
-    assert listed == {"train": made.train, "validation": made.validation}  # no more is generated than was said
+    assert listed == {"train": taken.train, "validation": taken.validation}
 
 
 def test_settings_of_the_real_clips_are_dropped_and_the_others_kept(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_settings_of_the_real_clips_are_dropped_and_the_others_kept(tmp_path: Pa
 def test_datasets_that_are_here_stay(tmp_path: Path) -> None:
     (tmp_path / "ssv2").mkdir()
     assert set(stand_ins(paper(tmp_path, root=str(tmp_path / "ssv2")), 5, 2)) == {"bridge", "epic"}
-    assert set(stand_ins(load(CONFIG), 5, 2)) == {"ssv2", "bridge", "epic"}, "generated clips anyway, but fewer"
+    assert set(stand_ins(load(CONFIG), 5, 2)) == {"ssv2", "bridge", "epic"}, "clips of the library anyway, but fewer"
     folder = load(CONFIG.with_name("pocket-folder.yaml"))
     assert stand_ins(folder, 5, 2) == {}
 
@@ -65,10 +65,10 @@ def test_datasets_that_are_here_stay(tmp_path: Path) -> None:
 @pytest.mark.parametrize("train", range(1, 12))
 @pytest.mark.parametrize("validation", range(1, 12))
 def test_a_format_with_one_list_has_enough_of_both_splits(tmp_path: Path, train: int, validation: int) -> None:
-    made = stand_ins(paper(tmp_path), train, validation)["bridge"].tabletop  # validated: the list is split as published
-    assert isinstance(made, Tabletop)
-    assert made.train >= train
-    assert made.validation >= validation
-    fewer = made.train + made.validation - 3  # one scene, which three cameras see
+    taken = stand_ins(paper(tmp_path), train, validation)["bridge"].library  # validated: the list is split as published
+    assert isinstance(taken, Library)
+    assert taken.train >= train
+    assert taken.validation >= validation
+    fewer = taken.train + taken.validation - 1
     share = FORMATS["bridge"].train_share
     assert int(share * fewer) < train or fewer - int(share * fewer) < validation

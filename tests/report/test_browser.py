@@ -289,7 +289,7 @@ def test_a_small_real_run_from_fetch_to_the_page(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config").symlink_to(ROOT / "config")
     values = yaml.safe_load((ROOT / "config/pocket.yaml").read_text())
-    ssv2 = values["datasets"]["ssv2"] | {"train_steps": 2, "tabletop": {"train": 4, "validation": 4}}
+    ssv2 = values["datasets"]["ssv2"] | {"train_steps": 2, "library": {"train": 4, "validation": 4}}
     ssv2 |= {split: {"clips": 4, "shard_clips": 4} for split in ("train", "validation")}
     values |= {"datasets": {"ssv2": ssv2}, "ablations": []}
     values["sample"]["steps"], values["score"]["bootstrap"], values["train"]["batch_size"] = 2, 10, 2

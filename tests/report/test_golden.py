@@ -23,8 +23,8 @@ NAMES = (
     f"kvd_seer_{STEM}_gt2",
     "psnr",
     "ssim",
-    "motion_accuracy",
-    "opposite_motion_accuracy",
+    "task_accuracy",
+    "opposite_task_accuracy",
 )
 SCORES = {
     "fca": (12.345, 23.456, 13.579, 0.0012345, -0.001234, 21.987, 0.87654, 0.8333, 0.9051),
@@ -85,7 +85,7 @@ def test_the_sentence_and_the_values_for_tools(made) -> None:
     assert (
         "On ssv2 FCA reaches FVD 12.3 against 9.88 for the unadapted base and 80.1 for the copy-last-frame baseline "
         "(lower is better). It is better than the copy-last-frame baseline and worse than the unadapted base. "
-        "The requested motion is found in 83 % of its predictions, the opposite one in 91 % when the caption asks"
+        "The requested task is found in 83 % of its predictions, the opposite one in 91 % when the caption asks"
     ) in plain(page)
     values = json.loads(Layout(config).metrics.read_text())
     expected = {

@@ -74,7 +74,7 @@ def test_says_what_the_numbers_say(finished: Finished) -> None:
     assert "These are not the paper’s numbers." in text
     assert "Training started from an adapter that was already trained: config/pocket-base/adapter" in text
     assert "6 of 6 clips" in text
-    for name in ("fvd_pocket_i3d_6x16f", "kvd_seer_pocket_i3d_6x16f", "psnr", "opposite_motion_accuracy"):
+    for name in ("fvd_pocket_i3d_6x16f", "kvd_seer_pocket_i3d_6x16f", "psnr", "opposite_task_accuracy"):
         assert name in text.replace(" ", "")
     assert "snakemake" in text
     assert "fca score --config config/pocket.yaml ssv2 fca" in text

@@ -5,9 +5,19 @@ import shutil
 import pytest
 
 from fca.config import Config
+from fca.data.library.clips import Clip
 from fca.train.loop import train
-from tests.conftest import encode_stored, small_config
+from tests.conftest import OPPOSITES, encode_stored, small_config
+from tests.library import clip
 from tests.sample.exported import write_model
+
+
+@pytest.fixture(autouse=True)
+def opposites(monkeypatch: pytest.MonkeyPatch) -> dict[str, Clip]:
+    """What the library would know of the project's clips: id -> clip. A test may change it."""
+    records = {f"clip{row}": clip(opposite=caption) for row, caption in enumerate(OPPOSITES)}
+    monkeypatch.setattr("fca.sample.shard.records_of", lambda settings: records)
+    return records
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from fca.sample import sample
 from fca.sample.edited import sample_edited
 from fca.sample.prompts import encoded_prompts, prompts_of
 from tests.conftest import CAPTIONS
+from tests.library import clip
 
 
 def encoded_with(config: Config, precision: str) -> Config:
@@ -58,7 +59,7 @@ def test_a_captions_embedding_does_not_depend_on_the_others(project):
         assert np.array_equal(alone[name][0], among[name][0]), name
 
 
-def test_the_same_caption_as_own_opposite_and_edited_gives_the_same_pixels(trained, monkeypatch):
+def test_the_same_caption_as_own_opposite_and_edited_gives_the_same_pixels(trained, opposites):
     config = encoded_with(trained, "fp32")  # the VAE would decode for minutes in bf16; embeddings in bf16: see above
     layout = Layout(config)
 
@@ -75,7 +76,7 @@ def test_the_same_caption_as_own_opposite_and_edited_gives_the_same_pixels(train
     assert np.array_equal(frames("edited", "clip2/2"), frames("validation", "clip2"))
     assert not np.array_equal(frames("opposite", "clip0"), frames("validation", "clip0"))
 
-    monkeypatch.setattr("fca.sample.shard.opposite_caption", lambda caption: caption)
+    opposites |= {f"clip{row}": clip(opposite=caption) for row, caption in enumerate(CAPTIONS)}
     layout.samples("ssv2", "fca", "opposite", 0).unlink()  # else it is reused: no setting has changed
     sample(config, "ssv2", "fca", "opposite", 0)
     for id in ("clip0", "clip1", "clip2"):

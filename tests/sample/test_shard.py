@@ -7,11 +7,11 @@ import pytest
 
 from fca.artifacts.shards import Shard
 from fca.config import Layout
-from fca.data.tabletop.captions import opposite_caption
 from fca.encode.shard import encode
 from fca.errors import FcaError
 from fca.sample import sample
-from tests.conftest import CAPTIONS, write_clips
+from tests.conftest import CAPTIONS, OPPOSITES, write_clips
+from tests.library import clip
 
 
 def videos(config, kind="validation", variant="fca") -> dict[str, np.ndarray]:
@@ -72,12 +72,25 @@ def test_opposite_captions_start_from_the_same_noise_and_differ_in_the_caption(t
         Shard(layout.samples("ssv2", "fca", "opposite", 0)) as opposite,
         Shard(layout.latents("ssv2", "validation", 0)) as source,
     ):
-        assert opposite.captions == [opposite_caption(caption) for caption in source.captions]
-        assert opposite.captions[0] == "push red block right"
+        assert opposite.ids == source.ids
+        assert opposite.captions == OPPOSITES[:3]
         seeds = opposite["seed"][:]
     videos(trained)
     with Shard(layout.samples("ssv2", "fca", "validation", 0)) as asked:
         assert np.array_equal(asked["seed"][:], seeds)
+
+
+def test_clips_without_an_opposite_caption_are_left_out(trained, opposites):
+    expected = videos(trained, "opposite")
+    none = clip(opposite=None, opposite_task=None)
+    opposites |= dict.fromkeys(["clip0", "clip3", "clip4"], none)
+    found = videos(trained, "opposite")  # the second shard has none at all
+    assert sorted(found) == ["clip1", "clip2"]
+    for name, frames in found.items():
+        assert np.abs(frames.astype(int) - expected[name].astype(int)).max() <= 1, name
+    del opposites["clip1"]
+    with pytest.raises(FcaError, match="the clip clip1 isn't one that the library makes"):
+        videos(trained, "opposite")
 
 
 def test_a_shard_without_clips_has_no_videos_and_the_others_theirs(trained):

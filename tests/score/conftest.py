@@ -10,9 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from fca.config import Config, load
-from fca.data.tabletop.scene import MOTIONS
 from fca.score.i3d import InceptionI3d
-from tests.score.project import CLIPS, FRAMES, HEIGHT, INITIAL, REPOSITORY, SHARD, WIDTH
+from tests.score.project import CLIPS, FRAMES, HEIGHT, INITIAL, LABELS, REPOSITORY, SHARD, WIDTH
 
 NETWORK_WIDTH = 1 / 16
 
@@ -20,7 +19,7 @@ NETWORK_WIDTH = 1 / 16
 def tiny_i3d() -> InceptionI3d:
     """Random weights with batch statistics that keep the activations alive."""
     torch.manual_seed(0)
-    network = InceptionI3d(len(MOTIONS), NETWORK_WIDTH)
+    network = InceptionI3d(len(LABELS), NETWORK_WIDTH)
     network.train()
     with torch.no_grad():
         for _ in range(20):
@@ -43,7 +42,7 @@ def write_network(tmp_path: Path, tiny_weights: dict[str, torch.Tensor]) -> Call
         config = {
             "name": "tiny-i3d",
             "width": NETWORK_WIDTH,
-            "classes": list(MOTIONS),
+            "classes": list(LABELS),
             "short_side": 32,
             "crop": None,
             "frames": 8,

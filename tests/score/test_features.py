@@ -10,14 +10,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
+from scipy.ndimage import gaussian_filter
 
-from fca.data.tabletop.scene import MOTIONS
 from fca.errors import FcaError
-from fca.pocket.corpus import draw, to_video
-from fca.pocket.features import blur
 from fca.score.features import CUDNN, KINETICS, load_network, preprocess
 from fca.score.frechet import frechet_distance
 from fca.score.i3d import InceptionI3d, stage_means
+from tests.library import pixels, shipped
+from tests.score.project import LABELS
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -64,13 +64,13 @@ def test_clips_of_the_right_size_are_only_rescaled() -> None:
 def test_a_folder_is_loaded(write_network) -> None:
     folder = write_network()
     network = load_network(folder)
-    assert (network.name, network.classes) == ("tiny-i3d", MOTIONS)
+    assert (network.name, network.classes) == ("tiny-i3d", LABELS)
     assert network.sha256 == hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     frames = clips(2, count=5)
     found = network.extract(frames, batch_size=2)
     assert found.features.dtype == np.float64
     assert found.features.shape == (5, network.feature_width) == (5, 64)
-    assert found.logits.shape == (5, 6)
+    assert found.logits.shape == (5, len(LABELS))
     np.testing.assert_allclose(network.features(frames[3:4]), found.features[3:4], rtol=1e-3, atol=1e-5)
     np.testing.assert_array_equal(network.extract(frames, batch_size=2).features, found.features)
     logits = load_network(write_network(features="logits"))
@@ -95,15 +95,16 @@ def test_stages_are_the_channel_means_in_units_of_their_spread(write_network) ->
     np.testing.assert_array_equal(load_network(folder).extract(clips(5)).logits, logits)
 
 
-def test_the_shipped_network_reads_motion_and_sees_blur_and_another_scene() -> None:
-    """Clips drawn here, with seeds that its training has not seen."""
+def test_the_shipped_network_reads_tasks_and_sees_blur_and_another_scene() -> None:
+    """Validation clips of the library, whose seeds its training has not seen."""
     network = load_network(REPOSITORY / "config" / "pocket-base" / "features")
-    drawn = [draw(seed) for seed in range(5_000_000, 5_000_032)]
-    frames = np.stack([pixels for pixels, *_ in drawn])
+    chosen = list(shipped("ssv2", "validation").values())[:36]
+    frames = np.stack([pixels(clip) for clip in chosen])
     truth = network.extract(frames)
     assert network.config.features == "stages"
-    assert np.mean(truth.logits.argmax(1) == [motion for _, _, motion, _ in drawn]) >= 0.9
-    blurred = ((blur(to_video(frames), 1.5).numpy() + 1) * 127.5).round().astype(np.uint8).transpose(0, 2, 3, 4, 1)
+    found = [network.classes[index] for index in truth.logits.argmax(1)]
+    assert np.mean([one == clip.label for one, clip in zip(found, chosen, strict=True)]) >= 0.7
+    blurred = gaussian_filter(frames, (0, 0, 1.5, 1.5, 0))
     half, features = len(frames) // 2, truth.features
     spliced = np.concatenate([frames[:half, :1], frames[half:, 1:]], axis=1)
     floor = frechet_distance(features[:half], features[half:])

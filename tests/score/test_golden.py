@@ -10,9 +10,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fca.config import Config
-from fca.data.tabletop.scene import MOTIONS
 from fca.score.i3d import InceptionI3d
-from tests.score.project import CLIPS, FRAMES, INITIAL, predicted, scored, truth, write_clips, write_samples
+from tests.score.project import CLIPS, FRAMES, INITIAL, LABELS, predicted, scored, truth, write_clips, write_samples
 from tests.score.reference import direct_kernel_distance, direct_psnr, direct_ssim, matrix_root_distance
 
 Distance = Callable[[np.ndarray, np.ndarray], float]
@@ -21,7 +20,7 @@ Distance = Callable[[np.ndarray, np.ndarray], float]
 @pytest.fixture
 def features(tiny_weights: dict[str, Tensor]) -> Callable[[np.ndarray], np.ndarray]:
     """A clip (F, H, W, 3) -> the input of I3D's classifier: Mixed_5c, averaged over two steps and the whole picture."""
-    network = InceptionI3d(len(MOTIONS), 1 / 16).double().eval()
+    network = InceptionI3d(len(LABELS), 1 / 16).double().eval()
     network.load_state_dict(tiny_weights)
 
     def extract(clip: np.ndarray) -> np.ndarray:
@@ -49,13 +48,13 @@ def percentiles(values: list[float], around: float) -> tuple[float, float]:
 
 @pytest.fixture
 def classify(config: Config, features, tiny_weights: dict[str, Tensor]) -> Callable[[np.ndarray], list[str]]:
-    """Features (n, d) -> motions, by a classifier whose bias lets clips of noise differ; its network has it, too."""
+    """Features (n, d) -> tasks, by a classifier whose bias lets clips of noise differ; its network has it, too."""
     weight = tiny_weights["logits.conv3d.weight"]
     matrix = weight[:, :, 0, 0, 0].double().numpy()
     bias = -np.mean([matrix @ features(truth(row)) for row in range(CLIPS)], axis=0)
     changed = tiny_weights | {"logits.conv3d.bias": torch.from_numpy(bias).to(weight)}
     save_file(changed, Path(config.features.network) / "model.safetensors")
-    return lambda rows: [MOTIONS[index] for index in (rows @ matrix.T + bias).argmax(1)]
+    return lambda rows: [LABELS[index] for index in (rows @ matrix.T + bias)[:, :-1].argmax(1)]  # of the own place
 
 
 def test_every_number_of_a_score_file(config: Config, features, classify) -> None:
@@ -104,15 +103,13 @@ def test_every_number_of_a_score_file(config: Config, features, classify) -> Non
             resampled = [direct_kernel_distance(*sets, rows) for rows in drawn]
             assert (entry["low"], entry["high"]) == pytest.approx(percentiles(resampled, kvd), rel=1e-2, abs=1e-5)
 
-    assert [clip["motion_found"] for clip in found["clips"]] == classify(begun) != classify(of_truth)
-    asked = [clip["motion_asked"] for clip in found["clips"]]
-    for motions, entry in (
-        (classify(begun), scores["motion_accuracy"]),
-        (classify(of_truth), found["reference"]["motion_accuracy_of_truth"]),
+    assert [clip["task_found"] for clip in found["clips"]] == classify(begun) != classify(of_truth)
+    asked = [clip["task_asked"] for clip in found["clips"]]
+    for tasks, entry in (
+        (classify(begun), scores["task_accuracy"]),
+        (classify(of_truth), found["reference"]["task_accuracy_of_truth"]),
     ):
-        assert entry["value"] == pytest.approx(
-            np.mean([one == other for one, other in zip(motions, asked, strict=True)])
-        )
+        assert entry["value"] == pytest.approx(np.mean([one == other for one, other in zip(tasks, asked, strict=True)]))
 
     # The truth in halves.
     halves = [matrix_root_distance(of_truth[order[:3]], of_truth[order[3:6]]) for order in orders]

@@ -11,20 +11,22 @@ from fca.artifacts.quarantine import Quarantine
 from fca.artifacts.shards import Shard, write_shard
 from fca.config import Config, Layout
 from fca.config.dataset import SplitSettings
-from fca.data.tabletop.scene import MOTIONS
 from fca.errors import FcaError
 from fca.score.features import load_network
-from fca.score.motion import asked_motion, found_motions, knows_motions, motion_accuracy
 from fca.score.pairs import Pairs, copy_last_frame, with_initial_frames
 from fca.score.protocol import protocol, protocol_sha256, require_same_protocol
 from fca.score.score import score
+from fca.score.task import known_tasks, task_accuracy
 from tests.score.project import (
     CAPTIONS,
     CLIPS,
     FLIPPED,
     FRAMES,
     HEIGHT,
+    IDS,
     INITIAL,
+    LABELS,
+    RECORDS,
     SHARD,
     WIDTH,
     scored,
@@ -47,7 +49,7 @@ def test_from_shards_to_score_file(config: Config) -> None:
     stem = f"tiny-i3d_{CLIPS}x{FRAMES}f"
     metrics, ends = ("fvd", "fvd_seer", "kvd", "kvd_seer"), (f"_gt{INITIAL}", "_raw")
     names = {f"{metric}_{stem}{end}" for metric in metrics for end in ends}
-    others = {"psnr", "ssim", "motion_accuracy", "opposite_motion_accuracy"}
+    others = {"psnr", "ssim", "task_accuracy", "opposite_task_accuracy"}
     assert set(found["scores"]) == names | others
     for name, interval in found["scores"].items():
         assert set(interval) == {"value", "low", "high"} | ({"bias"} if name.startswith("fvd") else set()), name
@@ -56,12 +58,13 @@ def test_from_shards_to_score_file(config: Config) -> None:
     assert len(found["psnr_per_frame"]) == len(found["ssim_per_frame"]) == FRAMES - INITIAL
     assert 20 < found["scores"]["psnr"]["value"] < 25  # noise of 20 levels, a little of it clipped
     assert np.mean(found["psnr_per_frame"]) == pytest.approx(found["scores"]["psnr"]["value"], rel=1e-4)
-    assert [clip["id"] for clip in found["clips"]] == [f"clip-{row}" for row in range(CLIPS)]
-    assert [clip["caption"] for clip in found["clips"]] == [CAPTIONS[row % 3] for row in range(CLIPS)]
-    assert [clip["motion_asked"] for clip in found["clips"]][:3] == ["right", "up", "pan_left"]
-    assert [clip["motion_asked"] for clip in found["opposite"]][:3] == ["left", "down", "pan_right"]
-    right = np.mean([clip["motion_asked"] == clip["motion_found"] for clip in found["clips"]])
-    assert found["scores"]["motion_accuracy"]["value"] == pytest.approx(right, rel=1e-5)
+    assert [clip["id"] for clip in found["clips"]] == IDS
+    assert [clip["caption"] for clip in found["clips"]] == CAPTIONS
+    labels = {clip.task: clip.label for clip in RECORDS.values()}
+    assert [clip["task_asked"] for clip in found["clips"]] == [RECORDS[name].label for name in IDS]
+    assert [clip["task_asked"] for clip in found["opposite"]] == [labels[RECORDS[name].opposite_task] for name in IDS]
+    right = np.mean([clip["task_asked"] == clip["task_found"] for clip in found["clips"]])
+    assert found["scores"]["task_accuracy"]["value"] == pytest.approx(right, rel=1e-5)
     assert found["feature_network"]["name"] == "tiny-i3d"
     assert found["protocol"]["initial_frames"] == INITIAL
     assert found["protocol"]["interval"]["resamplings"] == 20
@@ -89,7 +92,7 @@ def test_repeat_needs_no_samples(config: Config) -> None:
     found = scored(config, "repeat")
     stem = f"tiny-i3d_{CLIPS}x{FRAMES}f"
     assert found["scores"][f"fvd_{stem}_gt{INITIAL}"] == found["scores"][f"fvd_{stem}_raw"]
-    assert found["scores"]["opposite_motion_accuracy"] is None
+    assert found["scores"]["opposite_task_accuracy"] is None
     assert found["opposite"] == []
     pixels = truth(0)[None]
     repeated = copy_last_frame(pixels, INITIAL)
@@ -160,12 +163,24 @@ def test_the_protocol_says_how_frames_were_resized_and_of_what(config: Config) -
         assert protocol_sha256(one) != protocol_sha256(two)
 
 
-def test_a_network_without_motion_classes(config: Config, write_network) -> None:
+@pytest.mark.parametrize("classes", [len(LABELS), [*LABELS[1:], "another"]])
+def test_a_network_without_the_places_tasks(config: Config, write_network, classes: int | list[str]) -> None:
     write_clips(config)
-    write_network(classes=len(MOTIONS))
+    write_network(classes=classes)
     found = scored(config, "repeat")
-    assert found["scores"]["motion_accuracy"] is None
-    assert found["clips"][0]["motion_asked"] is None
+    assert found["scores"]["task_accuracy"] is None
+    assert found["clips"][0]["task_asked"] is None
+
+
+@pytest.mark.parametrize("left", [3, 1, 0])
+def test_clips_without_an_opposite_caption_have_no_prediction_from_one(config: Config, left: int) -> None:
+    write_clips(config)
+    write_samples(config)
+    write_samples(config, "opposite", without=range(left, CLIPS))
+    found = scored(config, "fca")
+    assert found["count"] == CLIPS
+    assert [clip["id"] for clip in found["opposite"]] == IDS[:left]
+    assert (found["scores"]["opposite_task_accuracy"] is None) == (left == 0)
 
 
 def refused(config: Config, variant: str = "fca") -> str:
@@ -181,9 +196,9 @@ def test_what_does_not_belong_together_is_refused(config: Config, write_network)
     write_clips(config)
     assert "samples" in refused(config)  # no samples yet
     write_samples(config, without=(5,))
-    assert "clip-5" in refused(config)
+    assert IDS[5] in refused(config)
     write_samples(config, captions=FLIPPED)
-    assert "Pushing red block from left to right" in refused(config)
+    assert CAPTIONS[0] in refused(config)
     write_samples(config)
     write_samples(config, "opposite", captions=CAPTIONS)
     assert "opposite of" in refused(config)
@@ -230,13 +245,13 @@ def test_another_protocol_is_refused(config: Config, write_network) -> None:
 
 def test_a_quarantined_clip_is_named_not_hidden(config: Config) -> None:
     write_clips(config)
-    row = Quarantine("ssv2", "validation", "clip-5", "encode", "videos/5.webm", "latents are not finite")
+    row = Quarantine("ssv2", "validation", IDS[5], "encode", "videos/5.webm", "latents are not finite")
     write_samples(config, without=(5,), quarantine=(row,))
     write_samples(config, "opposite", without=(5,), quarantine=(row,))
     found = scored(config, "fca")
     assert found["count"] == CLIPS - 1
     assert f"fvd_tiny-i3d_{CLIPS - 1}x{FRAMES}f_gt{INITIAL}" in found["scores"]
-    assert {row["id"] for row in found["quarantine"]} == {"clip-5"}
+    assert {row["id"] for row in found["quarantine"]} == {IDS[5]}
 
 
 @pytest.mark.parametrize("variant", ["fca", "repeat"])
@@ -279,7 +294,7 @@ def test_a_black_and_a_frozen_prediction_are_flagged(config: Config) -> None:
     arrays = {"frames": frames, "caption": captions, "seed": np.zeros(len(ids), np.int64)}
     write_shard(path, "samples", arrays, ids, {}, {}, [])
     flaws = {clip["id"]: clip["flaw"] for clip in scored(config, "fca")["clips"]}
-    assert flaws == {f"clip-{row}": None for row in range(CLIPS)} | {ids[0]: "blank", ids[1]: "frozen"}
+    assert flaws == dict.fromkeys(IDS) | {ids[0]: "blank", ids[1]: "frozen"}
 
 
 def test_two_clips_are_enough(config: Config) -> None:
@@ -300,13 +315,18 @@ def test_damaged_pixels_are_an_error_not_a_number(config: Config) -> None:
     assert Manifest.read(Layout.manifest(path)).count == SHARD
 
 
-def test_motion_from_logits_and_captions() -> None:
-    logits = np.eye(len(MOTIONS))
-    assert found_motions(logits, MOTIONS) == list(MOTIONS)
-    assert [asked_motion(caption) for caption in CAPTIONS] == ["right", "up", "pan_left"]
-    assert motion_accuracy(["up", "up"], ["up", "down"], 0.95).value == 0.5
-    assert knows_motions(MOTIONS[::-1], "tabletop")
-    assert not knows_motions(MOTIONS, "archive")
-    assert not knows_motions(None, "tabletop")
-    with pytest.raises(FcaError, match="names no motion"):
-        asked_motion("Something else entirely")
+def test_tasks_from_logits_and_ids(config: Config) -> None:
+    settings = config.datasets["ssv2"]
+    tasks = known_tasks(LABELS[::-1], settings)
+    assert tasks is not None
+    assert [tasks.asked(name) for name in IDS] == [RECORDS[name].label for name in IDS]
+    logits = np.eye(len(LABELS))[::-1]
+    logits[:, 0] = 2  # the network is sure of another place's task
+    assert tasks.found(logits)[:-1] == list(LABELS[:-1])
+    assert task_accuracy(["up", "up"], ["up", "down"], 0.95).value == 0.5
+    assert known_tasks(None, settings) is None
+    assert known_tasks(LABELS[1:], settings) is None
+    archive = settings.model_copy(update={"source": "archive", "library": None})
+    assert known_tasks(LABELS, archive) is None
+    with pytest.raises(FcaError, match="the clip 7 isn't one that the library makes"):
+        tasks.asked("7")

@@ -1,4 +1,4 @@
-# Generate the tabletop videos, or download, unpack and check a licensed dataset.
+# Pack and unpack clips of the clip library, or download, unpack and check a licensed dataset.
 
 
 rule fetch:

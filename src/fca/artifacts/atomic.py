@@ -207,7 +207,7 @@ def sync_tree(path: Path) -> None:
         return
     below = list(path.rglob("*")) if path.is_dir() else []
     if len(below) > MANY_FILES:
-        os.sync()  # fsync costs 5 ms a file: more than a minute for the frames of a tabletop corpus
+        os.sync()  # fsync costs 5 ms a file: more than a minute for the frames of a dataset
         return
     for item in (*below, path):
         if not item.is_symlink():

@@ -21,7 +21,7 @@ SHOWN = 20  # unusable clips
 @configured
 @dataset
 def fetch(config: "Config", dataset: str) -> None:
-    """Generate the tabletop videos, or download, unpack and check a licensed dataset."""
+    """Pack and unpack clips of the clip library, or download, unpack and check a licensed dataset."""
     from fca.data.fetch import fetch
 
     fetch(config, dataset)

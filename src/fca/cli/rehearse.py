@@ -45,8 +45,9 @@ def rehearse(
     """Run every step at its real size on a few clips, and say what the full configuration needs here.
 
     The scale is called SCALE-rehearsal, and so are all its folders. Datasets that aren't here are stood in for by
-    generated clips in their own format. The results mean nothing; the times and the memory do: the table compares them
-    with `fca plan`, which uses the rates from then on. To go on after an interruption, run the same command again.
+    clips of the clip library in their own format. The results mean nothing; the times and the memory do: the table
+    compares them with `fca plan`, which uses the rates from then on. To go on after an interruption, run the same
+    command again.
     """
     from fca.rehearsal.rehearse import rehearse
 

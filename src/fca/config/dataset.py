@@ -11,6 +11,8 @@ from fca.config.settings import Positive, Settings, Url
 
 SplitUnit = Literal["episode", "task"]
 SplitMode = Literal["seer_like", "trajectory_disjoint"]
+CLIP_LIST = "clips.jsonl"
+"""The list in the folder of a clip library"""
 
 
 class SplitSettings(Settings):
@@ -26,15 +28,15 @@ class SplitSettings(Settings):
         return math.ceil(self.clips / self.shard_clips)
 
 
-class Tabletop(Settings):
-    """How much tabletop data to generate, in the dataset's own format."""
+class Library(Settings):
+    """Simulated clips that `fca fetch` packs as the dataset is published: the first ones of each split."""
 
+    folder: str = "config/pocket-clips"
+    """Folder of the clip library: clips.jsonl and the videos that it names"""
     train: Positive
-    """Index entries for training"""
+    """Clips of the library for training"""
     validation: Positive
-    """Index entries for validation"""
-    cameras: int = Field(default=1, ge=1, le=5)
-    """Views of each scene, each an index entry (bridge format only)"""
+    """Clips of the library for validation"""
 
 
 class Dataset(Settings):
@@ -42,8 +44,8 @@ class Dataset(Settings):
 
     format: FormatName
     """On disk: Something-Something V2, BridgeData V1, Epic-Kitchens-100, a folder of your own videos, or LeRobot"""
-    source: Literal["tabletop", "archive"]
-    """tabletop: generated on this machine; archive: licensed files that you put into `root`"""
+    source: Literal["library", "archive"]
+    """library: simulated clips of the clip library; archive: licensed files that you put into `root`"""
     root: str | None = None
     """Folder of the unpacked dataset, or the one to unpack it into (source: archive)"""
     archives: str | None = None
@@ -56,8 +58,8 @@ class Dataset(Settings):
     """You have read and accept the dataset's licence (docs/data/); if not, nothing is downloaded or unpacked"""
     download_workers: Positive = 4
     """Files downloaded at once"""
-    tabletop: Tabletop | None = None
-    """Amount of generated data (source: tabletop)"""
+    library: Library | None = None
+    """Which clips of the clip library (source: library)"""
     validation_share: float = Field(default=0.1, gt=0, lt=1)
     """folder without a column split: share of the sources (recordings) whose videos are for validation; lerobot: share
     of the episodes or tasks"""
@@ -122,22 +124,22 @@ class Dataset(Settings):
         self._check_own()
         downloads = self.archives is not None or bool(self.urls) or self.checksums is not None
         if self.source == "archive":
-            if self.root is None or self.tabletop is not None:
-                raise ValueError("source is archive: root must name the dataset's folder, tabletop must be left out")
+            if self.root is None or self.library is not None:
+                raise ValueError("source is archive: root must name the dataset's folder, library must be left out")
             if downloads and not FORMATS[self.format].download:
                 raise ValueError(
                     f"format is {self.format}: the videos are your own; archives, urls and checksums must be left out"
                 )
             return self
         if downloads:
-            raise ValueError("source is tabletop: archives, urls and checksums must be left out")
-        if self.root is not None or self.tabletop is None:
-            raise ValueError("source is tabletop: tabletop must say how much to make, root must be left out")
-        self._check_tabletop(self.tabletop)
+            raise ValueError("source is library: archives, urls and checksums must be left out")
+        if self.root is not None or self.library is None:
+            raise ValueError("source is library: library must say how many clips, root must be left out")
+        self._check_library(self.library)
         return self
 
     def _check_own(self) -> None:
-        """Refuse settings of other formats, and generated clips in a format that has no generator."""
+        """Refuse settings of other formats, and the library for a format that it has no clips of."""
         for name in {name for facts in FORMATS.values() for name in facts.own}:
             value, default = getattr(self, name), type(self).model_fields[name].default
             if name not in self.own and value != default:
@@ -145,25 +147,17 @@ class Dataset(Settings):
                 raise ValueError(f"{name}: {value} is for the {readers} format alone; leave it out")
         if self.stride_seconds is not None and self.clip_seconds is None:
             raise ValueError("stride_seconds is for clips of clip_seconds, which isn't set")
-        if self.source == "tabletop" and not FORMATS[self.format].tabletop:
+        if self.source == "library" and not FORMATS[self.format].library:
             raise ValueError(f"format is {self.format}: source must be archive, and root must name the folder")
 
-    def _check_tabletop(self, made: Tabletop) -> None:
-        """Refuse amounts that the format can't hold or that are fewer than the clips used."""
+    def _check_library(self, library: Library) -> None:
+        """Refuse numbers of clips that the format can't split so or that are fewer than the clips used."""
         for name, used in self.clips.items():
-            if getattr(made, name) < used:
-                raise ValueError(f"{name}.clips is {used}, but tabletop.{name} makes only {getattr(made, name)}")
-        facts, entries = FORMATS[self.format], made.train + made.validation
-        if not facts.views and made.cameras != 1:
+            if (clips := getattr(library, name)) < used:
+                raise ValueError(f"{name}.clips is {used}, but library.{name} is only {clips}")
+        share, clips = FORMATS[self.format].train_share, library.train + library.validation
+        if share is not None and library.train != int(share * clips):
             raise ValueError(
-                f"tabletop.cameras is {made.cameras}, but the {self.format} format has one view of a scene"
-            )
-        if facts.train_share is None:
-            return
-        train = int(facts.train_share * entries)
-        if entries % made.cameras or train != made.train:
-            raise ValueError(
-                f"the {self.format} format splits its list of views by {facts.train_share:.0%}: tabletop.train +"
-                f" tabletop.validation is {entries}, must be a multiple of cameras"
-                f" ({made.cameras}), tabletop.train {train}"
+                f"the {self.format} format splits its list of clips by {share:.0%}: library.train + library.validation"
+                f" is {clips}, so library.train must be {int(share * clips)}"
             )

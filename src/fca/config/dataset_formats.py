@@ -20,8 +20,10 @@ class Format:
     """Module with the `READER` of the format"""
     download: str = ""
     """Module whose `obtain` completes a folder from archives and addresses; empty: the files are the user's own"""
-    tabletop: str = ""
-    """Module whose `generate` writes tabletop clips in the format; empty: none are generated"""
+    library: str = ""
+    """Module whose `pack` packs the clip library's clips as the dataset is published; empty: there are none"""
+    place: str = ""
+    """Place of those clips"""
     own: tuple[str, ...] = ()
     """Settings of a dataset that only this format reads"""
     split: str = ""
@@ -34,8 +36,6 @@ class Format:
     """Annotation files that the user edits: the workflow reads them again when they change"""
     partial: bool = False
     """Whether only the files of the clips that are asked for are downloaded"""
-    views: bool = False
-    """Whether a scene is seen by several cameras (`tabletop.cameras`)"""
     train_share: float | None = None
     """Part of the format's one list that is for training; None: each split has a list"""
     published: str = ""
@@ -44,16 +44,16 @@ class Format:
 
 FORMATS = {
     "ssv2": Format(
-        "fca.data.datasets.ssv2", "fca.data.download.ssv2", "fca.data.tabletop.write_ssv2",
+        "fca.data.datasets.ssv2", "fca.data.download.ssv2", "fca.data.library.ssv2", "hand",
         published="something-something-v2",
     ),
     "bridge": Format(
-        "fca.data.datasets.bridge", "fca.data.download.bridge", "fca.data.tabletop.write_bridge",
-        own=("split_mode",), split="split_mode", views=True, train_share=0.8, published="bridgedata-v1",
+        "fca.data.datasets.bridge", "fca.data.download.bridge", "fca.data.library.bridge", "arm",
+        own=("split_mode",), split="split_mode", train_share=0.8, published="bridgedata-v1",
         seeded=lambda settings: settings.split_mode == "trajectory_disjoint",
     ),
     "epic": Format(
-        "fca.data.datasets.epic", "fca.data.download.epic", "fca.data.tabletop.write_epic",
+        "fca.data.datasets.epic", "fca.data.download.epic", "fca.data.library.epic", "kitchen",
         own=("media",), stated=("media",), published="epic-kitchens-100",
     ),
     "folder": Format(

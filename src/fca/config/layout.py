@@ -140,14 +140,14 @@ class Layout:
     def sample_kinds(self, dataset: str, variant: str) -> tuple[SampleKind, ...]:
         """The captions that a variant predicts from: the clips' own, opposite ones, edited ones.
 
-        There are none for `prediction: repeat`, which needs no model. Opposite captions exist for tabletop data only.
-        Edited captions are for trained variants that aren't ablations, as in Figure 11.
+        There are none for `prediction: repeat`, which needs no model. Opposite captions are known of the
+        library's clips only. Edited captions are for trained variants that aren't ablations, as in Figure 11.
         """
         variant_settings, dataset_settings = self.config.variant(variant), self.config.datasets[dataset]
         if variant_settings.prediction == "repeat":
             return ()
         kinds: list[SampleKind] = ["validation"]
-        if variant_settings.opposite and dataset_settings.source == "tabletop":
+        if variant_settings.opposite and dataset_settings.source == "library":
             kinds.append("opposite")
         if dataset_settings.edited_captions and variant_settings.trained and variant in self.config.variants:
             kinds.append("edited")

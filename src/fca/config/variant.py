@@ -40,7 +40,7 @@ class Variant(Settings):
     optimizer: Optimizer = Optimizer()
     """Its own optimizer settings, over those of `train`"""
     opposite: bool = False
-    """Also predict from opposite captions, to see whether the model follows the text (tabletop only)"""
+    """Also predict from opposite captions, to see whether the model follows the text (source: library)"""
 
     @property
     def trained(self) -> bool:

@@ -56,7 +56,7 @@ def verify(config: Config, dataset: str) -> Manifest:
 
     quarantine = [rows[key] for record in records if (key := (record.split, record.id)) in rows]
     sound = [record for record in records if (record.split, record.id) not in rows]
-    listed, made = reader.listed(layout.raw(dataset)), settings.tabletop
+    listed, made = reader.listed(layout.raw(dataset)), settings.library
     published = {"train": made.train, "validation": made.validation} if made else dict(reader.publication.clips)
     expected = published if listed else {}
     kept_notes = {name: index.extra[name] for name in reader.kept_notes}
@@ -100,7 +100,7 @@ def remedy(settings: Dataset, row: Quarantine) -> str:
     """What to do about a row."""
     if row.step == "exclude":
         return f"take it out of {settings.exclude} to use it"
-    if settings.source == "tabletop":
+    if settings.source == "library":
         return "remove the raw folder and run `fca fetch` again"
     if row.reason.startswith("its caption "):
         return "correct the caption in the annotations, then run `fca index` and `fca data verify` again"

@@ -40,7 +40,7 @@ def rehearse(
     """
     absent = stand_ins(config, clips, clips)
     if absent:
-        print(f"rehearse: generated clips stand in for {', '.join(absent)}", flush=True)
+        print(f"rehearse: simulated clips stand in for {', '.join(absent)}", flush=True)
     ready = config.model_copy(update={"datasets": config.datasets | absent})
     if random_weights is not None:
         image = any(config.variant(name).base == "image" for name in (*variants, *ablations))

@@ -58,12 +58,12 @@ SSIM = Metric(
     "ssim", "SSIM", False, "", True, lambda value: signed(f"{value:.3f}"),
     "Structural similarity of the predicted frames to the ground truth.",
 )  # fmt: skip
-MOTION = Metric(
-    "motion_accuracy", "Motion found", False, "", True, percent,
-    "Share of predictions in which the feature network's classifier finds the motion that the caption asks for.",
+TASK = Metric(
+    "task_accuracy", "Task found", False, "", True, percent,
+    "Share of predictions in which the feature network's classifier finds the task that the caption asks for.",
 )  # fmt: skip
-OPPOSITE_MOTION = Metric(
-    "opposite_motion_accuracy", "Opposite found", False, "", True, percent,
+OPPOSITE_TASK = Metric(
+    "opposite_task_accuracy", "Opposite found", False, "", True, percent,
     "The same share for the same initial frames with the opposite caption, which tells whether the text is followed.",
 )  # fmt: skip
 EFFECTOR = Metric(
@@ -81,7 +81,7 @@ KEPT = Metric(
     "Share of predictions in which the coloured things of the first frame keep number, colour and size, of the clips "
     "whose ground truth keeps them.",
 )  # fmt: skip
-METRICS = (FVD, FVD_RAW, FVD_SEER, KVD, KVD_SEER, PSNR, SSIM, MOTION, OPPOSITE_MOTION, EFFECTOR, OBJECT, KEPT)
+METRICS = (FVD, FVD_RAW, FVD_SEER, KVD, KVD_SEER, PSNR, SSIM, TASK, OPPOSITE_TASK, EFFECTOR, OBJECT, KEPT)
 """The columns of the report, from left to right."""
 
 

@@ -45,17 +45,17 @@ class ClipScore:
     caption: str
     psnr: float | None = None
     ssim: float | None = None
-    motion_asked: str | None = None
-    motion_found: str | None = None
+    task_asked: str | None = None
+    task_found: str | None = None
     flaw: str | None = None
     """blank or frozen, if the prediction is and the ground truth isn't."""
 
     @property
     def obeyed(self) -> bool | None:
-        """Whether the requested motion was found; None if no motion was requested or none was looked for."""
-        if self.motion_asked is None or self.motion_found is None:
+        """Whether the requested task was found; None if no task was requested or none was looked for."""
+        if self.task_asked is None or self.task_found is None:
             return None
-        return self.motion_asked == self.motion_found
+        return self.task_asked == self.task_found
 
 
 @dataclass(frozen=True)
@@ -160,6 +160,6 @@ def _clips(rows: Sequence[Mapping[str, Any]]) -> dict[str, ClipScore]:
     found = {}
     for row in rows:
         psnr, ssim = (_number(row.get(key)) for key in ("psnr", "ssim"))
-        texts = (None if row.get(key) is None else str(row[key]) for key in ("motion_asked", "motion_found", "flaw"))
+        texts = (None if row.get(key) is None else str(row[key]) for key in ("task_asked", "task_found", "flaw"))
         found[str(row["id"])] = ClipScore(str(row["id"]), str(row.get("caption", "")), psnr, ssim, *texts)
     return found

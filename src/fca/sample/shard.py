@@ -13,8 +13,8 @@ from fca.artifacts.fingerprint import made_by
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.measured import Job, measured
 from fca.artifacts.shards import Shard, reused, write_shard
-from fca.config import Config, Layout
-from fca.data.tabletop.captions import opposite_caption
+from fca.config import Config, Dataset, Layout
+from fca.data.library.ids import record_of, records_of
 from fca.encode.vae import decode, load_vae
 from fca.errors import FcaError
 from fca.model import Denoiser, InitialFrames, Prompt
@@ -28,9 +28,10 @@ from fca.seeds import generator, seed_of
 def sample(config: Config, dataset: str, variant: str, kind: str, shard: int) -> Manifest:
     """Predict the clips of a validation shard and write them as frames (n, 16, H, W, 3) uint8, as the model made them.
 
-    `kind` is "validation" (the clips' own captions) or "opposite" (captions that ask for the opposite motion, on the
-    same initial frames and from the same noise). A clip's random numbers depend on `config.seed`, the dataset and the
-    clip's id alone, so shards and batches of any size and order give the same videos.
+    `kind` is "validation" (the clips' own captions) or "opposite" (captions that ask for the opposite task, on the
+    same initial frames and from the same noise; clips without such a caption are left out). A clip's random numbers
+    depend on `config.seed`, the dataset and the clip's id alone, so shards and batches of any size and order give the
+    same videos.
 
     Raises:
         FcaError: the variant predicts nothing, its latents or networks are missing or damaged, or a network's output
@@ -49,28 +50,41 @@ def sample(config: Config, dataset: str, variant: str, kind: str, shard: int) ->
 
         # Encode other captions before the networks that predict are loaded.
         with measured(config, "sample", dataset, variant, f"{kind}-{shard:04d}") as work:
+            rows, captions = list(range(len(source))), source.captions
             if kind == "opposite":
-                captions = [opposite_caption(caption) for caption in source.captions]
+                rows, captions = opposite_captions(config.datasets[dataset], source.ids)
                 prompts, empty = encoded_prompts(config, variant, captions)
             else:
-                captions = source.captions
                 prompts, empty = prompts_of(source)
             networks = load_networks(config, dataset, variant)
 
             title = f"sample {dataset} {variant} {kind} {shard}"
-            frames = predict_clips(config, dataset, networks, source, range(len(source)), prompts, empty, title, work)
-            seeds = [seed_of(config.seed, "sample", dataset, id) for id in source.ids]
+            frames = predict_clips(config, dataset, networks, source, rows, prompts, empty, title, work)
+            ids = [source.ids[row] for row in rows]
+            seeds = [seed_of(config.seed, "sample", dataset, id) for id in ids]
             manifest = write_shard(
                 path,
                 "samples",
                 {"frames": frames, "caption": captions, "seed": np.array(seeds, dtype=np.int64)},
-                source.ids,
+                ids,
                 parents=parents,
                 made_by=made,
                 quarantine=source.manifest.quarantine,
             )
             work.clips, work.written = manifest.count, path.stat().st_size
         return manifest
+
+
+def opposite_captions(settings: Dataset, ids: Sequence[str]) -> tuple[list[int], list[str]]:
+    """The rows of the clips that have an opposite caption, and these captions.
+
+    Raises:
+        FcaError: the library can't be read or makes no such clip.
+    """
+    records = records_of(settings)
+    found = [(row, record_of(records, name).opposite) for row, name in enumerate(ids)]
+    chosen = [(row, caption) for row, caption in found if caption is not None]
+    return [row for row, _ in chosen], [caption for _, caption in chosen]
 
 
 class SamplingNetworks(NamedTuple):

@@ -1,4 +1,4 @@
-"""Scores of predicted clips, each with its protocol: Fréchet and kernel distance, PSNR, SSIM and motion.
+"""Scores of predicted clips, each with its protocol: Fréchet and kernel distance, PSNR, SSIM and task.
 
 To add a metric, compute it in `score` and list it in `fca.report.metrics`.
 """

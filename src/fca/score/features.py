@@ -1,4 +1,4 @@
-"""The feature network behind FVD, KVD and motion accuracy, with VideoGPT's preprocessing.
+"""The feature network behind FVD, KVD and task accuracy, with VideoGPT's preprocessing.
 
 It is either a folder with `config.json` and `model.safetensors` (what `fca.pocket.features` writes), or the file
 `i3d_pretrained_400.pt` of VideoGPT and Seer: Kinetics-400 I3D, 400 logits, short side 224, centre crop.

@@ -105,10 +105,10 @@ def _matches(truth: Shard, samples: Shard | None, kind: SampleKind) -> list[tupl
         return [(row, row) for row in range(len(truth))]
     remedy = f"remove {samples.path} and its manifest, and run `fca sample` for this shard again"
 
-    # Every clip needs exactly one prediction, unless it is quarantined.
+    # Every clip needs exactly one prediction, unless it is quarantined or has no opposite caption.
     rows = {name: row for row, name in enumerate(samples.ids)}
     quarantined = {row.id for row in samples.manifest.quarantine}
-    missing = [name for name in truth.ids if name not in rows and name not in quarantined]
+    missing = [name for name in truth.ids if name not in rows and name not in quarantined and kind != "opposite"]
     surplus = sorted(set(rows) - set(truth.ids))
     if missing or surplus or len(rows) != len(samples.ids):
         raise FcaError(

@@ -83,9 +83,9 @@ def _draws(
     found: dict[str, Draws | None] = dict.fromkeys(file["scores"])
     for score in ("psnr", "ssim"):
         found[score] = draws_of_mean(np.array([clip[score] for clip in file["clips"]]), counts)
-    for score, rows in (("motion_accuracy", file["clips"]), ("opposite_motion_accuracy", file["opposite"])):
+    for score, rows in (("task_accuracy", file["clips"]), ("opposite_task_accuracy", file["opposite"])):
         if file["scores"][score] is not None:
-            obeyed = np.array([float(row["motion_asked"] == row["motion_found"]) for row in rows])
+            obeyed = np.array([float(row["task_asked"] == row["task_found"]) for row in rows])
             found[score] = draws_of_mean(obeyed, counts if len(obeyed) == counts.shape[1] else _counts(config, obeyed))
     for score in (*POSITION_ERRORS, "objects_kept"):
         if file["scores"][score] is not None:
@@ -125,7 +125,7 @@ def _together(drawn: list[Draws | None], first: dict[str, Any], config: Config, 
         return None
     if len(known) < len(drawn):
         raise FcaError(f"{score} was measured for some trainings only", "for all", "run the workflow again")
-    share = score.endswith(("motion_accuracy", "objects_kept"))
+    share = score.endswith(("task_accuracy", "objects_kept"))
     found = replicates_interval(
         np.array([one.value for one in known]),
         np.array([one.resampled for one in known]),

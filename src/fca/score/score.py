@@ -15,7 +15,6 @@ from fca.artifacts.fingerprint import made_by
 from fca.artifacts.finite import finite
 from fca.artifacts.measured import measured as measuring
 from fca.config import Config, Layout
-from fca.score import motion
 from fca.score.achieved import achieved
 from fca.score.draws import distances, draws_of_mean
 from fca.score.feature_cache import FeatureCache
@@ -25,6 +24,7 @@ from fca.score.interval import Interval, bootstrap_interval, random_halves, resa
 from fca.score.pairs import Pairs, with_initial_frames
 from fca.score.pixels import flaw, psnr, ssim
 from fca.score.protocol import check, protocol, protocol_sha256, score_name
+from fca.score.task import Tasks, known_tasks, task_accuracy
 
 
 def score(config: Config, dataset: str, variant: str) -> Path:
@@ -39,26 +39,26 @@ def score(config: Config, dataset: str, variant: str) -> Path:
     layout = Layout(config)
     kinds, shards = layout.sample_kinds(dataset, variant), layout.shards(dataset, "validation")
     pairs = Pairs(config, dataset, variant, "validation")
-    opposite = Pairs(config, dataset, variant, "opposite") if "opposite" in kinds else None
+    opposite = Pairs(config, dataset, variant, "opposite", shards) if "opposite" in kinds else None
     network = load_network(config.features.network, config.features.sha256)
     check(config, network)
-    scores_motion = motion.knows_motions(network.classes, config.datasets[dataset].source)
+    tasks = known_tasks(network.classes, config.datasets[dataset])
 
     # Measure every pair once, and keep the features of a finished shard; predictions from opposite captions only show
-    # their motion.
+    # their task.
     parts: list[Measured] = []
     flipped: list[dict[str, Any]] = []
     bar = tqdm(total=len(pairs), desc="score", unit="clip", disable=None)
     with bar, measuring(config, "score", dataset, variant) as work:
         for shard in shards:
-            parts.append(measure(config, dataset, variant, shard, network, scores_motion, bar))
+            parts.append(measure(config, dataset, variant, shard, network, tasks, bar))
             work.clips += len(parts[-1].psnr) - parts[-1].cached
     measured = joined(parts)
-    if opposite and scores_motion:
+    if opposite and tasks:
         for shard in shards:
             own = Pairs(config, dataset, variant, "opposite", [shard])
             cache = _cache(layout, dataset, f"{variant}-opposite-{TRUTH_FIRST}", shard, own, network)
-            flipped += find_motions(own, cache, config.score.batch_size)
+            flipped += find_tasks(own, cache, tasks, config.score.batch_size)
 
     counts = resampling_counts(len(pairs), config.score.bootstrap, config.seed)
     reached = achieved(config, dataset, variant)
@@ -72,8 +72,8 @@ def score(config: Config, dataset: str, variant: str) -> Path:
         "feature_network": {"name": network.name, "sha256": network.sha256},
         "scores": {
             **common_scores(measured, network.name, config, dataset, counts),
-            "motion_accuracy": obeyed(measured.clips, config.score.confidence),
-            "opposite_motion_accuracy": obeyed(flipped, config.score.confidence),
+            "task_accuracy": obeyed(measured.clips, config.score.confidence),
+            "opposite_task_accuracy": obeyed(flipped, config.score.confidence),
             **reached.scores,
         },
         "reference": reference(measured, network, config, dataset) | {"achieved": reached.of_truth},
@@ -116,7 +116,7 @@ def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
 
 @dataclass
 class Measured:
-    """What n clips with p predicted frames were measured to be; motions are empty if they can't be scored."""
+    """What n clips with p predicted frames were measured to be; tasks are empty if they can't be scored."""
 
     truth: Features
     """(n, d)"""
@@ -129,7 +129,7 @@ class Measured:
     ssim: NDArray[np.float64]
     """(n, p)"""
     clips: list[dict[str, Any]] = field(default_factory=list)
-    truth_motions: list[str] = field(default_factory=list)
+    truth_tasks: list[str] = field(default_factory=list)
     cached: int = 0
     """Clips whose predictions' features were found in a cache."""
 
@@ -139,7 +139,7 @@ def joined(parts: Sequence[Measured]) -> Measured:
     names = ("truth", "prediction", "raw", "psnr", "ssim")
     columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     clips = [clip for part in parts for clip in part.clips]
-    return Measured(**columns, clips=clips, truth_motions=[found for part in parts for found in part.truth_motions])
+    return Measured(**columns, clips=clips, truth_tasks=[found for part in parts for found in part.truth_tasks])
 
 
 TRUTH_FIRST = "initial_from_truth"
@@ -153,25 +153,24 @@ def _cache(layout: Layout, dataset: str, name: str, shard: int, pairs: Pairs, ne
 
 
 def measure(
-    config: Config, dataset: str, variant: str, shard: int, network: FeatureNetwork, scores_motion: bool, bar: tqdm
+    config: Config, dataset: str, variant: str, shard: int, network: FeatureNetwork, tasks: Tasks | None, bar: tqdm
 ) -> Measured:
-    """Measure the pairs of a shard: features of ground truth and predictions, PSNR, SSIM and motion of predictions."""
+    """Measure the pairs of a shard: features of ground truth and predictions, PSNR, SSIM and task of predictions."""
     pairs = Pairs(config, dataset, variant, "validation", [shard])
     initial, batch_size = pairs.initial_frames, config.score.batch_size
     names = "truth", f"{variant}-validation-{TRUTH_FIRST}", f"{variant}-validation-raw"
     truth, prediction, raw = (_cache(Layout(config), dataset, name, shard, pairs, network) for name in names)
-    classes = network.classes if scores_motion else None
     psnrs, ssims = [np.empty((0, config.clip.frames - initial))], [np.empty((0, config.clip.frames - initial))]
     clips: list[dict[str, Any]] = []
-    truth_motions: list[str] = []
+    truth_tasks: list[str] = []
     for batch in pairs.batches(batch_size):
         of_truth = truth.take(batch.truth, batch_size)
         scored = prediction.take(with_initial_frames(batch.prediction, batch.truth, initial), batch_size)
         raw.take(batch.prediction, batch_size)
         found: list[str | None] = [None] * len(batch.ids)
-        if classes:
-            found = [*motion.found_motions(scored.logits, classes)]
-            truth_motions += motion.found_motions(of_truth.logits, classes)
+        if tasks:
+            found = [*tasks.found(scored.logits)]
+            truth_tasks += tasks.found(of_truth.logits)
 
         for row, name in enumerate(batch.ids):
             predicted, expected = batch.prediction[row, initial:], batch.truth[row, initial:]
@@ -184,25 +183,25 @@ def measure(
                     "psnr": psnrs[-1].mean(),
                     "ssim": ssims[-1].mean(),
                     "flaw": flaw(predicted, expected),
-                    "motion_asked": motion.asked_motion(batch.captions[row]) if scores_motion else None,
-                    "motion_found": found[row],
+                    "task_asked": tasks.asked(name) if tasks else None,
+                    "task_found": found[row],
                 }
             )
         bar.update(len(batch.ids))
     cached = len(clips) if prediction.cached is not None else 0
     features = truth.save().features, prediction.save().features, raw.save().features
-    return Measured(*features, np.concatenate(psnrs), np.concatenate(ssims), clips, truth_motions, cached)
+    return Measured(*features, np.concatenate(psnrs), np.concatenate(ssims), clips, truth_tasks, cached)
 
 
-def find_motions(pairs: Pairs, cache: FeatureCache, batch_size: int) -> list[dict[str, Any]]:
-    """Requested and found motion of every prediction, with initial frames from the ground truth."""
+def find_tasks(pairs: Pairs, cache: FeatureCache, tasks: Tasks, batch_size: int) -> list[dict[str, Any]]:
+    """Opposite and found task of every prediction, with initial frames from the ground truth."""
     rows = []
     for batch in pairs.batches(batch_size):
         frames = with_initial_frames(batch.prediction, batch.truth, pairs.initial_frames)
-        found = motion.found_motions(cache.take(frames, batch_size).logits, cache.network.classes or ())
-        for name, caption, motion_found in zip(batch.ids, batch.captions, found, strict=True):
-            asked = motion.asked_motion(caption)
-            rows.append({"id": name, "caption": caption, "motion_asked": asked, "motion_found": motion_found})
+        found = tasks.found(cache.take(frames, batch_size).logits)
+        for name, caption, task in zip(batch.ids, batch.captions, found, strict=True):
+            asked = tasks.asked(name, opposite=True)
+            rows.append({"id": name, "caption": caption, "task_asked": asked, "task_found": task})
     cache.save()
     return rows
 
@@ -225,11 +224,11 @@ def common_scores(
 
 
 def obeyed(rows: list[dict[str, Any]], confidence: float) -> Interval | None:
-    """Motion accuracy of the rows; None if motion was not scored."""
-    asked = [row["motion_asked"] for row in rows]
+    """Task accuracy of the rows; None if there are none or tasks were not scored."""
+    asked = [row["task_asked"] for row in rows]
     if not rows or None in asked:
         return None
-    return motion.motion_accuracy(asked, [row["motion_found"] for row in rows], confidence)
+    return task_accuracy(asked, [row["task_found"] for row in rows], confidence)
 
 
 def reference(measured: Measured, network: FeatureNetwork, config: Config, dataset: str) -> dict[str, Any]:
@@ -240,16 +239,16 @@ def reference(measured: Measured, network: FeatureNetwork, config: Config, datas
         for one, other in random_halves(len(measured.truth), config.seed)
     ]
     accuracy = None
-    if measured.truth_motions:
-        asked = [row["motion_asked"] for row in measured.clips]
-        accuracy = motion.motion_accuracy(asked, measured.truth_motions, config.score.confidence)
+    if measured.truth_tasks:
+        asked = [row["task_asked"] for row in measured.clips]
+        accuracy = task_accuracy(asked, measured.truth_tasks, config.score.confidence)
     return {
         "fvd_truth_halves": {
             "name": score_name("fvd", network.name, half, config, dataset),
             "value": float(np.mean(halves)) if halves else None,
             "halvings": len(halves),
         },
-        "motion_accuracy_of_truth": accuracy,
+        "task_accuracy_of_truth": accuracy,
     }
 
 

@@ -24,6 +24,7 @@ GUIDE = (ROOT / "docs" / "data" / "lerobot.md").read_text()
 def test_the_guides_episodes_fit_its_configuration(tmp_path: Path) -> None:
     snippet = re.search(r"```python\n(.*?)```", GUIDE, re.DOTALL)
     assert snippet
+    (tmp_path / "config").symlink_to(ROOT / "config")
     subprocess.run([sys.executable, "-c", snippet[1]], cwd=tmp_path, check=True, capture_output=True, timeout=300)
     config = load(ROOT / "config" / "pocket-lerobot.yaml")
     assert config.datasets["arm"].root == "datasets/arm"
@@ -53,7 +54,7 @@ def test_the_configuration_differs_from_the_pocket_scale_in_its_dataset_alone() 
 
 @pytest.mark.slow
 def test_the_guides_commands_run_as_written(tmp_path: Path) -> None:
-    """From the drawn episodes to a prediction and a LeRobot dataset of predictions, in minutes."""
+    """From the library's episodes to a prediction and a LeRobot dataset of predictions, in minutes."""
     for name in ("Snakefile", "workflow", "config", "profiles"):
         (tmp_path / name).symlink_to(ROOT / name)
     snippet = re.search(r"```python\n(.*?)```", GUIDE, re.DOTALL)

@@ -20,8 +20,8 @@ from tests.conftest import small_config
 from tests.data.corpora import config_for, ramp, write_jpegs
 
 SOURCE = Path(code.__file__).parents[2]
-MAY_NAME_FORMATS = ("config/dataset_formats.py", "config/comparisons.py", "data/datasets/", "data/tabletop/", "pocket/")
-"""The registry, the paper's numbers by dataset, the readers, and the styles of tabletop clips, which share the names"""
+MAY_NAME_FORMATS = ("config/dataset_formats.py", "config/comparisons.py", "data/datasets/", "data/library/", "pocket/")
+"""The registry, the paper's numbers by dataset, the readers, and what packs clips in each format, and the trainer"""
 CLIPS = {"train": ["a", "b", "c"], "validation": ["d", "e"]}
 
 
@@ -69,7 +69,7 @@ def test_a_toy_format_goes_from_its_files_to_the_report(toy: Config, tmp_path: P
     assert "repeat" in json.loads(layout.metrics.read_text())["mine"]
 
 
-def test_own_files_are_not_downloaded_or_generated(toy: Config) -> None:
+def test_own_files_are_not_downloaded(toy: Config) -> None:
     values = toy.model_dump(mode="json")
     values["datasets"]["mine"]["urls"] = ["https://example.org/a.tar"]
     with pytest.raises(ValueError, match="archives, urls and checksums must be left out"):
@@ -83,14 +83,16 @@ def test_an_unknown_format_names_the_registered_ones(tmp_path: Path) -> None:
 
 def test_the_code_of_a_step_has_the_modules_of_every_format() -> None:
     steps = {"index": "reader", "encode": "reader", "fetch": "download", "preview": "reader"}
-    for step, field in [*steps.items(), ("fetch", "tabletop")]:
+    for step, field in [*steps.items(), ("fetch", "library")]:
         modules = {getattr(form, field) for form in FORMATS.values()} - {""}
         assert modules
         assert modules <= set(code._modules(step)), (step, field)
 
 
-def test_what_indexes_does_not_depend_on_downloads_or_generators() -> None:
-    assert not [name for name in code._modules("encode") if name.startswith(("fca.data.download", "fca.data.tabletop"))]
+def test_what_indexes_and_scores_does_not_depend_on_downloads_and_packing() -> None:
+    packing = ("fca.data.download", *(form.library for form in FORMATS.values() if form.library))
+    for step in ("encode", "score", "sample"):
+        assert not [name for name in code._modules(step) if name.startswith(packing)], step
 
 
 def test_the_registry_loads_no_reader() -> None:

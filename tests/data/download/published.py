@@ -1,4 +1,4 @@
-"""Pack a tabletop corpus as the real dataset is published, into a folder that is served.
+"""Pack a corpus of library clips as the real dataset is published, into a folder that is served.
 
 Each function returns the names to download, as they stand in `urls` behind the server's address.
 """
@@ -11,10 +11,10 @@ import zipfile
 from pathlib import Path
 
 from fca.data.datasets.bridge import LIST_NAME
+from fca.data.datasets.ssv2 import VIDEOS
 from fca.data.download import epic
+from fca.data.download.ssv2 import LABELS
 from tests.data.corpora import files_below
-
-LABELS = "20bn-something-something-download-package-labels.zip"
 
 
 def tar(path: Path, members: dict[str, bytes], zipped: bool = False) -> bytes:
@@ -32,14 +32,14 @@ def tar(path: Path, members: dict[str, bytes], zipped: bool = False) -> bytes:
 
 def serve_ssv2(root: Path, served: Path) -> list[str]:
     """Two parts of a tar.gz and a zip of labels, as Qualcomm publishes them; the names to download."""
-    videos = {f"20bn-something-something-v2/{path.name}": path.read_bytes() for path in (root / "videos").iterdir()}
+    videos = {f"{VIDEOS[1]}/{path.name}": path.read_bytes() for path in (root / VIDEOS[1]).iterdir()}
     data = tar(served / "whole", videos, zipped=True)
     (served / "whole").unlink()
     parts = [data[: len(data) // 2], data[len(data) // 2 :]]
     for number, part in enumerate(parts):
         (served / f"20bn-something-something-v2-{number:02d}").write_bytes(part)
     with zipfile.ZipFile(served / LABELS, "w") as archive:
-        for path in (root / "annotations").iterdir():
+        for path in (root / "labels").iterdir():
             archive.write(path, f"labels/{path.name}")
     return [*(f"20bn-something-something-v2-{number:02d}" for number in range(len(parts))), LABELS]
 

@@ -1,7 +1,7 @@
 """From published archives on a server to an index equal to that of the original: all three datasets.
 
-The tabletop's corpora are packed as the real ones are and served by a real server. Their annotations can't have
-the published hashes, so the tests put those of the tabletop in their place.
+Clips of the library are packed as the real ones are and served by a real server. Their annotations can't have the
+published hashes, so the tests put those of the library in their place.
 """
 
 import fcntl
@@ -19,10 +19,11 @@ from fca.data.download import epic
 from fca.data.download.bridge import choose_frames
 from fca.data.download.http import Client
 from fca.data.download.obtain import LOCK, Source
+from fca.data.download.ssv2 import LABELS
 from fca.data.fetch import fetch
 from fca.errors import FcaError
-from tests.data.corpora import config_for, files_below, generate_tabletop, listing_of, pretend_published
-from tests.data.download.published import LABELS, serve_bridge_tree, serve_bridge_zip, serve_epic, serve_ssv2
+from tests.data.corpora import config_for, files_below, listing_of, pretend_published, write_corpus
+from tests.data.download.published import serve_bridge_tree, serve_bridge_zip, serve_epic, serve_ssv2
 from tests.data.download.server import Server, serve
 
 CLIPS = {"ssv2": (2, 1), "bridge": (4, 2), "epic": (1, 1)}
@@ -37,10 +38,10 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory) -> dict[str, Path]:
-    """Format -> the folder of a small tabletop corpus; tests don't change it."""
+    """Format -> the folder of a small corpus; tests don't change it."""
     folder = tmp_path_factory.mktemp("originals")
     for form, clips in CLIPS.items():
-        generate_tabletop(form, folder / form, *clips, seed=3)
+        write_corpus(form, folder / form, *clips)
     return {form: folder / form for form in CLIPS}
 
 
@@ -82,8 +83,6 @@ def test_from_the_server_to_the_same_index(published, server: Server, tmp_path: 
     assert index(form, theirs) == index(form, root)
     media = [name for name in files_below(root) if name.endswith((".jpg", ".webm"))]
     got = [name for name in files_below(theirs) if name.endswith((".jpg", ".webm"))]
-    if form == "ssv2":
-        got = [name.replace("20bn-something-something-v2/", "videos/") for name in got]
     assert got == media
     asked = len(server.asked)
     assert fetch(config, form) == manifest
@@ -220,7 +219,7 @@ def test_addresses_of_epic(server: Server, tmp_path: Path) -> None:
 def test_videos_of_epic_from_the_server(server: Server, tmp_path: Path, monkeypatch) -> None:
     """Downloaded to their places, checked by md5; the index of MP4s is that of the frames but for the media."""
     root = tmp_path / "made"
-    generate_tabletop("epic", root, 1, 1, seed=3, media="video")
+    write_corpus("epic", root, 1, 1, media="video")
     rows = ["md5,file_remote_path,version"]
     for path in sorted(root.rglob("*.MP4")):
         place = f"videos/train/P01/{path.name}"
@@ -310,4 +309,4 @@ def test_addresses_must_be_http(server: Server, tmp_path: Path) -> None:
             settings(server, tmp_path, "ssv2", urls=[url])
     made = {"train": 2, "validation": 1}
     with pytest.raises(ConfigError, match="archives, urls and checksums must be left out"):
-        settings(server, tmp_path, "ssv2", source="tabletop", root=None, tabletop=made, archives="x")
+        settings(server, tmp_path, "ssv2", source="library", root=None, library=made, archives="x")

@@ -35,7 +35,7 @@ def test_the_front_matter_says_what_the_hub_shows() -> None:
         "tags": ["fca", "text-video-prediction", "cogvideox", "diffusers"],
     }
     assert record == {
-        "variant": "fca", "adapter": "fca", "dataset": "ssv2", "format": "ssv2", "source": "tabletop",
+        "variant": "fca", "adapter": "fca", "dataset": "ssv2", "format": "ssv2", "source": "library",
         "clips": settings.datasets["ssv2"].train.clips, "steps": settings.datasets["ssv2"].train_steps,
         "clips_per_step": settings.train.clips_per_step, "init_from": None, "seed": settings.seed,
     }  # fmt: skip
@@ -64,16 +64,16 @@ def test_the_licence_follows_the_base_and_only_a_name_on_the_hub_is_a_base_model
     assert (expected[1] or expected[0]) in found.text
 
 
-def test_licensed_videos_are_named_and_generated_ones_are_no_dataset_of_the_hub() -> None:
-    licensed = {"source": "archive", "root": "datasets/x", "tabletop": None}
+def test_licensed_videos_are_named_and_simulated_ones_are_no_dataset_of_the_hub() -> None:
+    licensed = {"source": "archive", "root": "datasets/x", "library": None}
     settings = config(datasets=dict.fromkeys(("ssv2", "bridge", "epic"), licensed))
     found = of(settings)
     assert found.data.datasets == ["something-something-v2"]
     assert "have a licence of their own" in found.text
-    generated = of(config())
-    assert generated.data.get("datasets") is None
-    assert "generated tabletop videos" in generated.text
-    assert "licence of their own" not in generated.text
+    simulated = of(config())
+    assert simulated.data.get("datasets") is None
+    assert "simulated clips in the format ssv2" in simulated.text
+    assert "licence of their own" not in simulated.text
 
 
 def test_a_dataset_of_ones_own_keeps_its_name() -> None:
@@ -128,7 +128,7 @@ def test_scores_stand_under_their_protocol_names_in_text_and_metadata() -> None:
     results = {one.metric_name: (one.metric_type, one.metric_value) for one in found.data.eval_results or []}
     assert results == {"fvd_i3d_2048x16f_gt2": ("fvd", 123.456), "psnr": ("psnr", 23.9)}
     assert {(one.task_type, one.dataset_type) for one in found.data.eval_results} == {
-        ("image-to-video", "tabletop-ssv2")
+        ("image-to-video", "simulated-ssv2")
     }
     assert "None are recorded" in of(config()).text
 

@@ -163,8 +163,8 @@ def test_columns_take_their_own_scores(config: Config) -> None:
         "kvd_seer_pocket_i3d_6x16f",
         "psnr",
         "ssim",
-        "motion_accuracy",
-        "opposite_motion_accuracy",
+        "task_accuracy",
+        "opposite_task_accuracy",
     ]
     best = [[bool(cell and cell.best) for cell in row.cells] for row in dataset_table(collect(config)[0]).rows]
     assert best[0] == [True, True, True, True, False, True, False, True, False]

@@ -31,7 +31,7 @@ ENTRY_MODULES = {
 REGISTRY_FIELD = {
     "fca.data.datasets.reader": "reader",
     "fca.data.download.obtain": "download",
-    "fca.data.fetch": "tabletop",
+    "fca.data.fetch": "library",
 }
 
 # Settings are compared by value; errors, the version and model cards compute nothing.

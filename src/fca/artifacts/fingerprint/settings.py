@@ -86,7 +86,7 @@ AFFECTED: dict[str, tuple[str, ...]] = {
     "score": SCORE,
     "report": (),
     "datasets.*.root": ("fetch", "index"),
-    "datasets.*.tabletop": ("fetch", "verify"),
+    "datasets.*.library": ("fetch", "verify", "sample", "score"),
     "datasets.*.validation_share": ("index",),
     "datasets.*.split_mode": STEPS[1:],
     "datasets.*.exclude": ("verify",),

@@ -1,9 +1,10 @@
-"""Hashes of the frozen networks that a step reads: the workflow reruns the step when they change."""
+"""Hashes of the frozen networks and library clips that a step reads: it runs again when they change."""
 
 import hashlib
 from pathlib import Path
 
 from fca.config import BaseKind, Config
+from fca.config.dataset import CLIP_LIST
 from fca.config.layout import CARD
 from fca.config.shipped import located
 from fca.config.vbench import WEIGHTS
@@ -22,14 +23,17 @@ def weights_hash(config: Config, step: str, variant: str | None = None, base: Ba
     encoders = [folder / "vae", folder / "text_encoder", folder / "tokenizer", Path(networks.vision_model)]
     denoiser = [folder / "transformer", folder / "scheduler"]
     settings = config.score.vbench
+    libraries = {Path(own.library.folder) for own in config.datasets.values() if own.library is not None}
+    lists = [library / CLIP_LIST for library in sorted(libraries)]
     reader = config.positions.network
     start = config.init_from(variant) if variant is not None else None
     read = {
+        "fetch": sorted(libraries),
         "encode": encoders,
         "train": [*denoiser, *([start] if start else [])],
-        "sample": [*denoiser, *encoders],  # the decoder; opposite captions are encoded here
+        "sample": [*denoiser, *encoders, *lists],  # the decoder; opposite captions are encoded here
         "sample_edited": [*denoiser, *encoders],
-        "score": [Path(config.features.network), *([Path(reader)] if reader else [])],
+        "score": [Path(config.features.network), *([Path(reader)] if reader else []), *lists],
         "measure_vae_roundtrip": [folder / "vae", Path(config.features.network)],
         "score_vae_roundtrip": [folder / "vae", Path(config.features.network)],
         "vbench": [Path(settings.weights) / file.name for file in WEIGHTS] if settings and settings.weights else [],

@@ -43,8 +43,8 @@ class Training(Settings):
     """Name of the dataset in the configuration"""
     format: str
     """Its format"""
-    source: Literal["tabletop", "archive"]
-    """tabletop: the videos were generated"""
+    source: Literal["library", "archive"]
+    """library: the videos are simulated"""
     clips: Positive
     """Clips for training, before those that can't be used are left out"""
     steps: Positive
@@ -118,8 +118,8 @@ def card(model: ExportedModel, training: Training | None, scores: Scores | None 
     """The text of a card."""
     base = hub_name(model.base)
     name = f"{training.variant}-{training.dataset}" if training else "text-video-prediction"
-    named, generated = licence(model.base), training is not None and training.source == "tabletop"
-    data = (FORMATS[training.format].published or training.dataset) if training and not generated else None
+    named, simulated = licence(model.base), training is not None and training.source == "library"
+    data = (FORMATS[training.format].published or training.dataset) if training and not simulated else None
     metadata = ModelCardData(
         base_model=base,
         base_model_relation="adapter" if base else None,
@@ -147,10 +147,10 @@ def card(model: ExportedModel, training: Training | None, scores: Scores | None 
         vision=f"`{hub_name(model.vision_model) or public(model.vision_model)}`",
         vision_revision=_at(model.vision_revision),
         initial="one or two initial ones" if model.initial_frames is None else f"{model.initial_frames} initial",
-        data=f"generated tabletop videos in the format {training.format}" if training and generated else data,
+        data=f"simulated clips in the format {training.format}" if training and simulated else data,
         pocket=Path(model.base).name.startswith("pocket"),
         licence=_licence_in_words(named.license, named.license_name),
-        rights="The videos were generated, so no dataset's licence applies." if generated else RIGHTS,
+        rights="The clips are simulated, so no dataset's licence applies." if simulated else RIGHTS,
     )
 
 
@@ -170,7 +170,7 @@ def _results(training: Training, scores: Scores, data: str | None) -> list[EvalR
     return [
         EvalResult(
             task_type=TASK,
-            dataset_type=data or f"tabletop-{training.format}",
+            dataset_type=data or f"simulated-{training.format}",
             dataset_name=training.dataset,
             dataset_split="validation",
             metric_type=row.metric,

@@ -1,4 +1,4 @@
-"""The clips that are shown: their choice, captions and motions, and their media files."""
+"""The clips that are shown: their choice, captions and tasks, and their media files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -134,7 +134,7 @@ def _card(
     truth = Tile("truth", "Ground truth", 0, write_clip(clip, assets, f"{key}-truth"))
     initial = f"{key}-initial.webp"
     write_initial_frames(clip[: dataset.settings.initial_frames], assets / initial)
-    requested = next((row.motion_asked for one in shown if (row := one.scores.get(choice.id))), None)
+    requested = next((row.task_asked for one in shown if (row := one.scores.get(choice.id))), None)
 
     # A tile for each series that has a prediction, and below it the one from the opposite caption.
     predictions: list[Tile] = []
@@ -156,7 +156,7 @@ def _opposite(shown: Sequence[Series], clip_id: str, tiles: Sequence[Tile | None
         if clip_id in one.opposite:
             score = one.opposite_scores.get(clip_id)
             caption = score.caption if score and score.caption else one.opposite.read(clip_id)[1]
-            return Opposite(caption, score.motion_asked if score else None, tiles)
+            return Opposite(caption, score.task_asked if score else None, tiles)
     return None
 
 
@@ -166,4 +166,4 @@ def _tile(role: str, one: Series, clip_id: str, assets: Path, name: str) -> Tile
         samples, scores = one.opposite, one.opposite_scores
     media = write_clip(samples.read(clip_id)[0], assets, name)
     score = scores.get(clip_id) or ClipScore(clip_id, "")
-    return Tile(role, one.title, one.style, media, score.psnr, score.motion_found, score.obeyed)
+    return Tile(role, one.title, one.style, media, score.psnr, score.task_found, score.obeyed)

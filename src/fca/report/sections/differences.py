@@ -7,10 +7,10 @@ from fca.artifacts.check import changed_parents
 from fca.config import Layout
 from fca.report.collect import DatasetResult
 from fca.report.format import percent, signed, significant
-from fca.report.metrics import FVD, KVD, METRICS, MOTION, PSNR, SSIM, Metric
+from fca.report.metrics import FVD, KVD, METRICS, PSNR, SSIM, TASK, Metric
 from fca.report.score_file import read_result
 
-SHOWN = (FVD, KVD, PSNR, SSIM, MOTION)
+SHOWN = (FVD, KVD, PSNR, SSIM, TASK)
 
 
 @dataclass(frozen=True)

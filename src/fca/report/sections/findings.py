@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fca.report.collect import DatasetResult, VariantResult
 from fca.report.format import join, percent
-from fca.report.metrics import FVD, MOTION, OPPOSITE_MOTION, find
+from fca.report.metrics import FVD, OPPOSITE_TASK, TASK, find
 from fca.report.score_file import Score, ScoreFile
 
 
@@ -53,10 +53,10 @@ def _called(result: VariantResult) -> str:
 
 
 def _obeyed(scores: ScoreFile) -> str:
-    asked, opposite = find(scores, MOTION), find(scores, OPPOSITE_MOTION)
+    asked, opposite = find(scores, TASK), find(scores, OPPOSITE_TASK)
     if asked is None:
         return ""
-    text = f" The requested motion is found in {percent(asked.value)} of its predictions"
+    text = f" The requested task is found in {percent(asked.value)} of its predictions"
     if opposite is not None:
         text += f", the opposite one in {percent(opposite.value)} when the caption asks for that"
     return text + "."

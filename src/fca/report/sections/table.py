@@ -106,10 +106,10 @@ def _reference(scores: ScoreFile) -> str:
             f"the FVD between random halves of the ground truth is {significant(float(halves['value']))}"
             f" ({halves.get('name', 'fvd')}; fewer clips bias FVD upwards, so the halves are far apart)"
         )
-    found = scores.reference.get("motion_accuracy_of_truth") or {}
+    found = scores.reference.get("task_accuracy_of_truth") or {}
     if found.get("value") is not None:
         share = percent(float(found["value"]))
-        parts.append(f"the motion of the caption is found in {share} of the ground-truth clips")
+        parts.append(f"the task of the caption is found in {share} of the ground-truth clips")
     own = scores.reference.get("achieved") or {}
     errors = [own[name]["value"] for name in ("effector_end_error", "object_end_error") if own.get(name)]
     if errors:

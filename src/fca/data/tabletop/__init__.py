@@ -1,1 +1,0 @@
-"""Tiny captioned tabletop videos: sampled, drawn, described, and written in three datasets' own formats."""
