@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -57,6 +57,18 @@ class Clips:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    @classmethod
+    def of_records(cls, pixels: NDArray[np.uint8], records: Sequence[dict[str, Any]]) -> Self:
+        """Clips (n, F, H, W, 3) with what the simulator wrote of the same F frames of each (`Episode.record`)."""
+        shape = (pixels.shape[1], 7)
+        return cls(
+            pixels,
+            np.array([record["place"] for record in records]),
+            np.array([record["effector"] for record in records]),
+            np.array([next(iter(record["objects"].values())) for record in records]),
+            np.array([np.broadcast_to(record["camera"], shape) for record in records]),
+        )
 
     @property
     def positions(self) -> NDArray[np.float64]:
@@ -120,9 +132,9 @@ def train(clips: Clips, held_out: Clips, output: Path, steps: int, seed: int) ->
     for step in (bar := tqdm(range(steps), desc="position reader")):
         # Draw frames, each with the start of its clip, and move both pictures.
         rows, times = rng.choice(usable, BATCH, p=share), rng.integers(1, frame_count, BATCH)
-        chosen = (to_planes(clips.pixels[rows, moments]) for moments in (times, times - 1, np.zeros_like(times)))
+        frames, before, first = (to_planes(clips.pixels[rows, moments]) for moments in (times, times - 1, 0 * times))
         shifts = rng.integers(-SHIFT, SHIFT + 1, (BATCH, 2))
-        frames, first = (shifted(each, shifts) for each in augment(*chosen, rng))
+        frames, first = (shifted(each, shifts) for each in augment(frames, before, first, rng))
         cameras = torch.from_numpy(clips.camera[rows, 0]).float()
         wanted = torch.from_numpy(positions[rows, times]).float()
         offset = F.pad(torch.from_numpy(shifts).float(), (0, 1))[:, None]  # (batch, 1, 3)

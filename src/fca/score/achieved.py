@@ -81,11 +81,12 @@ def achieved(config: Config, dataset: str, variant: str | None) -> Achieved:
     if reader:
         stated["positions"] = f"{reader.config.name} {reader.sha256}: cm in the simulator's world"
     return Achieved(
-        *(_scores(rows, end, config) for end in ("", OF_TRUTH)),
-        stated,
-        rows,
-        _by_task(rows, tasks),
-        {"moments": moments, "clips": paths} if reader else None,
+        scores=_scores(rows, "", config),
+        of_truth=_scores(rows, OF_TRUTH, config),
+        stated=stated,
+        clips=rows,
+        by_task=_by_task(rows, tasks),
+        paths={"moments": moments, "clips": paths} if reader else None,
     )
 
 
