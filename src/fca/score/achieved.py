@@ -33,8 +33,9 @@ Positions = NDArray[np.float64]
 class Achieved:
     """What n predictions achieve."""
 
-    scores: dict[str, Interval | None]
-    of_truth: dict[str, Interval | None]
+    scores: dict[str, Interval]
+    """What was measured of POSITION_ERRORS and objects_kept"""
+    of_truth: dict[str, Interval]
     """The same scores of the ground truth"""
     stated: dict[str, str]
     """Entries of the protocol"""
@@ -127,17 +128,17 @@ def true_positions(clip: Clip, frames: int) -> Positions:
     return np.stack(found, axis=1).reshape(-1, 2, 3)
 
 
-def _scores(rows: Sequence[Mapping[str, Any]], end: str, config: Config) -> dict[str, Interval | None]:
+def _scores(rows: Sequence[Mapping[str, Any]], end: str, config: Config) -> dict[str, Interval]:
     """Means of what was measured, each with its interval; `end`: "" or OF_TRUTH."""
-    found: dict[str, Interval | None] = {}
+    found: dict[str, Interval] = {}
     for name in POSITION_ERRORS:
         values = np.array([row[name + end] for row in rows if row.get(name + end) is not None])
-        counts = resampling_counts(len(values), config.score.bootstrap, config.seed) if len(values) else None
-        found[name] = None if counts is None else mean_interval(values, counts, config.score.confidence)
-    kept = [row["objects_kept"] for row in rows]
-    of_truth = [row["objects_kept" + OF_TRUTH] for row in rows]
-    found["objects_kept"] = objects_kept(of_truth if end else kept, of_truth, config.score.confidence)
-    return found
+        if len(values):
+            counts = resampling_counts(len(values), config.score.bootstrap, config.seed)
+            found[name] = mean_interval(values, counts, config.score.confidence)
+    kept, of_truth = ([row["objects_kept" + own] for row in rows] for own in (end, OF_TRUTH))
+    share = objects_kept(kept, of_truth, config.score.confidence)
+    return found if share is None else found | {"objects_kept": share}
 
 
 def _by_task(rows: Sequence[Mapping[str, Any]], tasks: Sequence[str]) -> dict[str, dict[str, float]]:

@@ -88,7 +88,7 @@ def _draws(
             obeyed = np.array([float(row["task_asked"] == row["task_found"]) for row in rows])
             found[score] = draws_of_mean(obeyed, counts if len(obeyed) == counts.shape[1] else _counts(config, obeyed))
     for score in (*POSITION_ERRORS, "objects_kept"):
-        if file["scores"][score] is not None:
+        if score in file["scores"]:
             values = values_of(file["clips"], score)
             found[score] = draws_of_mean(values, _counts(config, values))
     truth, prediction, raw = _features(config, dataset, name, network)
