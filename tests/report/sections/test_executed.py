@@ -30,7 +30,7 @@ def test_shares_have_wilsons_interval_and_the_ground_truth_comes_last(config: Co
     write(config, fca=[True, False, True, True], **{"ground truth, read": [True] * 4}, repeat=[False] * 4, other=[])
     (found,) = executed(config)
     assert [row[0] for row in found.rows] == ["FCA", config.variants["repeat"].title, "Ground truth, read"]
-    title, cell, clips = found.rows[0]
+    _, cell, clips = found.rows[0]
     share = wilson_interval(3, 4, config.score.confidence)
     assert clips == "3 of 4"
     assert cell.text.startswith("75")
