@@ -129,7 +129,7 @@ def execute(file: Path, jobs: list[Job], workers: int | None) -> None:
 
 def replay(job: Job) -> bool:
     """Drive the task's controller along a path; return whether the task was done."""
-    return place(job.place).replay(job.task, job.seed, job.path)
+    return bool(place(job.place).replay(job.task, job.seed, job.path))
 
 
 def results_of(file: Path) -> Iterator[tuple[str, bool]]:
