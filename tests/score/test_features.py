@@ -75,7 +75,7 @@ def test_a_folder_is_loaded(write_network) -> None:
     np.testing.assert_array_equal(network.extract(frames, batch_size=2).features, found.features)
     logits = load_network(write_network(features="logits"))
     np.testing.assert_array_equal(logits.features(frames, 2), found.logits)
-    assert logits.feature_width == 6
+    assert logits.feature_width == len(LABELS)
 
 
 def test_stages_are_the_channel_means_in_units_of_their_spread(write_network) -> None:
