@@ -10,7 +10,7 @@ ifneq ($(shell mkdir -p '$(CACHE)' 2>/dev/null && test -w '$(CACHE)' && echo wri
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 endif
 
-.PHONY: install vbench-env lerobot-env simulation-env clip-library pocket-corpus demo test test-slow \
+.PHONY: install vbench-env lerobot-env simulation-env clip-library pocket-corpus executed demo test test-slow \
 	test-slurm test-vbench test-lerobot test-simulation rehearsal mutants lint clean
 
 install: .venv/installed
@@ -75,6 +75,10 @@ clip-library: simulation-env
 	$(RENDER) hand 108 --first-seed 500000
 	$(RENDER) arm 115 --first-seed 500000
 	$(RENDER) kitchen 108 --first-seed 500000
+
+# Drives the simulators along the paths that `fca score` read from predictions; the report then shows how many do it.
+executed: simulation-env
+	$(SIMULATION)/bin/python -m simulation.execute data/pocket
 
 demo: install
 	$(MAKE) vbench-env || echo "Continuing without VBench's environment; the report says what is missing"

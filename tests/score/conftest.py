@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from fca.config import Config, load
 from fca.score.i3d import InceptionI3d
+from fca.score.positions import PositionNetwork
 from tests.score.project import CLIPS, FRAMES, HEIGHT, INITIAL, LABELS, REPOSITORY, SHARD, WIDTH
 
 NETWORK_WIDTH = 1 / 16
@@ -56,11 +57,24 @@ def write_network(tmp_path: Path, tiny_weights: dict[str, torch.Tensor]) -> Call
 
 
 @pytest.fixture
+def reader_folder(tmp_path: Path) -> Path:
+    """A position reader with random weights."""
+    torch.manual_seed(1)
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    config = {"name": "tiny-reader", "width": WIDTH, "height": HEIGHT, "places": ["hand"]}
+    (folder / "config.json").write_text(json.dumps(config))
+    save_file(PositionNetwork().state_dict(), folder / "model.safetensors")
+    return folder
+
+
+@pytest.fixture
 def config(tmp_path: Path, write_network) -> Config:
     overrides = {
         "data_dir": str(tmp_path / "data"),
         "clip": {"frames": FRAMES, "width": WIDTH, "height": HEIGHT},
         "features": {"network": str(write_network())},
+        "positions": {"network": None},
         "datasets": {"ssv2": {"validation": {"clips": CLIPS, "shard_clips": SHARD}, "initial_frames": INITIAL}},
         "score": {"bootstrap": 20, "batch_size": 3},
     }

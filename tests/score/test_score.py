@@ -49,7 +49,7 @@ def test_from_shards_to_score_file(config: Config) -> None:
     stem = f"tiny-i3d_{CLIPS}x{FRAMES}f"
     metrics, ends = ("fvd", "fvd_seer", "kvd", "kvd_seer"), (f"_gt{INITIAL}", "_raw")
     names = {f"{metric}_{stem}{end}" for metric in metrics for end in ends}
-    others = {"psnr", "ssim", "task_accuracy", "opposite_task_accuracy"}
+    others = {"psnr", "ssim", "task_accuracy", "opposite_task_accuracy", "objects_kept"}
     assert set(found["scores"]) == names | others
     for name, interval in found["scores"].items():
         assert set(interval) == {"value", "low", "high"} | ({"bias"} if name.startswith("fvd") else set()), name

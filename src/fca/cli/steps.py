@@ -71,7 +71,12 @@ def sample(config: "Config", dataset: str, variant: str, shard: int, kind: "Samp
 @dataset
 @variant
 def score(config: "Config", dataset: str, variant: str) -> None:
-    """Compare the predictions of a variant with the ground truth."""
+    """Compare the predictions of a variant with the ground truth.
+
+    \b
+    FVD, KVD, PSNR and SSIM, and whether coloured objects are kept. For datasets made of the clip
+    library also the task found, how far hand and object are off, and paths for `make executed`.
+    """
     from fca.score import score
 
     score(config, dataset, variant)

@@ -115,6 +115,10 @@ class Layout:
         """Scores of the VAE's round trip of the validation clips, the VAE reconstruction bound."""
         return self.scores(dataset, VAE_ROUNDTRIP)
 
+    def executed(self, dataset: str) -> Path:
+        """Whether the simulator did its task along the path of each prediction; written by `make executed`."""
+        return self.root / dataset / "executed.json"
+
     def vbench(self, dataset: str, row: str) -> Path:
         """VBench of a variant or of the ground truth."""
         return self.root / dataset / "vbench" / f"{row}.json"

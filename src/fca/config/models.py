@@ -157,6 +157,13 @@ REPLICATE = "@"
 """Between a variant and the number of its training, from the second on."""
 
 
+class Positions(Settings):
+    """Position error of predictions, for datasets made of the clip library."""
+
+    network: str | None = None
+    """Folder of the position reader; null: not measured"""
+
+
 class Config(Settings):
     """A whole configuration."""
 
@@ -180,6 +187,8 @@ class Config(Settings):
     """Sizes of the adapter"""
     features: Features
     """Feature network of FVD and KVD"""
+    positions: Positions = Positions()
+    """Position reader"""
     datasets: dict[Name, Dataset] = Field(min_length=1)
     """Datasets by name"""
     decode: Decode = Decode()

@@ -66,7 +66,22 @@ OPPOSITE_TASK = Metric(
     "opposite_task_accuracy", "Opposite found", False, "", True, percent,
     "The same share for the same initial frames with the opposite caption, which tells whether the text is followed.",
 )  # fmt: skip
-METRICS = (FVD, FVD_RAW, FVD_SEER, KVD, KVD_SEER, PSNR, SSIM, TASK, OPPOSITE_TASK)
+EFFECTOR = Metric(
+    "effector_end_error", "Hand, off by", False, "cm", False, lambda value: f"{value:.1f}",
+    "How far hand or gripper is at the end of a prediction from where the simulator had it. A small network reads it "
+    "from the frames; its own error is below the scores.",
+)  # fmt: skip
+OBJECT = Metric(
+    "object_end_error", "Object, off by", False, "cm", False, lambda value: f"{value:.1f}",
+    "The same for the object of the caption. A model that moves the hand and not the object has a small error there "
+    "and a large one here.",
+)  # fmt: skip
+KEPT = Metric(
+    "objects_kept", "Objects kept", False, "", True, percent,
+    "Share of predictions in which the coloured things of the first frame keep number, colour and size, of the clips "
+    "whose ground truth keeps them.",
+)  # fmt: skip
+METRICS = (FVD, FVD_RAW, FVD_SEER, KVD, KVD_SEER, PSNR, SSIM, TASK, OPPOSITE_TASK, EFFECTOR, OBJECT, KEPT)
 """The columns of the report, from left to right."""
 
 

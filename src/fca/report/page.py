@@ -20,6 +20,7 @@ from fca.report.sections.cards import gallery
 from fca.report.sections.curves import curves
 from fca.report.sections.differences import Differences, differences
 from fca.report.sections.edited import edited_gallery
+from fca.report.sections.executed import executed
 from fca.report.sections.findings import sentence
 from fca.report.sections.overview import write_overview
 from fca.report.sections.table import dataset_table
@@ -59,6 +60,7 @@ def report(config: Config, comparison: str | None = None) -> Path:
             tables=[dataset_table(dataset) for dataset in datasets],
             alongside=_alongside(comparison, datasets),
             differences=_differences(layout, datasets, comparison),
+            executed=executed(config),
             round_trips=[vae_roundtrip(dataset, config.clip.frames) for dataset in datasets],
             charts=[(dataset.name, curves(dataset, config.clip.frames)) for dataset in datasets],
             vbench=vbench_section(config, provenance.config_file(config)),

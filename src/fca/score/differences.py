@@ -19,7 +19,7 @@ from fca.score.interval import Values, bootstrap_interval, replicates_interval
 from fca.score.replicates import draws_of_trainings
 from fca.score.score import rounded, write_json
 
-HIGHER = ("psnr", "ssim", "task_accuracy", "opposite_task_accuracy")
+HIGHER = ("psnr", "ssim", "task_accuracy", "opposite_task_accuracy", "objects_kept")
 """Scores of which more is better"""
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from fca.artifacts.fingerprint import made_by
 from fca.config import Config, Layout
 from fca.errors import FcaError
+from fca.score.achieved import POSITION_ERRORS, values_of
 from fca.score.draws import Draws, distances, draws_of_mean
 from fca.score.feature_cache import FeatureCache
 from fca.score.features import FeatureNetwork, load_network
@@ -86,6 +87,10 @@ def _draws(
         if file["scores"][score] is not None:
             obeyed = np.array([float(row["task_asked"] == row["task_found"]) for row in rows])
             found[score] = draws_of_mean(obeyed, counts if len(obeyed) == counts.shape[1] else _counts(config, obeyed))
+    for score in (*POSITION_ERRORS, "objects_kept"):
+        if score in file["scores"]:
+            values = values_of(file["clips"], score)
+            found[score] = draws_of_mean(values, _counts(config, values))
     truth, prediction, raw = _features(config, dataset, name, network)
     return {**found, **distances(truth, prediction, raw, network.name, config, dataset, counts)}
 
@@ -120,7 +125,7 @@ def _together(drawn: list[Draws | None], first: dict[str, Any], config: Config, 
         return None
     if len(known) < len(drawn):
         raise FcaError(f"{score} was measured for some trainings only", "for all", "run the workflow again")
-    share = score.endswith("task_accuracy")
+    share = score.endswith(("task_accuracy", "objects_kept"))
     found = replicates_interval(
         np.array([one.value for one in known]),
         np.array([one.resampled for one in known]),

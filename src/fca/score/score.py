@@ -15,6 +15,7 @@ from fca.artifacts.fingerprint import made_by
 from fca.artifacts.finite import finite
 from fca.artifacts.measured import measured as measuring
 from fca.config import Config, Layout
+from fca.score.achieved import achieved
 from fca.score.draws import distances, draws_of_mean
 from fca.score.feature_cache import FeatureCache
 from fca.score.features import FeatureNetwork, load_network
@@ -60,7 +61,8 @@ def score(config: Config, dataset: str, variant: str) -> Path:
             flipped += find_tasks(own, cache, tasks, config.score.batch_size)
 
     counts = resampling_counts(len(pairs), config.score.bootstrap, config.seed)
-    stated = protocol(config, dataset, network, len(pairs))
+    reached = achieved(config, dataset, variant)
+    stated = protocol(config, dataset, network, len(pairs)) | reached.stated
     results = {
         "dataset": dataset,
         "variant": variant,
@@ -72,11 +74,14 @@ def score(config: Config, dataset: str, variant: str) -> Path:
             **common_scores(measured, network.name, config, dataset, counts),
             "task_accuracy": obeyed(measured.clips, config.score.confidence),
             "opposite_task_accuracy": obeyed(flipped, config.score.confidence),
+            **reached.scores,
         },
-        "reference": reference(measured, network, config, dataset),
+        "reference": reference(measured, network, config, dataset) | {"achieved": reached.of_truth},
         "psnr_per_frame": measured.psnr.mean(0),
         "ssim_per_frame": measured.ssim.mean(0),
-        "clips": measured.clips,
+        "clips": [clip | own for clip, own in zip(measured.clips, reached.clips, strict=True)],
+        "by_task": reached.by_task,
+        "paths": reached.paths,
         "opposite": flipped,
         "quarantine": [asdict(row) for row in pairs.quarantine],
         "parents": pairs.parents | (opposite.parents if opposite else {}),

@@ -76,6 +76,7 @@ AFFECTED: dict[str, tuple[str, ...]] = {
     "image_base": ("encode", "train", *SAMPLE),
     "adapter": ("train",),
     "features": ("score", *VAE),
+    "positions": ("score",),
     "encode.precision": ("encode", *SAMPLE, *VAE),
     "train.replicates": (),
     "train": ("train",),

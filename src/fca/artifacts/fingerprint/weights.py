@@ -25,6 +25,7 @@ def weights_hash(config: Config, step: str, variant: str | None = None, base: Ba
     settings = config.score.vbench
     libraries = {Path(own.library.folder) for own in config.datasets.values() if own.library is not None}
     lists = [library / CLIP_LIST for library in sorted(libraries)]
+    reader = config.positions.network
     start = config.init_from(variant) if variant is not None else None
     read = {
         "fetch": sorted(libraries),
@@ -32,7 +33,7 @@ def weights_hash(config: Config, step: str, variant: str | None = None, base: Ba
         "train": [*denoiser, *([start] if start else [])],
         "sample": [*denoiser, *encoders, *lists],  # the decoder; opposite captions are encoded here
         "sample_edited": [*denoiser, *encoders],
-        "score": [Path(config.features.network), *lists],
+        "score": [Path(config.features.network), *([Path(reader)] if reader else []), *lists],
         "measure_vae_roundtrip": [folder / "vae", Path(config.features.network)],
         "score_vae_roundtrip": [folder / "vae", Path(config.features.network)],
         "vbench": [Path(settings.weights) / file.name for file in WEIGHTS] if settings and settings.weights else [],

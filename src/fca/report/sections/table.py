@@ -110,6 +110,11 @@ def _reference(scores: ScoreFile) -> str:
     if found.get("value") is not None:
         share = percent(float(found["value"]))
         parts.append(f"the task of the caption is found in {share} of the ground-truth clips")
+    own = scores.reference.get("achieved") or {}
+    errors = [own[name]["value"] for name in ("effector_end_error", "object_end_error") if own.get(name)]
+    if errors:
+        read = join([f"{error:.1f} cm" for error in errors])
+        parts.append(f"in the ground truth's own last frames hand and object are read with an error of {read}")
     return f"For scale: {join(parts)}." if parts else ""
 
 
