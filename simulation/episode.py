@@ -96,9 +96,7 @@ class Place(Protocol):
 
     TASKS: tuple[str, ...]
 
-    def episode(
-        self, task: str, seed: int, width: int = WIDTH, height: int = HEIGHT, shown: range = ALL
-    ) -> Episode:
+    def episode(self, task: str, seed: int, width: int = WIDTH, height: int = HEIGHT, shown: range = ALL) -> Episode:
         """Run the task's expert and render the frames in `shown`, evenly spaced numbers below FRAMES."""
 
     def replay(self, task: str, seed: int, path: Positions) -> bool:

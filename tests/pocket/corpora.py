@@ -18,7 +18,9 @@ def write_chunks(folder: Path, clips: int, held_out: int) -> None:
             np.save(chunk, rng.integers(0, 256, (count, FRAMES, 128, 192, 3), np.uint8))
             lines = [
                 {"place": place, "seed": first + row, "caption": f"{place} moves {'up' if row % 2 else 'down'}",
-                 "label": f"{place}-{row % 2}", "opposite": f"{place} moves {'down' if row % 2 else 'up'}"}
+                 "label": f"{place}-{row % 2}", "opposite": f"{place} moves {'down' if row % 2 else 'up'}",
+                 "camera": [[0, 0, 0, 1, 90, -30, 45]], "effector": [[0, 0, 0.1]] * FRAMES,
+                 "objects": {"block": [[0.1, 0, 0]] * FRAMES}}
                 for row in range(count)
             ]  # fmt: skip
             chunk.with_suffix(".jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -11,7 +11,7 @@ from fca.pocket.build import PARTS, build
 from fca.sample import FCAPipeline
 from tests.pocket.corpora import write_chunks
 
-STEPS = {"features": 50, "vae": 2, "base": 100, "vision": 50, "adapter": 100, "image_base": 2}
+STEPS = {"features": 50, "positions": 2, "vae": 2, "base": 100, "vision": 50, "adapter": 100, "image_base": 2}
 
 
 @pytest.mark.slow

@@ -3,7 +3,9 @@
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-STEPS = {"features": 3000, "vae": 4500, "base": 4600, "vision": 1500, "adapter": 4400, "image_base": 4000}
+STEPS = {
+    "features": 2600, "positions": 1700, "vae": 3600, "base": 3000, "vision": 1200, "adapter": 2400, "image_base": 3000,
+}  # fmt: skip
 PARTS = tuple(STEPS)
 
 
@@ -17,7 +19,7 @@ def build(
     # Imported here because the command line is quick without torch.
     import torch
 
-    from fca.pocket import adapter, base, corpus, features, image_base, vae, vision
+    from fca.pocket import adapter, base, corpus, features, image_base, positions, vae, vision
     from fca.pocket.card import image_base_folder, write_card
 
     if threads:
@@ -27,6 +29,9 @@ def build(
 
     if "features" in parts:
         features.train(made, unseen, output / "features", steps["features"], seed)
+    if "positions" in parts:
+        known, new = (positions.Clips.of_records(clips.pixels, clips.records) for clips in (made, unseen))
+        positions.train(known, new, output / "positions", steps["positions"], seed)
     if "vae" in parts:
         latent_cache.unlink(missing_ok=True)
         vae.train(made, unseen, output / "vae", steps["vae"], seed)

@@ -20,10 +20,12 @@ def write_card(root: Path, clips: int, held_out: int, tasks: int) -> None:
         if name in training:
             found = training[name]
             last = found["curve"][-1]
-            values = found | {"loss": last["loss"], "top1_percent": 100 * found.get("held_out_top1", 0)}
+            values = found | {"loss": last.get("loss"), "top1_percent": 100 * found.get("held_out_top1", 0)}
+            values |= {"centimetres": _position_errors(found)}
             numbers = f"{found['parameters']:,} | {last['step']:,} | {found['seed']}"
             rows.append(f"| `{name}/` | {what} | {numbers} | {measured.format(**values)} |")
-            curves.append(f"| {name} | " + " | ".join(_at(found["curve"], share) for share in SHARES) + " |")
+            if "loss" in last:
+                curves.append(f"| {name} | " + " | ".join(_at(found["curve"], share) for share in SHARES) + " |")
     size = sum(path.stat().st_size for path in root.rglob("*.safetensors"))
     text = TEXT.read_text(encoding="utf-8").format(
         mebibytes=size / 2**20,
@@ -56,6 +58,10 @@ PARTS = {
     ),
     "vision": ("Blip2VisionModel, 2 layers of width 64, and text embeddings", "(masked patches)"),
     "features": ("I3D of a quarter of the width, trained on the tasks", "held-out top-1 {top1_percent:.1f} %"),
+    "positions": (
+        "position reader: hand and object in a frame, from where they were in the first",
+        "held-out errors of the end by place, hand and object: {centimetres}",
+    ),
     "adapter": ("FCA adapter for all three places, from which the demo continues", "v-prediction loss {loss:.3f}"),
     IMAGE_BASE: (
         "transformer like CogVideoX1.5-I2V's, 4 layers of width 160, for Table 2; the other parts are links",
@@ -63,6 +69,15 @@ PARTS = {
     ),
 }
 """Folder -> what it holds, and what `training.json` says of it, with `loss`, the curve's last, and `top1_percent`."""
+
+
+def _position_errors(found: dict[str, Any]) -> str:
+    """The reader's errors on sharp frames, such as "arm 2.6 and 3.6 cm"; empty for other networks."""
+    places = found.get("held_out_error", {}).get("sharp", {})
+    return ", ".join(
+        f"{place} {errors['effector']['end']:.1f} and {errors['object']['end']:.1f} cm"
+        for place, errors in places.items()
+    )
 
 
 def _at(curve: list[dict[str, Any]], share: float) -> str:
