@@ -15,6 +15,7 @@ def write_card(root: Path, clips: int, held_out: int, tasks: int) -> None:
     image_base = image_base_folder(root) / "transformer/training.json"
     if image_base.is_file():
         training[IMAGE_BASE] = json.loads(image_base.read_text())
+
     rows, curves = [], []
     for name, (what, measured) in PARTS.items():
         if name in training:
@@ -26,6 +27,7 @@ def write_card(root: Path, clips: int, held_out: int, tasks: int) -> None:
             rows.append(f"| `{name}/` | {what} | {numbers} | {measured.format(**values)} |")
             if "loss" in last:
                 curves.append(f"| {name} | " + " | ".join(_at(found["curve"], share) for share in SHARES) + " |")
+
     size = sum(path.stat().st_size for path in root.rglob("*.safetensors"))
     text = TEXT.read_text(encoding="utf-8").format(
         mebibytes=size / 2**20,

@@ -83,6 +83,7 @@ def read_clips(folder: Path) -> list[Clip]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise FcaError(f"{path} can't be read ({error})", "the list of the library's clips", REMEDY) from error
+
     clips: list[Clip] = []
     labels: dict[tuple[str, str], str] = {}
     known: set[tuple[str, int]] = set()
@@ -102,6 +103,7 @@ def read_clips(folder: Path) -> list[Clip]:
             )  # fmt: skip
         known.add((clip.place, clip.seed))
         clips.append(clip)
+
     for number, clip in enumerate(clips, start=1):
         if clip.opposite_task is not None and (clip.place, clip.opposite_task) not in labels:
             problem = f"{path}, line {number}: no clip shows the opposite task {clip.opposite_task}"
