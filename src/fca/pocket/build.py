@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 STEPS = {
-    "features": 2600, "positions": 1700, "vae": 3600, "base": 3000, "vision": 1200, "adapter": 2400, "image_base": 3000,
+    "features": 2600, "positions": 1700, "vae": 3600, "base": 3000, "vision": 1200, "adapter": 1100, "image_base": 3000,
 }  # fmt: skip
 PARTS = tuple(STEPS)
 
