@@ -210,7 +210,7 @@ def test_the_command_writes_both_files(study: Study, tmp_path: Path, capsys: pyt
     settings.write_text((Path(__file__).parents[2] / "config/pocket.yaml").read_text())
     (tmp_path / "variants").symlink_to(Path(__file__).parents[2] / "config/variants")
     text = settings.read_text().replace("report:\n", f"data_dir: {study.config.data_dir}\nreport:\n")
-    text = text.replace("validation: {clips: 48, shard_clips: 24}", "validation: {clips: 6, shard_clips: 3}")
+    text = text.replace("validation: {clips: 54, shard_clips: 27}", "validation: {clips: 6, shard_clips: 3}")
     settings.write_text(text)
     arguments = ["study", "build", "-c", str(settings), "--datasets", "ssv2", "--variants", "fca", "base"]
     assert main([*arguments, "--clips", "2", "--seed", "7", "-o", str(tmp_path / "made")]) == 0
