@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fca.data.library.clips import Clip, read_clips, read_pixels
+from fca.data.library.clips import Clip, read_clips
+from fca.data.library.pixels import read_pixels
 from fca.sample import FCAPipeline
 from fca.score.interval import mean_interval, resampling_counts
 from fca.score.pixels import psnr

@@ -1,5 +1,6 @@
 """A small project for the steps after resampling: real networks with random weights, and a few random clips."""
 
+import json
 import shutil
 import signal
 from collections.abc import Container, Iterator
@@ -71,13 +72,18 @@ def random_image_base(random_base: Path) -> Path:
 
 
 def small_config(folder: Path, base: Path, **train: object) -> Config:
-    """The pocket configuration with its files below `folder`, networks from `base`, and four training steps."""
+    """The pocket configuration with its files below `folder`, networks from `base`, and four training steps.
+
+    Its clips (`write_clips`) aren't the library's, so no task and no position is scored.
+    """
     overrides = {
         "data_dir": str(folder / "data"),
         "run_dir": str(folder / "runs"),
         "report_dir": str(folder / "reports"),
         "clip": {"width": 48, "height": 32},
         "base": {"model": str(base), "vision_model": str(base / "vision")},
+        "features": {"network": str(without_tasks(folder / "features"))},
+        "positions": {"network": None},
         "train": {"init_from": None, "batch_size": 2, "warmup_steps": 1, "checkpoint_every": 2, "log_every": 1} | train,
         "sample": {"steps": 3, "batch_size": 2, "guidance_scale": 2.0},
     }
@@ -86,6 +92,15 @@ def small_config(folder: Path, base: Path, **train: object) -> Config:
         overrides.setdefault("datasets", {})[dataset] = {"train": shard, "validation": shard, "train_steps": 4}
     overrides["datasets"]["ssv2"]["ablation_steps"] = 2
     return load(CONFIG, overrides)
+
+
+def without_tasks(folder: Path) -> Path:
+    """The shipped feature network in `folder`, with classes that are no tasks."""
+    shutil.copytree(CONFIG.parent / "pocket-base/features", folder, dirs_exist_ok=True)
+    config = json.loads((folder / "config.json").read_text())
+    config["classes"] = [f"class {number}" for number in range(len(config["classes"]))]
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from fca.config import load
-from fca.data.library.clips import Clip, read_pixels
+from fca.data.library.clips import Clip
 from fca.data.library.ids import records_of
+from fca.data.library.pixels import read_pixels
 from fca.video.frame_selection import cast, cast_plan
 from tests.conftest import CONFIG
 

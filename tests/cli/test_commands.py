@@ -191,10 +191,10 @@ def test_options_mean_what_they_meant(line: str) -> None:
 def test_pocket_builds_all_parts_or_those_named(called) -> None:
     calls = called("fca.pocket.build", "build")
     assert main(["pocket", "--threads", "2"]) == 0
-    assert main(["pocket", "vae", "image_base", "--vae-steps", "3", "--output", "o", "--held-out=5"]) == 0
+    assert main(["pocket", "vae", "image_base", "--vae-steps", "3", "--output", "o", "--cache=c"]) == 0
     [((all_parts,), first), ((parts,), second)] = calls
     assert tuple(all_parts) == tuple(STEPS)
-    assert (first["threads"], first["steps"], first["clips"], first["held_out"]) == (2, STEPS, 9000, 600)
+    assert (first["threads"], first["steps"]) == (2, STEPS)
     assert parts == ("vae", "image_base")
-    assert (second["steps"], second["output"], second["held_out"]) == (STEPS | {"vae": 3}, Path("o"), 5)
+    assert (second["steps"], second["output"], second["cache"]) == (STEPS | {"vae": 3}, Path("o"), Path("c"))
     assert main(["pocket", "vea"]) == 2

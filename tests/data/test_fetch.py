@@ -12,8 +12,8 @@ from fca.config.dataset_formats import FORMATS
 from fca.data.clip_record import read_records
 from fca.data.fetch import fetch
 from fca.data.index import build_index
-from fca.data.library.clips import read_pixels
 from fca.data.library.ids import records_of
+from fca.data.library.pixels import read_pixels
 from fca.data.resample import resample
 from fca.data.verify import verify
 from fca.errors import FcaError

@@ -15,8 +15,9 @@ from fca.artifacts.atomic import sha256_tree
 from fca.config import Dataset
 from fca.config.dataset import CLIP_LIST
 from fca.data.library import bridge, epic, ssv2
-from fca.data.library.clips import chosen_clips, read_clips, read_pixels, read_video
+from fca.data.library.clips import chosen_clips, read_clips, read_video
 from fca.data.library.ids import records_of, task_folder
+from fca.data.library.pixels import read_pixels
 from fca.errors import FcaError
 from fca.video.decode import read_frames
 from fca.video.timed import TimedFrames

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fca.data.library.clips import read_clips, read_pixels
+from fca.data.library.clips import read_clips
+from fca.data.library.pixels import read_pixels
 from fca.video.write import Media, is_lossless, shrink, write_clip, write_initial_frames, write_mp4, write_webm
 from tests.conftest import CONFIG
 

@@ -23,7 +23,12 @@ def test_finished_means_nothing_to_do(finished) -> None:
         ("config/variants/fca.yaml", "init_scale: 0.1", "init_scale: 0.2", FROM_TRAINING),
         ("config/variants/fca.yaml", "title: FCA", "title: Ours", {"report": 1}),
         ("config/pocket.yaml", "steps: 25", "steps: 20", ALL_FROM_SAMPLING),
-        ("config/pocket.yaml", "Moving yellow ball down", "Moving blue ball up", {"sample_edited": 1, "report": 1}),
+        (
+            "config/pocket.yaml",
+            "moving a yellow bottle away",
+            "moving a blue bottle away",
+            {"sample_edited": 1, "report": 1},
+        ),
     ],
     ids=["training", "title", "sampling", "edited caption"],
 )

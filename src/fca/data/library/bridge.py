@@ -8,7 +8,8 @@ from tqdm import tqdm
 
 from fca.data.datasets.bridge import INSTITUTIONS, LIST_NAME, TREES, Bridge
 from fca.data.library.archives import jpeg, write_zip
-from fca.data.library.clips import Clip, read_pixels
+from fca.data.library.clips import Clip
+from fca.data.library.pixels import read_pixels
 
 ZIP = "demos_8_17.zip"
 ENVIRONMENT, DATE = "metaworld", "2021-01-01_00-00-00"

@@ -6,17 +6,14 @@ The files may come from anywhere: a line that isn't right is an error that names
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from fca.artifacts.quarantine import ClipError
 from fca.config import Dataset
 from fca.config.captions import Caption
 from fca.config.dataset import CLIP_LIST
 from fca.config.dataset_formats import FORMATS
 from fca.config.shipped import located
 from fca.errors import FcaError
-from fca.video.decode import read_frames
 
 REMEDY = "get config/pocket-clips from the repository again, or make it anew: `make clip-library`"
 Position = Annotated[list[float], Field(min_length=3, max_length=3)]
@@ -132,7 +129,7 @@ def chosen_clips(settings: Dataset) -> list[Clip]:
         FcaError: the library has fewer; see also `read_clips`.
     """
     of_place, chosen = place_clips(settings), []
-    for split in settings.clips:
+    for split in ("train", "validation"):
         clips = [clip for clip in of_place if clip.split == split]
         wanted = getattr(settings.library, split)
         if len(clips) < wanted:
@@ -156,16 +153,3 @@ def read_video(folder: Path, clip: Clip) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise FcaError(f"{path}, a video of the library, can't be read ({error})", "the file", REMEDY) from error
-
-
-def read_pixels(folder: Path, clip: Clip) -> np.ndarray:
-    """The frames (n, H, W, 3) uint8 of the clip.
-
-    Raises:
-        FcaError: the video can't be decoded or has another number of frames.
-    """
-    path = located(folder) / clip.file
-    try:
-        return read_frames(path, range(clip.frames), clip.frames)
-    except ClipError as error:
-        raise FcaError(f"{path}, a video of the library: {error}", f"{clip.frames} frames", REMEDY) from error

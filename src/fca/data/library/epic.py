@@ -15,7 +15,8 @@ from tqdm import tqdm
 
 from fca.data.datasets.epic import Epic, frame_rate
 from fca.data.library.archives import jpeg, write_tar
-from fca.data.library.clips import Clip, read_pixels
+from fca.data.library.clips import Clip
+from fca.data.library.pixels import read_pixels
 from fca.video.write import video_writer
 
 PARTICLES = ("on", "off", "up", "down")
