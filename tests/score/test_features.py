@@ -103,14 +103,14 @@ def test_the_shipped_network_reads_tasks_and_sees_blur_and_another_scene() -> No
     truth = network.extract(frames)
     assert network.config.features == "stages"
     found = [network.classes[index] for index in truth.logits.argmax(1)]
-    assert np.mean([one == clip.label for one, clip in zip(found, chosen, strict=True)]) >= 0.7
+    assert np.mean([one == clip.label for one, clip in zip(found, chosen, strict=True)]) >= 0.95
     blurred = gaussian_filter(frames, (0, 0, 1.5, 1.5, 0))
     half, features = len(frames) // 2, truth.features
     spliced = np.concatenate([frames[:half, :1], frames[half:, 1:]], axis=1)
     floor = frechet_distance(features[:half], features[half:])
     assert frechet_distance(features[:half], network.features(frames[:half])) < 1e-3
-    assert frechet_distance(features[:half], network.features(blurred[:half])) > 0.01 * floor
-    assert frechet_distance(features[:half], network.features(spliced)) > 0.1 * floor
+    assert frechet_distance(features[:half], network.features(blurred[:half])) > 0.02 * floor  # measured: 0.037
+    assert frechet_distance(features[:half], network.features(spliced)) > 0.5 * floor  # 1.2
 
 
 def test_convolutions_are_cudnns_in_float32_and_the_same_every_time(write_network) -> None:
