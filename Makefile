@@ -61,11 +61,11 @@ $(SIMULATION)/installed: $(SIMULATION_PINS)
 	$(SIMULATION)/bin/python -m simulation.environment
 	touch $@
 
-# The training corpus of the pocket base, 6,600 simulated clips (an hour on two cores); then `fca pocket` trains it.
+# The training corpus of the pocket base, 6,600 simulated clips at about a second each; then `fca pocket` trains it.
 pocket-corpus: simulation-env
 	$(SIMULATION)/bin/python -m simulation.corpus data/pocket-corpus --workers $(CORES)
 
-# config/pocket-clips: 485 clips, in 20 minutes. Clips that are there stay; another machine's differ in single levels.
+# config/pocket-clips: 485 clips. Clips that are there stay; another machine's differ in single levels.
 RENDER := $(SIMULATION)/bin/python -m simulation.render --out config/pocket-clips
 
 clip-library: simulation-env
