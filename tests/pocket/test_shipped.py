@@ -12,9 +12,11 @@ from diffusers import AutoencoderKLCogVideoX
 from transformers import AutoTokenizer
 
 from fca.pocket.corpus import FRAMES, HEIGHT, WIDTH, to_video
+from fca.pocket.positions import Clips, errors_by_place
 from fca.pocket.text import TEXT_TOKENS
 from fca.pocket.vae import psnr
 from fca.score.features import load_network
+from fca.score.positions import load_reader
 from fca.video.frame_selection import cast, cast_plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,3 +81,21 @@ def test_the_feature_network_names_the_tasks_of_unseen_clips(unseen, records):
     assert set(network.classes) == {record["label"] for record in records}
     found = [network.classes[index] for index in network.extract(pixels, 16).logits.argmax(axis=1)]
     assert np.mean([one == record["label"] for one, record in zip(found, chosen, strict=True)]) >= 0.9
+
+
+def test_the_position_reader_is_as_far_off_unseen_clips_as_its_record_says(unseen):
+    pixels, chosen = unseen
+    clips = Clips.of_records(pixels, [at_frames_shown(record) for record in chosen])
+    record = json.loads((BASE / "positions/training.json").read_text())["held_out_error"]["sharp"]
+    found = errors_by_place(load_reader(BASE / "positions"), clips, 0.0)
+    for place, claimed in record.items():
+        for target in ("effector", "object"):
+            assert found[place][target]["end"] < 2 * claimed[target]["end"] < found[place][target]["end_of_start"]
+
+
+def at_frames_shown(record: dict[str, Any]) -> dict[str, Any]:
+    """The record of the 16 frames that a clip of 48 shows."""
+    shown = slice(1, None, 3)
+    camera = record["camera"] if len(record["camera"]) == 1 else record["camera"][shown]
+    objects = {name: path[shown] for name, path in record["objects"].items()}
+    return record | {"effector": record["effector"][shown], "objects": objects, "camera": camera}
