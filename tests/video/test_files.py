@@ -33,7 +33,7 @@ def test_any_name_in_and_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, na
     assert count_frames(path) == 20
     assert numbers(read_first(path, 2)) == [0, 1]
     assert numbers(read_footage(path, [7], 20, "decord").frames) == [7]
-    assert seconds_of(path) == pytest.approx(20 / 12)
+    assert seconds_of(path) == pytest.approx(20 / 12, abs=1 / 1024)  # the clock of an MP4's header
     assert numbers(TimedFrames(path, (5,), 12).read([0])) == [4]
 
 

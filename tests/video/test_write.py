@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fca.video.write import Media, is_lossless, shrink, write_clip, write_initial_frames, write_webm
+from fca.data.library.clips import read_clips
+from fca.data.library.pixels import read_pixels
+from fca.video.write import Media, is_lossless, shrink, write_clip, write_initial_frames, write_mp4, write_webm
+from tests.conftest import CONFIG
 
 
 @pytest.fixture
@@ -49,6 +52,17 @@ def test_same_frames_same_bytes(clip: np.ndarray, tmp_path: Path, scale: int) ->
         media = write_clip(clip.repeat(scale, axis=2), tmp_path / folder, "clip")
     for name in filter(None, (media.sheet, media.video)):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_same_frames_same_bytes_in_h264(tmp_path: Path) -> None:
+    """A clip of the library at its own size: simpler pictures always had the same bytes."""
+    library = CONFIG.parent / "pocket-clips"
+    frames = read_pixels(library, next(clip for clip in read_clips(library) if clip.place == "kitchen"))
+    made = set()
+    for number in range(5):
+        write_mp4(frames, tmp_path / f"{number}.mp4")
+        made.add((tmp_path / f"{number}.mp4").read_bytes())
+    assert len(made) == 1
 
 
 def test_odd_sizes_can_be_videos(clip: np.ndarray, tmp_path: Path) -> None:

@@ -23,6 +23,9 @@ from fca.video.files import address
 Codec = Literal["libvpx-vp9", "libx264", "libx264rgb"]
 CONTAINERS: dict[Codec, str] = {"libvpx-vp9": "webm", "libx264": "mp4", "libx264rgb": "mp4"}
 
+REPEATABLE = {"mbtree": "0"}
+"""With x264's macroblock tree, the same frames make other bytes from one video to the next, by chance."""
+
 COLUMNS = 8  # frames in a row of a sheet
 LOSSLESS_WIDTH = 256  # widest frame that is stored without loss, in pixels
 WEBP_LIMIT = 16383  # widest and highest WebP picture, in pixels
@@ -171,7 +174,7 @@ def video_writer(
         stream.width, stream.height = (width, height) if rgb else (width + width % 2, height + height % 2)
         stream.pix_fmt = "rgb24" if rgb else "yuv420p"
         stream.time_base = tick = 1 / Fraction(frames_per_second)
-        stream.options = dict(options)
+        stream.options = {**options, **({} if codec == "libvpx-vp9" else REPEATABLE)}
         stream.codec_context.flags |= Flags.bitexact
         stream.codec_context.thread_count = 1
         numbers = itertools.count()
