@@ -1,9 +1,12 @@
 """A small project for the steps after resampling: real networks with random weights, and a few random clips."""
 
+import atexit
 import json
 import shutil
 import signal
+import tempfile
 from collections.abc import Container, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +85,7 @@ def small_config(folder: Path, base: Path, **train: object) -> Config:
         "report_dir": str(folder / "reports"),
         "clip": {"width": 48, "height": 32},
         "base": {"model": str(base), "vision_model": str(base / "vision")},
-        "features": {"network": str(without_tasks(folder / "features"))},
+        "features": {"network": str(without_tasks())},
         "positions": {"network": None},
         "train": {"init_from": None, "batch_size": 2, "warmup_steps": 1, "checkpoint_every": 2, "log_every": 1} | train,
         "sample": {"steps": 3, "batch_size": 2, "guidance_scale": 2.0},
@@ -94,8 +97,11 @@ def small_config(folder: Path, base: Path, **train: object) -> Config:
     return load(CONFIG, overrides)
 
 
-def without_tasks(folder: Path) -> Path:
-    """The shipped feature network in `folder`, with classes that are no tasks."""
+@cache
+def without_tasks() -> Path:
+    """The shipped feature network with classes that are no tasks; one folder, since settings name it."""
+    folder = Path(tempfile.mkdtemp(prefix="features-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     shutil.copytree(CONFIG.parent / "pocket-base/features", folder, dirs_exist_ok=True)
     config = json.loads((folder / "config.json").read_text())
     config["classes"] = [f"class {number}" for number in range(len(config["classes"]))]
