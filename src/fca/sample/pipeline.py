@@ -32,8 +32,8 @@ Callback: TypeAlias = Callable[[Any, int, int, dict[str, Any]], dict[str, Any]]
 class FCAPipeline(PipelineOfParts):
     """Text-video prediction: a frozen CogVideoX, BLIP-2's frozen parts, and a trained adapter (or none).
 
-    pipe = FCAPipeline.from_pretrained("config/pocket-base/adapter")
-    video = pipe(image=load_image("start.png"), prompt="push red block left").frames[0]
+        pipe = FCAPipeline.from_pretrained("config/pocket-base/adapter")
+        video = pipe(image=load_image("start.png"), prompt="push the green can to the left").frames[0]
 
     Args:
         transformer, vae, text_encoder, tokenizer: of the CogVideoX checkpoint.
