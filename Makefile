@@ -1,4 +1,4 @@
-# make demo: everything from scratch, on CPUs.   make test: the tests.   make lint: formatting, types, imports.
+# make demo: everything from scratch, on CPUs.   make test: the tests.   make lint: formatting, types, imports.   make docs: the site.
 PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
@@ -11,7 +11,7 @@ export XDG_CACHE_HOME := $(CURDIR)/.cache
 endif
 
 .PHONY: install vbench-env lerobot-env simulation-env clip-library pocket-corpus executed demo test test-slow \
-	test-slurm test-vbench test-lerobot test-simulation rehearsal mutants lint clean
+	test-slurm test-vbench test-lerobot test-simulation rehearsal mutants lint docs clean
 
 install: .venv/installed
 
@@ -129,6 +129,11 @@ lint: install
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
+
+# The documentation's site, in build/site; to read it: $(BIN)/python -m http.server -d build/site
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: install
+	$(BIN)/mkdocs build --strict
 
 # Removes the results of the pocket scale; never data of other scales, the environment, or a committed README.
 clean:

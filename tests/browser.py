@@ -4,6 +4,7 @@
         page = open_page(path)                        # a playwright Page, 1280 x 800
         page = open_page(path, phone=True, dark=True)
         page = open_page(serve(folder))         # index.html of a folder, from a static web server
+        page = open_page(address + "a/b.html", site=address)   # it may request all below that address
 
 Each call opens a browser context of its own (nothing stored, nothing shared); pass `context=page.context` to open
 another page next to it. When the test ends, it fails for each error on the console, each exception that no script
@@ -62,14 +63,16 @@ def open_page(chromium: Any) -> Iterator[OpenPage]:
     problems: list[str] = []
     contexts = []
 
-    def open_it(target: Path | str, *, phone: bool = False, dark: bool = False, context: Any = None) -> Any:
+    def open_it(
+        target: Path | str, *, phone: bool = False, dark: bool = False, context: Any = None, site: str | None = None
+    ) -> Any:
         address = target.resolve().as_uri() if isinstance(target, Path) else target
         if context is None:
             context = chromium.new_context(color_scheme="dark" if dark else "light", **(PHONE if phone else DESKTOP))
             context.set_default_timeout(1000 * SECONDS)
             contexts.append(context)
         page = context.new_page()
-        watch(page, address, problems)
+        watch(page, site or address, problems)
         page.goto(address)
         return page
 
@@ -106,8 +109,8 @@ def watch(page: Any, address: str, problems: list[str]) -> None:
             problems.append(f"request outside {folder}: {url}")
 
     def failed(request: Any) -> None:
-        """Chromium cancels the request of a video when it seeks or closes; a missing file fails with another error."""
-        if request.resource_type != "media" or request.failure != "net::ERR_ABORTED":
+        """Chromium cancels requests of videos and icons when it seeks or closes; a missing file fails otherwise."""
+        if request.resource_type not in ("media", "other") or request.failure != "net::ERR_ABORTED":
             problems.append(f"request failed: {request.url} ({request.failure})")
 
     page.on("request", lambda request: requested(request.url))
