@@ -60,6 +60,12 @@ def count_frames(media: Media) -> int:
     return decode(media)[1].count if isinstance(media, Path) else len(media)
 
 
+def measure_video(path: Path) -> tuple[int, int, int]:
+    """Number, height and width of a video's frames, all of them decoded; ClipError names what is wrong."""
+    found, timeline = decode(path, {0})
+    return timeline.count, *found[0].shape[:2]
+
+
 def read_frames(media: Media, indices: Sequence[int], count: int | None = None) -> np.ndarray:
     """Frames at `indices` as (n, H, W, 3) uint8 RGB; see `read_footage`."""
     return read_footage(media, indices, count).frames
