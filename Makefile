@@ -132,4 +132,4 @@ lint: install
 
 # Removes the results of the pocket scale; never data of other scales, the environment, or a committed README.
 clean:
-	rm -rf data/pocket runs/pocket reports/index.html reports/assets reports/plots reports/metrics.json
+	rm -rf data/pocket runs/pocket reports/index.html reports/assets reports/plots reports/metrics reports/metrics.json

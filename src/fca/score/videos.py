@@ -159,8 +159,8 @@ def _measured(names: Sequence[str], truth: Clips, prediction: Clips, given: int,
          "flaw": flaw(predicted[row], expected[row])}
         for row, name in enumerate(names)
     ]  # fmt: skip
-    features = (network.features(one, BATCH, names) for one in (truth, first, prediction))
-    return Measured(*features, *of_frames, clips)
+    seen = [network.features(one, BATCH, names) for one in (truth, first, prediction)]
+    return Measured(seen[0], seen[1], seen[2], *of_frames, clips)
 
 
 def _by_name(truth: Path, predicted: Path) -> tuple[tuple[str, ...], tuple[tuple[Path, Path], ...]]:
