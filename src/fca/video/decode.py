@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from fca.artifacts.quarantine import ClipError
+from fca.errors import FcaError
 from fca.video.container import Timeline, decode, opened, stack_frames
 from fca.video.files import check_file, check_size, file_problem, on_disk
 from fca.video.timed import TimedFrames
@@ -35,6 +37,19 @@ class Footage:
     """When every source frame is shown, in mean frame intervals from the first; None if they are evenly spaced"""
     seconds: float | None = None
     """Duration of a video, if known"""
+
+
+def installed(decoder: Decoder) -> Decoder:
+    """The same decoder.
+
+    Raises:
+        FcaError: it isn't installed, as decord on machines that it has no wheels for.
+    """
+    if decoder == "decord" and find_spec("decord") is None:
+        raise FcaError(
+            "decord is not installed", "it, for decode.decoder: decord", "set decode.decoder to pyav: the same frames"
+        )
+    return decoder
 
 
 def list_frames(folder: Path) -> list[Path]:
