@@ -54,7 +54,7 @@ SECTIONS: dict[str, list[click.Command]] = {
     "Look at the data": [data.data],
     "Use the results": [report.compare, study.study, predict.predict, report.export_lerobot, hub.card, hub.push],
     "Other people's results": [score_videos.score_videos],
-    "Tools": [plan.plan, rehearse.rehearse, plan.status, config.config, completion, pocket.pocket],
+    "Tools": [plan.plan, plan.doctor, rehearse.rehearse, plan.status, config.config, completion, pocket.pocket],
 }
 
 
