@@ -129,6 +129,7 @@ lint: install
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
+	! command -v actionlint || actionlint
 
 # Removes the results of the pocket scale; never data of other scales, the environment, or a committed README.
 clean:
