@@ -154,7 +154,7 @@ def test_same_inputs_same_bytes(tmp_path: Path) -> None:
 
     first = contents()
     assert contents() == first
-    assert len(first) == 20
+    assert len(first) == 23
 
 
 def test_nothing_was_run_yet(tmp_path: Path) -> None:

@@ -265,7 +265,7 @@ def test_an_experiment_with_its_metrics_and_plots(reproduced, tmp_path) -> None:
     assert len(head) < 9
     shown = dict(zip(head, fewer, strict=True))
     assert shown["reports/metrics/ssv2/fca.json:fvd"] == "5.0"
-    assert shown["config/pocket.yaml:sample.steps"] == "20"
+    assert shown["sample.steps"] == "20"
     dvc(project, "plots", "show", "--out", "plots")
     page = (project.folder / "plots/index.html").read_text()
     assert "0.3333" in page  # the loss of the third step
