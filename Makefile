@@ -129,6 +129,7 @@ lint: install
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
+	! command -v actionlint || actionlint
 
 # The documentation's site, in build/site; to read it: $(BIN)/python -m http.server -d build/site
 docs: export NO_MKDOCS_2_WARNING = 1
@@ -137,4 +138,4 @@ docs: install
 
 # Removes the results of the pocket scale; never data of other scales, the environment, or a committed README.
 clean:
-	rm -rf data/pocket runs/pocket reports/index.html reports/assets reports/plots reports/metrics.json
+	rm -rf data/pocket runs/pocket reports/index.html reports/assets reports/plots reports/metrics reports/metrics.json

@@ -22,7 +22,7 @@ def completed(words: str) -> set[str]:
 @pytest.mark.parametrize(
     "words, expected",
     [
-        ("fca scor", {"score", "score-replicates", "score-vae-roundtrip"}),
+        ("fca scor", {"score", "score-replicates", "score-vae-roundtrip", "score-videos"}),
         ("fca data ", {"preview", "verify", "check"}),
         ("fca train --acc", {"--accept-changes"}),
         ("fca fetch ", {"ssv2", "bridge", "epic"}),

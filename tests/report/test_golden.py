@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from fca.config import Config, Layout
+from fca.report.for_tools import COLUMNS
 from fca.report.page import report
 from tests.report.project import Clips, make_clips, make_config, make_dataset, score_values, write_json
 
@@ -96,6 +97,18 @@ def test_the_sentence_and_the_values_for_tools(made) -> None:
         for variant, scores in SCORES.items()
     }
     assert values["ssv2"] == expected
+
+
+def test_a_row_for_dvc_has_short_names_and_four_digits(made) -> None:
+    row = json.loads(Layout(made[0]).metrics.with_name("metrics").joinpath("ssv2", "fca.json").read_text())
+    protocol = row.pop("protocol")
+    assert len(protocol) == 8
+    given = dict(zip(NAMES, SCORES["fca"], strict=True))
+    assert row.pop("clips") == 6
+    assert row["fvd"] == float(f"{given[NAMES[0]]:.4g}")
+    assert row["psnr"] == float(f"{given['psnr']:.4g}")
+    assert row["task"] == float(f"{given['task_accuracy']:.4g}")
+    assert set(row) <= set(COLUMNS)
 
 
 def test_curves_begin_with_the_first_predicted_frame(made) -> None:

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-import decord
 import numpy as np
 import pytest
 
 from fca.vbench.step import codec_name, pixels_sha256, write_video
+
+decord = pytest.importorskip("decord")
 
 
 def noise(height: int, width: int) -> np.ndarray:

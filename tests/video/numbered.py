@@ -3,12 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 
 import av
 import numpy as np
 
+from fca.video.decode import Decoder
+
 HEIGHT, WIDTH = 64, 128
+DECODERS: list[Decoder] = ["pyav", "decord"] if find_spec("decord") else ["pyav"]
+"""Those that are installed: decord has wheels for few machines (tests/test_packages.py runs without it)."""
 TICK = Fraction(1, 1000)
 SOUND_RATE = 48_000
 FORMATS = {"mkv": "matroska", "ts": "mpegts", "mpg": "mpeg"}

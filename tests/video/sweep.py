@@ -8,7 +8,6 @@ import av
 import numpy as np
 
 from fca.artifacts.quarantine import ClipError
-from fca.video.by_decord import read_decord
 from fca.video.decode import read_footage
 from tests.video.numbered import X265, Recipe, even, numbers, varying, write
 
@@ -91,6 +90,8 @@ def outcome(folder: Path, recipe: Recipe) -> tuple[str, str]:
     shown = np.arange(count) if footage.positions is None else np.asarray(footage.positions)
     off = np.abs(shown * (footage.seconds or 0) / count - np.asarray(recipe.times) + recipe.times[0]).max()
     result = "right" if off < 0.03 else f"right, a time is wrong by {off:.2f} s"
+
+    from fca.video.by_decord import read_decord
 
     fast, timeline = read_decord(path, range(count), count)
     if timeline is None:

@@ -16,7 +16,7 @@ from fca.data.clip_record import ClipRecord
 from fca.video.container import Timeline, decode, opened
 from fca.video.decode import count_frames, read_first, read_footage, read_frames
 from tests.data.corpora import ROOT
-from tests.video.numbered import HEIGHT, WIDTH, Recipe, even, number, numbered, numbers, remux, varying, write
+from tests.video.numbered import DECODERS, HEIGHT, WIDTH, Recipe, even, number, numbered, numbers, remux, varying, write
 from tests.video.sweep import OPEN_264, OPEN_265
 
 CASES = ROOT.parent / "shared" / "cases"  # tests that need them skip without
@@ -216,7 +216,7 @@ ORIENTATIONS: dict[tuple[int, int, int, int], Callable[[np.ndarray], np.ndarray]
 @pytest.mark.parametrize("matrix", ORIENTATIONS)
 def test_display_matrices_turn_and_mirror(tmp_path: Path, matrix: tuple[int, int, int, int]) -> None:
     path = write(tmp_path / "a.mp4", Recipe("libx264", "mp4", times=even(4), matrix=matrix))
-    for decoder in ("pyav", "decord"):
+    for decoder in DECODERS:
         frame = read_footage(path, [2], 4, decoder).frames[0]
         expected = ORIENTATIONS[matrix](numbered(2))
         assert frame.shape == expected.shape

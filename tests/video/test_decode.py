@@ -13,6 +13,7 @@ from fca.video.container import opened, upright
 from fca.video.decode import ClipError, Decoder, count_frames, list_frames, read_footage, read_frames
 from fca.video.workers import call_apart
 from tests.data.corpora import ramp, write_jpegs, write_video
+from tests.video.numbered import DECODERS
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def test_frames_of_a_video_by_index(video: Path) -> None:
     np.testing.assert_array_equal(read_frames(video, range(50))[indices], frames)
 
 
-@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+@pytest.mark.parametrize("decoder", DECODERS)
 def test_channels_are_red_green_and_blue(tmp_path: Path, decoder: Decoder) -> None:
     """A picture of three fields: red on the left, green in the middle, blue on the right; black below them."""
     picture = np.zeros((48, 96, 3), np.uint8)

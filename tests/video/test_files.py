@@ -14,7 +14,7 @@ from fca.video.files import address, on_disk
 from fca.video.timed import TimedFrames, seconds_of
 from fca.video.write import video_writer
 from tests.data.corpora import ROOT
-from tests.video.numbered import Recipe, even, numbered, numbers, write
+from tests.video.numbered import DECODERS, Recipe, even, numbered, numbers, write
 
 NFC, NFD = (unicodedata.normalize(form, "küche öffnen.mp4") for form in ("NFC", "NFD"))
 
@@ -32,7 +32,7 @@ def test_any_name_in_and_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, na
     assert path.is_file()
     assert count_frames(path) == 20
     assert numbers(read_first(path, 2)) == [0, 1]
-    assert numbers(read_footage(path, [7], 20, "decord").frames) == [7]
+    assert numbers(read_footage(path, [7], 20, DECODERS[-1]).frames) == [7]
     assert seconds_of(path) == pytest.approx(20 / 12, abs=1 / 1024)  # the clock of an MP4's header
     assert numbers(TimedFrames(path, (5,), 12).read([0])) == [4]
 

@@ -65,8 +65,7 @@ def test_stretch_is_what_decord_does(tmp_path: Path, width: int, height: int) ->
     """On a grey picture (video has colour at half the resolution), but for two levels that its conversion
     adds.
     """
-    import decord
-
+    decord = pytest.importorskip("decord")
     rows, columns = np.mgrid[:240, :320]
     grey = 127 + 60 * np.sin(columns / 9 + rows / 17) + np.where((columns // 20 + rows // 20) % 2, 40, -40)
     write_video(tmp_path / "v.webm", np.repeat(grey[None, :, :, None], 3, 0).repeat(3, -1).astype(np.uint8))

@@ -1,5 +1,8 @@
 """Every frame of every kind of video is right, or the video is refused in words."""
 
+import pytest
+
+pytest.importorskip("decord")  # the table says which videos it may read
 from tests.video.sweep import DOCUMENT, MARK, recipes, table
 
 

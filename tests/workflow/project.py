@@ -35,12 +35,16 @@ def main():
         path = Path("reports/index.html")
         (path.parent / "assets").mkdir(parents=True, exist_ok=True)
         (path.parent / "assets" / "style.css").touch()
-        metrics = {"ssv2": {"fca": {"fvd": 100.0 / config.sample.steps}}}
-        (path.parent / "metrics.json").write_text(json.dumps(metrics))
+        (path.parent / "metrics.json").write_text("{}")
+        for variant, fvd in (("fca", 100.0 / config.sample.steps), ("base", 9.0), ("repeat", 10.0)):
+            row = path.parent / "metrics" / "ssv2" / f"{variant}.json"
+            row.parent.mkdir(parents=True, exist_ok=True)
+            row.write_text(json.dumps({"clips": 54, "fvd": fvd, "psnr": 20.0, "protocol": "3b658b5d"}))
         (path.parent / "plots").mkdir(exist_ok=True)
         for dataset in config.datasets:
-            (path.parent / "plots" / f"{dataset}-loss.csv").write_text("step,fca\\n1,1.0\\n3,0.3333\\n")
-            (path.parent / "plots" / f"{dataset}-psnr.csv").write_text("frame,fca\\n3,30.5\\n4,29.25\\n")
+            start = str(path.parent / "plots" / dataset)
+            Path(f"{start}-loss.csv").write_text("step,fca\\n1,1.0\\n3,0.3333\\n")
+            Path(f"{start}-psnr.csv").write_text("frame,fca,base,repeat\\n3,30.5,1,2\\n4,29.25,3,18.125\\n")
     else:
         dataset, *names = names
         folder = root / dataset

@@ -1,7 +1,9 @@
 """dvc.yaml: its stages parse, and what it names exists in the workflow and in the configuration."""
 
+import csv
 import json
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import yaml
 from fca.artifacts.fingerprint import code as code_hash
 from fca.artifacts.fingerprint.settings import settings_of
 from fca.config import load
+from fca.report.for_tools import COLUMNS
 from tests.workflow.project import ROOT, Project
 
 
@@ -118,6 +121,28 @@ def test_snakemake_keeps_what_it_finds() -> None:
     for stage in stages().values():
         for kind in ("outs", "metrics"):
             assert all(options["persist"] for out in stage.get(kind, []) for options in out.values())
+
+
+def exp_show() -> list[str]:
+    """The command of docs/versioning.md."""
+    lines = (ROOT / "docs/versioning.md").read_text().splitlines()
+    (command,) = (line for line in lines if line.startswith("dvc exp show"))
+    return shlex.split(command, comments=True)[1:]
+
+
+def test_metrics_are_one_row_for_each_dataset_and_variant(fresh, tmp_path) -> None:
+    project = fresh.copy(tmp_path / "project")
+    subprocess.run(["git", "init", "-q", project.folder], check=True)
+    row = dict.fromkeys(COLUMNS, 0.1234) | {"clips": 54, "protocol": "3b658b5d"}
+    for dataset in ("ssv2", "bridge", "epic"):
+        for variant in ("fca", "repeat"):
+            path = project.folder / f"reports/metrics/{dataset}/{variant}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(row))
+    head, *rows = dvc(project, "metrics", "show").splitlines()
+    assert len(rows) == 6
+    assert {*head.split()} == {"Path", *row}
+    assert max(map(len, [head, *rows])) <= 160
 
 
 def git(project: Project, *arguments: str) -> None:
@@ -234,13 +259,18 @@ def test_an_experiment_with_its_metrics_and_plots(reproduced, tmp_path) -> None:
     dvc(project, "exp", "run", "--name", "fewer", "--set-param", "config/pocket.yaml:sample.steps=20")
     nothing_to_do(project)
     diff = json.loads(dvc(project, "metrics", "diff", "--json"))
-    assert diff["reports/metrics.json"]["ssv2.fca.fvd"] == {"old": 4.0, "new": 5.0, "diff": 1.0}
-    shown = dvc(project, "exp", "show", "--csv", "--no-pager")
-    assert "fewer" in shown
+    assert diff["reports/metrics/ssv2/fca.json"]["fvd"] == {"old": 4.0, "new": 5.0, "diff": 1.0}
+    head, *rows = csv.reader(dvc(project, *exp_show(), "--csv", "--no-pager").splitlines())
+    [fewer] = [row for row in rows if "fewer" in row]
+    assert len(head) < 9
+    shown = dict(zip(head, fewer, strict=True))
+    assert shown["reports/metrics/ssv2/fca.json:fvd"] == "5.0"
+    assert shown["sample.steps"] == "20"
     dvc(project, "plots", "show", "--out", "plots")
     page = (project.folder / "plots/index.html").read_text()
     assert "0.3333" in page  # the loss of the third step
     assert "29.25" in page
+    assert "18.125" in page  # of another variant
     dvc(project, "plots", "diff", "HEAD", "--out", "plots")
 
 
@@ -281,4 +311,5 @@ def test_turned_to_a_licensed_scale_only_models_are_pushed() -> None:
     assert {path for path, options in outs.items() if options.get("push", True)} == {
         "${data}/${item}/models",
         "${reports}/plots",
+        "${reports}/metrics.json",
     }

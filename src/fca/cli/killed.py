@@ -24,6 +24,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "score-floor": ROUND_TRIP,
     "vbench": (),
     "predict": ("--precision",),
+    "score-videos": ("--frames",),
 }
 """Commands that are watched -> the settings that decide their memory, the strongest first."""
 WORDS = {
@@ -34,6 +35,7 @@ WORDS = {
     "train.processes": "lower {name} and raise train.gradient_accumulation by the same factor",
     "processes": "lower {name}",
     "loader_workers": "lower {name}",
+    "frames": "lower {name}",
 }
 """A setting, or its last word -> what to do."""
 ON_CORES = ("data verify", "resample")

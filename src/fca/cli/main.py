@@ -18,7 +18,7 @@ from fca import __version__
 if not sys.stderr.isatty():  # a log gets a progress bar now and then, not ten a second; tqdm reads it when imported
     os.environ.setdefault("TQDM_MININTERVAL", "30")
 
-from fca.cli import config, data, hub, plan, pocket, predict, rehearse, report, steps, study
+from fca.cli import config, data, hub, plan, pocket, predict, rehearse, report, score_videos, steps, study
 from fca.cli.common import Call, Command, Group
 from fca.cli.killed import run_watched
 from fca.errors import FcaError
@@ -53,7 +53,8 @@ SECTIONS: dict[str, list[click.Command]] = {
     "Steps, in order": [data.fetch, data.index, data.resample, *steps.COMMANDS, report.report],
     "Look at the data": [data.data],
     "Use the results": [report.compare, study.study, predict.predict, report.export_lerobot, hub.card, hub.push],
-    "Tools": [plan.plan, rehearse.rehearse, plan.status, config.config, completion, pocket.pocket],
+    "Other people's results": [score_videos.score_videos],
+    "Tools": [plan.plan, plan.doctor, rehearse.rehearse, plan.status, config.config, completion, pocket.pocket],
 }
 
 

@@ -1,4 +1,4 @@
-"""`fca plan` and `fca status`: what a configuration will take, and how far its trainings are."""
+"""`fca plan`, `fca doctor` and `fca status`: what a configuration will take, lacks, and how far its trainings are."""
 
 import json
 from typing import TYPE_CHECKING
@@ -66,3 +66,19 @@ def status(config: "Config") -> None:
     from fca.runs.status import as_text
 
     print(as_text(Layout(config).runs))
+
+
+@click.command(cls=Command, example="fca doctor -c config/paper.yaml")
+@configured
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for a bug report or a script.")
+def doctor(config: "Config", as_json: bool) -> int:
+    """Say what is missing on this machine for a configuration, and what to do about it.
+
+    Versions, devices, decoders, Snakemake, disk, weights (there, missing or with another hash) and datasets. Nothing is
+    downloaded. The exit status is 1 if there is a problem.
+    """
+    from fca import doctor
+
+    found = doctor.look(config)
+    print(json.dumps(doctor.as_json(found), indent=1) if as_json else doctor.as_text(found))
+    return min(doctor.problems(found), 1)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from fca.errors import FcaError
 
-REPOSITORY = Path(__file__).parents[3]
+CLONE = Path(__file__).parents[3]
+REPOSITORY = CLONE if (CLONE / "Snakefile").is_file() else Path(__file__).parents[1] / "shipped"
+"""A clone, or what a wheel holds of one: configurations, variants and the pocket model (pyproject.toml)."""
 CONFIGURATIONS = REPOSITORY / "config"
 HUB = "hub:"
 """Before a name on the Hugging Face hub that could be a folder."""

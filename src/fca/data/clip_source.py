@@ -18,6 +18,7 @@ from fca.data.clip_record import ClipRecord
 from fca.data.datasets.reader import reader_of
 from fca.data.index import read_index, unusable
 from fca.errors import FcaError
+from fca.video.decode import installed
 from fca.video.workers import call_apart, cores
 
 
@@ -37,7 +38,7 @@ def shape_of(config: Config, dataset: str) -> Shape:
     """The shape of a dataset's clips."""
     clip = config.clip
     sampling = clip.sampling or reader_of(config.datasets[dataset]).sampling
-    return Shape(clip.frames, clip.width, clip.height, clip.resize, sampling, config.decode.decoder)
+    return Shape(clip.frames, clip.width, clip.height, clip.resize, sampling, installed(config.decode.decoder))
 
 
 def seen(config: Config, dataset: str, function: Callable[..., Any], records: Sequence[ClipRecord], last: object,

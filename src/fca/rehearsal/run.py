@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
@@ -42,7 +43,7 @@ def run_rehearsal(small: Config, part: Config, cores: int, arguments: Sequence[s
     Raises:
         FcaError: a step failed; it is named, with its log.
     """
-    options = ["-s", str(REPOSITORY / "Snakefile")]
+    options = ["-s", str(_snakefile())]
     if not any(word.startswith(("--profile", "--workflow-profile")) for word in arguments):
         options += ["--cores", str(cores), "--set-threads", *(f"{rule}={cores}" for rule in HEAVY)]
     options += arguments
@@ -59,6 +60,18 @@ def run_rehearsal(small: Config, part: Config, cores: int, arguments: Sequence[s
         _snakemake(_latents(part, dataset, "train", part.variant(variant).base), options)
         _kill_once(part, models, dataset, variant, cores)
     _snakemake(["all", *_scores_of_ablations(part)], options)
+
+
+def _snakefile() -> Path:
+    """The workflow, which a wheel doesn't hold, and Snakemake are there."""
+    path = REPOSITORY / "Snakefile"
+    if not path.is_file() or find_spec("snakemake") is None:
+        raise FcaError(
+            f"there is no {path.name}" if not path.is_file() else "Snakemake is not installed",
+            "a clone of the repository, with `make install` or `pip install -e '.[workflow]'`",
+            "make one, and rehearse from there",
+        )
+    return path
 
 
 def _written(config: Config, name: str) -> Path:

@@ -1,8 +1,6 @@
 """The report: collect the results, gather the sections, write media and page aside, and swap them in at the end."""
 
-import csv
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ from fca.config import Config, Layout
 from fca.config.comparisons import COMPARISONS, comparison_config
 from fca.config.rehearsal import is_rehearsal
 from fca.report.collect import DatasetResult, collect
+from fca.report.for_tools import write_for_tools
 from fca.report.metrics import METRICS
 from fca.report.render import render
 from fca.report.sections import provenance
@@ -29,7 +28,7 @@ from fca.report.sections.vbench import vbench_section
 
 
 def report(config: Config, comparison: str | None = None) -> Path:
-    """Write `index.html`, `assets/`, `metrics.json` and `plots/` from the results of a scale; return the page.
+    """Write `index.html`, `assets/` and the files of `fca.report.for_tools` from a scale's results; return the page.
 
     With a comparison (`table3`) the page shows its variants alongside the paper's numbers, in a folder of its own.
     The page names the results that don't exist yet. The same inputs give the same bytes.
@@ -78,8 +77,7 @@ def report(config: Config, comparison: str | None = None) -> Path:
             fca_version=__version__,
         )
 
-    write_text(layout.metrics, json.dumps(all_values(datasets), indent=1, sort_keys=True) + "\n")
-    write_plots(datasets, layout.metrics.with_name("plots"))
+    write_for_tools(datasets, layout.metrics)
     return write_text(layout.report, text)
 
 
@@ -111,44 +109,3 @@ def _other_comparisons(config: Config) -> list[tuple[str, str]]:
         for name, comparison in COMPARISONS.items()
         if name != "table1" and all(variant in known for variant in comparison.variants)
     ]
-
-
-def all_values(datasets: list[DatasetResult]) -> dict[str, dict[str, dict[str, float]]]:
-    """Every value by dataset, variant and full protocol name, for `dvc metrics` and scripts."""
-    return {
-        dataset.name: {
-            result.variant.name: {name: score.value for name, score in sorted(result.scores.scores.items())}
-            for result in dataset.variants
-            if result.scores
-        }
-        for dataset in datasets
-    }
-
-
-def write_plots(datasets: Sequence[DatasetResult], folder: Path) -> None:
-    """Write DATASET-loss.csv (by optimizer step) and DATASET-psnr.csv (dB by frame of the clip, from 1).
-
-    They have a column for each variant, for `dvc plots` and spreadsheets.
-    """
-    with write_aside(folder) as aside:
-        aside.mkdir()
-        for dataset in datasets:
-            scored = {result.variant.name: result.scores for result in dataset.variants if result.scores}
-            first = dataset.settings.initial_frames + 1
-            logs = {result.variant.name: result.log for result in dataset.variants if result.log}
-            losses = {name: {int(tick["step"]): float(tick["loss"]) for tick in log} for name, log in logs.items()}
-            psnr = {
-                name: {frame: value for frame, value in enumerate(scores.psnr_per_frame, first) if value is not None}
-                for name, scores in scored.items()
-            }
-            _write_columns(aside / f"{dataset.name}-loss.csv", "step", losses)
-            _write_columns(aside / f"{dataset.name}-psnr.csv", "frame", psnr)
-
-
-def _write_columns(path: Path, key: str, columns: Mapping[str, Mapping[int, float]]) -> None:
-    """One row for each step or frame of any column; the others are empty there."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow([key, *columns])
-        for x in sorted({x for values in columns.values() for x in values}):
-            rows.writerow([x, *(values.get(x, "") for values in columns.values())])

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fca.config import Config
 from fca.score.frechet import Features, frechet_distance, seer_frechet_distance
 from fca.score.interval import small_sample_bias
 from fca.score.kernel import centred, kernel_distance, resampled_kernel_distances
-from fca.score.protocol import score_name
+from fca.score.protocol import Setup
 
 
 @dataclass(frozen=True)
@@ -32,20 +31,13 @@ def draws_of_mean(values: NDArray[np.float64], counts: NDArray[np.int64]) -> Dra
 
 
 def distances(
-    truth: Features,
-    prediction: Features,
-    raw: Features,
-    network: str,
-    config: Config,
-    dataset: str,
-    counts: NDArray[np.int64],
+    truth: Features, prediction: Features, raw: Features, setup: Setup, counts: NDArray[np.int64]
 ) -> dict[str, Draws]:
     """FVD and KVD by definition and as Seer computes them, by name.
 
     Args:
         prediction: (n, d), the initial frames replaced by the ground truth.
         raw: (n, d), as the model made them.
-        network: name of the feature network.
         counts: (r, n), how often each clip is drawn.
     """
     several = (counts > 0).sum(1) > 1  # a clip drawn alone has no other to compare with
@@ -54,10 +46,11 @@ def distances(
         return Draws(kernel_distance(one, other), len(one), resampled_kernel_distances(one, other, counts[several]))
 
     scores: dict[str, Draws] = {}
-    for features, is_raw in ((prediction, False), (raw, True)):
+    sets = ((prediction, False), (raw, True)) if setup.initial_frames else ((raw, True),)
+    for features, is_raw in sets:
         drawn = (np.repeat(np.arange(len(truth)), times) for times in counts)
         resampled = np.array([frechet_distance(truth[rows], features[rows]) for rows in drawn])
-        bias = small_sample_bias(frechet_distance, truth, features, config.seed)
+        bias = small_sample_bias(frechet_distance, truth, features, setup.seed)
         value, seer = frechet_distance(truth, features), seer_frechet_distance(truth, features)
         found = {
             "fvd": Draws(value, len(truth), resampled, 0.0, bias),
@@ -66,5 +59,5 @@ def distances(
             "kvd": kvd(truth, features),
             "kvd_seer": kvd(centred(truth), centred(features)),
         }
-        scores |= {score_name(key, network, len(truth), config, dataset, is_raw): one for key, one in found.items()}
+        scores |= {setup.name(key, len(truth), is_raw): one for key, one in found.items()}
     return scores

@@ -27,8 +27,8 @@ from fca.score.frechet import Features
 from fca.score.i3d import InceptionI3d, stage_means
 
 REMEDY = (
-    "set features.network to the folder config/pocket-base/features, or to the file i3d_pretrained_400.pt "
-    "that load_i3d_pretrained in VideoGPT's videogpt/download.py fetches"
+    "set features.network (or --features) to the folder config/pocket-base/features, or to the file "
+    "i3d_pretrained_400.pt that load_i3d_pretrained in VideoGPT's videogpt/download.py fetches"
 )
 
 

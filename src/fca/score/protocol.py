@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fca.artifacts.text import flat
@@ -12,16 +13,39 @@ from fca.score.features import FeatureNetwork
 from fca.score.pixels import K1, K2, MOST_PSNR, SIGMA, WINDOW
 
 
-def score_name(metric: str, network: str, clips: int, config: Config, dataset: str, raw: bool = False) -> str:
-    """E.g. `fvd_i3d_2048x16f_gt2`: network, clips x frames, and 2 initial frames from the ground truth.
+@dataclass(frozen=True)
+class Setup:
+    """What the names and intervals of a set's scores depend on."""
 
-    `raw` names the score of clips as the model made them, `fvd_i3d_2048x16f_raw`. If a dataset has several splits, the
-    split comes before that. There is no codec: frames are scored as they are stored, as uint8.
-    """
-    settings = config.datasets[dataset]
-    frames = "raw" if raw else f"gt{settings.initial_frames}"
-    split = settings.split_name
-    return "_".join([metric, network, f"{clips}x{config.clip.frames}f", *([split] if split else []), frames])
+    network: str
+    """Name of the feature network"""
+    frames: int
+    """Frames of a clip"""
+    initial_frames: int
+    """How many of them were given to the model"""
+    confidence: float
+    resamplings: int
+    seed: int
+    """Of the resamplings"""
+    split: str | None = None
+    """Name of the dataset's split, if it has several"""
+
+    @classmethod
+    def of(cls, config: Config, dataset: str, network: FeatureNetwork) -> "Setup":
+        """That of a dataset's variants."""
+        settings, scoring = config.datasets[dataset], config.score
+        counts = config.clip.frames, settings.initial_frames
+        return cls(network.name, *counts, scoring.confidence, scoring.bootstrap, config.seed, settings.split_name)
+
+    def name(self, metric: str, clips: int, raw: bool = False) -> str:
+        """E.g. `fvd_i3d_2048x16f_gt2`: network, clips x frames, and 2 initial frames from the ground truth.
+
+        `raw` names the score of clips as the model made them, `fvd_i3d_2048x16f_raw`. If a dataset has several splits,
+        the split comes before that. There is no codec: frames are scored as they are stored, as uint8.
+        """
+        frames = "raw" if raw else f"gt{self.initial_frames}"
+        split = [self.split] if self.split else []
+        return "_".join([metric, self.network, f"{clips}x{self.frames}f", *split, frames])
 
 
 def protocol_sha256(stated: Mapping[str, Any]) -> str:
@@ -30,14 +54,16 @@ def protocol_sha256(stated: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def check(config: Config, network: FeatureNetwork) -> None:
-    """Refuse clips that the feature network was not trained for, before any is read."""
+def check(
+    frames: int, network: FeatureNetwork, settings: tuple[str, str] = ("clip.frames", "features.network")
+) -> None:
+    """Refuse clips that the feature network was not trained for, before any is read; `settings` name both."""
     trained_on = network.config.frames
-    if trained_on is not None and trained_on != config.clip.frames:
+    if trained_on is not None and trained_on != frames:
         raise FcaError(
-            f"clips of {config.clip.frames} frames can't be scored with {network.name}",
+            f"clips of {frames} frames can't be scored with {network.name}",
             f"clips of {trained_on} frames, as it was trained on",
-            "set clip.frames to that number, or features.network to another network",
+            f"set {settings[0]} to that number, or {settings[1]} to another network",
         )
 
 
@@ -57,7 +83,13 @@ def protocol(config: Config, dataset: str, network: FeatureNetwork, clips: int) 
         "scored": "all frames, given ones replaced by the truth (Seer); _raw: as the model made them",
         "codec": "none: uint8 frames as they are stored",
         "truth": "clips after temporal cast and resize, never through the VAE",
-        # How each number is computed.
+        **computation(network, Setup.of(config, dataset, network)),
+    }
+
+
+def computation(network: FeatureNetwork, setup: Setup) -> dict[str, Any]:
+    """The part of a protocol that says how each number is computed."""
+    return {
         "feature_network": {**network.config.model_dump(), "dimensions": network.feature_width},
         "preprocess": "uint8; short side resized bilinear without antialias, long side rounded up; [-1, 1]",
         "fvd": "Frechet distance, unbiased covariances, whole set, float64",
@@ -67,9 +99,9 @@ def protocol(config: Config, dataset: str, network: FeatureNetwork, clips: int) 
         "psnr": f"mean over predicted frames of each frame's dB on uint8, at most {MOST_PSNR:g}",
         "ssim": f"gaussian {WINDOW}x{WINDOW}, sigma {SIGMA}, K1 {K1}, K2 {K2}, mean over channels",
         "interval": {
-            "confidence": config.score.confidence,
-            "resamplings": config.score.bootstrap,
-            "seed": config.seed,
+            "confidence": setup.confidence,
+            "resamplings": setup.resamplings,
+            "seed": setup.seed,
             "method": "bootstrap over clips, percentiles centred at the value; shares: Wilson",
             "caution": "FVD of few clips is biased upwards and its interval does not show that; "
             "bias is the first-order part of it (mean over random halves minus the value), and "

@@ -18,6 +18,7 @@ from fca.score.feature_cache import FeatureCache
 from fca.score.features import FeatureNetwork, load_network
 from fca.score.interval import Interval, replicates_interval, resampling_counts
 from fca.score.pairs import Pairs
+from fca.score.protocol import Setup
 from fca.score.score import TRUTH_FIRST, rounded, write_json
 
 
@@ -92,7 +93,7 @@ def _draws(
             values = values_of(file["clips"], score)
             found[score] = draws_of_mean(values, _counts(config, values))
     truth, prediction, raw = _features(config, dataset, name, network)
-    return {**found, **distances(truth, prediction, raw, network.name, config, dataset, counts)}
+    return {**found, **distances(truth, prediction, raw, Setup.of(config, dataset, network), counts)}
 
 
 def _counts(config: Config, rows: np.ndarray) -> np.ndarray:

@@ -120,7 +120,7 @@ def measure_vae_roundtrip(config: Config, dataset: str, shard: int) -> Path:
 
 def _measured_columns(config: Config, dataset: str, trips: RoundTrips) -> dict[str, np.ndarray]:
     network = load_network(config.features.network, config.features.sha256)
-    check(config, network)
+    check(config.clip.frames, network)
     encoder = load_vae(config.base, config.encode.precision)
     same = config.encode.precision == config.sample.precision
     decoder = encoder if same else load_vae(config.base, config.sample.precision)

@@ -23,7 +23,7 @@ from fca.score.frechet import Features, frechet_distance
 from fca.score.interval import Interval, bootstrap_interval, random_halves, resampling_counts
 from fca.score.pairs import Pairs, with_initial_frames
 from fca.score.pixels import flaw, psnr, ssim
-from fca.score.protocol import check, protocol, protocol_sha256, score_name
+from fca.score.protocol import Setup, check, protocol, protocol_sha256
 from fca.score.task import Tasks, known_tasks, task_accuracy
 
 
@@ -41,7 +41,7 @@ def score(config: Config, dataset: str, variant: str) -> Path:
     pairs = Pairs(config, dataset, variant, "validation")
     opposite = Pairs(config, dataset, variant, "opposite", shards) if "opposite" in kinds else None
     network = load_network(config.features.network, config.features.sha256)
-    check(config, network)
+    check(config.clip.frames, network)
     tasks = known_tasks(network.classes, config.datasets[dataset])
 
     # Measure every pair once, and keep the features of a finished shard; predictions from opposite captions only show
@@ -60,7 +60,7 @@ def score(config: Config, dataset: str, variant: str) -> Path:
             cache = _cache(layout, dataset, f"{variant}-opposite-{TRUTH_FIRST}", shard, own, network)
             flipped += find_tasks(own, cache, tasks, config.score.batch_size)
 
-    counts = resampling_counts(len(pairs), config.score.bootstrap, config.seed)
+    setup = Setup.of(config, dataset, network)
     reached = achieved(config, dataset, variant)
     stated = protocol(config, dataset, network, len(pairs)) | reached.stated
     results = {
@@ -71,12 +71,12 @@ def score(config: Config, dataset: str, variant: str) -> Path:
         "protocol_sha256": protocol_sha256(stated),
         "feature_network": {"name": network.name, "sha256": network.sha256},
         "scores": {
-            **common_scores(measured, network.name, config, dataset, counts),
+            **common_scores(measured, setup),
             "task_accuracy": obeyed(measured.clips, config.score.confidence),
             "opposite_task_accuracy": obeyed(flipped, config.score.confidence),
             **reached.scores,
         },
-        "reference": reference(measured, network, config, dataset) | {"achieved": reached.of_truth},
+        "reference": reference(measured, setup) | {"achieved": reached.of_truth},
         "psnr_per_frame": measured.psnr.mean(0),
         "ssim_per_frame": measured.ssim.mean(0),
         "clips": [clip | own for clip, own in zip(measured.clips, reached.clips, strict=True)],
@@ -206,19 +206,17 @@ def find_tasks(pairs: Pairs, cache: FeatureCache, tasks: Tasks, batch_size: int)
     return rows
 
 
-def common_scores(
-    measured: Measured, network: str, config: Config, dataset: str, counts: NDArray[np.int64]
-) -> dict[str, Interval]:
+def common_scores(measured: Measured, setup: Setup) -> dict[str, Interval]:
     """FVD and KVD by definition and as Seer computes them, of the predictions with ground-truth initial frames and as
     the model made them; PSNR and SSIM."""
-    predicted = config.clip.frames - config.datasets[dataset].initial_frames
+    counts = resampling_counts(len(measured.truth), setup.resamplings, setup.seed)
+    predicted = setup.frames - setup.initial_frames
     drawn = {
         "psnr": draws_of_mean(measured.psnr[:, -predicted:].mean(1), counts),
         "ssim": draws_of_mean(measured.ssim[:, -predicted:].mean(1), counts),
-    } | distances(measured.truth, measured.prediction, measured.raw, network, config, dataset, counts)
-    confidence = config.score.confidence
+    } | distances(measured.truth, measured.prediction, measured.raw, setup, counts)
     return {
-        name: replace(bootstrap_interval(one.value, one.resampled, confidence, one.least), bias=one.bias)
+        name: replace(bootstrap_interval(one.value, one.resampled, setup.confidence, one.least), bias=one.bias)
         for name, one in drawn.items()
     }
 
@@ -231,20 +229,20 @@ def obeyed(rows: list[dict[str, Any]], confidence: float) -> Interval | None:
     return task_accuracy(asked, [row["task_found"] for row in rows], confidence)
 
 
-def reference(measured: Measured, network: FeatureNetwork, config: Config, dataset: str) -> dict[str, Any]:
+def reference(measured: Measured, setup: Setup) -> dict[str, Any]:
     """The best possible scores with so few clips and this network: the ground truth scored against itself."""
     half = len(measured.truth) // 2
     halves = [
         frechet_distance(measured.truth[one], measured.truth[other])
-        for one, other in random_halves(len(measured.truth), config.seed)
+        for one, other in random_halves(len(measured.truth), setup.seed)
     ]
     accuracy = None
     if measured.truth_tasks:
         asked = [row["task_asked"] for row in measured.clips]
-        accuracy = task_accuracy(asked, measured.truth_tasks, config.score.confidence)
+        accuracy = task_accuracy(asked, measured.truth_tasks, setup.confidence)
     return {
         "fvd_truth_halves": {
-            "name": score_name("fvd", network.name, half, config, dataset),
+            "name": setup.name("fvd", half),
             "value": float(np.mean(halves)) if halves else None,
             "halvings": len(halves),
         },

@@ -12,8 +12,7 @@ from fca.artifacts.fingerprint import made_by
 from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
 from fca.score.features import load_network
-from fca.score.interval import resampling_counts
-from fca.score.protocol import check, protocol, protocol_sha256
+from fca.score.protocol import Setup, check, protocol, protocol_sha256
 from fca.score.roundtrips import MEANING, RoundTrips, measure_vae_roundtrip
 from fca.score.score import Measured, common_scores, joined, rounded, write_json
 
@@ -28,17 +27,17 @@ def score_vae_roundtrip(config: Config, dataset: str) -> Path:
     """
     trips = RoundTrips(config, dataset)
     network = load_network(config.features.network, config.features.sha256)
-    check(config, network)
+    check(config.clip.frames, network)
     measured = _measured(
         [measure_vae_roundtrip(config, dataset, k) for k in Layout(config).shards(dataset, "validation")]
     )
     stated = protocol(config, dataset, network, len(trips))
-    counts = resampling_counts(len(trips), config.score.bootstrap, config.seed)
+    setup = Setup.of(config, dataset, network)
 
     def results(ours: Measured, meaning: str) -> dict[str, Any]:
         return {
             "meaning": meaning,
-            "scores": common_scores(ours, network.name, config, dataset, counts),
+            "scores": common_scores(ours, setup),
             "psnr_per_frame": ours.psnr.mean(0),
             "ssim_per_frame": ours.ssim.mean(0),
         }

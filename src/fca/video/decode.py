@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from fca.artifacts.quarantine import ClipError
+from fca.errors import FcaError
 from fca.video.container import Timeline, decode, opened, stack_frames
 from fca.video.files import check_file, check_size, file_problem, on_disk
 from fca.video.timed import TimedFrames
@@ -37,6 +39,19 @@ class Footage:
     """Duration of a video, if known"""
 
 
+def installed(decoder: Decoder) -> Decoder:
+    """The same decoder.
+
+    Raises:
+        FcaError: it isn't installed, as decord on machines that it has no wheels for.
+    """
+    if decoder == "decord" and find_spec("decord") is None:
+        raise FcaError(
+            "decord is not installed", "it, for decode.decoder: decord", "set decode.decoder to pyav: the same frames"
+        )
+    return decoder
+
+
 def list_frames(folder: Path) -> list[Path]:
     """The JPEGs of a folder in the order of the number at the end of their names: im_9.jpg before im_10.jpg."""
     try:
@@ -58,6 +73,12 @@ def count_frames(media: Media) -> int:
         return len(media.numbers)
     media = _opened_folder(media)
     return decode(media)[1].count if isinstance(media, Path) else len(media)
+
+
+def measure_video(path: Path) -> tuple[int, int, int]:
+    """Number, height and width of a video's frames, all of them decoded; ClipError names what is wrong."""
+    found, timeline = decode(path, {0})
+    return timeline.count, *found[0].shape[:2]
 
 
 def read_frames(media: Media, indices: Sequence[int], count: int | None = None) -> np.ndarray:
