@@ -14,6 +14,7 @@ from fca.artifacts.fingerprint.settings import AFFECTED
 from fca.config import ConfigError, Layout
 from fca.config.dataset_formats import FORMATS
 from fca.config.load import check_networks, load_with_origins
+from fca.config.names import LENGTH
 from fca.config.comparisons import COMPARISONS, comparison_config
 from fca.errors import FcaError
 from fca.config.vbench import GROUND_TRUTH
@@ -203,7 +204,7 @@ def model_of(wildcards):
 
 def models(dataset):
     """Manifests of all trained variants, replicates included."""
-    trained = [name for name, variant in CONFIG.variants.items() if variant.trained]
+    trained = [name for name, variant in CONFIG.variants.items() if variant.trains]
     return [LAYOUT.model_manifest(dataset, name) for variant in trained for name in CONFIG.replicates(variant)]
 
 

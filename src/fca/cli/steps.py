@@ -38,7 +38,7 @@ def train(config: "Config", dataset: str, variant: str, accept_changes: bool) ->
 
     The exit status is 75 if training was asked to stop and saved what it had.
     """
-    trained = [name for name in config.every_replicate if config.variant(name).trained]
+    trained = [name for name in config.every_replicate if config.variant(name).trains]
     if variant not in trained:
         raise FcaError(f"the variant {variant!r} has nothing to train", f"one of {', '.join(trained)}")
     config.train_steps(dataset, variant)  # refuses an ablation on a dataset without ablation_steps
