@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 
+from fca.artifacts.evidence import is_recorded
 from fca.artifacts.fingerprint import code_hash, fingerprint
 from fca.artifacts.fingerprint.settings import AFFECTED
 from fca.config import ConfigError, Layout
