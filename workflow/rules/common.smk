@@ -266,3 +266,12 @@ def vbench_results(datasets):
 def vbench_samples(wildcards):
     """Manifests of the predictions to measure; the ground truth has none."""
     return [] if wildcards.row == GROUND_TRUTH else samples(wildcards.dataset, wildcards.row)
+
+
+def not_recorded(wildcards):
+    """Records of the trainings, and of the rows without one, that the repository doesn't have."""
+    runs = [(dataset, name) for dataset in CONFIG.datasets for name in CONFIG.every_replicate]
+    try:
+        return [LAYOUT.recorded(dataset, name) for dataset, name in runs if not is_recorded(CONFIG, dataset, name)]
+    except FcaError as error:
+        raise WorkflowError(str(error)) from None

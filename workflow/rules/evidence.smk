@@ -3,15 +3,6 @@
 # networks is never computed again, on any machine.
 
 
-def not_recorded(wildcards):
-    """Records of the trainings, and of the rows without one, that the repository doesn't have."""
-    runs = [(dataset, name) for dataset in CONFIG.datasets for name in CONFIG.every_replicate]
-    try:
-        return [LAYOUT.recorded(dataset, name) for dataset, name in runs if not is_recorded(CONFIG, dataset, name)]
-    except FcaError as error:
-        raise WorkflowError(str(error)) from None
-
-
 rule record_evidence:
     input:
         lambda wildcards: [
