@@ -110,6 +110,8 @@ CONFIGURED = {
     "vbench ssv2 truth": ("fca.vbench.step.vbench", ("ssv2", "truth")),
     "report": ("fca.report.page.report", (None,)),
     **{f"report {name}": ("fca.report.page.report", (name,)) for name in COMPARISONS},
+    "report evidence": ("fca.report.evidence.evidence", ()),
+    "record ssv2 fca": ("fca.score.evidence.record_evidence", ("ssv2", "fca")),
     "data preview ssv2": ("fca.report.preview.preview", ("ssv2", ["train", "validation"], 12)),
     "data preview ssv2 --split train --clips 3": ("fca.report.preview.preview", ("ssv2", ["train"], 3)),
     "status": ("fca.runs.status.as_text", ()),
@@ -172,7 +174,7 @@ PARSED = {
     "data check ssv2 --workers 3": {"dataset": "ssv2", "workers": 3},
     "plan --ablations --clips-per-second sample=2 --clips-per-second floor=.5 --json": {
         "ablations": True, "clips_per_second": (("sample", 2.0), ("vae-roundtrip", 0.5)), "as_json": True,
-        "of_cards": False,
+        "of_cards": False, "changes": (),
     },
     "config check a.yaml b.yaml": {"files": (Path("a.yaml"), Path("b.yaml"))},
     "config show -c f.yaml": {"file": Path("f.yaml")},
@@ -186,6 +188,20 @@ def test_options_mean_what_they_meant(line: str) -> None:
     _, found = parse(shlex.split(line))
     assert PARSED[line].items() <= found.items()
     assert set(found) - {"file"} == set(PARSED[line]) - {"file"}
+
+
+def test_a_plan_with_other_settings(called, capsys) -> None:
+    calls = called("fca.plan", "plan")
+    sys.modules["fca.plan"].as_text = sys.modules["fca.plan"].cards = sys.modules["fca.plan"].cards_as_text = str
+    other = ["--set", "train.replicates=2", "--set", "ablations=[lora, no_ftc]"]
+    assert main(["plan", "-c", POCKET, "--ablations", *other]) == 0
+    [((config, ablations, _), _)] = calls
+    assert (config.train.replicates, list(config.ablations), ablations) == (2, ["lora", "no_ftc"], True)
+    for wrong in ("train.replicates", "=2", "train..replicates=2"):
+        assert main(["plan", "-c", POCKET, "--set", wrong]) == 2
+        assert "is not KEY=VALUE" in capsys.readouterr().err
+    assert main(["plan", "-c", POCKET, "--set", "train.replicate=2"]) == 2
+    assert "did you mean 'replicates'?" in capsys.readouterr().err
 
 
 def test_pocket_builds_all_parts_or_those_named(called) -> None:

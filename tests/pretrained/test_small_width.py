@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, Blip2ForImageTextRetrieval
 
 from fca.artifacts.atomic import sha256_file
-from fca.config.models import Base
+from fca.config import Base
 from fca.encode.blip2 import Blip2Folder, image_features, preprocess
 from fca.encode.captions import TextNetworks, tokens_of
 from fca.encode.shard import check_networks

@@ -9,11 +9,13 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 
+from fca.artifacts.evidence import is_recorded
 from fca.artifacts.fingerprint import code_hash, fingerprint
 from fca.artifacts.fingerprint.settings import AFFECTED
 from fca.config import ConfigError, Layout
 from fca.config.dataset_formats import FORMATS
 from fca.config.load import check_networks, load_with_origins
+from fca.config.names import LENGTH
 from fca.config.comparisons import COMPARISONS, comparison_config
 from fca.errors import FcaError
 from fca.config.vbench import GROUND_TRUTH
@@ -203,7 +205,7 @@ def model_of(wildcards):
 
 def models(dataset):
     """Manifests of all trained variants, replicates included."""
-    trained = [name for name, variant in CONFIG.variants.items() if variant.trained]
+    trained = [name for name, variant in CONFIG.variants.items() if variant.trains]
     return [LAYOUT.model_manifest(dataset, name) for variant in trained for name in CONFIG.replicates(variant)]
 
 
@@ -264,3 +266,12 @@ def vbench_results(datasets):
 def vbench_samples(wildcards):
     """Manifests of the predictions to measure; the ground truth has none."""
     return [] if wildcards.row == GROUND_TRUTH else samples(wildcards.dataset, wildcards.row)
+
+
+def not_recorded(wildcards):
+    """Records of the trainings, and of the rows without one, that the repository doesn't have."""
+    runs = [(dataset, name) for dataset in CONFIG.datasets for name in CONFIG.every_replicate]
+    try:
+        return [LAYOUT.recorded(dataset, name) for dataset, name in runs if not is_recorded(CONFIG, dataset, name)]
+    except FcaError as error:
+        raise WorkflowError(str(error)) from None

@@ -8,8 +8,11 @@ rule train_adapter:
         training_latents,
     output:
         LAYOUT.model_manifest("{dataset}", "{variant}"),
+        [LAYOUT.model_manifest("{dataset}", f"{{variant}}{LENGTH}{steps}") for steps in CONFIG.train.lengths],
     log:
         log_of("train", "{dataset}", "{variant}"),
+    wildcard_constraints:
+        variant="|".join(name for name in CONFIG.every_replicate if CONFIG.variant(name).trains),
     threads: 2
     params:
         fingerprint=fingerprint_of("train"),

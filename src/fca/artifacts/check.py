@@ -117,7 +117,7 @@ def remedy(bad: Sequence[Bad]) -> str:
 def _other_manifests(layout: Layout, dataset: str) -> Iterator[Path]:
     """Manifests of the index and the models, which are no shards and have parents."""
     paths = [layout.index_manifest(dataset)]
-    trained = [name for name in layout.config.every_replicate if layout.config.variant(name).trained]
+    trained = [name for name in layout.config.every_run if layout.config.variant(name).trained]
     paths += [layout.model_manifest(dataset, name) for name in trained]
     return (path for path in paths if path.exists() or path.with_suffix("").is_dir())
 
@@ -136,7 +136,7 @@ def _stale(layout: Layout, manifest: Path) -> Iterator[Bad]:
 def _stale_scores(layout: Layout, dataset: str) -> Iterator[Bad]:
     """A row for every file of scores that is damaged or whose parents have changed."""
     config = layout.config
-    paths = [layout.scores(dataset, variant) for variant in (*config.every_replicate, VAE_ROUNDTRIP)]
+    paths = [layout.scores(dataset, variant) for variant in (*config.every_run, VAE_ROUNDTRIP)]
     paths += [layout.replicates_scores(dataset, variant) for variant in config.every_variant]
     paths += [layout.differences(dataset, comparison) for comparison in COMPARISONS]
     paths += [layout.vbench(dataset, row) for row in (*config.every_variant, GROUND_TRUTH)]

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from fca.artifacts.atomic import write_text
 from fca.config import Config, Layout
-from fca.config.models import REPLICATE
+from fca.config.names import RunName
 from fca.config.settings import BaseKind
 from fca.errors import FcaError
 
@@ -132,13 +132,8 @@ def read_measured(config: Config, step: str | None = None, of: str | None = None
 def conditions(config: Config, step: str, of: str) -> dict[str, Any]:
     """The settings that decide how long a clip takes in a step."""
     clip = config.clip
-    base: BaseKind = (
-        "image"
-        if of == "image"
-        else config.variant(of).base
-        if of.partition(REPLICATE)[0] in config.every_variant
-        else "text"
-    )
+    known = RunName.of(of).variant in config.every_variant
+    base: BaseKind = "image" if of == "image" else config.variant(of).base if known else "text"
     found: dict[str, Any] = {"clip": [clip.frames, clip.height, clip.width]}
     if step not in ("resample", "score"):
         found["model"] = Path(config.base_called(base).model).name.lower()
@@ -148,7 +143,8 @@ def conditions(config: Config, step: str, of: str) -> dict[str, Any]:
         case "train":
             found |= {"precision": config.train.precision, "checkpointed_layers": config.train.checkpointed_layers}
         case "sample":
-            found |= {"precision": config.sample.precision, "guidance": config.sample.guidance_scale != 1}
+            own = config.of(of).sample if known else config.sample
+            found |= {"precision": own.precision, "guidance": own.guidance_scale != 1}
     return found
 
 

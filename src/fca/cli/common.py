@@ -124,7 +124,7 @@ def known_names(config: "Config") -> dict[str, list[str]]:
     """Parameter of a command -> the names that it may have."""
     from fca.config.vbench import GROUND_TRUTH
 
-    variants = config.every_replicate
+    variants = config.every_run
     return {"dataset": list(config.datasets), "variant": variants, "measured": [*variants, GROUND_TRUTH]}
 
 

@@ -1,7 +1,7 @@
 """`fca plan`, `fca doctor` and `fca status`: what a configuration will take, lacks, and how far its trainings are."""
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -37,14 +37,20 @@ class Rate(click.ParamType):
               help=f"Throughput of one GPU; STEP: {', '.join(STEPS)}. May be repeated.")  # fmt: skip
 @click.option("--cards", "of_cards", is_flag=True,
               help="Print instead what GPUs of 12 to 141 GB train and predict, with which settings.")  # fmt: skip
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE",
+              help="Plan with another setting, such as train.replicates=2. May be repeated.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in bytes and hours.")
 def plan(
-    config: "Config", ablations: bool, clips_per_second: tuple[tuple[str, float], ...], of_cards: bool, as_json: bool
-) -> None:
+    config: "Config", ablations: bool, clips_per_second: tuple[tuple[str, float], ...], of_cards: bool,
+    changes: tuple[str, ...], as_json: bool,
+) -> None:  # fmt: skip
     """Print jobs, disk, GPU hours and memory of each step, before anything runs.
 
-    Reads no data and no weights.
+    Reads no data and no weights. On a machine without a GPU, hours are those of its cores, from what was measured
+    there.
     """
+    if changes:
+        config = _with(changes)
     from fca.plan import as_text, cards, cards_as_text, plan
 
     if of_cards:
@@ -53,6 +59,23 @@ def plan(
         return
     planned = plan(config, ablations, dict(clips_per_second))
     print(json.dumps(planned.as_json(), indent=1) if as_json else as_text(planned))
+
+
+def _with(changes: tuple[str, ...]) -> "Config":
+    """The configuration of this call with other settings, by their dotted names."""
+    from fca.config import load
+
+    overrides: dict[str, Any] = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        *groups, last = name.split(".")
+        if not (equals and all(groups) and last):
+            raise click.BadParameter(f"{change!r} is not KEY=VALUE, such as train.replicates=2.", param_hint="--set")
+        below = overrides
+        for group in groups:
+            below = below.setdefault(group, {})
+        below[last] = value
+    return load(click.get_current_context().params["file"], overrides)
 
 
 @click.command(cls=Command, example="fca status -c config/paper.yaml")

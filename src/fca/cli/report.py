@@ -13,31 +13,43 @@ if TYPE_CHECKING:
     from fca.config import Config
 
 
+EVIDENCE = "evidence"
+"""The page about the records of `snakemake evidence`"""
+
+
 class Comparison(click.ParamType):
-    """A table or figure of the paper; `click.Choice` would import them for every `fca --help`."""
+    """A table or figure of the paper, or `evidence`; `click.Choice` would import them for every `fca --help`."""
 
     name = "comparison"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         from fca.config.comparisons import COMPARISONS
 
-        if value not in COMPARISONS:
-            known = ", ".join(COMPARISONS)
-            self.fail(f"{value!r} is not one of {known}{did_you_mean(value, COMPARISONS)}.", param, ctx)
+        names = [*COMPARISONS, EVIDENCE]
+        if value not in names:
+            self.fail(f"{value!r} is not one of {', '.join(names)}{did_you_mean(value, names)}.", param, ctx)
         return value
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from fca.config.comparisons import COMPARISONS
 
-        return [CompletionItem(name) for name in COMPARISONS if name.startswith(incomplete)]
+        return [CompletionItem(name) for name in (*COMPARISONS, EVIDENCE) if name.startswith(incomplete)]
 
 
 @click.command(cls=Command, example="fca report table3")
 @configured
 @click.argument("comparison", type=Comparison(), required=False,
-                help="Write the page of one table or figure: table1 to table4, figure5 to figure7.")  # fmt: skip
+                help="Write the page of table1 to table4, figure5 to figure7, or evidence.")  # fmt: skip
 def report(config: "Config", comparison: str | None) -> None:
-    """Write the HTML report."""
+    """Write the HTML report.
+
+    `fca report evidence` writes docs/evidence.md from the records in docs/evidence alone.
+    """
+    if comparison == EVIDENCE:
+        from fca.report.evidence import evidence
+
+        print(evidence(config))
+        return
     from fca.report.page import report
 
     report(config, comparison)

@@ -38,7 +38,7 @@ def train(config: "Config", dataset: str, variant: str, accept_changes: bool) ->
 
     The exit status is 75 if training was asked to stop and saved what it had.
     """
-    trained = [name for name in config.every_replicate if config.variant(name).trained]
+    trained = [name for name in config.every_replicate if config.variant(name).trains]
     if variant not in trained:
         raise FcaError(f"the variant {variant!r} has nothing to train", f"one of {', '.join(trained)}")
     config.train_steps(dataset, variant)  # refuses an ablation on a dataset without ablation_steps
@@ -115,6 +115,21 @@ def compare_variants(config: "Config", dataset: str, comparison: str) -> None:
     print(compare_variants(config, dataset, comparison))
 
 
+@click.command(cls=Command, example="fca record ssv2 fca_ablation@2 -c config/pocket-evidence.yaml")
+@configured
+@dataset
+@variant
+def record(config: "Config", dataset: str, variant: str) -> None:
+    """Record what a training is worth in docs/evidence.
+
+    Scores at every length, what comparisons need, cost, settings and hashes: a small file for the repository. What is
+    recorded isn't computed again by `snakemake evidence`, on any machine.
+    """
+    from fca.score.evidence import record_evidence
+
+    print(record_evidence(config, dataset, variant))
+
+
 @click.command(name="measure-vae-roundtrip", cls=Command, example="fca measure-vae-roundtrip ssv2 --shard 0")
 @configured
 @dataset
@@ -169,6 +184,7 @@ COMMANDS = (
     score,
     score_replicates,
     compare_variants,
+    record,
     measure_vae_roundtrip,
     score_vae_roundtrip,
     vbench,

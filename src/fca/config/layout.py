@@ -79,7 +79,8 @@ class Layout:
         return self.runs / dataset / "measured"
 
     def model(self, dataset: str, variant: str) -> Path:
-        return self.root / dataset / "models" / variant
+        """A variant's weights, or those of the variant that it borrows them from."""
+        return self.root / dataset / "models" / self.config.weights_name(variant)
 
     def model_manifest(self, dataset: str, variant: str) -> Path:
         return self.manifest(self.model(dataset, variant))
@@ -106,6 +107,19 @@ class Layout:
     def differences(self, dataset: str, comparison: str) -> Path:
         """Differences between the variants of a comparison."""
         return self.root / dataset / "differences" / f"{comparison}.json"
+
+    def evidence(self, dataset: str, name: str) -> Path:
+        """The record of a training that is kept in the repository."""
+        return Path(self.config.evidence.folder) / self.config.scale / dataset / f"{name}.json"
+
+    def recorded(self, dataset: str, name: str) -> Path:
+        """The same, as the workflow's result."""
+        return self.root / dataset / "evidence" / f"{name}.json"
+
+    @property
+    def evidence_page(self) -> Path:
+        """The page that is made from the records."""
+        return Path(self.config.evidence.folder).with_suffix(".md")
 
     def vae_roundtrip_shard(self, dataset: str, shard: int | str) -> Path:
         """What a shard of the VAE's round trips was measured to be."""

@@ -1,167 +1,23 @@
 """Every setting with its type, range and meaning: the only source of the schema and of the table of settings.
 
 The text below a field is its description. Unknown keys are refused, and values aren't converted between types.
-`fca.config.dataset`, `train`, `variant` and `vbench` hold the larger groups. Imports without torch and numpy.
+`fca.config.dataset`, `networks`, `steps`, `train`, `variant` and `vbench` hold the groups. Imports without torch and
+numpy.
 """
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, model_validator
 
 from fca.config.dataset import Dataset
-from fca.config.settings import (
-    VAE_ROUNDTRIP,
-    BaseKind,
-    FileName,
-    Name,
-    PartFile,
-    Positive,
-    Scale,
-    SchedulerName,
-    Settings,
-    Sha256,
-)
+from fca.config.evidence import Evidence
+from fca.config.names import RunName
+from fca.config.networks import Adapter, Base, Features, Positions
+from fca.config.settings import VAE_ROUNDTRIP, BaseKind, Name, Scale, Settings
+from fca.config.steps import Clip, Decode, Encode, Report, Sample, Score
 from fca.config.train import Train
 from fca.config.variant import Variant
-from fca.config.vbench import VBench
 from fca.errors import FcaError
-
-
-class Clip(Settings):
-    """The shape of every clip, for all datasets."""
-
-    frames: Positive = Field(multiple_of=4)
-    """Frames of a clip, initial frames included"""
-    width: Positive = Field(multiple_of=16)
-    """Width in pixels"""
-    height: Positive = Field(multiple_of=16)
-    """Height in pixels"""
-    resize: Literal["stretch", "crop"] = "stretch"
-    """stretch: resize to the clip's size, changing proportions; crop: cover that size, then crop the centre"""
-    sampling: Literal["time", "index"] | None = None
-    """Sample a video's frames evenly in time, or by index as Seer; null: time for format: folder, else index"""
-
-
-class Base(Settings):
-    """The frozen networks: a CogVideoX checkpoint and a BLIP-2 vision encoder."""
-
-    model: str
-    """CogVideoX checkpoint in diffusers' layout: a folder, or a name on the Hugging Face hub (`hub:org/name`)"""
-    revision: str | None = None
-    """Commit of `model` on the hub, 40 hexadecimal digits; null for a folder"""
-    vision_model: str
-    """BLIP-2 checkpoint for image features and caption embeddings: a folder, or a name on the hub (`hub:org/name`)"""
-    vision_revision: str | None = None
-    """Commit of `vision_model` on the hub, 40 hexadecimal digits; null for a folder"""
-    sha256: dict[PartFile, Sha256] = Field(default={})
-    """Expected sha256 of files of `model`, by path such as `vae/config.json`; checked when their folder is read"""
-    vision_sha256: dict[FileName, Sha256] = Field(default={})
-    """Expected sha256 of files of `vision_model`, by name; checked when it is read"""
-    text_tokens: Positive
-    """T5 tokens of a prompt, padding included (CogVideoX uses no mask)"""
-    caption_tokens: Positive = 32
-    """Maximum BERT tokens of a caption in frame-wise text conditioning; padding is masked"""
-    t_ref: int = Field(default=1, ge=0, lt=1000)
-    """Diffusion timestep of the initial frames' pass through the frozen model"""
-
-
-class Adapter(Settings):
-    """Sizes of the adapter, which follow those of the base model; a variant says what the adapter does."""
-
-    queries_per_frame: Positive
-    """Learned text queries for one latent frame (paper: 226, so 904 in all)"""
-    ftc_width: Positive
-    """Width of a frame-wise text conditioning layer; a multiple of ftc_heads"""
-    ftc_heads: Positive
-    """Attention heads of a frame-wise text conditioning layer"""
-    lora_rank: Positive = 128
-    """Rank of variants with adapter: lora (CogVideoX's fine-tuning script: 128)"""
-    lora_alpha: Positive = 64
-    """The output of LoRA is scaled by lora_alpha / lora_rank (CogVideoX's fine-tuning script: 64)"""
-    control_layers: Positive = 15
-    """Number of first layers of the base that variants with adapter: controlnet copy (15: half, as in HunyuanDiT)"""
-
-    @model_validator(mode="after")
-    def check(self) -> "Adapter":
-        if self.ftc_width % self.ftc_heads:
-            raise ValueError(f"ftc_width ({self.ftc_width}) must be a multiple of ftc_heads ({self.ftc_heads})")
-        return self
-
-
-class Features(Settings):
-    """The feature network of FVD and KVD; its name is part of every score's name."""
-
-    network: str
-    """Folder or file of the feature network"""
-    sha256: Sha256 | None = None
-    """Expected sha256 of its weights (in a folder: model.safetensors), checked before use; null: not checked"""
-
-
-class Decode(Settings):
-    """Decoding of videos and pictures in separate processes: one that hangs or crashes costs one clip."""
-
-    seconds: float = Field(default=60.0, gt=0)
-    """Time limit for one clip; a clip that takes longer is quarantined"""
-    processes: Positive | None = None
-    """Processes that decode; null: the job's cores (OMP_NUM_THREADS, which Snakemake sets to a rule's threads)"""
-    decoder: Literal["pyav", "decord"] = "pyav"
-    """Decoder of videos; decord reads those whose packets prove that it gives PyAV's pixels, PyAV the others"""
-
-
-class Encode(Settings):
-    """Encoding of the data with the frozen networks, once before training."""
-
-    batch_size: Positive
-    """Clips in one pass of the ViT; the VAE encodes one at a time"""
-    precision: Literal["fp32", "bf16", "fp16"]
-    """Arithmetic of the frozen networks"""
-
-
-class Sample(Settings):
-    """Prediction with classifier-free guidance; the checkpoint has the noise schedule."""
-
-    scheduler: SchedulerName = "ddim"
-    """ddim: DDIM, as the paper; dpm: SDE-DPM-Solver++(2M), which CogVideoX's demo recommends for its larger models"""
-    steps: int = Field(default=50, gt=0, le=1000)
-    """Sampling steps"""
-    guidance_scale: float = Field(default=6.0, ge=1)
-    """Weight of classifier-free guidance; 1 turns it off"""
-    batch_size: Positive
-    """Clips denoised at once, decoded one at a time; a clip's noise doesn't depend on it"""
-    precision: Literal["fp32", "bf16", "fp16"]
-    """Arithmetic of the networks (CogVideoX-2B was trained in fp16, the 5B in bf16)"""
-
-
-class Score(Settings):
-    """Scores of predicted clips; the code and a score's name fix how it is computed."""
-
-    batch_size: Positive
-    """Clips in one pass of the feature network"""
-    bootstrap: Positive = 200
-    """Bootstrap samples of the clips for each interval"""
-    confidence: float = Field(default=0.95, gt=0, lt=1)
-    """Coverage of the intervals"""
-    vbench: VBench | None = None
-    """VBench; null: not measured"""
-
-
-class Report(Settings):
-    """The HTML report."""
-
-    clips: Positive
-    """Clips of each dataset shown next to the ground truth"""
-
-
-REPLICATE = "@"
-"""Between a variant and the number of its training, from the second on."""
-
-
-class Positions(Settings):
-    """Position error of predictions, for datasets made of the clip library."""
-
-    network: str | None = None
-    """Folder of the position reader; null: not measured"""
 
 
 class Config(Settings):
@@ -207,6 +63,8 @@ class Config(Settings):
     """Scores"""
     report: Report
     """Report"""
+    evidence: Evidence = Evidence()
+    """Records of trainings"""
 
     @property
     def every_variant(self) -> dict[str, Variant]:
@@ -214,27 +72,64 @@ class Config(Settings):
         return self.variants | self.ablations
 
     def variant(self, name: str) -> Variant:
-        """The variant or ablation called `name`, or that of the replicate called so."""
-        return self.every_variant[name.partition(REPLICATE)[0]]
+        """The variant or ablation called `name`, or that of the training or length called so."""
+        return self.every_variant[RunName.of(name).variant]
 
     def replicates(self, variant: str) -> list[str]:
-        """Names of a variant's trainings: `fca`, `fca@2`, `fca@3`, ...; its own alone if it has nothing to train."""
-        more = range(2, self.train.replicates + 1) if self.variant(variant).trained else ()
-        return [variant, *(f"{variant}{REPLICATE}{number}" for number in more)]
+        """Names of a variant's trainings: `fca`, `fca@2`, `fca@3`, ...; its own alone if it has nothing to train.
+
+        Of a length `fca~500` they are `fca~500`, `fca@2~500`, ...
+        """
+        count = self.train.replicates if self.variant(variant).trained else 1
+        return [RunName.of(variant).but(replicate=number) for number in range(1, count + 1)]
+
+    def lengths(self, training: str) -> list[str]:
+        """Names of the models that a training exports on its way: `fca@2~500` of `fca@2`."""
+        lengths = sorted(self.train.lengths) if self.variant(training).trains else ()
+        return [RunName.of(training).but(steps=steps) for steps in lengths]
 
     @property
     def every_replicate(self) -> list[str]:
         """Names of all trainings of variants and ablations, and of variants without one."""
         return [name for variant in self.every_variant for name in self.replicates(variant)]
 
+    @property
+    def every_run(self) -> list[str]:
+        """The same, and the lengths of each."""
+        return [run for name in self.every_replicate for run in (name, *self.lengths(name))]
+
     @staticmethod
     def replicate(name: str) -> int:
         """The number of a training, from 1: 3 for `fca@3`."""
-        return int(name.partition(REPLICATE)[2] or 1)
+        return RunName.of(name).replicate
+
+    def of(self, variant: str) -> "Config":
+        """This configuration with a variant's own settings in `train`, `adapter`, `sample` and its base."""
+        settings = self.variant(variant)
+        base = {"text": "base", "image": "image_base"}[settings.base]
+        scale = {} if settings.guidance_scale is None else {"guidance_scale": settings.guidance_scale}
+        own = {
+            "train": self.train_of(variant),
+            "adapter": self.adapter.model_copy(update=settings.sizes.model_dump(exclude_none=True)),
+            "sample": self.sample.model_copy(update=scale),
+            base: self.base_of(variant),
+        }
+        return self.model_copy(update=own)
 
     def base_of(self, variant: str) -> Base:
         """The frozen networks of a variant."""
-        return self.base_called(self.variant(variant).base)
+        settings = self.variant(variant)
+        base = self.base_called(settings.base)
+        return base if settings.t_ref is None else base.model_copy(update={"t_ref": settings.t_ref})
+
+    def weights_name(self, name: str) -> str:
+        """Whose training made the weights of a variant or one of its replicates: `fca@2` of `guidance_1@2`."""
+        settings = self.every_variant.get(RunName.of(name).variant)
+        return (
+            name
+            if settings is None or settings.weights_of is None
+            else RunName.of(name).but(variant=settings.weights_of)
+        )
 
     def base_called(self, kind: BaseKind) -> Base:
         """`base` or `image_base`."""
@@ -265,7 +160,9 @@ class Config(Settings):
 
     def train_steps(self, dataset: str, variant: str) -> int:
         """Optimizer steps of a variant on a dataset."""
-        settings = self.datasets[dataset]
+        settings, length = self.datasets[dataset], RunName.of(variant).steps
+        if length is not None:
+            return length
         if self.variant(variant).steps == "full":
             return settings.train_steps
         if settings.ablation_steps is None:
@@ -278,16 +175,60 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def check(self) -> "Config":
-        if both := sorted(set(self.variants) & set(self.ablations)):
-            raise ValueError(f"{', '.join(both)}: in variants and in ablations; keep one of the two")
-        if VAE_ROUNDTRIP in self.every_variant:
-            raise ValueError(f"a variant can't be called {VAE_ROUNDTRIP}: the scores of the VAE alone have that name")
-        image = [name for name, variant in self.every_variant.items() if variant.base == "image"]
-        if image and self.image_base is None:
-            raise ValueError(f"the variant {image[0]} has base: image, so image_base must name its networks")
+        _check_variants(self)
         measured = (self.score.vbench and self.score.vbench.datasets) or []
         if unknown := sorted(set(measured) - set(self.datasets)):
             raise ValueError(f"score.vbench.datasets: there is no dataset {', '.join(unknown)}")
-        if "ablation" in (variant.steps for variant in self.variants.values()):
-            raise ValueError("variants with steps: ablation belong in ablations: only some datasets train them")
         return self
+
+
+OF_SAMPLING = {"name", "title", "guidance_scale", "weights_of", "opposite", "optimizer"}
+"""Settings of a variant that don't say what its weights are."""
+
+
+def _check_variants(config: Config) -> None:
+    """Refuse names, bases, sizes, weights and lengths that don't fit together."""
+    if both := sorted(set(config.variants) & set(config.ablations)):
+        raise ValueError(f"{', '.join(both)}: in variants and in ablations; keep one of the two")
+    if VAE_ROUNDTRIP in config.every_variant:
+        raise ValueError(f"a variant can't be called {VAE_ROUNDTRIP}: the scores of the VAE alone have that name")
+    image = [name for name, variant in config.every_variant.items() if variant.base == "image"]
+    if image and config.image_base is None:
+        raise ValueError(f"the variant {image[0]} has base: image, so image_base must name its networks")
+    if "ablation" in (variant.steps for variant in config.variants.values()):
+        raise ValueError("variants with steps: ablation belong in ablations: only some datasets train them")
+
+    for name, variant in config.every_variant.items():
+        sizes = config.of(name).adapter
+        if sizes.ftc_width % sizes.ftc_heads:
+            raise ValueError(
+                f"{name}: ftc_width ({sizes.ftc_width}) must be a multiple of ftc_heads ({sizes.ftc_heads})"
+            )
+        if variant.weights_of is not None:
+            _check_weights(config, name, variant, variant.weights_of)
+        if config.train.lengths and variant.trains:
+            _check_lengths(config, name, variant)
+
+
+def _check_weights(config: Config, name: str, variant: Variant, source: str) -> None:
+    """Refuse weights of a variant that has none of its own, or is something else."""
+    other = config.every_variant.get(source)
+    if other is None or not other.trains:
+        raise ValueError(f"{name} has weights_of: {source}, which is no variant that is trained")
+    mine, theirs = variant.model_dump(exclude=OF_SAMPLING), other.model_dump(exclude=OF_SAMPLING)
+    if different := [key for key, value in mine.items() if theirs[key] != value]:
+        raise ValueError(f"{name} has weights_of: {source}, so {different[0]} must be the same")
+
+
+def _check_lengths(config: Config, name: str, variant: Variant) -> None:
+    """Refuse lengths that aren't those of shorter trainings, or beyond a training's end."""
+    longest = max(config.train.lengths)
+    if config.train_of(name).schedule != "constant_with_warmup":
+        raise ValueError(
+            f"train.lengths: the learning rate of {name} depends on its last step, so its model on the way isn't that"
+            " of a shorter training; set schedule: constant_with_warmup"
+        )
+    for dataset, own in config.datasets.items():
+        steps = own.train_steps if variant.steps == "full" else own.ablation_steps
+        if steps is not None and longest >= steps:
+            raise ValueError(f"train.lengths: {longest} isn't below the {steps} steps of {name} on {dataset}")

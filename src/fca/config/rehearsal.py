@@ -60,6 +60,7 @@ def rehearsal(
     values["ablations"] = {name: everything[name] for name in (*chosen, *ablations) if name in config.ablations}
     values["train"] |= {
         "replicates": 1,
+        "lengths": [],
         "processes": max(1, min(config.train.processes, devices)),
         "warmup_steps": min(config.train.warmup_steps, 1),
         "checkpoint_every": 1,

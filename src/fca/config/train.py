@@ -56,6 +56,8 @@ class Train(Settings):
     """Gradients are clipped to this norm"""
     replicates: Positive = 1
     """Trainings of every variant, each with a seed of its own; scores are the mean of all"""
+    lengths: list[Positive] = Field(default=[])
+    """Also export the model after these optimizer steps, as `fca~500`; needs schedule: constant_with_warmup"""
     batch_size: Positive
     """Clips in one forward pass of one process"""
     processes: Positive = 1

@@ -34,6 +34,7 @@ class FCAAdapter(ModelMixin, ConfigMixin):
         latent_frames: f, the frames of the video latent (4), in steps of the transformer's patches in time.
         queries_per_frame: q (226).
         text_width, vision_width, conditioning_heads: of the frozen BLIP-2 parts (768, 1408, 12).
+        attention_heads: heads of the adapter's parallel attention, as wide as the transformer's; None: as many.
         initial_scale: start of the learned scale of each layer (0.1).
         frame_wise_text: a module gamma for each layer; `uniform`: one for all; `uniform_refined`: one, whose output
             each layer's FCA attention refines further ("uniform+R"); `none` (Table 3, Figures 2 and 8).
@@ -59,6 +60,7 @@ class FCAAdapter(ModelMixin, ConfigMixin):
         text_width: int,
         vision_width: int,
         conditioning_heads: int,
+        attention_heads: int | None = None,
         initial_scale: float = 0.1,
         frame_wise_text: FrameWiseText = "layer_wise",
         frame_mask: bool = True,
@@ -83,7 +85,7 @@ class FCAAdapter(ModelMixin, ConfigMixin):
         normed = pre_norm and frame_wise_text != "none"
         self.layers = nn.ModuleList(
             FCALayer(
-                FCAAttention(width, heads, initial_scale),
+                FCAAttention(width, attention_heads or heads, initial_scale, width // heads),
                 conditioning() if frame_wise_text == "layer_wise" else None,
                 FramePreNorm(width, time_width) if normed else None,
             )

@@ -17,26 +17,31 @@ Rotary = tuple[Tensor, Tensor]  # cosines and sines (n, d / heads)
 class FCAAttention(nn.Module):
     """W_q, W_k, W_v, W_o and the query and key norms of one layer, shaped as in the base block, trained from scratch.
 
+    With fewer heads of the same width its projections are narrower (not in the paper: a smaller adapter).
+
     The frame-wise mask is never materialised: frames are folded into the batch, so that the video tokens of frame p
     attend to exactly [y; X_init; y_frames_p] through an unmasked attention kernel.
 
     Args:
         width: d, the width of the transformer (1,920 for CogVideoX-2B).
-        heads: number of attention heads; `width / heads` must be whole.
+        heads: number of attention heads.
         initial_scale: start of the learned factor on the output, one scalar per layer ("e.g., 0.1").
+        head_width: of each head; None: `width / heads`, which must be whole.
     """
 
-    def __init__(self, width: int, heads: int, initial_scale: float = 0.1):
+    def __init__(self, width: int, heads: int, initial_scale: float = 0.1, head_width: int | None = None):
         super().__init__()
-        if width % heads:
+        if head_width is None and width % heads:
             raise ValueError(f"the width {width} is not a multiple of the number of heads {heads}")
         self.heads = heads
-        self.to_q = nn.Linear(width, width)
-        self.to_k = nn.Linear(width, width)
-        self.to_v = nn.Linear(width, width)
-        self.to_out = nn.Linear(width, width)
-        self.norm_q = nn.LayerNorm(width // heads, eps=1e-6)
-        self.norm_k = nn.LayerNorm(width // heads, eps=1e-6)
+        head_width = width // heads if head_width is None else head_width
+        inner = heads * head_width
+        self.to_q = nn.Linear(width, inner)
+        self.to_k = nn.Linear(width, inner)
+        self.to_v = nn.Linear(width, inner)
+        self.to_out = nn.Linear(inner, width)
+        self.norm_q = nn.LayerNorm(head_width, eps=1e-6)
+        self.norm_k = nn.LayerNorm(head_width, eps=1e-6)
         self.scale = nn.Parameter(torch.tensor(float(initial_scale)))
         for linear in (self.to_q, self.to_k, self.to_v, self.to_out):
             nn.init.xavier_uniform_(linear.weight)

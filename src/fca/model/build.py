@@ -61,7 +61,7 @@ def new_denoiser(
     Raises:
         FcaError: the base is of the wrong kind, or the adapter to continue has other settings than the configuration.
     """
-    settings, sizes = config.variant(variant), config.adapter
+    settings, sizes = config.variant(variant), config.of(variant).adapter
     if is_image_to_video(transformer) != (settings.base == "image"):
         raise FcaError(
             f"{config.base_of(variant).model} is {'' if is_image_to_video(transformer) else 'not '}image-to-video",
@@ -74,11 +74,12 @@ def new_denoiser(
         case "fca":
             adapter = FCAAdapter.for_transformer(
                 transformer,
-                latent_frames=config.clip.frames // 4 // (transformer.config.patch_size_t or 1),
+                latent_frames=config.clip.latent_frames // (transformer.config.patch_size_t or 1),
                 queries_per_frame=sizes.queries_per_frame,
                 text_width=sizes.ftc_width,
                 vision_width=vision_width,
                 conditioning_heads=sizes.ftc_heads,
+                attention_heads=sizes.attention_heads,
                 initial_scale=settings.init_scale,
                 **settings.model_dump(include={"frame_wise_text", "frame_mask", "pre_norm", "gate"}),
             )

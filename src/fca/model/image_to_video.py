@@ -31,7 +31,7 @@ class ImageToVideo(Denoiser):
             if noisy.shape[1] % patch:
                 raise FcaError(
                     f"a clip of {noisy.shape[1]} latent frames can't be cut into patches of {patch}",
-                    f"clip.frames such that the latent frames (frames / 4) are a multiple of {patch}",
+                    f"clip.frames whose latent frames (a fourth of them, rounded up) are a multiple of {patch}",
                 )
             picture = torch.cat([initial, torch.zeros_like(noisy[:, 1:])], dim=1)
             return predict_velocity(self.transformer, torch.cat([noisy, picture], dim=2), embeds, timestep)

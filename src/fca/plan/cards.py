@@ -41,7 +41,7 @@ def cards(config: Config, clips_per_second: dict[str, float] | None = None) -> C
     Raises:
         FcaError: no variant is trained.
     """
-    variant = next((name for name in config.variants if config.variant(name).trained), None)
+    variant = next((name for name in config.variants if config.variant(name).trains), None)
     if variant is None:
         raise FcaError("no variant is trained", "a variant with an adapter", "add one to variants")
     dataset, own = next(iter(config.datasets)), networks(config.base_of(variant))

@@ -57,7 +57,7 @@ class Disk:
         """One shard; `captions` of its clips. `tables`: whether it holds those of the captions."""
         clip, base = self.config.clip, networks.base
         frame = 2 * networks.latent_channels * (clip.height // 8) * (clip.width // 8)
-        video = clip.frames // 4 * frame
+        video = clip.latent_frames * frame
         vision = 2 * networks.vision_tokens * networks.vision_width
         text = base.caption_tokens * networks.text_width * 2
         rows = len(set(captions) | {""})

@@ -82,7 +82,7 @@ def text_encoder(networks: Networks, dtype: torch.dtype) -> Part:
 def latents(config: Config, networks: Networks, batch: int) -> Tensor:
     """(batch, f, C, h, w) of clips."""
     clip = config.clip
-    return torch.empty(batch, clip.frames // 4, networks.latent_channels, clip.height // 8, clip.width // 8)
+    return torch.empty(batch, clip.latent_frames, networks.latent_channels, clip.height // 8, clip.width // 8)
 
 
 def run(results: Iterator[object]) -> None:

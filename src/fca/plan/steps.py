@@ -91,7 +91,7 @@ class _Planner:
         used = {name: self.networks[own.base] for name, own in self.variants.items() if own.prediction == "model"}
         self.samplings = {name: sampling(config, name, own) for name, own in used.items()}
         self.trainings = {
-            name: training(config, name, own) for name, own in used.items() if config.variant(name).trained
+            name: training(config, name, own) for name, own in used.items() if config.variant(name).trains
         }
 
     def plan(self) -> Plan:
@@ -165,6 +165,10 @@ class _Planner:
         """A variant's steps, those of all its trainings in one row each."""
         names = self.config.replicates(name)
         rows = [_summed(same) for same in zip(*(self._run(dataset, name, run) for run in names), strict=True)]
+        lengths = [length for run in names for length in self.config.lengths(run)]
+        if lengths:
+            on_the_way = [self._predicted(dataset, name, length) for length in lengths]
+            rows += [replace(_summed(same), of=f"{name}, lengths") for same in zip(*on_the_way, strict=True)]
         if len(names) == 1:
             return rows
         clips, seconds = self.config.datasets[dataset].validation.clips, len(names) * self.rates.bootstrap()
@@ -172,7 +176,12 @@ class _Planner:
 
     def _run(self, dataset: str, name: str, run: str) -> list[Row]:
         """The steps of one training `run` of a variant."""
-        rows = [self._training(dataset, name)] if self.config.variant(name).trained else []
+        rows = [self._training(dataset, name)] if self.config.variant(name).trains else []
+        return rows + self._predicted(dataset, name, run)
+
+    def _predicted(self, dataset: str, name: str, run: str) -> list[Row]:
+        """Samples and scores of a model of a variant."""
+        rows: list[Row] = []
         if kinds := self.layout.sample_kinds(dataset, run):
             settings, work = self.config.datasets[dataset], self.samplings[name]
             edited = sum(map(len, settings.edited_captions.values()))
@@ -192,7 +201,9 @@ class _Planner:
         wall = None if hours is None else hours / settings.processes
         between = None if wall is None else wall * min(1.0, settings.checkpoint_every / steps)
         # Weights and AdamW's moments in float32; one checkpoint more while the next is written.
-        made = {"models": 4 * work.trained, "checkpoints": 12 * work.trained * (self._kept(wall) + 1)}
+        lengths = len(self.config.lengths(name))
+        kept = self._kept(wall) + 1 + lengths
+        made = {"models": 4 * work.trained * (1 + lengths), "checkpoints": 12 * work.trained * kept}
         what = f"{work.trained / 1e6:,.1f} M trained, {work.frozen / 1e6:,.1f} M frozen, with all that a step needs"
         return Row("train", dataset, name, 1, made, hours, between, rate.source, work.peak, what)
 

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from fca.artifacts.atomic import write_text
 from fca.config import Base, Config
-from fca.config.settings import Positive, SchedulerName, Settings
+from fca.config.settings import Frames, Positive, SchedulerName, Settings
 from fca.config.shipped import network_folder
 from fca.errors import FcaError
 
@@ -29,7 +29,7 @@ class Prediction(Settings):
     """BERT tokens of a caption, at most"""
     t_ref: int = Field(ge=0, lt=1000)
     """Diffusion timestep of the initial frames' reference pass"""
-    frames: Positive = Field(multiple_of=4)
+    frames: Frames
     """Frames of a clip, including the initial ones"""
     width: Positive = Field(multiple_of=16)
     """Width of a clip in pixels"""
@@ -97,7 +97,7 @@ class ExportedModel(Prediction):
     @classmethod
     def of(cls, config: Config, dataset: str, variant: str) -> Self:
         """Of a variant's model that is trained on a dataset of `config`."""
-        base, sample = config.base_of(variant), config.sample
+        base, sample = config.base_of(variant), config.of(variant).sample
         return cls(
             base=base.model,
             **base.model_dump(include=OF_BASE),

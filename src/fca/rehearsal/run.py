@@ -90,7 +90,7 @@ def _latents(small: Config, dataset: str, split: Split, base: BaseKind) -> list[
 
 def _first_trained(small: Config) -> tuple[str, str] | None:
     dataset = next(iter(small.datasets))
-    return next(((dataset, name) for name, variant in small.variants.items() if variant.trained), None)
+    return next(((dataset, name) for name, variant in small.variants.items() if variant.trains), None)
 
 
 def _scores_of_ablations(small: Config) -> list[str]:

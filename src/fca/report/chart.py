@@ -1,7 +1,7 @@
 """Small line charts: the geometry is computed here; the template `chart.html.j2` draws it as SVG."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -21,8 +21,12 @@ class Curve:
     style: int
     points: Points
     faint: bool = False
+    band: Sequence[tuple[float, float, float]] = ()
+    """x and the ends of what surrounds the curve there, such as the lowest and the highest of several trainings."""
     path: str = ""
     """SVG path data of a drawn curve."""
+    band_path: str = ""
+    """The same of its band."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ def line_chart(
 
     The y axis is logarithmic if values span 30-fold, unless it begins `from_zero`. `shade` is a band of x.
     """
-    points = [point for curve in curves for point in curve.points if math.isfinite(point[1])]
+    ends = [(x, y) for curve in curves for x, low, high in curve.band for y in (low, high)]
+    points = [point for curve in curves for point in curve.points if math.isfinite(point[1])] + ends
     if not points:
         return None
 
@@ -95,9 +100,68 @@ def line_chart(
         x_label=x_label,
         x_ticks=[(round(to_x(x), 1), _number(x)) for x in x_values],
         y_ticks=[(round(to_y(y), 1), _number(y)) for y in y_values],
-        lines=[replace(curve, path=_path([(to_x(x), to_y(y)) for x, y in curve.points])) for curve in curves],
+        lines=[_drawn(curve, to_x, to_y) for curve in curves],
         shade=band,
     )
+
+
+def _drawn(curve: Curve, to_x: Callable[[float], float], to_y: Callable[[float], float]) -> Curve:
+    """A curve with its paths in the chart."""
+    path = _path([(to_x(x), to_y(y)) for x, y in curve.points])
+    around = [(x, high) for x, _, high in curve.band] + [(x, low) for x, low, _ in reversed(curve.band)]
+    band = _path([(to_x(x), to_y(y)) for x, y in around]) + "Z" if around else ""
+    return replace(curve, path=path, band_path=band)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A value with its interval, in a row of its own; places in the drawing are added."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+    told: bool
+    """Whether the interval, corrected for the number of rows, excludes zero."""
+    x: float = 0.0
+    x_low: float = 0.0
+    x_high: float = 0.0
+    y: float = 0.0
+
+
+@dataclass(frozen=True)
+class Spans:
+    """The geometry and texts of differences, one below the other."""
+
+    title: str
+    x_label: str
+    description: str
+    x_ticks: Sequence[tuple[float, str]]
+    zero: float
+    rows: Sequence[Span]
+    height: int
+    bottom: float
+    width, left, right, top = 620, 300, 610, 24
+
+
+def span_chart(title: str, x_label: str, rows: Sequence[Span]) -> Spans | None:
+    """Differences with their intervals around a line at zero; None if there are none."""
+    if not rows:
+        return None
+    ticks = nice_ticks(*_widen(min(0.0, *(row.low for row in rows)), max(0.0, *(row.high for row in rows))), 6)
+    low, high = ticks[0], ticks[-1]
+
+    def to_x(value: float) -> float:
+        return round(Spans.left + (value - low) / (high - low) * (Spans.right - Spans.left), 1)
+
+    bottom = Spans.top + 22 * len(rows)
+    placed = [
+        replace(row, x=to_x(row.value), x_low=to_x(row.low), x_high=to_x(row.high), y=Spans.top + 22 * number + 11)
+        for number, row in enumerate(rows)
+    ]
+    texts = [f"{row.label}: {_number(row.value)} ({_number(row.low)} to {_number(row.high)})." for row in rows]
+    shown = [(to_x(tick), _number(tick)) for tick in ticks]
+    return Spans(title, x_label, " ".join(texts), shown, to_x(0.0), placed, bottom + 40, bottom)
 
 
 def smooth(points: Points, share: float = 0.08) -> list[tuple[float, float]]:

@@ -20,7 +20,7 @@ from fca.artifacts.atomic import write_text
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.quarantine import ClipError, Quarantine
 from fca.config import Config, Layout
-from fca.config.models import Clip
+from fca.config.steps import Clip
 from fca.data.clip_pixels import look
 from fca.data.clip_record import ClipRecord
 from fca.data.clip_source import seen, shape_of

@@ -57,7 +57,7 @@ def sample_edited(config: Config, dataset: str, variant: str) -> Manifest:
             rows = [source.ids.index(id) for id in repeated]
             own = prompts.rows(slice(len(names), len(names) + len(rows)))
             title = f"sample {dataset} {variant} edited, of {path.stem}"
-            frames.append(predict_clips(config, dataset, networks, source, rows, own, empty, title))
+            frames.append(predict_clips(config.of(variant), dataset, networks, source, rows, own, empty, title))
         names += [f"{id}/{number}" for id in ids for number in range(1, 1 + len(edits[id]))]
         seeds += [seed_of(config.seed, "sample", dataset, id) for id in repeated]
     return write_shard(

@@ -10,6 +10,7 @@ from diffusers.video_processor import VideoProcessor
 from torch import Tensor
 from transformers import Blip2VisionModel, T5EncoderModel
 
+from fca.config.settings import latent_frames
 from fca.encode.blip2 import CaptionEmbeddings, image_features
 from fca.encode.captions import NO_CAPTION, TextNetworks
 from fca.encode.vae import finite_videos, initial_scaling_factor, levels, posterior
@@ -275,8 +276,7 @@ class FCAPipeline(PipelineOfParts):
         mean, logvar = (part.to(device) for part in posterior(self.vae, pixels[:, :1] if alone else pixels, names))
         initial = posterior_sample(mean, logvar, drawn(mean.shape), initial_scaling_factor(self.vae, alone))
         initial_frames = InitialFrames(initial, drawn(initial.shape), vision.to(device))
-        latent_frames = self.prediction.frames // self.vae.config.temporal_compression_ratio
-        shape = (count, latent_frames, *initial.shape[2:])
+        shape = (count, latent_frames(self.prediction.frames), *initial.shape[2:])
         noise = drawn(shape) if noise is None else noise.to(device)
         if noise.shape != shape:
             raise FcaError(f"latents are {tuple(noise.shape)}", f"{shape}")

@@ -59,7 +59,7 @@ def sample(config: Config, dataset: str, variant: str, kind: str, shard: int) ->
             networks = load_networks(config, dataset, variant)
 
             title = f"sample {dataset} {variant} {kind} {shard}"
-            frames = predict_clips(config, dataset, networks, source, rows, prompts, empty, title, work)
+            frames = predict_clips(config.of(variant), dataset, networks, source, rows, prompts, empty, title, work)
             ids = [source.ids[row] for row in rows]
             seeds = [seed_of(config.seed, "sample", dataset, id) for id in ids]
             manifest = write_shard(

@@ -78,15 +78,21 @@ def compare_variants(config: Config, dataset: str, name: str) -> Path:
 
 
 def differences(
-    drawn: Mapping[str, Sequence[Draws | None]], confidence: float, higher_is_better: bool
+    drawn: Mapping[str, Sequence[Draws | None]],
+    confidence: float,
+    higher_is_better: bool,
+    asked: Sequence[tuple[str, str]] | None = None,
 ) -> list[Difference]:
     """The differences of one score between every two variants that have it, corrected for their number.
 
     Args:
         drawn: variant -> its score in each training, with the same resampled clips for all.
+        asked: these pairs alone.
     """
     known = {name: [one for one in own if one is not None] for name, own in drawn.items()}
     pairs = list(combinations([name for name, own in known.items() if own], 2))
+    if asked is not None:
+        pairs = [(a, b) for a, b in asked if known.get(a) and known.get(b)]
     found = [_difference(known[a], known[b], confidence) for a, b in pairs]
     corrected = holm([p for *_, p in found])
     result = []

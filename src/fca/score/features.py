@@ -114,13 +114,15 @@ class FeatureNetwork:
     def extract(self, frames: NDArray[np.uint8], batch_size: int = 16, clips: Sequence[str] = ()) -> ClipFeatures:
         """The features of clips (n, F, H, W, 3) uint8, `batch_size` at a time; `clips` are their names.
 
+        A network that was trained on clips of 16 frames sees the last 16 of 17: the first is an initial frame.
+
         Raises:
             FcaError: a feature isn't finite.
         """
         features, logits = [], []
         with torch.backends.cudnn.flags(**CUDNN):
             for start in range(0, len(frames), batch_size):
-                batch = frames[start : start + batch_size]
+                batch = frames[start : start + batch_size, -(self.config.frames or 0) :]
                 video = preprocess(batch, self.config.short_side, self.config.crop == "center")
                 video = video.to(self.device).contiguous(memory_format=torch.channels_last_3d)
                 stages = self.module.stages(video)

@@ -59,18 +59,18 @@ def check(
 ) -> None:
     """Refuse clips that the feature network was not trained for, before any is read; `settings` name both."""
     trained_on = network.config.frames
-    if trained_on is not None and trained_on != frames:
+    if trained_on is not None and frames not in (trained_on, trained_on + 1):
         raise FcaError(
             f"clips of {frames} frames can't be scored with {network.name}",
-            f"clips of {trained_on} frames, as it was trained on",
+            f"clips of {trained_on} frames, as it was trained on, or one more, whose first it doesn't see",
             f"set {settings[0]} to that number, or {settings[1]} to another network",
         )
 
 
 def protocol(config: Config, dataset: str, network: FeatureNetwork, clips: int) -> dict[str, Any]:
     """Everything that is needed to compare the scores of this file with others, as plain JSON values."""
-    settings = config.datasets[dataset]
-
+    settings, seen = config.datasets[dataset], network.config.frames
+    left_out = {} if seen in (None, config.clip.frames) else {"features_of": f"the last {seen} frames"}
     return {
         "clips": clips,
         "frames": config.clip.frames,
@@ -80,6 +80,7 @@ def protocol(config: Config, dataset: str, network: FeatureNetwork, clips: int) 
         "initial_frames": settings.initial_frames,
         "split": settings.split_name or "the dataset's own",
         **settings.stated,
+        **left_out,
         "scored": "all frames, given ones replaced by the truth (Seer); _raw: as the model made them",
         "codec": "none: uint8 frames as they are stored",
         "truth": "clips after temporal cast and resize, never through the VAE",

@@ -35,7 +35,7 @@ def score_replicates(config: Config, dataset: str, variant: str) -> Path:
     names, layout = config.replicates(variant), Layout(config)
     if len(names) < 2:
         raise FcaError(f"{variant} has one training", "several", "set train.replicates in the configuration")
-    files = [_read(layout.scores(dataset, name)) for name in names]
+    files = [read_scores(layout.scores(dataset, name)) for name in names]
     first = files[0]
     if any(own["protocol_sha256"] != first["protocol_sha256"] or _ids(own) != _ids(first) for own in files):
         raise FcaError(
@@ -67,20 +67,21 @@ def draws_of_trainings(
     Raises:
         FcaError: a training isn't scored, or the features that its scores are made of are gone.
     """
-    found: list[dict[str, Draws | None]] = []
-    parents: dict[str, str] = {}
-    for name in config.replicates(variant):
-        file = _read(Layout(config).scores(dataset, name))
-        counts = resampling_counts(len(file["clips"]), config.score.bootstrap, config.seed)
-        found.append(_draws(config, dataset, name, file, network, counts))
-        parents |= file["parents"]
-    return found, parents
+    names = config.replicates(variant)
+    files = [read_scores(Layout(config).scores(dataset, name)) for name in names]
+    found = [draws_of_training(config, dataset, name, own, network) for name, own in zip(names, files, strict=True)]
+    return found, {path: content for own in files for path, content in own["parents"].items()}
 
 
-def _draws(
-    config: Config, dataset: str, name: str, file: dict[str, Any], network: FeatureNetwork, counts: np.ndarray
+def draws_of_training(
+    config: Config, dataset: str, name: str, file: dict[str, Any], network: FeatureNetwork
 ) -> dict[str, Draws | None]:
-    """Every score of one training with its values for resampled clips."""
+    """Every score of one training with its values for resampled clips; `file`: its scores.
+
+    Raises:
+        FcaError: the features that its scores are made of are gone.
+    """
+    counts = resampling_counts(len(file["clips"]), config.score.bootstrap, config.seed)
     found: dict[str, Draws | None] = dict.fromkeys(file["scores"])
     for score in ("psnr", "ssim"):
         found[score] = draws_of_mean(np.array([clip[score] for clip in file["clips"]]), counts)
@@ -139,7 +140,12 @@ def _together(drawn: list[Draws | None], first: dict[str, Any], config: Config, 
     return Interval(found.value, found.low, found.high, float(np.mean(biases)) if biases else None, found.spread)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_scores(path: Path) -> dict[str, Any]:
+    """A file of scores.
+
+    Raises:
+        FcaError: it is missing or damaged.
+    """
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:

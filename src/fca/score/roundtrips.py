@@ -1,7 +1,7 @@
 """The VAE's round trips: validation clips, encoded and decoded by the VAE and measured, shard by shard.
 
 Each clip is encoded once and decoded twice: the paper's 16 frames, and 17, a length of the form 4k + 1 that CogVideoX's
-VAE expects.
+VAE expects. Clips that have such a length themselves are decoded once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,6 +32,11 @@ MEANING = {
 }
 
 
+def round_trips(config: Config) -> dict[str, str]:
+    """Ending of a round trip's columns -> meaning. Clips of 4k + 1 frames need no doubled frame: they have one."""
+    return MEANING if config.clip.frames % 8 == 0 else {"": MEANING[""]}
+
+
 @dataclass(frozen=True)
 class RoundTripBatch:
     """Some clips and their reconstructions, each (b, F, H, W, 3) uint8."""
@@ -39,8 +44,8 @@ class RoundTripBatch:
     ids: list[str]
     truth: Clips
     rebuilt: Clips
-    doubled: Clips
-    """From the clip with its first frame doubled, without the first decoded frame."""
+    doubled: Clips | None
+    """From the clip with its first frame doubled, without the first decoded frame; None for clips of 4k + 1 frames."""
 
 
 class RoundTrips:
@@ -51,6 +56,7 @@ class RoundTrips:
         self.parents: dict[str, str] = {}
         self.quarantine: list[Quarantine] = []
         self._parts: list[tuple[Shard, Shard]] = []
+        self._doubles = "_doubled" in round_trips(config)
         for number in layout.shards(dataset, "validation") if shards is None else shards:
             truth = Shard(layout.clips(dataset, "validation", number), kind="clips")
             latents = Shard(layout.latents(dataset, "validation", number), kind="latents")
@@ -84,10 +90,12 @@ class RoundTrips:
                 for start in range(0, len(truth), size):
                     pixels, ids = truth.frames[start : start + size], truth.ids[start : start + size]
                     mean = torch.from_numpy(latents["mean"][start : start + size])
-                    longer = torch.from_numpy(np.concatenate([pixels[:, :1], pixels], axis=1))
-                    longer_mean = torch.from_numpy(half("mean", posterior(encoder, longer, ids)[0], ids))
-                    rebuilt = rebuild(decoder, mean, ids), rebuild(decoder, longer_mean, ids)[:, 1:]
-                    yield RoundTripBatch(ids, pixels, *rebuilt)
+                    doubled = None
+                    if self._doubles:
+                        longer = torch.from_numpy(np.concatenate([pixels[:, :1], pixels], axis=1))
+                        longer_mean = torch.from_numpy(half("mean", posterior(encoder, longer, ids)[0], ids))
+                        doubled = rebuild(decoder, longer_mean, ids)[:, 1:]
+                    yield RoundTripBatch(ids, pixels, rebuild(decoder, mean, ids), doubled)
 
 
 def rebuild(vae: AutoencoderKLCogVideoX, mean: torch.Tensor, clips: Sequence[str] = ()) -> Clips:
@@ -127,7 +135,7 @@ def _measured_columns(config: Config, dataset: str, trips: RoundTrips) -> dict[s
 
     initial, size = config.datasets[dataset].initial_frames, config.sample.batch_size
     widths = {"truth": network.feature_width}
-    for name in MEANING:
+    for name in round_trips(config):
         widths |= {f"scored{name}": network.feature_width, f"raw{name}": network.feature_width}
         widths |= {f"psnr{name}": config.clip.frames, f"ssim{name}": config.clip.frames}
     columns = {name: [np.empty((0, width))] for name, width in widths.items()}
@@ -135,6 +143,8 @@ def _measured_columns(config: Config, dataset: str, trips: RoundTrips) -> dict[s
         for batch in trips.batches(encoder, decoder, size):
             columns["truth"].append(network.features(batch.truth, size, batch.ids))
             for name, clips in zip(MEANING, (batch.rebuilt, batch.doubled), strict=True):
+                if clips is None:
+                    continue
                 first = with_initial_frames(clips, batch.truth, initial)
                 columns[f"scored{name}"].append(network.features(first, size, batch.ids))
                 columns[f"raw{name}"].append(network.features(clips, size, batch.ids))

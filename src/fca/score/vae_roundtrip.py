@@ -3,7 +3,7 @@
 Every prediction comes from this decoder, so no model can be expected to exceed the reconstruction of known latents.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
 from fca.score.features import load_network
 from fca.score.protocol import Setup, check, protocol, protocol_sha256
-from fca.score.roundtrips import MEANING, RoundTrips, measure_vae_roundtrip
+from fca.score.roundtrips import RoundTrips, measure_vae_roundtrip, round_trips
 from fca.score.score import Measured, common_scores, joined, rounded, write_json
 
 
@@ -28,8 +28,9 @@ def score_vae_roundtrip(config: Config, dataset: str) -> Path:
     trips = RoundTrips(config, dataset)
     network = load_network(config.features.network, config.features.sha256)
     check(config.clip.frames, network)
+    meanings = round_trips(config)
     measured = _measured(
-        [measure_vae_roundtrip(config, dataset, k) for k in Layout(config).shards(dataset, "validation")]
+        [measure_vae_roundtrip(config, dataset, k) for k in Layout(config).shards(dataset, "validation")], meanings
     )
     stated = protocol(config, dataset, network, len(trips))
     setup = Setup.of(config, dataset, network)
@@ -47,7 +48,7 @@ def score_vae_roundtrip(config: Config, dataset: str) -> Path:
         "dataset": dataset,
         "count": len(trips),
         "round_trips": {
-            str(frames + len(name[:1])): results(measured[name], meaning) for name, meaning in MEANING.items()
+            str(frames + len(name[:1])): results(measured[name], meaning) for name, meaning in meanings.items()
         },
         "protocol": stated,
         "protocol_sha256": protocol_sha256(stated),
@@ -59,9 +60,9 @@ def score_vae_roundtrip(config: Config, dataset: str) -> Path:
     return write_json(Layout(config).vae_roundtrip(dataset), rounded(values))
 
 
-def _measured(paths: Sequence[Path]) -> dict[str, Measured]:
-    """Both round trips of all clips, from the files of their shards."""
-    parts: dict[str, list[Measured]] = {name: [] for name in MEANING}
+def _measured(paths: Sequence[Path], names: Iterable[str]) -> dict[str, Measured]:
+    """The round trips of all clips, by the endings of their columns, from the files of their shards."""
+    parts: dict[str, list[Measured]] = {name: [] for name in names}
     for path in paths:
         with Shard(path, kind="roundtrips") as shard:
             for name, found in parts.items():

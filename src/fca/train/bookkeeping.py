@@ -1,7 +1,7 @@
 """Log, checkpoints and progress of a run: the main process keeps them, the others do nothing."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,9 @@ class Run(NullRun):
     def __init__(self, folder: Path, record: Record, config: Config, accelerator: Accelerator) -> None:
         self.folder, self.record, self.settings, self.accelerator = folder, record, config.train, accelerator
         settings = self.settings
-        self.retention = Retention(settings.keep_checkpoints, settings.keep_every_hours, settings.keep_best)
+        self.retention = Retention(
+            settings.keep_checkpoints, settings.keep_every_hours, settings.keep_best, settings.lengths
+        )
 
         # Continue from the newest checkpoint, if there is one.
         self.state = load_newest(folder)
@@ -132,12 +134,16 @@ class Run(NullRun):
     def close(self) -> None:
         self.progress.close()
 
-    def summary(self) -> dict[str, Any]:
-        """For the model's manifest."""
+    def summary(self, state: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """For the model's manifest; of the end, or of a checkpoint's `state`."""
+        log, skipped = self.log.entries, self.skipped.entries
+        seconds = self.seconds
+        if state is not None:
+            log, skipped, seconds = state["log"], state["skipped"], float(state["seconds"])
         return {
-            "seconds": round(self.seconds, 1),
-            "log": self.log.entries,
-            "skipped_steps": [entry["step"] for entry in self.skipped.entries],
+            "seconds": round(seconds, 1),
+            "log": log,
+            "skipped_steps": [entry["step"] for entry in skipped],
             "changes": [{"step": change["step"], "keys": change["keys"]} for change in self.record.changes],
             "clips_per_step": self.settings.model_dump(include={"batch_size", "processes", "gradient_accumulation"}),
         }

@@ -6,7 +6,7 @@ import pickle
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ class Retention:
     newest: int = 2
     every_hours: float | None = None
     best: bool = False
+    lengths: Collection[int] = ()
+    """Steps after which the model is exported, too."""
 
     def steps(self, checkpoints: Sequence[CheckpointInfo]) -> set[int]:
         """The steps to keep. A pure function, since the infos hold the time.
@@ -50,7 +52,9 @@ class Retention:
         The earliest checkpoint of each period of `every_hours` but the first is kept; of equal losses the earliest.
         """
         ordered = sorted(checkpoints, key=lambda info: info.step)
-        kept = {info.step for info in ordered[-self.newest :]}
+        kept = {info.step for info in ordered[-self.newest :]} | {
+            info.step for info in ordered if info.step in self.lengths
+        }
         if self.every_hours is not None:
             period = 0
             for info in ordered:
@@ -101,6 +105,23 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         if (bad := archive.testzip()) is not None:
             raise zipfile.BadZipFile(f"the checksum of {bad} is wrong")
     return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def load_length(run: Path, step: int) -> dict[str, Any]:
+    """The checkpoint after `step` steps, which is exported as a model.
+
+    Raises:
+        FcaError: the run has none, or it is damaged.
+    """
+    path = checkpoint_path(run, step)
+    try:
+        return load_checkpoint(path)
+    except (*DAMAGED, OSError) as error:
+        raise FcaError(
+            f"{path} can't be read ({type(error).__name__}: {error})",
+            "the checkpoint of a step in train.lengths, kept since the training passed it",
+            f"take {step} out of train.lengths; or train again: rm -r {run}",
+        ) from error
 
 
 def load_newest(run: Path) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from fca.artifacts.fingerprint import made_by
 from fca.artifacts.manifest import Manifest
 from fca.config import Config, Layout
 from fca.config.layout import CARD
+from fca.config.names import RunName
 from fca.errors import FcaError
 from fca.model import Denoiser
 from fca.pretrained.exported import FILE, ExportedModel
@@ -18,6 +19,12 @@ from fca.pretrained.hub.card import Training, write_card
 
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "numpy", "h5py")
 MANIFEST = "manifest.json"
+
+
+def kept_manifest(run: Path, name: str) -> Path:
+    """The copy that a run keeps of a model's manifest: at its end, or on its way (`fca~500`)."""
+    steps = RunName.of(name).steps
+    return run / (MANIFEST if steps is None else f"manifest-{steps:07d}.json")
 
 
 def export(
@@ -57,7 +64,7 @@ def export(
 
         ExportedModel.of(config, dataset, variant).write(aside)
         write_card(aside, Training.of(config, dataset, variant))
-        manifest.write(run / MANIFEST)
+        manifest.write(kept_manifest(run, variant))
         layout.model_manifest(dataset, variant).unlink(missing_ok=True)  # never an old manifest next to a new model
     manifest.write(layout.model_manifest(dataset, variant))
 
@@ -70,7 +77,7 @@ def restore_manifest(config: Config, dataset: str, variant: str, parents: dict[s
     layout = Layout(config)
     model = layout.model(dataset, variant)
     try:
-        manifest = Manifest.read(run / MANIFEST)
+        manifest = Manifest.read(kept_manifest(run, variant))
         if (
             not manifest.is_of(parents, made_by(config, "train", dataset, variant))
             or sha256_tree(model, without=[FILE, CARD])[1] != manifest.sha256

@@ -12,17 +12,18 @@ from torch.utils.data import DataLoader
 from fca.artifacts.measured import Job, measured
 from fca.artifacts.quarantine import require_usable
 from fca.config import Config, Layout
+from fca.config.names import RunName
 from fca.errors import Interrupted
 from fca.model.build import train_seed
 from fca.runs.stop import Stop
 from fca.train.bookkeeping import NullRun, Run
-from fca.train.checkpoint import load_checkpoint
+from fca.train.checkpoint import load_checkpoint, load_length
 from fca.train.data import LatentClips, StepOrder, data_loader, lost_workers_named
 from fca.train.export import export, restore_manifest
 from fca.train.finite import diagnose
 from fca.train.objective import Batch
 from fca.train.run import identity, open_run, run_folder
-from fca.train.trainer import Trainer, new_accelerator
+from fca.train.trainer import Trainer, new_accelerator, restore
 
 
 def train(config: Config, dataset: str, variant: str, stop: Stop | None = None, accept_changes: bool = False) -> None:
@@ -47,7 +48,8 @@ def train(config: Config, dataset: str, variant: str, stop: Stop | None = None, 
     parents = {path.relative_to(layout.root).as_posix(): sha256 for path, sha256 in zip(paths, latents, strict=True)}
     made_from = identity(config, dataset, variant, latents)
     folder = run_folder(config, dataset, variant, made_from)
-    if restore_manifest(config, dataset, variant, parents, folder):
+    names = [*config.lengths(variant), variant]
+    if all(restore_manifest(config, dataset, name, parents, folder) for name in names):
         return
 
     stop = stop or Stop()
@@ -69,6 +71,12 @@ def train(config: Config, dataset: str, variant: str, stop: Stop | None = None, 
             work.processes = accelerator.num_processes
         accelerator.wait_for_everyone()
         if isinstance(run, Run):
+            for name in config.lengths(variant):
+                state = load_length(folder, RunName.of(name).steps or 0)
+                restore(trainer.trained, state["trained"])
+                export(config, dataset, name, trainer.denoiser, parents, folder, run.summary(state))
+            if config.lengths(variant):
+                restore(trainer.trained, load_length(folder, steps.stop)["trained"])
             export(config, dataset, variant, trainer.denoiser, parents, folder, run.summary())
     accelerator.end_training()
 
@@ -122,7 +130,7 @@ def _steps(
 
         # Save, and end here if any process was asked to.
         end = done == steps.stop
-        if done % settings.checkpoint_every == 0 or end or outcome.stop:
+        if done % settings.checkpoint_every == 0 or done in settings.lengths or end or outcome.stop:
             run.save(done, trainer)
         if outcome.stop and not end:
             run.close()

@@ -9,7 +9,8 @@ from functools import cache
 from typing import Any
 
 from fca.config.dataset_formats import FORMATS
-from fca.config.models import REPLICATE, Config
+from fca.config.models import Config
+from fca.config.names import RunName
 from fca.config.settings import BaseKind, Settings
 from fca.config.variant import ADAPTER_SIZES
 
@@ -61,6 +62,9 @@ HARMLESS = {
     "train.margin_minutes": PACE,
     "train.log_every": PACE,
     "train.trackers": PACE,
+    "evidence.folder": WHERE,
+    "evidence.experiment": "which records the page shows",
+    "evidence.same_code": "which records are kept, not what is in them",
     "variants.*.name": "the name of a file; part of every path",
 }
 """Settings that change no result, each with its reason."""
@@ -79,6 +83,7 @@ AFFECTED: dict[str, tuple[str, ...]] = {
     "positions": ("score",),
     "encode.precision": ("encode", *SAMPLE, *VAE),
     "train.replicates": (),
+    "train.lengths": (),
     "train": ("train",),
     "sample.precision": (*SAMPLE, *VAE),
     "sample": SAMPLE,
@@ -101,6 +106,9 @@ AFFECTED: dict[str, tuple[str, ...]] = {
     "variants.*.base": ("train", *SAMPLE, "score", "vbench"),
     "variants.*.adapter": ("train", *SAMPLE),
     "variants.*.opposite": ("score",),
+    "variants.*.guidance_scale": SAMPLE,
+    "variants.*.weights_of": SAMPLE,
+    "variants.*.t_ref": ("train", *SAMPLE),
     "variants": ("train",),
 }
 """The steps that a setting affects, in addition to the report, which shows all. The first matching row counts."""
@@ -122,7 +130,7 @@ def settings_of(
     """
     if step not in STEPS:
         raise ValueError(f"no such step: {step!r}; steps are {', '.join(STEPS)}")
-    names = {"datasets": dataset, "variants": variant and variant.partition(REPLICATE)[0]}
+    names = {"datasets": dataset, "variants": variant and RunName.of(variant).variant}
     sizes = ADAPTER_SIZES.get(config.variant(variant).adapter, ()) if variant is not None else None
     base = base if variant is None else config.variant(variant).base
     other_base = {"text": "image_base", "image": "base"}[base] if base else None
@@ -134,12 +142,12 @@ def settings_of(
             return False  # the ground truth is measured
         if group == "adapter" and sizes is not None:
             return name in sizes
-        if group == "variants" and part == "optimizer" and variant is not None:
-            return False  # it is in `train`, as this variant has it
+        if group == "variants" and part in ("optimizer", "sizes", "t_ref", "guidance_scale") and variant is not None:
+            return False  # they are in `train`, `adapter`, `base` and `sample`, as this variant has them
         return group != other_base and names.get(group) in (None, name)
 
     found = {}
-    own = config if variant is None else config.model_copy(update={"train": config.train_of(variant)})
+    own = config if variant is None else config.of(variant)
     for path, kind, value in leaves(own):
         group, name, part, *_ = (*path.split("."), "", "")
         if step in affected(kind) and of_this_job(group, name, part) and kind not in THROUGH_A_VARIANT:

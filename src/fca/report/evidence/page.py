@@ -1,0 +1,248 @@
+"""`docs/evidence.md`: questions, answers, pictures, cost and commands, from the records alone."""
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+
+from fca.artifacts.atomic import write_text
+from fca.artifacts.evidence import read_all
+from fca.config import Config, Layout
+from fca.config.questions import QUESTIONS, Question
+from fca.report.evidence.answers import SHOWN, Pair, Row, compared, rows_of
+from fca.report.evidence.pictures import differences_picture, learning_curves
+from fca.report.evidence.power import flatness, power_section
+from fca.report.format import percent, signed, significant
+from fca.report.metrics import FVD, Metric
+
+TITLE = "# Evidence: are the paper's claims true at the pocket scale?"
+INTRODUCTION = """
+`fca report evidence` makes this page from the records in `docs/evidence`; don't edit it. Every row is a variant,
+trained from scratch on the simulated clips of ssv2's format ([the clip library](../config/pocket-clips/README.md)) on
+the frozen pocket base, several times. Training k of every row sees the same clips in the same order, and all rows
+predict the same clips from the same noise, so rows are compared in pairs, clip by clip and training by training
+([how](scores.md#differences-between-variants)). The learning rate is constant after its warm-up and no average of
+weights is kept, so a model on the way is that of a shorter training, bit for bit. The page says nothing about
+CogVideoX-2B or real videos: the base has a few million weights, the clips 96x64 pixels, and FVD the pocket scale's own
+feature network, so no number here can be compared with the paper's.
+"""
+
+
+def evidence(config: Config) -> Path:
+    """Write the page and its pictures, and return the page. The same records give the same bytes.
+
+    Raises:
+        FcaError: a record is damaged.
+    """
+    page, folder = Layout(config).evidence_page, Path(config.evidence.folder)
+    rows = rows_of(read_all(folder), config.evidence.experiment)
+    confidence = config.score.confidence
+    pairs = compared(rows, confidence)
+    curves = learning_curves(rows, folder)
+    picture = differences_picture(pairs, folder)
+
+    sections = [
+        TITLE,
+        _filled(" ".join(INTRODUCTION.split())),
+        *_missing(rows),
+        "## Answers",
+        _how(pairs, confidence),
+        *([_image("Differences in FVD between pairs of rows", picture, page)] if picture else []),
+        *(_question(question, pairs, rows) for question in QUESTIONS),
+        "## Learning curves",
+        _filled(flatness(rows)),
+        *(
+            [_filled("The line is the mean of all trainings; the band goes from the lowest to the highest.")]
+            if curves
+            else []
+        ),
+        *(_image(f"FVD by optimizer steps: {title}", file, page) for title, file in curves),
+        "## What could have been seen",
+        _wrapped(power_section(pairs, confidence)),
+        "## Scores and cost",
+        _table(rows) if rows else "Nothing is recorded yet.",
+        "## Run it again",
+        _commands(config, rows),
+    ]
+    return write_text(page, _plain_spaces("\n\n".join(section for section in sections if section)) + "\n")
+
+
+def _plain_spaces(text: str) -> str:
+    """The page without spaces that Markdown's readers don't see."""
+    return text.replace("\N{NARROW NO-BREAK SPACE}", " ")
+
+
+def _missing(rows: Mapping[str, Row]) -> list[str]:
+    """Which rows of the questions aren't recorded, and which have fewer trainings than others."""
+    keys = dict.fromkeys(key for question in QUESTIONS for pair in question.pairs for key in pair)
+    absent = [f"`{key}`" for key in keys if key not in rows]
+    most = max((len(row.records) for row in rows.values()), default=0)
+    fewer = [f"`{key}` ({len(row.records)})" for key, row in rows.items() if row.trains and len(row.records) < most]
+    found = []
+    if absent:
+        found.append(f"**Not run yet**: {', '.join(absent)}.")
+    if fewer:
+        found.append(f"**Fewer trainings** than the {most} of other rows: {', '.join(fewer)}.")
+    return [_filled(text) for text in found]
+
+
+def _how(pairs: Sequence[Pair], confidence: float) -> str:
+    claimed = len({(pair.a.key, pair.b.key) for pair in pairs if pair.question.claim})
+    rest = len({(pair.a.key, pair.b.key) for pair in pairs if not pair.question.claim})
+    return _filled(
+        "FVD decides an answer; PSNR, the task found and the hand's position are listed with it. A difference is told"
+        f" from chance if p, corrected for the number of pairs (Holm), is below {1 - confidence:.2g}. The {claimed}"
+        f" pairs of the paper's claims are corrected together, and so are the {rest} others. Intervals are"
+        f" {percent(confidence)}, not corrected; they hold for the choice of clips and of trainings."
+    )
+
+
+def _question(question: Question, pairs: Sequence[Pair], rows: Mapping[str, Row]) -> str:
+    own = [pair for pair in pairs if pair.question.name == question.name]
+    wanted = [key for pair in question.pairs for key in pair]
+    lines = [f"### {question.question}", ""]
+    if question.claim:
+        lines += [_filled(f"The paper: {question.claim}"), ""]
+    if question.note:
+        lines += [_filled(question.note), ""]
+    if not question.paired and all(key in rows for key in wanted):
+        return "\n".join([*lines, _side_by_side([rows[key] for key in dict.fromkeys(wanted)])])
+    if not own:
+        missing = ", ".join(f"`{key}`" for key in dict.fromkeys(wanted) if key not in rows)
+        return "\n".join([*lines, f"Not answered: {f'{missing} not run' if missing else 'no score in common'}."])
+
+    lines += [_filled(f"**{_verdict(question, own)}** {' '.join(_sentence(pair) for pair in _deciding(own))}"), ""]
+    lines += [
+        "| first | second | score | first minus second | p, corrected | first is better |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [_pair_line(pair) for pair in own]
+    return "\n".join(lines)
+
+
+def _deciding(pairs: Sequence[Pair]) -> list[Pair]:
+    """The comparisons by FVD, with or without the ground truth's initial frames."""
+    return [pair for pair in pairs if pair.metric.stem == FVD.stem]
+
+
+def _verdict(question: Question, pairs: Sequence[Pair]) -> str:
+    deciding = _deciding(pairs)
+    told = [pair for pair in deciding if pair.told]
+    if not told:
+        return "No difference can be told."
+    if not question.claim:
+        return "There is a difference."
+    if all(pair.told and pair.a_is_better for pair in deciding) and len(deciding) == len(question.pairs):
+        return question.words[0]
+    if not any(pair.a_is_better for pair in told):
+        return question.words[1]
+    return question.words[2]
+
+
+def _sentence(pair: Pair) -> str:
+    better, worse = (pair.a, pair.b) if pair.a_is_better else (pair.b, pair.a)
+    sizes = sorted((abs(pair.found.low), abs(pair.found.high)))
+    if pair.told:
+        text = (
+            f"{better.first.title} is better than {worse.first.title} by {significant(abs(pair.found.value))} of"
+            f" {pair.metric.title} ({significant(sizes[0])} to {significant(sizes[1])})."
+        )
+    else:
+        text = f"{pair.a.first.title} and {pair.b.first.title} can't be told apart."
+    if pair.smallest is None:
+        return text + " With one training of each, other seeds may change this."
+    seen = f"A difference of {significant(pair.smallest)} would have been seen in four of five experiments."
+    return text if pair.told else f"{text} {seen}"
+
+
+def _pair_line(pair: Pair) -> str:
+    def written(value: float) -> str:
+        return f"{'+' if value > 0 else ''}{pair.metric.write(value)}"
+
+    found = pair.found
+    difference = f"{written(found.value)} ({written(found.low)} to {written(found.high)})"
+    chance = "below 0.001" if found.p_corrected < 0.001 else signed(significant(found.p_corrected))
+    return (
+        f"| {pair.a.first.title} | {pair.b.first.title} | {pair.metric.title} | {difference} | {chance} |"
+        f" {percent(found.a_is_better)} |"
+    )
+
+
+def _side_by_side(rows: Sequence[Row]) -> str:
+    head = "| row | " + " | ".join(metric.title for metric in SHOWN) + " |"
+    lines = [f"| `{row.key}` | " + " | ".join(_mean(row, metric) for metric in SHOWN) + " |" for row in rows]
+    return "\n".join([head, "|---|" + "---|" * len(SHOWN), *lines])
+
+
+def _mean(row: Row, metric: Metric) -> str:
+    values = row.end(metric)
+    if not values:
+        return "–"
+    spread = f" (sd {metric.write(stdev(values))})" if len(values) > 1 else ""
+    return f"{metric.write(fmean(values))}{spread}"
+
+
+def _table(rows: Mapping[str, Row]) -> str:
+    """Scores at the end, and what the rows cost."""
+    titles = [metric.title for metric in SHOWN]
+    lines = [
+        f"| row | trained weights | trainings | steps | {' | '.join(titles)} | minutes a training | on |",
+        "|---|---|---|---|" + "---|" * len(SHOWN) + "---|---|",
+    ]
+    total = 0.0
+    for row in rows.values():
+        seconds = [record.seconds for record in row.records.values() if record.seconds is not None]
+        total += sum(seconds)
+        weights = f"{row.first.trained:,}" if row.first.trained else "–"
+        scores = " | ".join(_mean(row, metric) for metric in SHOWN)
+        minutes = f"{fmean(seconds) / 60:.1f}" if seconds else "–"
+        devices = ", ".join(dict.fromkeys(record.device for record in row.records.values() if record.device)) or "–"
+        trainings = len(row.records) if seconds else "–"
+        lines.append(
+            f"| `{row.key}` | {weights} | {trainings} | {row.first.steps:,} | {scores} | {minutes} | {devices} |"
+        )
+    commits = sorted({record.git_commit[:12] for row in rows.values() for record in row.records.values()
+                      if record.git_commit})  # fmt: skip
+    codes = len({str(sorted(record.code.items())) for row in rows.values() for record in row.records.values()})
+    note = (
+        f"All trainings together took {total / 3600:.1f} hours. They were made by commits {', '.join(commits) or '–'}"
+    )
+    return "\n".join([*lines, "", _filled(f"{note}, {codes} different states of the code.")])
+
+
+def _commands(config: Config, rows: Mapping[str, Row]) -> str:
+    """The command for everything, and the one for each row."""
+    text = [
+        "Everything that isn't recorded yet, and this page (it can be stopped and goes on):",
+        "",
+        f"```\nsnakemake --cores 2 evidence --configfile {_file(config.evidence.experiment)}\n```",
+        "",
+        "One row, whether or not it is recorded; `@2` and `@3` are its other trainings:",
+        "",
+        "```",
+    ]
+    for row in rows.values():
+        record = row.first
+        target = f"{config.data_dir}/{record.scale}/{record.dataset}/evidence/{record.name}.json"
+        text.append(f"snakemake --cores 2 {target} --configfile {_file(record.scale)}")
+    if not rows:
+        text.append("snakemake --cores 2 data/pocket_evidence/ssv2/evidence/fca_ablation.json"
+                    f" --configfile {_file(config.evidence.experiment)}")  # fmt: skip
+    return "\n".join([*text, "```"])
+
+
+def _file(scale: str) -> str:
+    """The shipped configuration of a scale."""
+    return f"config/{scale.replace('_', '-')}.yaml"
+
+
+def _image(description: str, file: Path, page: Path) -> str:
+    return f"![{description}]({file.relative_to(page.parent).as_posix()})"
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
+
+
+def _wrapped(lines: Iterable[str]) -> str:
+    return "\n".join(line if line.startswith("|") else _filled(line) for line in lines)
