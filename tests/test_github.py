@@ -10,6 +10,8 @@ ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 FORMS = sorted(path for path in (ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml") if path.name != "config.yml")
 
+PUBLISHING = [("release", {"id-token": "write"}), ("github-pages", {"pages": "write", "id-token": "write"})]
+
 
 def read(path: Path) -> dict:
     found = yaml.safe_load(path.read_text())
@@ -39,13 +41,12 @@ def test_steps_call_what_exists(path: Path) -> None:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_jobs_may_read_only_and_end(path: Path) -> None:
-    """But for the identity that trusted publishing asks for, in a job that runs no code of ours."""
+    """But for publishing packages and pages, by the identity that this asks for, in jobs that run no code of ours."""
     assert read(path)["permissions"] == {"contents": "read"}
     for job in jobs(path).values():
         assert job["timeout-minutes"] <= 120
         if "permissions" in job:
-            assert job["permissions"] == {"id-token": "write"}
-            assert job["environment"] == "release"
+            assert (job["environment"], job["permissions"]) in PUBLISHING
             assert not [step for step in job["steps"] if "run" in step]
         for step in job["steps"]:
             assert "secrets." not in str(step)
