@@ -11,7 +11,7 @@ export XDG_CACHE_HOME := $(CURDIR)/.cache
 endif
 
 .PHONY: install vbench-env lerobot-env simulation-env clip-library pocket-corpus executed demo test test-slow \
-	test-slurm test-vbench test-lerobot test-simulation rehearsal mutants lint docs clean
+	test-slurm test-vbench test-lerobot test-simulation ui-env test-ui rehearsal mutants lint docs clean
 
 install: .venv/installed
 
@@ -47,6 +47,17 @@ $(LEROBOT)/installed: $(LEROBOT_PINS) $(LEROBOT_PINS_V21)
 	rm -rf $(LEROBOT)/v21
 	$(LEROBOT)/bin/python -m pip install --quiet --no-deps --target $(LEROBOT)/v21 -r $(LEROBOT_PINS_V21)
 	$(LEROBOT)/bin/python tests/lerobot/environment.py
+	touch $@
+
+# What `fca ui` needs, in a separate environment, because gradio needs older packages than constraints.txt names.
+UI := .venv-ui
+
+ui-env: $(UI)/installed
+
+$(UI)/installed: pyproject.toml constraints.txt
+	test -x $(UI)/bin/python || $(PYTHON) -m venv $(UI)
+	grep -Ev '^(pillow|tomlkit)==' constraints.txt > $(UI)/constraints.txt
+	$(UI)/bin/python -m pip install --quiet -c $(UI)/constraints.txt -e '.[ui]' playwright pytest pytest-timeout
 	touch $@
 
 # The simulators that render the clip library, in a separate environment without torch: simulation.
@@ -88,6 +99,10 @@ demo: install
 # A file of tests in one process, of which there is one more than cores, as tests also wait; small tensors need one thread.
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $$(($(CORES) + 1)) --dist loadfile --no-loadscope-reorder
+
+# The page of `fca ui` in a browser; two minutes.
+test-ui: ui-env
+	OMP_NUM_THREADS=1 $(UI)/bin/python -m pytest -q tests/ui
 
 test-slow: install
 	$(BIN)/python -m pytest -q -m slow --timeout 3600

@@ -33,6 +33,7 @@ PHONE: dict[str, Any] = {
     "device_scale_factor": 2,
 }
 WITHIN = ("data:", "blob:", "about:")  # addresses of what a page holds itself
+CANCELLED = ("media", "other", "eventsource", "fetch")
 SECONDS = 10
 """How long an action waits for what it needs before the test fails"""
 
@@ -109,8 +110,11 @@ def watch(page: Any, address: str, problems: list[str]) -> None:
             problems.append(f"request outside {folder}: {url}")
 
     def failed(request: Any) -> None:
-        """Chromium cancels requests of videos and icons when it seeks or closes; a missing file fails otherwise."""
-        if request.resource_type not in ("media", "other") or request.failure != "net::ERR_ABORTED":
+        """Chromium cancels videos, icons and streams when it seeks or closes; what isn't there fails otherwise."""
+        if (
+            request.resource_type not in ("media", "other", "eventsource", "fetch")
+            or request.failure != "net::ERR_ABORTED"
+        ):
             problems.append(f"request failed: {request.url} ({request.failure})")
 
     page.on("request", lambda request: requested(request.url))

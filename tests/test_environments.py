@@ -34,12 +34,20 @@ def constraints() -> dict[str, str]:
     return pins([line for line in lines if line and not line.startswith("#")])
 
 
+OLDER = {"pillow": "12.3.0"}
+"""What `make ui-env` has instead, because gradio needs it"""
+
+
 def test_what_is_tested_is_the_lower_end_of_each_range() -> None:
     every = constraints()
     for name, needed in project().items():
+        if name == "gradio":  # of an environment of its own, where its newest is installed
+            assert name not in every
+            continue
         assert needed.specifier.contains(every[name]), name
         [lower] = [one.version for one in needed.specifier if one.operator in (">=", "==")]
-        assert f"{every[name]}.".startswith(f"{lower}."), f"{name}: {every[name]} is tested, {lower} is allowed"
+        tested = OLDER.get(name, every[name])
+        assert f"{tested}.".startswith(f"{lower}."), f"{name}: {tested} is tested, {lower} is allowed"
 
 
 def test_nobody_needs_the_workflow_to_predict() -> None:

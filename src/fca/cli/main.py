@@ -18,7 +18,7 @@ from fca import __version__
 if not sys.stderr.isatty():  # a log gets a progress bar now and then, not ten a second; tqdm reads it when imported
     os.environ.setdefault("TQDM_MININTERVAL", "30")
 
-from fca.cli import config, data, hub, plan, pocket, predict, rehearse, report, score_videos, steps, study
+from fca.cli import config, data, hub, plan, pocket, predict, rehearse, report, score_videos, steps, study, ui
 from fca.cli.common import Call, Command, Group
 from fca.cli.killed import run_watched
 from fca.errors import FcaError
@@ -52,7 +52,7 @@ def completion(shell: str | None) -> None:
 SECTIONS: dict[str, list[click.Command]] = {
     "Steps, in order": [data.fetch, data.index, data.resample, *steps.COMMANDS, report.report],
     "Look at the data": [data.data],
-    "Use the results": [report.compare, study.study, predict.predict, report.export_lerobot, hub.card, hub.push],
+    "Use the results": [report.compare, study.study, predict.predict, ui.ui, report.export_lerobot, hub.card, hub.push],
     "Other people's results": [score_videos.score_videos],
     "Tools": [plan.plan, plan.doctor, rehearse.rehearse, plan.status, config.config, completion, pocket.pocket],
 }
