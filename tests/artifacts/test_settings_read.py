@@ -31,6 +31,11 @@ EXCEPTIONS = {
     ("train", "sample.steps"): "a suggestion in model.json, which is no part of the model's hash",
     ("train", "sample.guidance_scale"): "the same",
     ("train", "sample.scheduler"): "the same",
+    ("train", "variants.*.guidance_scale"): "the same",
+    ("train", "variants.*.weights_of"): "a variant that has it is not trained",
+    ("train", "train.lengths"): "which models are exported on the way; they don't change the training",
+    ("sample", "train.learning_rate"): "resolved with the variant's other settings, and used by training alone",
+    ("sample", "variants.*.steps"): "the same",
     **{(step, f"datasets.*.{split}.{name}"): INPUTS for step, split in SPLITS for name in ("clips", "shard_clips")},
     ("score", "datasets.*.edited_captions"): "whether there are any; their predictions aren't scored",
 }
@@ -74,6 +79,17 @@ class Recorder:
                 self.read.add(f"{holders[id(settings)]}{name}")
             return object.__getattribute__(settings, name)
 
+        copied, copies = Settings.model_copy, []
+
+        def model_copy(settings: Settings, **how: object) -> Settings:
+            """A copy with a variant's own settings holds the settings' place; it is kept, so that its id stays its own."""
+            copy = copied(settings, **how)
+            if id(settings) in holders:
+                holders[id(copy)] = holders[id(settings)]
+                copies.append(copy)
+            return copy
+
+        patch.setattr(Settings, "model_copy", model_copy)
         patch.setattr(Settings, "__getattribute__", getattribute, raising=False)
 
     def silent(self, function: Callable) -> Callable:
