@@ -1,10 +1,10 @@
-"""`fca pocket`: train the pocket base again, network by network (about three hours on two cores)."""
+"""`fca pocket`: train the pocket base again, network by network (about four hours on two cores)."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 STEPS = {
-    "features": 2600, "positions": 1700, "vae": 3600, "base": 3000, "vision": 1200, "adapter": 1100, "image_base": 3000,
+    "features": 2600, "positions": 2500, "vae": 3600, "base": 3000, "vision": 1200, "adapter": 9400, "image_base": 3000,
 }  # fmt: skip
 PARTS = tuple(STEPS)
 
