@@ -93,6 +93,14 @@ CONFIG, ORIGINS, CONFIG_FILE = read_configuration()
 LAYOUT = Layout(CONFIG)
 
 
+def config_file(wildcards, output):
+    """For `params:`: the file that `fca` commands read.
+
+    Snakemake doesn't compare params that are functions of a job's outputs, so another name of the file runs nothing again.
+    """
+    return CONFIG_FILE
+
+
 fingerprint_once = cache(lambda step, *names: fingerprint(CONFIG, step, *names))
 
 

@@ -12,9 +12,10 @@ rule report:
     log:
         log_of("report", CONFIG.scale),
     params:
+        config=config_file,
         fingerprint=fingerprint_of("report"),
     shell:
-        "fca report -c {CONFIG_FILE:q} 2>&1 | tee {log:q}"
+        "fca report -c {params.config:q} 2>&1 | tee {log:q}"
 
 
 # Tables and figures of the paper that compare variants: `snakemake table3`. Each is a page in the report's folder.
@@ -31,7 +32,8 @@ for name in COMPARISONS:
         log:
             log_of("report", name),
         params:
+            config=config_file,
             name=name,
             fingerprint=fingerprint_of("report"),
         shell:
-            "fca report -c {CONFIG_FILE:q} {params.name} 2>&1 | tee {log:q}"
+            "fca report -c {params.config:q} {params.name} 2>&1 | tee {log:q}"

@@ -10,9 +10,10 @@ rule score_variant:
     log:
         log_of("score", "{dataset}", "{variant}"),
     params:
+        config=config_file,
         fingerprint=fingerprint_of("score"),
     shell:
-        "fca score -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.variant} 2>&1 | tee {log:q}"
+        "fca score -c {params.config:q} {wildcards.dataset} {wildcards.variant} 2>&1 | tee {log:q}"
 
 
 # Put the scores of a variant's trainings together (train.replicates).
@@ -24,9 +25,10 @@ rule score_replicates:
     log:
         log_of("score_replicates", "{dataset}", "{variant}"),
     params:
+        config=config_file,
         fingerprint=fingerprint_of("score"),
     shell:
-        "fca score-replicates -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.variant} 2>&1 | tee {log:q}"
+        "fca score-replicates -c {params.config:q} {wildcards.dataset} {wildcards.variant} 2>&1 | tee {log:q}"
 
 
 # Compare the variants of a table or figure in pairs.
@@ -38,6 +40,7 @@ rule compare_variants:
     log:
         log_of("compare_variants", "{dataset}", "{comparison}"),
     params:
+        config=config_file,
         fingerprint=fingerprint_of("score"),
     shell:
-        "fca compare-variants -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.comparison} 2>&1 | tee {log:q}"
+        "fca compare-variants -c {params.config:q} {wildcards.dataset} {wildcards.comparison} 2>&1 | tee {log:q}"

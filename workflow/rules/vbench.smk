@@ -13,9 +13,10 @@ rule vbench_scores:
     wildcard_constraints:
         row="|".join([*CONFIG.every_variant, GROUND_TRUTH]),
     params:
+        config=config_file,
         fingerprint=fingerprint_of("vbench"),
     shell:
-        "fca vbench -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.row} 2>&1 | tee {log:q}"
+        "fca vbench -c {params.config:q} {wildcards.dataset} {wildcards.row} 2>&1 | tee {log:q}"
 
 
 rule vbench:
