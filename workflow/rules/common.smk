@@ -143,6 +143,21 @@ def log_of(step, *names):
     return str(LAYOUT.root / "logs" / step / ("-".join(names) + ".log"))
 
 
+def score_file(path, **labels):
+    """For `output:`: a file of scores, marked for `snakemake --report`."""
+    return report(path, category="Scores", subcategory="{dataset}", labels=labels)
+
+
+def report_folder():
+    """The pages with everything that they show, marked for `snakemake --report`, once there are any.
+
+    The folder also has pages of other rules and commands, so it is no rule's output.
+    """
+    if not LAYOUT.report.exists():
+        return []
+    return report(LAYOUT.report.parent, category="Report", htmlindex=LAYOUT.report.name)
+
+
 def captions_of(wildcards):
     """The captions file of a folder of the user's own videos, which is edited more often than an archive.
 

@@ -7,7 +7,7 @@ rule rehearse:
     localrule: True
     params:
         config=config_file,
-        cores=f"--cores {workflow.cores}" if workflow.cores else "",
+        cores=lambda wildcards: f"--cores {workflow.cores}" if workflow.cores else "",
         profiles=profile_options(),
     shell:
         "fca rehearse -c {params.config:q} {params.cores} {params.profiles} 2>&1 | tee {log:q}"

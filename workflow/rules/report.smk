@@ -18,7 +18,7 @@ rule report:
         "fca report -c {params.config:q} 2>&1 | tee {log:q}"
 
 
-# Tables and figures of the paper that compare variants: `snakemake table3`. Each is a page in the report's folder.
+# Tables and figures of the paper that compare variants: `snakemake table3`. Each is a folder in the report's, with a page.
 for name in COMPARISONS:
 
     rule:
@@ -28,7 +28,7 @@ for name in COMPARISONS:
             comparison_scores(name),
             comparison_differences(name),
         output:
-            LAYOUT.comparison(name),
+            report(directory(LAYOUT.comparison(name).parent), category="Report", htmlindex=LAYOUT.report.name),
         log:
             log_of("report", name),
         params:

@@ -6,7 +6,7 @@ rule score_variant:
         clips=lambda wildcards: clips(wildcards.dataset, "validation"),
         samples=lambda wildcards: samples(wildcards.dataset, wildcards.variant),
     output:
-        LAYOUT.scores("{dataset}", "{variant}"),
+        score_file(LAYOUT.scores("{dataset}", "{variant}"), of="{variant}"),
     log:
         log_of("score", "{dataset}", "{variant}"),
     params:
@@ -21,7 +21,7 @@ rule score_replicates:
     input:
         lambda wildcards: [LAYOUT.scores(wildcards.dataset, name) for name in CONFIG.replicates(wildcards.variant)],
     output:
-        LAYOUT.replicates_scores("{dataset}", "{variant}"),
+        score_file(LAYOUT.replicates_scores("{dataset}", "{variant}"), of="{variant}, all trainings"),
     log:
         log_of("score_replicates", "{dataset}", "{variant}"),
     params:
@@ -36,7 +36,7 @@ rule compare_variants:
     input:
         lambda wildcards: comparison_runs(wildcards.dataset, wildcards.comparison),
     output:
-        LAYOUT.differences("{dataset}", "{comparison}"),
+        score_file(LAYOUT.differences("{dataset}", "{comparison}"), of="{comparison}, differences"),
     log:
         log_of("compare_variants", "{dataset}", "{comparison}"),
     params:

@@ -22,7 +22,7 @@ rule score_vae_roundtrip:
         latents=lambda wildcards: latents(wildcards.dataset, "validation"),
         measured=lambda wildcards: measured_round_trips(wildcards.dataset),
     output:
-        LAYOUT.vae_roundtrip("{dataset}"),
+        score_file(LAYOUT.vae_roundtrip("{dataset}"), of="the VAE alone"),
     log:
         log_of("score_vae_roundtrip", "{dataset}"),
     params:

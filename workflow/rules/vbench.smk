@@ -7,7 +7,7 @@ rule vbench_scores:
         clips=lambda wildcards: clips(wildcards.dataset, "validation"),
         samples=vbench_samples,
     output:
-        LAYOUT.vbench("{dataset}", "{row}"),
+        score_file(LAYOUT.vbench("{dataset}", "{row}"), of="{row}, VBench"),
     log:
         log_of("vbench", "{dataset}", "{row}"),
     wildcard_constraints:
