@@ -10,7 +10,7 @@ ifneq ($(shell mkdir -p '$(CACHE)' 2>/dev/null && test -w '$(CACHE)' && echo wri
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 endif
 
-.PHONY: install vbench-env lerobot-env simulation-env clip-library pocket-corpus executed demo test test-slow \
+.PHONY: install vbench-env lerobot-env simulation-env container clip-library pocket-corpus executed demo test test-slow \
 	test-slurm test-vbench test-lerobot test-simulation ui-env test-ui rehearsal mutants lint docs clean
 
 install: .venv/installed
@@ -59,6 +59,12 @@ $(UI)/installed: pyproject.toml constraints.txt
 	grep -Ev '^(pillow|tomlkit)==' constraints.txt > $(UI)/constraints.txt
 	$(UI)/bin/python -m pip install --quiet -c $(UI)/constraints.txt -e '.[ui]' playwright pytest pytest-timeout
 	touch $@
+
+# The image of `snakemake --sdm apptainer`, with the packages of constraints.txt: docs/cluster.md.
+container: container.sif
+
+container.sif: workflow/envs/fca.def constraints.txt
+	apptainer build --force $@ workflow/envs/fca.def
 
 # The simulators that render the clip library, in a separate environment without torch: simulation.
 SIMULATION := .venv-simulation

@@ -76,6 +76,13 @@ def test_from_shards_to_score_file(config: Config) -> None:
     }
 
 
+def test_a_log_shows_how_far_it_is(config: Config, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the workflow the output goes to `tee`, which is no terminal."""
+    write_clips(config)
+    score(config, "ssv2", "repeat")
+    assert f"{CLIPS}/{CLIPS}" in capsys.readouterr().err
+
+
 def test_a_perfect_prediction(config: Config) -> None:
     write_clips(config)
     write_samples(config, noise=0.0)

@@ -31,7 +31,11 @@ def main():
         arguments = arguments[1:]
     step, file, *names = arguments
     config, root = load(file), Path("data/pocket")
-    if step == "report":
+    if step == "report" and names:
+        path = Path("reports", names[0], "index.html")
+        (path.parent / "assets").mkdir(parents=True)
+        (path.parent / "assets" / "clip.webp").touch()
+    elif step == "report":
         path = Path("reports/index.html")
         (path.parent / "assets").mkdir(parents=True, exist_ok=True)
         (path.parent / "assets" / "style.css").touch()
@@ -57,6 +61,7 @@ def main():
             "train": lambda: folder / "models" / f"{names[0]}.json",
             "sample": lambda: folder / "samples" / names[0] / f"{names[1]}-{names[2]}.json",
             "score": lambda: folder / "scores" / f"{names[0]}.json",
+            "compare-variants": lambda: folder / "differences" / f"{names[0]}.json",
             "measure-vae-roundtrip": lambda: folder / "scores" / "vae_roundtrip" / f"{names[0]}.json",
             "score-vae-roundtrip": lambda: folder / "scores" / "vae_roundtrip.json",
         }[step]()

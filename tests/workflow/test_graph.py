@@ -1,4 +1,4 @@
-"""The whole graph of both scales, wrong configurations, and the linter's findings."""
+"""The whole graph of both scales, wrong configurations, and the linter."""
 
 import re
 import resource
@@ -140,14 +140,10 @@ def test_wrong_value_on_the_command_line_is_refused_at_once(fresh) -> None:
     assert "allowed: fp32, bf16" in message
 
 
-def test_the_linter_finds_only_what_we_decided(fresh) -> None:
+def test_the_linter_finds_nothing(fresh) -> None:
     run = fresh.snakemake("--lint")
-    found = set(re.findall(r"^    \* (.*?)[.:]+$", run.stdout + run.stderr, re.MULTILINE))
-    # One environment serves all steps; the configuration's file name must not make jobs run again.
-    assert found == {
-        "Specify a conda environment or container for each rule",
-        "Shell command directly uses variable CONFIG_FILE from outside of the rule",
-    }
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "Congratulations, your workflow is in a good condition!" in run.stdout + run.stderr
 
 
 def test_no_document_names_a_target_after_configfile() -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 from fca.artifacts.evidence import is_recorded
 from fca.artifacts.fingerprint import code_hash, fingerprint
@@ -23,10 +25,20 @@ from fca.vbench.weights import is_ready
 
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 
-# Jobs find `fca` next to the Python that runs Snakemake, whether or not its environment is activated, and the scripts of the
-# workflow. A prefix of our own replaces Snakemake's: without pipefail, a step that fails before `| tee` would count as done.
-COMMANDS = shlex.quote(f"{REPOSITORY / 'workflow/scripts'}:{os.path.dirname(sys.executable)}")
-shell.prefix(f"set -euo pipefail; export PATH={COMMANDS}:$PATH; ")
+# The image of `--sdm apptainer`, made by `make container`.
+CONTAINER = REPOSITORY / "container.sif"
+IN_CONTAINER = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
+if IN_CONTAINER and not CONTAINER.is_file():
+    raise WorkflowError(f"there is no container {CONTAINER}\nremedy: `make container`, or leave out `--sdm apptainer`")
+
+# Jobs find the scripts of the workflow, and `fca` next to the Python that runs Snakemake, whether or not its environment is
+# activated. In the container `fca` is the container's, which holds packages alone and runs this repository's code.
+PLACES = [REPOSITORY / "workflow/scripts"] + ([] if IN_CONTAINER else [os.path.dirname(sys.executable)])
+VARIABLES = f"PATH={shlex.quote(os.pathsep.join(map(str, PLACES)))}:$PATH"
+if IN_CONTAINER:
+    VARIABLES += f" PYTHONPATH={shlex.quote(str(REPOSITORY / 'src'))}"
+# A prefix of our own replaces Snakemake's: without pipefail, a step that fails before `| tee` would count as done.
+shell.prefix(f"set -euo pipefail; export {VARIABLES}; ")
 
 
 def require_workflow_profile():
@@ -93,6 +105,14 @@ CONFIG, ORIGINS, CONFIG_FILE = read_configuration()
 LAYOUT = Layout(CONFIG)
 
 
+def config_file(wildcards, output):
+    """For `params:`: the file that `fca` commands read.
+
+    Snakemake doesn't compare params that are functions of a job's outputs, so another name of the file runs nothing again.
+    """
+    return CONFIG_FILE
+
+
 fingerprint_once = cache(lambda step, *names: fingerprint(CONFIG, step, *names))
 
 
@@ -121,6 +141,21 @@ def fingerprint_of(step):
 def log_of(step, *names):
     """The path of a job's log."""
     return str(LAYOUT.root / "logs" / step / ("-".join(names) + ".log"))
+
+
+def score_file(path, **labels):
+    """For `output:`: a file of scores, marked for `snakemake --report`."""
+    return report(path, category="Scores", subcategory="{dataset}", labels=labels)
+
+
+def report_folder():
+    """The pages with everything that they show, marked for `snakemake --report`, once there are any.
+
+    The folder also has pages of other rules and commands, so it is no rule's output.
+    """
+    if not LAYOUT.report.exists():
+        return []
+    return report(LAYOUT.report.parent, category="Report", htmlindex=LAYOUT.report.name)
 
 
 def captions_of(wildcards):

@@ -9,8 +9,9 @@ rule encode_latents:
     log:
         log_of("encode", "{base}", "{dataset}", "{split}", "{shard}"),
     params:
+        config=config_file,
         fingerprint=fingerprint_of("encode"),
     shell:
-        "fca encode -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.split} --shard {wildcards.shard}"
+        "fca encode -c {params.config:q} {wildcards.dataset} {wildcards.split} --shard {wildcards.shard}"
         " --base {wildcards.base}"
         " 2>&1 | tee {log:q}"

@@ -15,9 +15,10 @@ rule record_evidence:
     wildcard_constraints:
         variant="|".join(CONFIG.every_replicate),
     params:
+        config=config_file,
         fingerprint=fingerprint_of("score"),
     shell:
-        "fca record -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.variant} 2>&1 | tee {log:q}"
+        "fca record -c {params.config:q} {wildcards.dataset} {wildcards.variant} 2>&1 | tee {log:q}"
 
 
 rule evidence:
@@ -25,5 +26,7 @@ rule evidence:
         not_recorded,
     log:
         log_of("report", "evidence"),
+    params:
+        config=config_file,
     shell:
-        "fca report -c {CONFIG_FILE:q} evidence 2>&1 | tee {log:q}"
+        "fca report -c {params.config:q} evidence 2>&1 | tee {log:q}"

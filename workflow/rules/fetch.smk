@@ -9,6 +9,7 @@ rule fetch:
     log:
         log_of("fetch", "{dataset}"),
     params:
+        config=config_file,
         fingerprint=fingerprint_of("fetch"),
     shell:
-        "fca fetch -c {CONFIG_FILE:q} {wildcards.dataset} 2>&1 | tee {log:q}"
+        "fca fetch -c {params.config:q} {wildcards.dataset} 2>&1 | tee {log:q}"

@@ -10,6 +10,7 @@ rule index_clips:
     log:
         log_of("index", "{dataset}"),
     params:
+        config=config_file,
         fingerprint=fingerprint_of("index"),
     shell:
-        "fca index -c {CONFIG_FILE:q} {wildcards.dataset} 2>&1 | tee {log:q}"
+        "fca index -c {params.config:q} {wildcards.dataset} 2>&1 | tee {log:q}"

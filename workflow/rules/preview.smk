@@ -9,6 +9,7 @@ rule preview:
     log:
         log_of("preview", "{dataset}"),
     params:
+        config=config_file,
         fingerprint=fingerprint_of("preview"),
     shell:
-        "fca data preview -c {CONFIG_FILE:q} {wildcards.dataset} 2>&1 | tee {log:q}"
+        "fca data preview -c {params.config:q} {wildcards.dataset} 2>&1 | tee {log:q}"

@@ -6,7 +6,8 @@ rule rehearse:
         log_of("rehearse", CONFIG.scale),
     localrule: True
     params:
-        cores=f"--cores {workflow.cores}" if workflow.cores else "",
+        config=config_file,
+        cores=lambda wildcards: f"--cores {workflow.cores}" if workflow.cores else "",
         profiles=profile_options(),
     shell:
-        "fca rehearse -c {CONFIG_FILE:q} {params.cores} {params.profiles} 2>&1 | tee {log:q}"
+        "fca rehearse -c {params.config:q} {params.cores} {params.profiles} 2>&1 | tee {log:q}"

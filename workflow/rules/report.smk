@@ -12,12 +12,13 @@ rule report:
     log:
         log_of("report", CONFIG.scale),
     params:
+        config=config_file,
         fingerprint=fingerprint_of("report"),
     shell:
-        "fca report -c {CONFIG_FILE:q} 2>&1 | tee {log:q}"
+        "fca report -c {params.config:q} 2>&1 | tee {log:q}"
 
 
-# Tables and figures of the paper that compare variants: `snakemake table3`. Each is a page in the report's folder.
+# Tables and figures of the paper that compare variants: `snakemake table3`. Each is a folder in the report's, with a page.
 for name in COMPARISONS:
 
     rule:
@@ -27,11 +28,12 @@ for name in COMPARISONS:
             comparison_scores(name),
             comparison_differences(name),
         output:
-            LAYOUT.comparison(name),
+            report(directory(LAYOUT.comparison(name).parent), category="Report", htmlindex=LAYOUT.report.name),
         log:
             log_of("report", name),
         params:
+            config=config_file,
             name=name,
             fingerprint=fingerprint_of("report"),
         shell:
-            "fca report -c {CONFIG_FILE:q} {params.name} 2>&1 | tee {log:q}"
+            "fca report -c {params.config:q} {params.name} 2>&1 | tee {log:q}"

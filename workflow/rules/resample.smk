@@ -10,6 +10,8 @@ rule resample_clips:
     log:
         log_of("resample", "{dataset}", "validation", "{shard}"),
     params:
+        config=config_file,
         fingerprint=fingerprint_of("resample"),
     shell:
-        "fca resample -c {CONFIG_FILE:q} {wildcards.dataset} validation --shard {wildcards.shard}" " 2>&1 | tee {log:q}"
+        "fca resample -c {params.config:q} {wildcards.dataset} validation --shard {wildcards.shard}"
+        " 2>&1 | tee {log:q}"

@@ -10,7 +10,8 @@ rule sample_clips:
     log:
         log_of("sample", "{dataset}", "{variant}", "{kind}", "{shard}"),
     params:
+        config=config_file,
         fingerprint=fingerprint_of("sample"),
     shell:
-        "fca sample -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.variant} --kind {wildcards.kind}"
+        "fca sample -c {params.config:q} {wildcards.dataset} {wildcards.variant} --kind {wildcards.kind}"
         " --shard {wildcards.shard} 2>&1 | tee {log:q}"

@@ -10,7 +10,8 @@ rule sample_edited:
     log:
         log_of("sample", "{dataset}", "{variant}", "edited"),
     params:
+        config=config_file,
         fingerprint=fingerprint_of("sample_edited"),
     shell:
-        "fca sample -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.variant} --kind edited --shard 0000"
+        "fca sample -c {params.config:q} {wildcards.dataset} {wildcards.variant} --kind edited --shard 0000"
         " 2>&1 | tee {log:q}"

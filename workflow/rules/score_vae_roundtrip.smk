@@ -10,9 +10,10 @@ rule measure_vae_roundtrip:
     log:
         log_of("measure_vae_roundtrip", "{dataset}", "{shard}"),
     params:
+        config=config_file,
         fingerprint=fingerprint_of("measure_vae_roundtrip"),
     shell:
-        "fca measure-vae-roundtrip -c {CONFIG_FILE:q} {wildcards.dataset} --shard {wildcards.shard} 2>&1 | tee {log:q}"
+        "fca measure-vae-roundtrip -c {params.config:q} {wildcards.dataset} --shard {wildcards.shard} 2>&1 | tee {log:q}"
 
 
 rule score_vae_roundtrip:
@@ -21,10 +22,11 @@ rule score_vae_roundtrip:
         latents=lambda wildcards: latents(wildcards.dataset, "validation"),
         measured=lambda wildcards: measured_round_trips(wildcards.dataset),
     output:
-        LAYOUT.vae_roundtrip("{dataset}"),
+        score_file(LAYOUT.vae_roundtrip("{dataset}"), of="the VAE alone"),
     log:
         log_of("score_vae_roundtrip", "{dataset}"),
     params:
+        config=config_file,
         fingerprint=fingerprint_of("score_vae_roundtrip"),
     shell:
-        "fca score-vae-roundtrip -c {CONFIG_FILE:q} {wildcards.dataset} 2>&1 | tee {log:q}"
+        "fca score-vae-roundtrip -c {params.config:q} {wildcards.dataset} 2>&1 | tee {log:q}"

@@ -15,8 +15,9 @@ rule train_adapter:
         variant="|".join(name for name in CONFIG.every_replicate if CONFIG.variant(name).trains),
     threads: 2
     params:
+        config=config_file,
         fingerprint=fingerprint_of("train"),
     shell:
         "trap : TERM; "
-        "fca train -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.variant} 2>&1 | (trap '' TERM; tee -a {log:q})"
+        "fca train -c {params.config:q} {wildcards.dataset} {wildcards.variant} 2>&1 | (trap '' TERM; tee -a {log:q})"
         " || interrupted.sh $?"

@@ -7,15 +7,16 @@ rule vbench_scores:
         clips=lambda wildcards: clips(wildcards.dataset, "validation"),
         samples=vbench_samples,
     output:
-        LAYOUT.vbench("{dataset}", "{row}"),
+        score_file(LAYOUT.vbench("{dataset}", "{row}"), of="{row}, VBench"),
     log:
         log_of("vbench", "{dataset}", "{row}"),
     wildcard_constraints:
         row="|".join([*CONFIG.every_variant, GROUND_TRUTH]),
     params:
+        config=config_file,
         fingerprint=fingerprint_of("vbench"),
     shell:
-        "fca vbench -c {CONFIG_FILE:q} {wildcards.dataset} {wildcards.row} 2>&1 | tee {log:q}"
+        "fca vbench -c {params.config:q} {wildcards.dataset} {wildcards.row} 2>&1 | tee {log:q}"
 
 
 rule vbench:

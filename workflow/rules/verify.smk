@@ -10,6 +10,7 @@ rule verify_clips:
     log:
         log_of("verify", "{dataset}"),
     params:
+        config=config_file,
         fingerprint=fingerprint_of("verify"),
     shell:
-        "fca data verify -c {CONFIG_FILE:q} {wildcards.dataset} --quarantine 2>&1 | tee {log:q}"
+        "fca data verify -c {params.config:q} {wildcards.dataset} --quarantine 2>&1 | tee {log:q}"

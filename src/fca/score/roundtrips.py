@@ -139,7 +139,7 @@ def _measured_columns(config: Config, dataset: str, trips: RoundTrips) -> dict[s
         widths |= {f"scored{name}": network.feature_width, f"raw{name}": network.feature_width}
         widths |= {f"psnr{name}": config.clip.frames, f"ssim{name}": config.clip.frames}
     columns = {name: [np.empty((0, width))] for name, width in widths.items()}
-    with tqdm(total=len(trips), desc="measure the VAE", unit="clip", disable=None) as bar:
+    with tqdm(total=len(trips), desc="measure the VAE", unit="clip") as bar:
         for batch in trips.batches(encoder, decoder, size):
             columns["truth"].append(network.features(batch.truth, size, batch.ids))
             for name, clips in zip(MEANING, (batch.rebuilt, batch.doubled), strict=True):

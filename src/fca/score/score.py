@@ -48,7 +48,7 @@ def score(config: Config, dataset: str, variant: str) -> Path:
     # their task.
     parts: list[Measured] = []
     flipped: list[dict[str, Any]] = []
-    bar = tqdm(total=len(pairs), desc="score", unit="clip", disable=None)
+    bar = tqdm(total=len(pairs), desc="score", unit="clip")
     with bar, measuring(config, "score", dataset, variant) as work:
         for shard in shards:
             parts.append(measure(config, dataset, variant, shard, network, tasks, bar))

@@ -53,7 +53,7 @@ def vbench(config: Config, dataset: str, row: str) -> Path:
 
     shards = []
     numbers = layout.shards(dataset, "validation")
-    for number in tqdm(numbers, desc=f"vbench {dataset} {row}", unit="shard", disable=None):
+    for number in tqdm(numbers, desc=f"vbench {dataset} {row}", unit="shard"):
         path = layout.vbench_shard(dataset, row, number)
         pairs = Pairs(config, dataset, None if row == GROUND_TRUTH else row, "validation", [number])
         inputs = {
