@@ -27,10 +27,12 @@ VBENCH_PINS := workflow/envs/vbench/requirements.txt
 vbench-env: $(VBENCH)/installed
 
 $(VBENCH)/installed: $(VBENCH_PINS)
+	mkdir -p $(VBENCH) && touch $(VBENCH)/unfinished
 	test -x $(VBENCH)/bin/python || $(PYTHON) -m venv $(VBENCH)
 	$(VBENCH)/bin/python -m pip install --quiet -c $(VBENCH_PINS) torch
 	$(VBENCH)/bin/python -m pip install --quiet --no-deps -r $(VBENCH_PINS)
 	$(VBENCH)/bin/python src/fca/vbench/official.py --check
+	rm $(VBENCH)/unfinished
 	touch $@
 
 # The real lerobot package, for tests against it, in a separate environment: tests/lerobot.

@@ -78,3 +78,11 @@ def test_published_hashes_stand_in_the_files_addresses() -> None:
 def test_the_documentation_lists_the_same_files() -> None:
     rows = re.findall(r"^\| `([^`]+)` \| ([\d,]+) \| .*<(https://\S+)>", DOCS.read_text(), flags=re.MULTILINE)
     assert rows == [(file.name, f"{file.megabytes:,}", file.url) for file in WEIGHTS]
+
+
+def test_an_unfinished_environment_is_not_ready(environment: Path) -> None:
+    (environment / "unfinished").touch()
+    settings = VBench(environment=str(environment))
+    assert not is_ready(settings)
+    with pytest.raises(FcaError, match=r"is unfinished\n.*\n.*make vbench-env"):
+        require(settings)

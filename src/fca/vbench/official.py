@@ -29,6 +29,7 @@ from typing import Any
 
 REFUSED = 3
 BLOCKED = ("socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.posix_spawn", "os.exec")
+LIST_LIBRARIES = ["/sbin/ldconfig", "-p"]
 VIDEO = ("decord", "opencv-python-headless")
 PACKAGES = ("vbench", "torch", "torchvision", "timm", "pyiqa", "openai-clip", *VIDEO, "numpy")
 KEPT: list[Any] = []
@@ -42,9 +43,14 @@ class Refused(Exception):
 
 
 def block_network() -> None:
-    """Permanently refuse every connection and every other program (vbench calls wget and git)."""
+    """Permanently refuse every connection and every other program (vbench calls wget and git).
+
+    But not `ldconfig -p`, by which Python looks for a library: torch's builds for CUDA do when they are imported.
+    """
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "subprocess.Popen" and list(arguments[1]) == LIST_LIBRARIES:
+            return
         if event in BLOCKED:
             raise RuntimeError(f"VBench may not use the network or other programs: {event} {arguments[:2]}")
 

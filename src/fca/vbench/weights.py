@@ -9,6 +9,9 @@ from fca.config.shipped import located
 from fca.config.vbench import DIMENSIONS, WEIGHTS, WITHOUT_WEIGHTS, VBench, WeightFile
 from fca.errors import FcaError
 
+UNFINISHED = "unfinished"
+"""File in an environment whose making has begun and not ended"""
+
 
 def dimensions(settings: VBench) -> list[str]:
     """The dimensions that are measured with these settings."""
@@ -20,6 +23,11 @@ def python_of(settings: VBench) -> Path:
     return located(settings.environment) / "bin" / "python"
 
 
+def is_finished(settings: VBench) -> bool:
+    """Whether the environment exists and `make vbench-env`, if that made it, got to its end."""
+    return python_of(settings).exists() and not (located(settings.environment) / UNFINISHED).exists()
+
+
 def missing(settings: VBench) -> list[WeightFile]:
     """Required files that don't exist."""
     folder = settings.weights
@@ -28,15 +36,15 @@ def missing(settings: VBench) -> list[WeightFile]:
 
 def is_ready(settings: VBench | None) -> bool:
     """Whether everything that a run needs exists; if so, the workflow measures VBench."""
-    return settings is not None and python_of(settings).exists() and not missing(settings)
+    return settings is not None and is_finished(settings) and not missing(settings)
 
 
 def require(settings: VBench) -> None:
     """`FcaError` that lists everything that is missing with its size and origin."""
-    python = python_of(settings)
-    if not python.exists():
+    if not is_finished(settings):
+        python = python_of(settings)
         raise FcaError(
-            f"there is no {python}",
+            f"{settings.environment} is unfinished" if python.exists() else f"there is no {python}",
             "the official VBench package in an environment of its own",
             "run `make vbench-env`, or set another in score.vbench.environment",
         )

@@ -11,7 +11,7 @@ from fca.config.vbench import DIMENSIONS, GROUND_TRUTH, WEIGHTS, WeightFile
 from fca.report.format import counts, shared_protocols
 from fca.report.metrics import Cell
 from fca.report.score_file import read_result
-from fca.vbench.weights import missing, python_of
+from fca.vbench.weights import is_finished, missing
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def vbench_section(config: Config, config_file: str) -> VBenchSection | None:
     return VBenchSection(
         titles=list(DIMENSIONS.values()),
         tables=tables,
-        environment="" if is_measured or python_of(settings).exists() else "make vbench-env",
+        environment="" if is_measured or is_finished(settings) else "make vbench-env",
         lacking=[file for file in WEIGHTS if settings.weights is None] or missing(settings),
         folder=settings.weights or "",
         command=f"snakemake --cores 2 vbench --configfile {config_file}",
