@@ -82,7 +82,7 @@ class Recorder:
         copied, copies = Settings.model_copy, []
 
         def model_copy(settings: Settings, **how: object) -> Settings:
-            """A copy with a variant's own settings holds the settings' place; it is kept, so that its id stays its own."""
+            """A copy with a variant's own settings takes the settings' place; kept, so that its id stays its own."""
             copy = copied(settings, **how)
             if id(settings) in holders:
                 holders[id(copy)] = holders[id(settings)]
