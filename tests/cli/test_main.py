@@ -117,7 +117,7 @@ def test_defects_are_not_hidden(stand_in, defect) -> None:
     ("arguments", "message"),
     [
         (["report", "--quick"], "fca report: No such option '--quick'."),
-        (["report", "tabel1"], "figure7 (did you mean 'table1'?)"),
+        (["report", "tabel1"], "evidence (did you mean 'table1'?)"),
         (["train", "ssv2", "fca", "--acept-changes"], "fca train: No such option '--acept-changes'. Did you mean"),
         (["trian", "ssv2", "fca"], "fca: No such command 'trian'. Did you mean 'train'?"),
         (["data", "chek"], "fca data: No such command 'chek'. Did you mean 'check'?"),
