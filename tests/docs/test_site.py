@@ -27,7 +27,7 @@ def test_every_page_that_people_read_is_on_the_site(site: Path) -> None:
         assert path.is_file(), name(page)
 
 
-def test_every_page_opens(site: Path, open_page: OpenPage, serve: Serve) -> None:
+def test_every_page_opens(site: Path, serve: Serve, open_page: OpenPage) -> None:
     address = serve(site)
     context = None
     for path in sorted(site.rglob("*.html")):
@@ -39,13 +39,13 @@ def test_every_page_opens(site: Path, open_page: OpenPage, serve: Serve) -> None
 
 
 @pytest.mark.parametrize("name", ["index.html", "troubleshooting.html", "config/index.html", "reference/cli.html"])
-def test_pages_fit_a_phone(site: Path, name: str, open_page: OpenPage, serve: Serve) -> None:
+def test_pages_fit_a_phone(site: Path, name: str, serve: Serve, open_page: OpenPage) -> None:
     address = serve(site)
     page = open_page(address + name, phone=True, dark=True, site=address)
     assert too_wide(page) == []
 
 
-def test_search_finds_a_setting(site: Path, open_page: OpenPage, serve: Serve) -> None:
+def test_search_finds_a_setting(site: Path, serve: Serve, open_page: OpenPage) -> None:
     page = open_page(serve(site))
     page.locator(".md-search__input").click()
     page.keyboard.type("guidance_scale")
