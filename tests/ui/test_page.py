@@ -57,6 +57,25 @@ def test_a_bad_upload_is_refused_in_words(address: str, open_page: OpenPage, tmp
     page.get_by_text("JPEG, PNG or WebP pictures").first.wait_for()
 
 
+def test_markup_in_a_sentence_and_a_files_name_is_text(address: str, open_page: OpenPage, tmp_path: Path) -> None:
+    markup = "<img src=x onerror=window.ran=1>"
+    bad = tmp_path / f"{markup}.png"
+    bad.write_bytes(b"not a picture")
+    picture(320, 240).save(tmp_path / "start.png")
+    page = open_page(address)
+    page.locator("input[type=file]").first.set_input_files(bad)
+    page.get_by_text("JPEG, PNG or WebP pictures").first.wait_for()
+    assert page.evaluate("window.ran") is None
+
+    page = open_page(address)
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "start.png")
+    page.get_by_label("Sentence", exact=True).fill(f"{markup}<script>window.ran=1</script>")
+    page.get_by_label("Sampling steps").first.fill("1")
+    predict(page, 1)
+    page.get_by_text("the prompt is cut off").first.wait_for()
+    assert page.evaluate("window.ran") is None
+
+
 def test_it_fits_a_phone(address: str, open_page: OpenPage) -> None:
     page = open_page(address, phone=True, dark=True)
     page.get_by_role("button", name="Predict").wait_for()

@@ -3,6 +3,7 @@
 import functools
 import re
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,21 +28,24 @@ HELP = (
 
 
 def examples() -> dict[str, tuple[Path, str, str]]:
-    """Clips of the library that no training has seen, by caption: video, caption, opposite caption (or nothing)."""
+    """Clips of the library that no training has seen, by caption: video, caption, opposite caption (or nothing).
+
+    Those with an opposite come first.
+    """
     try:
         clips: Sequence[Clip] = read_clips(LIBRARY)
     except FcaError:  # installed without the library
         return {}
-    unseen = sorted((clip for clip in clips if clip.split == "validation"), key=lambda clip: clip.opposite is None)
-    return {
-        clip.caption: (located(LIBRARY) / clip.file, clip.caption, clip.opposite or "") for clip in reversed(unseen)
-    }
+    found: dict[str, tuple[Path, str, str]] = {}
+    for clip in sorted(clips, key=lambda clip: clip.opposite is None):
+        if clip.split == "validation":
+            found.setdefault(clip.caption, (located(LIBRARY) / clip.file, clip.caption, clip.opposite or ""))
+    return found
 
 
 def build(predictor: Predictor) -> gr.Blocks:
     """The page: choices on the left, one video for each sentence and seed on the right."""
-    known = dict(reversed(examples().items()))
-    folder = Path(tempfile.mkdtemp(prefix="fca-ui-"))
+    known = examples()
     first = next(iter(predictor.models))
 
     with gr.Blocks(title="FCA", analytics_enabled=False, delete_cache=(3600, 86400)) as page:
@@ -73,7 +77,7 @@ def build(predictor: Predictor) -> gr.Blocks:
         model.change(lambda name: _defaults(predictor, name), model, [steps, guidance])
         files.change(lambda paths, name: _started(predictor, paths, name), [files, model], start)
         inputs = [model, files, sentence, other, seed, count, steps, guidance]
-        run = functools.partial(_predicted, predictor, folder)
+        run = functools.partial(_predicted, predictor)
         gr.on([button.click, sentence.submit, other.submit], run, inputs, videos, concurrency_limit=1)
     return page
 
@@ -101,7 +105,6 @@ def _started(predictor: Predictor, paths: Sequence[str] | None, name: str) -> An
 
 def _predicted(
     predictor: Predictor,
-    folder: Path,
     model: str,
     paths: Sequence[str] | None,
     sentence: str,
@@ -115,30 +118,26 @@ def _predicted(
     """Fill the videos one by one; those that aren't needed are hidden."""
     seeds = [int(seed) + number for number in range(int(count))]
     shown = [gr.Video(visible=False, value=None) for _ in range(2 * MOST_VIDEOS)]
-    own = Path(tempfile.mkdtemp(dir=folder))
-    made = predictor.predict(
-        model,
-        [Path(path) for path in paths or []],
-        [sentence, other],
-        seeds,
-        own,
-        int(steps),
-        float(guidance),
-        progress,
-    )
-    # A row has the sentences from one seed.
-    columns = 2 if sentence.strip() and other.strip() else 1
-    for number in range(columns * len(seeds)):
-        prompt, used, path = _worded(lambda: next(made))
-        place = 2 * (number % len(seeds)) + number // len(seeds) if columns == 2 else number
-        shown[place] = gr.Video(value=str(path), label=f"{prompt} (seed {used})", visible=True)
-        yield shown
+    pictures = [Path(path) for path in paths or []]
+    columns = 2 if sentence.strip() and other.strip() else 1  # a row has the sentences from one seed
+    with tempfile.TemporaryDirectory(prefix="fca-ui-") as folder:  # what is shown is in gradio's cache by then
+        made = predictor.predict(
+            model, pictures, [sentence, other], seeds, Path(folder), int(steps), float(guidance), progress
+        )
+        for number in range(columns * len(seeds)):
+            prompt, used, path = _worded(lambda: next(made))
+            column, row = divmod(number, len(seeds))
+            place = 2 * row + column if columns == 2 else row
+            shown[place] = gr.Video(value=str(path), label=f"{prompt} (seed {used})", visible=True)
+            yield shown
 
 
 def _worded(work: Callable[[], Any]) -> Any:
-    """The result of `work`; what is wrong is shown on the page."""
+    """The result of `work`; what is wrong, or not as asked, is shown on the page."""
     try:
-        return work()
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: gr.Warning(str(message))
+            return work()
     except FcaError as error:
         raise gr.Error(_briefly(error), title="It can't be done", duration=None, print_exception=False) from error
 
