@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from pydantic import TypeAdapter
+
 from fca.artifacts.atomic import write_text
 from fca.artifacts.fingerprint import fingerprint
 from fca.config import Config, Layout
 from fca.config.lookup import settings_at
 from fca.config.names import RunName
-from fca.errors import FcaError
+from fca.errors import FcaError, first_line
 
 CHAIN = ("fetch", "index", "verify", "resample", "encode", "train", "sample", "score")
 """The steps that decide a score."""
@@ -70,10 +72,10 @@ class Evidence:
             FcaError: it is damaged.
         """
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+            return TypeAdapter(cls).validate_json(path.read_bytes(), strict=True, extra="forbid")
+        except (OSError, ValueError) as error:
             raise FcaError(
-                f"{path} is no record of a training ({type(error).__name__}: {error})",
+                f"{path} is no record of a training ({first_line(error)})",
                 "JSON that `fca record` wrote",
                 f"`git checkout {path}`, or remove it, then run `snakemake evidence` again",
             ) from error
