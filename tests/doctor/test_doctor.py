@@ -34,7 +34,7 @@ def test_the_shipped_configuration_has_no_problem(tmp_path: Path, capsys: pytest
     assert list(names) == ["Versions", "Devices", "Videos", "Workflow", "Disk", "Weights", "Datasets"]
     assert names["Datasets"] == ["ssv2", "bridge", "epic"]
     assert {"base.model", "base.vision_model", "features.network", "positions.network"} <= {*names["Weights"]}
-    assert f"torch {torch.__version__}" in told["sections"]["Versions"][1]["found"]
+    assert f"torch {metadata.version('torch')}" in told["sections"]["Versions"][1]["found"]
 
 
 def test_a_problem_is_marked_told_and_the_exit_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
