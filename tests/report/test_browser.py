@@ -226,6 +226,13 @@ def test_nothing_moves_for_those_who_asked_for_calm(finished: Finished, open_pag
     context.close()
 
 
+def nearest(canvas: Any, clip: np.ndarray) -> int:
+    """The frame of a clip, (F, H, W, 3), that is most like what is on the screen."""
+    _, height, width, _ = clip.shape
+    picture = Image.open(io.BytesIO(canvas.screenshot())).convert("RGB").resize((width, height))
+    return int(np.argmin([np.abs(np.asarray(picture, dtype=float) - frame).mean() for frame in clip]))
+
+
 def test_large_clips_play_from_videos(tmp_path: Path, open_page: OpenPage) -> None:
     """From disk, where a canvas' pixels can't be read: what is on the screen is compared with every frame."""
     config = make_config(tmp_path, clip={"width": 272, "height": 64}, report={"clips": 1}, train={"init_from": None})
@@ -236,11 +243,11 @@ def test_large_clips_play_from_videos(tmp_path: Path, open_page: OpenPage) -> No
     for frame in (3, 12):
         card.locator("input").fill(str(frame + 1))
         for number, clip in enumerate(clips):
-            page.wait_for_timeout(300)
-            picture = Image.open(io.BytesIO(card.locator("canvas").nth(number).screenshot())).convert("RGB")
-            seen = np.asarray(picture.resize((272, 64)), dtype=float)
-            errors = [np.abs(seen - other).mean() for other in clip]
-            assert np.argmin(errors) == frame
+            seen = [nearest(card.locator("canvas").nth(number), clip)]
+            while seen[-1] != frame and len(seen) < 50:  # a busy machine takes a while to seek and to paint
+                page.wait_for_timeout(200)
+                seen.append(nearest(card.locator("canvas").nth(number), clip))
+            assert seen[-1] == frame, seen
     card.locator(".play").click()
     page.wait_for_function("() => document.querySelector('.card output').textContent === '16 / 16'")
 
