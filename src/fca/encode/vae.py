@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fca.artifacts.finite import finite
 from fca.config.models import Base
+from fca.encode.convolution import OneDNNConvolution
 from fca.pretrained.load import DTYPES, base_folder, device, load_pretrained
 
 
@@ -37,7 +38,9 @@ def encoded(vae: AutoencoderKLCogVideoX, pixels: Tensor) -> Iterator[DiagonalGau
     """
     for clip in pixels.split(1):
         video = clip.permute(0, 4, 1, 2, 3).to(vae.device, torch.float32) / 127.5 - 1
-        yield vae.encode(video.to(vae.dtype)).latent_dist
+        with OneDNNConvolution():
+            latent = vae.encode(video.to(vae.dtype)).latent_dist
+        yield latent
 
 
 @torch.no_grad()
@@ -48,7 +51,9 @@ def decoded(vae: AutoencoderKLCogVideoX, latents: Tensor) -> Iterator[Tensor]:
     """
     for latent in latents.split(1):
         unscaled = (1 / vae.config.scaling_factor * latent.transpose(1, 2)).to(vae.dtype)
-        yield vae.decode(unscaled).sample.float()
+        with OneDNNConvolution():
+            video = vae.decode(unscaled).sample
+        yield video.float()
 
 
 def posterior(vae: AutoencoderKLCogVideoX, pixels: Tensor, clips: Sequence[str] = ()) -> tuple[Tensor, Tensor]:
