@@ -79,16 +79,16 @@ def test_borrowed_weights_are_another_variants_files() -> None:
 
 
 def test_lengths_are_shorter_trainings() -> None:
-    assert EVIDENCE.lengths("lora@2")[:2] == ["lora@2~250", "lora@2~500"]
-    assert EVIDENCE.train_steps("ssv2", "lora@2~250") == 250
+    steps = EVIDENCE.train.lengths[0]
+    assert EVIDENCE.lengths("lora@2") == [f"lora@2~{length}" for length in EVIDENCE.train.lengths]
+    assert EVIDENCE.train_steps("ssv2", f"lora@2~{steps}") == steps
     shorter = load(
-        ROOT / "config/pocket-evidence.yaml", {"train": {"lengths": []}, "datasets": {"ssv2": {"ablation_steps": 250}}}
+        ROOT / "config/pocket-evidence.yaml",
+        {"train": {"lengths": []}, "datasets": {"ssv2": {"ablation_steps": steps}}},
     )
-    mine = settings_of(EVIDENCE, "train", "ssv2", "lora~250")
-    assert (
-        mine["training.ssv2.lora~250.steps"]
-        == settings_of(shorter, "train", "ssv2", "lora")["training.ssv2.lora.steps"]
-    )
+    mine = settings_of(EVIDENCE, "train", "ssv2", f"lora~{steps}")
+    theirs = settings_of(shorter, "train", "ssv2", "lora")
+    assert mine[f"training.ssv2.lora~{steps}.steps"] == theirs["training.ssv2.lora.steps"] == steps
 
 
 @pytest.mark.parametrize(
