@@ -70,7 +70,7 @@ def test_a_fresh_environment_predicts_without_a_clone(
     assert "snakemake" not in run(*pip, "list", cwd=tmp_path)
     fca = python.with_name("fca")
     (tmp_path / "start.png").write_bytes((ROOT / "docs/start.png").read_bytes())
-    words = ("--frames", "start.png", "--prompt", "push the green can to the left", "--out", "next.mp4", "--steps", "2")
+    words = ("--frames", "start.png", "--prompt", "open the blue laptop", "--out", "next.mp4", "--steps", "2")
     assert run(fca, "predict", *words, cwd=tmp_path) == "next.mp4\n"
     assert (tmp_path / "next.mp4").stat().st_size > 1000
     assert str(python.parents[1]) in run(python, "-c", "import fca; print(fca.__file__)", cwd=tmp_path)

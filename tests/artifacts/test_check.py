@@ -1,6 +1,9 @@
 """`fca data check`: what is bad is found and named, with the remedy; what is good is left in peace."""
 
 import json
+import multiprocessing
+import threading
+import time
 from pathlib import Path
 
 import h5py
@@ -12,6 +15,7 @@ from fca.artifacts.shards import Shard, write_shard
 from fca.cli.main import main
 from fca.config import Config, Layout
 from fca.encode.shard import encode
+from fca.errors import FcaError
 from tests.conftest import CONFIG, write_clips
 
 SPLITS = ("train", "validation")
@@ -152,6 +156,20 @@ def test_a_model_that_has_lost_its_manifest_is_named(layout):
     [bad] = check(layout.config, ["ssv2"])[1]
     assert bad.path == layout.model_manifest("ssv2", "fca")
     assert "there is no manifest" in bad.why
+
+
+def test_a_reader_that_is_killed_is_not_waited_for(layout):
+    def kill() -> None:
+        while not (readers := multiprocessing.active_children()):
+            time.sleep(0.01)
+        readers[0].kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(FcaError, match="a process that reads shards ended, as if it had been killed") as error:
+        check(layout.config, ["ssv2"], workers=2)
+    killer.join()
+    assert "--workers" in str(error.value)
 
 
 def test_the_command_ends_with_1_and_names_the_shard(layout, tmp_path, capsys):

@@ -17,7 +17,7 @@ SHIPPED = Path("config/pocket-base/adapter")
 
 
 @click.command(
-    cls=Command, example="fca predict --frames docs/start.png --prompt 'push the green can to the left' --out next.mp4"
+    cls=Command, example="fca predict --frames docs/start.png --prompt 'open the blue laptop' --out next.mp4"
 )
 @click.option("--frames", cls=ManyValues, type=PATH, required=True, metavar="FILE...",
               help="The initial frames in order, as many as the model was trained with (the shipped one: 1 or 2): "

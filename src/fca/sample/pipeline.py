@@ -34,7 +34,7 @@ class FCAPipeline(PipelineOfParts):
     """Text-video prediction: a frozen CogVideoX, BLIP-2's frozen parts, and a trained adapter (or none).
 
         pipe = FCAPipeline.from_pretrained("config/pocket-base/adapter")
-        video = pipe(image=load_image("start.png"), prompt="push the green can to the left").frames[0]
+        video = pipe(image=load_image("start.png"), prompt="open the blue laptop").frames[0]
 
     Args:
         transformer, vae, text_encoder, tokenizer: of the CogVideoX checkpoint.

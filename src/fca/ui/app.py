@@ -54,7 +54,7 @@ def build(predictor: Predictor) -> gr.Blocks:
             with gr.Column(scale=1):
                 example = gr.Dropdown(list(known), label="Example", value=None, visible=bool(known))
                 files = gr.File(label="Initial frames", file_count="multiple", file_types=PICTURES, height=120)
-                sentence = gr.Textbox(label="Sentence", placeholder="push the green can to the left")
+                sentence = gr.Textbox(label="Sentence", placeholder="open the blue laptop")
                 other = gr.Textbox(
                     label="Another sentence from the same start", placeholder="its opposite; may be empty"
                 )

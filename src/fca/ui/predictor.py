@@ -68,7 +68,7 @@ class Predictor:
             raise FcaError("there is no initial frame", "a picture, or an example")
         if not any(prompt.strip() for prompt in prompts):
             raise FcaError(
-                "there is no sentence", "what happens in the video, such as 'push the green can to the left'"
+                "there is no sentence", "what happens in the video, such as 'open the blue laptop'"
             )
         for prompt in prompts:
             check_prompt(prompt)
