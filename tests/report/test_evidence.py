@@ -14,6 +14,7 @@ from fca.report.evidence import evidence
 from fca.report.evidence.answers import compared, rows_of
 from fca.report.metrics import FVD
 from fca.score.interval import resampling_counts
+from tests.browser import OpenPage
 from tests.workflow.project import ROOT
 
 CLIPS = 54
@@ -143,6 +144,25 @@ def test_pictures_are_svg_with_every_row(config: Config) -> None:
     assert curves.count('class="band') == 4
     assert "LORA" in curves
     assert (folder / "differences.svg").read_text().count('class="told"') >= 2
+
+
+def test_no_words_of_a_picture_are_cut_off(config: Config, open_page: OpenPage) -> None:
+    rows = ("fca_ablation", "no_mask", "no_ftc", "lora")
+    write(config, *(record(row, 1, title=f"FCA, {row}, of a title as long as they get") for row in rows))
+    for path in sorted(Path(config.evidence.folder).glob("*.svg")):
+        outside = open_page(path).evaluate("""() => {
+            const all = document.documentElement.viewBox.baseVal;
+            return [...document.querySelectorAll("text")].filter((text) => {
+                const box = text.getBBox();
+                return box.x < 0 || box.x + box.width > all.width;
+            }).map((text) => text.textContent);
+        }""")
+        assert outside == [], path.name
+
+
+def test_copies_are_not_drawn_and_a_row_alone_neither(config: Config) -> None:
+    write(config, record("fca_ablation", 1), record("repeat", 1), record("base", 1))
+    assert list(Path(config.evidence.folder).glob("*.svg")) == []
 
 
 def test_the_committed_page_is_made_of_the_committed_records(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Small line charts: the geometry is computed here; the template `chart.html.j2` draws it as SVG."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -141,7 +141,11 @@ class Spans:
     rows: Sequence[Span]
     height: int
     bottom: float
-    width, left, right, top = 620, 300, 610, 24
+    left: int
+    """Where the drawing begins, right of all labels."""
+    right: int
+    width: int
+    top = 24
 
 
 def span_chart(title: str, x_label: str, rows: Sequence[Span]) -> Spans | None:
@@ -151,8 +155,11 @@ def span_chart(title: str, x_label: str, rows: Sequence[Span]) -> Spans | None:
     ticks = nice_ticks(*_widen(min(0.0, *(row.low for row in rows)), max(0.0, *(row.high for row in rows))), 6)
     low, high = ticks[0], ticks[-1]
 
+    left = text_width([row.label for row in rows]) + 20
+    right = left + 310
+
     def to_x(value: float) -> float:
-        return round(Spans.left + (value - low) / (high - low) * (Spans.right - Spans.left), 1)
+        return round(left + (value - low) / (high - low) * (right - left), 1)
 
     bottom = Spans.top + 22 * len(rows)
     placed = [
@@ -161,7 +168,14 @@ def span_chart(title: str, x_label: str, rows: Sequence[Span]) -> Spans | None:
     ]
     texts = [f"{row.label}: {_number(row.value)} ({_number(row.low)} to {_number(row.high)})." for row in rows]
     shown = [(to_x(tick), _number(tick)) for tick in ticks]
-    return Spans(title, x_label, " ".join(texts), shown, to_x(0.0), placed, bottom + 40, bottom)
+    return Spans(
+        title, x_label, " ".join(texts), shown, to_x(0.0), placed, bottom + 40, bottom, left, right, right + 20
+    )
+
+
+def text_width(texts: Iterable[str]) -> int:
+    """Pixels that are enough for the longest of some texts of 11 pixels in any usual sans-serif."""
+    return math.ceil(6.4 * max(map(len, texts), default=0))
 
 
 def smooth(points: Points, share: float = 0.08) -> list[tuple[float, float]]:

@@ -67,9 +67,7 @@ class Predictor:
         if not pictures:
             raise FcaError("there is no initial frame", "a picture, or an example")
         if not any(prompt.strip() for prompt in prompts):
-            raise FcaError(
-                "there is no sentence", "what happens in the video, such as 'open the blue laptop'"
-            )
+            raise FcaError("there is no sentence", "what happens in the video, such as 'open the blue laptop'")
         for prompt in prompts:
             check_prompt(prompt)
         exported = self.exported(model)

@@ -157,7 +157,8 @@ def _sentence(pair: Pair) -> str:
 
 def _pair_line(pair: Pair) -> str:
     def written(value: float) -> str:
-        return f"{'+' if value > 0 else ''}{pair.metric.write(value)}"
+        sign = "+" if value > 0 else signed("-") if value < 0 else ""
+        return sign + pair.metric.write(abs(value))
 
     found = pair.found
     difference = f"{written(found.value)} ({written(found.low)} to {written(found.high)})"

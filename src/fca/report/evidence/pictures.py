@@ -6,7 +6,7 @@ from statistics import fmean
 
 from fca.artifacts.atomic import write_text
 from fca.config.questions import FCA
-from fca.report.chart import Curve, Span, line_chart, span_chart
+from fca.report.chart import Curve, Span, line_chart, span_chart, text_width
 from fca.report.evidence.answers import Pair, Row
 from fca.report.metrics import FVD, Metric
 from fca.report.render import render
@@ -21,27 +21,30 @@ GROUPS = {
 
 
 def learning_curves(rows: Mapping[str, Row], folder: Path) -> list[tuple[str, Path]]:
-    """Write FVD by optimizer steps for each group of rows that has any; title and file of each."""
+    """Write FVD by optimizer steps for each group with at least two rows; title and file of each."""
     found = []
     for name, (title, keys) in GROUPS.items():
         curves = [_curve(rows[key], style, FVD) for style, key in enumerate(keys) if key in rows]
-        chart = line_chart(
-            f"evidence-{name}", f"{title}: FVD", "optimizer steps", "FVD", [c for c in curves if c.points]
-        )
-        if chart is not None:
-            text = render("lines.svg.j2", ("picture.css",), (), chart=chart)
-            found.append((title, write_text(folder / f"curves-{name}.svg", text)))
+        curves = [curve for curve in curves if curve.points]
+        if len(curves) < 2:
+            continue
+        chart = line_chart(f"evidence-{name}", f"{title}: FVD", "optimizer steps", "FVD", curves)
+        text = render("lines.svg.j2", ("picture.css",), (), chart=chart, text_width=text_width)
+        found.append((title, write_text(folder / f"curves-{name}.svg", text)))
     return found
 
 
 def differences_picture(pairs: Sequence[Pair], folder: Path) -> Path | None:
-    """Write the differences in FVD of all pairs; the file, or None if there are none."""
+    """Write the differences in FVD of the pairs of trained rows; the file, or None if there are none.
+
+    The copy of the last frame is so far from all of them that no other difference could be seen next to it.
+    """
     rows = [
         Span(
             f"{pair.a.first.title} − {pair.b.first.title}", pair.found.value, pair.found.low, pair.found.high, pair.told
         )
         for pair in pairs
-        if pair.metric == FVD
+        if pair.metric == FVD and pair.a.trains and pair.b.trains
     ]
     chart = span_chart("Differences in FVD; coloured: told from chance", "first row's FVD minus the second's", rows)
     if chart is None:
