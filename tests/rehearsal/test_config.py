@@ -44,6 +44,13 @@ def test_without_gpus_a_step_is_one_pass_of_one_process(paper):
     assert rehearsal(paper, devices=2).train.processes == 2
 
 
+def test_a_training_is_rehearsed_once_and_writes_after_each_step(paper):
+    repeated = load(PAPER, {"train": {"replicates": 3, "checkpoint_every": 500, "lengths": [10],
+                                      "schedule": "constant_with_warmup"}})  # fmt: skip
+    small = rehearsal(repeated)
+    assert (small.train.replicates, small.train.lengths, small.train.checkpoint_every) == (1, [], 1)
+
+
 def test_chosen_variants_may_be_ablations(paper):
     small = rehearsal(paper, variants=["fca", "no_ftc"])
     assert (list(small.variants), list(small.ablations)) == (["fca"], ["no_ftc"])

@@ -76,7 +76,7 @@ def test_a_line_for_each_step_with_its_ratio(small, tmp_path):
     job(small, "encode", "text", "train-0000")
     job(small, "encode", "text", "validation-0000", host_peak=2 * GIB, written=5_000)
     job(small, "sample", "fca", "validation-0000", steps=2, repeated=6.0, loading=1.5)
-    job(small, "vae-roundtrip", "", "0000", device_peak=3 * GIB, device="NVIDIA A100")
+    job(small, "vae-roundtrip", "", "0000", device_peak=3 * GIB, memory=30 * GIB, device="NVIDIA A100")
     rows = [("fetch", ""), ("encode", "train, text"), ("encode", "validation, text"), ("sample", "fca"),
             ("measure-vae-roundtrip", "validation"), ("score", "fca")]  # fmt: skip
 
@@ -95,6 +95,7 @@ def test_a_line_for_each_step_with_its_ratio(small, tmp_path):
     assert (sample.clips, sample.seconds, sample.loading) == (2, 4.0, 1.5)
     assert on_gpu.counted == GIB
     assert (on_gpu.ratio, on_gpu.full_need) == (3.0, 30 * GIB)
+    assert on_gpu.verdict.startswith("doesn't fit: 30.0 of 2"), "CUDA takes some of a GPU's memory itself"
     assert train.verdict == "fits, 2.5 times as long as planned"
 
     text = as_text(every).splitlines()
@@ -103,6 +104,14 @@ def test_a_line_for_each_step_with_its_ratio(small, tmp_path):
     assert "5 kB" in text[2]
     write(tmp_path / "table.json", every)
     assert len(json.loads((tmp_path / "table.json").read_text())["rows"]) == 4
+
+
+def test_the_jobs_of_a_step_make_one_line(small):
+    job(small, "encode", "text", "train-0000", host_peak=3 * GIB, written=5_000, loading=1.0)
+    job(small, "encode", "text", "train-0001", host_peak=GIB, written=2_000, loading=2.0, seconds=4.0)
+    plan = Plan("x", "data", [Row("encode", "ssv2", "train, text", 2, gpu_memory=GIB)], [])
+    (line,) = lines(small, plan, plan, plan)
+    assert (line.host, line.written, line.clips, line.loading, line.seconds) == (3 * GIB, 7_000, 4, 2.0, 3.0)
 
 
 def test_verdicts():

@@ -84,6 +84,10 @@ def test_a_file_holds_its_tensors_whatever_their_types(tmp_path: Path) -> None:
         spec = file.tensors[name]
         assert (tensor.dtype, tuple(tensor.shape)) == (spec.dtype, spec.shape)
         assert torch.equal(tensor.flatten(), values(spec, 3, "part", name))
+    header = json.loads(file.header[8:])
+    for name, spec in file.tensors.items():
+        start = len(file.header) + header[name]["data_offsets"][0]
+        assert start % spec.dtype.itemsize == 0, f"{name} isn't aligned"
     assert (tmp_path / "file.safetensors").stat().st_size == file.size
     assert file.is_at(tmp_path / "file.safetensors")
 
