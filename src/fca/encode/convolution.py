@@ -20,6 +20,7 @@ class OneDNNConvolution(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         if func is torch.conv3d and not kwargs and len(args) == 7 and torch.backends.mkldnn.is_available():
             video, weight, bias, stride, padding, dilation, groups = args
-            if (video.device, video.dtype) == CPU_FLOAT32 and not isinstance(padding, str):
+            real = type(video) is torch.Tensor  # not one without values, of which `fca plan` counts the work
+            if real and (video.device, video.dtype) == CPU_FLOAT32 and not isinstance(padding, str):
                 return torch.mkldnn_convolution(video, weight, bias, padding, stride, dilation, groups)
         return func(*args, **(kwargs or {}))
