@@ -40,3 +40,10 @@ def test_no_clip_goes_through_the_slow_loop(project):
     names = {event.key for event in calls.key_averages()}
     assert "aten::mkldnn_convolution" in names
     assert not [name for name in names if "slow_conv3d" in name]
+
+
+def test_the_order_of_a_clip_in_memory_changes_no_bit():
+    """A clip from a picture's bytes has its colours last, one that was decoded has them first."""
+    layer, video = torch.nn.Conv3d(3, 16, 3), torch.randn(1, 3, 6, 34, 50)
+    with torch.no_grad(), OneDNNConvolution():
+        assert torch.equal(layer(video), layer(video.contiguous(memory_format=torch.channels_last_3d)))

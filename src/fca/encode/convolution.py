@@ -22,5 +22,7 @@ class OneDNNConvolution(TorchFunctionMode):
             video, weight, bias, stride, padding, dilation, groups = args
             real = type(video) is torch.Tensor  # not one without values, of which `fca plan` counts the work
             if real and (video.device, video.dtype) == CPU_FLOAT32 and not isinstance(padding, str):
+                # oneDNN rounds otherwise for other orders in memory: values alone decide, not where they come from.
+                video = video.contiguous()
                 return torch.mkldnn_convolution(video, weight, bias, padding, stride, dilation, groups)
         return func(*args, **(kwargs or {}))
