@@ -204,11 +204,17 @@ def _table(rows: Mapping[str, Row]) -> str:
         )
     commits = sorted({record.git_commit[:12] for row in rows.values() for record in row.records.values()
                       if record.git_commit})  # fmt: skip
-    codes = len({str(sorted(record.code.items())) for row in rows.values() for record in row.records.values()})
+    codes: dict[str, set[str]] = {}
+    for record in (record for row in rows.values() for record in row.records.values()):
+        for step, code in record.code.items():
+            codes.setdefault(step, set()).add(code)
+    states = max(map(len, codes.values()))
     note = (
         f"All trainings together took {total / 3600:.1f} hours. They were made by commits {', '.join(commits) or '–'}"
     )
-    return "\n".join([*lines, "", _filled(f"{note}, {codes} different states of the code.")])
+    return "\n".join(
+        [*lines, "", _filled(f"{note}, with {states} {'state' if states == 1 else 'states'} of the code.")]
+    )
 
 
 def _commands(config: Config, rows: Mapping[str, Row]) -> str:
