@@ -32,7 +32,8 @@ def test_it_asks_for_every_training_of_every_row_once(fresh) -> None:
     assert jobs["train_adapter"] == 3 * len(trained)
     assert jobs["record_evidence"] == 3 * (len(trained) + len(borrowed)) + 2
     assert jobs["score_variant"] == jobs["record_evidence"] + 3 * lengths * len(trained)
-    assert jobs["encode_latents"] == 4, "all rows share the latents"
+    ssv2 = config.datasets["ssv2"]
+    assert jobs["encode_latents"] == ssv2.train.shards + ssv2.validation.shards, "all rows share the latents"
     assert jobs["evidence"] == 1
 
 

@@ -202,18 +202,22 @@ def _table(rows: Mapping[str, Row]) -> str:
         lines.append(
             f"| `{row.key}` | {weights} | {trainings} | {row.first.steps:,} | {scores} | {minutes} | {devices} |"
         )
-    commits = sorted({record.git_commit[:12] for row in rows.values() for record in row.records.values()
-                      if record.git_commit})  # fmt: skip
+
+    return "\n".join([*lines, "", _filled(_made_by(rows, total))])
+
+
+def _made_by(rows: Mapping[str, Row], seconds: float) -> str:
+    """How long all trainings took, and the code that they ran."""
+    records = [record for row in rows.values() for record in row.records.values()]
+    commits = sorted({record.git_commit[:12] for record in records if record.git_commit})
     codes: dict[str, set[str]] = {}
-    for record in (record for row in rows.values() for record in row.records.values()):
+    for record in records:
         for step, code in record.code.items():
             codes.setdefault(step, set()).add(code)
     states = max(map(len, codes.values()))
-    note = (
-        f"All trainings together took {total / 3600:.1f} hours. They were made by commits {', '.join(commits) or '–'}"
-    )
-    return "\n".join(
-        [*lines, "", _filled(f"{note}, with {states} {'state' if states == 1 else 'states'} of the code.")]
+    return (
+        f"All trainings together took {seconds / 3600:.1f} hours."
+        f" They were made by commits {', '.join(commits) or '–'}, with {states} {'state' if states == 1 else 'states'} of the code."
     )
 
 
