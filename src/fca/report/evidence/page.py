@@ -215,9 +215,10 @@ def _made_by(rows: Mapping[str, Row], seconds: float) -> str:
         for step, code in record.code.items():
             codes.setdefault(step, set()).add(code)
     states = max(map(len, codes.values()))
+    of_code = f"{states} {'state' if states == 1 else 'states'} of the code"
     return (
         f"All trainings together took {seconds / 3600:.1f} hours."
-        f" They were made by commits {', '.join(commits) or '–'}, with {states} {'state' if states == 1 else 'states'} of the code."
+        f" They were made by commits {', '.join(commits) or '–'}, with {of_code}."
     )
 
 
