@@ -214,7 +214,7 @@ def _made_by(rows: Mapping[str, Row], seconds: float) -> str:
     for record in records:
         for step, code in record.code.items():
             codes.setdefault(step, set()).add(code)
-    states = max(map(len, codes.values()))
+    states = max(map(len, codes.values()), default=0)
     of_code = f"{states} {'state' if states == 1 else 'states'} of the code"
     return (
         f"All trainings together took {seconds / 3600:.1f} hours."
