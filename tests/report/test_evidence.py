@@ -160,6 +160,14 @@ def test_no_words_of_a_picture_are_cut_off(config: Config, open_page: OpenPage) 
         assert outside == [], path.name
 
 
+def test_titles_stay_text(config: Config) -> None:
+    title = "<script>alert(1)</script> | x"
+    page = write(config, record("fca_ablation", 1, title=title), record("lora", 1))
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; \\| x | LORA |" in page
+    assert all("<script>" not in path.read_text() for path in Path(config.evidence.folder).glob("*.svg"))
+
+
 def test_copies_are_not_drawn_and_a_row_alone_neither(config: Config) -> None:
     write(config, record("fca_ablation", 1), record("repeat", 1), record("base", 1))
     assert list(Path(config.evidence.folder).glob("*.svg")) == []

@@ -5,6 +5,7 @@ computes nothing of what is recorded.
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -72,13 +73,41 @@ class Evidence:
             FcaError: it is damaged.
         """
         try:
-            return TypeAdapter(cls).validate_json(path.read_bytes(), strict=True, extra="forbid")
+            found = TypeAdapter(cls).validate_json(path.read_bytes(), strict=True, extra="forbid")
+            found.check()
         except (OSError, ValueError) as error:
-            raise FcaError(
-                f"{path} is no record of a training ({first_line(error)})",
-                "JSON that `fca record` wrote",
-                f"`git checkout {path}`, or remove it, then run `snakemake evidence` again",
-            ) from error
+            raise _no_record(path, first_line(error)) from error
+        return found
+
+    def check(self) -> None:
+        """Raises ValueError if a value isn't a finite number, or scores were resampled different numbers of times."""
+        for score, drawn in self.draws.items():
+            values = [drawn.get("value"), *drawn.get("resampled", [None])]
+            if not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
+                raise ValueError(f"{score} has a value that is no finite number")
+        if len({len(drawn["resampled"]) for drawn in self.draws.values()}) > 1:
+            raise ValueError("its scores were resampled different numbers of times")
+
+
+def read_at(path: Path) -> Evidence:
+    """The record at `SCALE/DATASET/NAME.json`.
+
+    Raises:
+        FcaError: it is damaged, or one of another place.
+    """
+    found = Evidence.read(path)
+    place = (found.scale, found.dataset, f"{found.name}.json")
+    if path.parts[-3:] != place:
+        raise _no_record(path, f"it is that of {'/'.join(place)}")
+    return found
+
+
+def _no_record(path: Path, why: str) -> FcaError:
+    return FcaError(
+        f"{path} is no record of a training ({why})",
+        "JSON that `fca record` wrote",
+        f"`git checkout {path}`, or remove it, then run `snakemake evidence` again",
+    )
 
 
 def made_of(config: Config, dataset: str, name: str) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
@@ -109,7 +138,7 @@ def is_recorded(config: Config, dataset: str, name: str) -> bool:
     path = Layout(config).evidence(dataset, name)
     if not path.exists():
         return False
-    record = Evidence.read(path)
+    record = read_at(path)
     settings, weights, code = made_of(config, dataset, name)
     lengths = {str(RunName.of(length).steps) for length in config.lengths(name)}
     if not lengths <= set(record.lengths) or record.weights != weights:
@@ -129,4 +158,4 @@ def _is_default(name: str, value: Any) -> bool:
 
 def read_all(folder: Path) -> list[Evidence]:
     """All records of a folder, in the order of their paths."""
-    return [Evidence.read(path) for path in sorted(folder.rglob("*.json"))]
+    return [read_at(path) for path in sorted(folder.rglob("*.json"))]

@@ -1,5 +1,6 @@
 """`docs/evidence.md`: questions, answers, pictures, cost and commands, from the records alone."""
 
+import html
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -120,6 +121,11 @@ def _question(question: Question, pairs: Sequence[Pair], rows: Mapping[str, Row]
     return "\n".join(lines)
 
 
+def _title(row: Row) -> str:
+    """A row's title as plain text of a table's cell."""
+    return html.escape(row.first.title, quote=False).replace("|", "\\|")
+
+
 def _deciding(pairs: Sequence[Pair]) -> list[Pair]:
     """The comparisons by FVD, with or without the ground truth's initial frames."""
     return [pair for pair in pairs if pair.metric.stem == FVD.stem]
@@ -144,11 +150,11 @@ def _sentence(pair: Pair) -> str:
     sizes = sorted((abs(pair.found.low), abs(pair.found.high)))
     if pair.told:
         text = (
-            f"{better.first.title} is better than {worse.first.title} by {significant(abs(pair.found.value))} of"
+            f"{_title(better)} is better than {_title(worse)} by {significant(abs(pair.found.value))} of"
             f" {pair.metric.title} ({significant(sizes[0])} to {significant(sizes[1])})."
         )
     else:
-        text = f"{pair.a.first.title} and {pair.b.first.title} can't be told apart."
+        text = f"{_title(pair.a)} and {_title(pair.b)} can't be told apart."
     if pair.smallest is None:
         return text + " With one training of each, other seeds may change this."
     seen = f"A difference of {significant(pair.smallest)} would have been seen in four of five experiments."
@@ -164,7 +170,7 @@ def _pair_line(pair: Pair) -> str:
     difference = f"{written(found.value)} ({written(found.low)} to {written(found.high)})"
     chance = "below 0.001" if found.p_corrected < 0.001 else signed(significant(found.p_corrected))
     return (
-        f"| {pair.a.first.title} | {pair.b.first.title} | {pair.metric.title} | {difference} | {chance} |"
+        f"| {_title(pair.a)} | {_title(pair.b)} | {pair.metric.title} | {difference} | {chance} |"
         f" {percent(found.a_is_better)} |"
     )
 
