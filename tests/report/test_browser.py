@@ -121,6 +121,24 @@ def test_clips_in_view_play_together(finished: Finished, open_page: OpenPage) ->
     assert cards.first.locator("input").input_value() == at
 
 
+def test_a_chosen_frame_stays_though_its_clip_comes_into_view_only_then(finished: Finished, open_page: OpenPage) -> None:
+    """A slider may be moved before the browser has told the page that its clip is in view."""
+    page = open_page(finished[1])
+    card = page.locator(".card").last
+    card.evaluate("""card => {
+        card.scrollIntoView({behavior: "instant", block: "center"});
+        const slider = card.querySelector("input");
+        slider.value = "12";
+        slider.dispatchEvent(new Event("input", {bubbles: true}));
+    }""")
+    page.wait_for_timeout(800)
+    assert card.locator("output").text_content() == "12 / 16"
+    page.locator(".card").first.scroll_into_view_if_needed()
+    page.wait_for_timeout(200)
+    card.scroll_into_view_if_needed()
+    page.wait_for_function("() => [...document.querySelectorAll('.card input')].at(-1).value !== '12'")
+
+
 def test_every_frame_shows_the_exact_pixels_of_the_model(
     finished: Finished, open_page: OpenPage, served: Callable[[Path], str]
 ) -> None:

@@ -72,10 +72,11 @@
       this.frame = 0;
       this.held = 0;
       this.playing = false;
+      this.chosen = false; // somebody moved or stopped it: it stays so until it leaves the view
       this.loaded = false;
       this.controls.hidden = false;
       this.slider.style.setProperty("--initial-end", `${(100 * (this.initial - 0.5)) / (this.frames - 1)}%`);
-      this.button.addEventListener("click", () => (this.playing ? this.pause() : this.play()));
+      this.button.addEventListener("click", () => this.toggle());
       this.slider.addEventListener("input", () => this.scrub(Number(this.slider.value) - 1));
       this.controls.querySelectorAll("[data-view]").forEach((button) =>
         button.addEventListener("click", () => this.view(button.dataset.view)));
@@ -109,6 +110,7 @@
     }
 
     scrub(frame) {
+      this.chosen = true;
       this.pause();
       this.show(frame);
     }
@@ -128,7 +130,7 @@
         ArrowRight: () => this.scrub(this.frame + 1),
         Home: () => this.scrub(0),
         End: () => this.scrub(this.frames - 1),
-        p: () => (this.playing ? this.pause() : this.play()),
+        p: () => this.toggle(),
         d: () => this.view("difference"),
         a: () => this.view("sheet"),
       };
@@ -147,6 +149,12 @@
       this.button.textContent = "❚❚";
       this.button.setAttribute("aria-label", "Pause");
       clock.start();
+    }
+
+    toggle() {
+      this.chosen = true;
+      if (this.playing) this.pause();
+      else this.play();
     }
 
     pause() {
@@ -203,8 +211,8 @@
     }), { rootMargin: "600px" });
     const inView = new IntersectionObserver((entries) => entries.forEach((entry) => {
       const card = byElement.get(entry.target);
-      if (entry.isIntersecting) { visible.add(card); if (together) card.play(); }
-      else { visible.delete(card); card.pause(); }
+      if (entry.isIntersecting) { visible.add(card); if (together && !card.chosen) card.play(); }
+      else { visible.delete(card); card.chosen = false; card.pause(); }
     }), { threshold: 0.3 });
     cards.forEach((card) => { near.observe(card.element); inView.observe(card.element); });
     playAll.hidden = false;
