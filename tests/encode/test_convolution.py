@@ -44,6 +44,6 @@ def test_no_clip_goes_through_the_slow_loop(project):
 
 def test_the_order_of_a_clip_in_memory_changes_no_bit():
     """A clip from a picture's bytes has its colours last, one that was decoded has them first."""
-    layer, video = torch.nn.Conv3d(3, 16, 3), torch.randn(1, 3, 6, 34, 50)
+    layer, video = torch.nn.Conv3d(64, 64, 3), torch.randn(1, 64, 4, 18, 26)  # with few channels it rounds alike
     with torch.no_grad(), OneDNNConvolution():
         assert torch.equal(layer(video), layer(video.contiguous(memory_format=torch.channels_last_3d)))
