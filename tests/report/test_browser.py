@@ -121,7 +121,7 @@ def test_clips_in_view_play_together(finished: Finished, open_page: OpenPage) ->
     assert cards.first.locator("input").input_value() == at
 
 
-def test_a_chosen_frame_stays_though_its_clip_comes_into_view_only_then(finished: Finished, open_page: OpenPage) -> None:
+def test_a_chosen_frame_stays_when_its_clip_comes_into_view(finished: Finished, open_page: OpenPage) -> None:
     """A slider may be moved before the browser has told the page that its clip is in view."""
     page = open_page(finished[1])
     card = page.locator(".card").last
