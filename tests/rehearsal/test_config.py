@@ -51,6 +51,11 @@ def test_a_training_is_rehearsed_once_and_writes_after_each_step(paper):
     assert (small.train.replicates, small.train.lengths, small.train.checkpoint_every) == (1, [], 1)
 
 
+def test_only_the_newest_checkpoint_takes_room(paper):
+    train = rehearsal(paper).train
+    assert (train.keep_checkpoints, train.keep_every_hours, train.keep_best) == (1, None, False)
+
+
 def test_chosen_variants_may_be_ablations(paper):
     small = rehearsal(paper, variants=["fca", "no_ftc"])
     assert (list(small.variants), list(small.ablations)) == (["fca"], ["no_ftc"])

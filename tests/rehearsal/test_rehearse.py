@@ -2,16 +2,22 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections import namedtuple
+from pathlib import Path
 
 import pytest
 import yaml
 
 from fca.artifacts.manifest import Manifest
 from fca.config import Layout, load
-from fca.config.shipped import REPOSITORY
+from fca.config.rehearsal import rehearsal
+from fca.config.shipped import REPOSITORY, located
+from fca.errors import FcaError
+from fca.rehearsal.rehearse import _require_room, rehearse
 from tests.conftest import small_config
 
 pytestmark = pytest.mark.slow
@@ -45,6 +51,7 @@ def test_a_rehearsal_from_nothing_to_its_report(file, tmp_path):
     # The training went on from the checkpoint, and the ablation was made, too.
     log = [json.loads(line) for line in next(layout.run("ssv2", "fca").glob("*/log.jsonl")).read_text().splitlines()]
     assert [entry["step"] for entry in log] == [1, 2]
+    assert not list(layout.run("ssv2", "fca").rglob("checkpoint*")), "10 GB each at full size"
     assert layout.scores("ssv2", "no_ftc").is_file()
 
     # Every step that computes is in the table, on the terminal, in the report, and in the plan from now on.
@@ -70,10 +77,10 @@ def test_a_rehearsal_from_nothing_to_its_report(file, tmp_path):
 
 def test_the_first_step_that_fails_is_named_with_its_remedy(file, tmp_path, random_base):
     values = yaml.safe_load(file.read_text())
-    network = tmp_path / "features"
-    network.mkdir()
-    (network / "config.json").write_text("{")
-    values["features"]["network"] = str(network)
+    network = shutil.copytree(located(values["features"]["network"]), tmp_path / "features")
+    weights = network / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    values["features"] |= {"network": str(network), "sha256": None}
     file.write_text(yaml.safe_dump(values))
     done = run("fca.cli", "rehearse", "-c", file, "--variants", "base", "--cores", 2, cwd=tmp_path)
     assert done.returncode == 1
@@ -87,13 +94,42 @@ def test_datasets_without_models_end_with_their_latents(file, tmp_path, random_b
     values = yaml.safe_load(file.read_text())
     values["datasets"] = small_config(tmp_path, random_base).model_dump(mode="json")["datasets"]
     file.write_text(yaml.safe_dump(values))
-    options = ("--variants", "base", "--models-on", "bridge", "--cores", 2)
+    options = ("--clips", 1, "--variants", "base", "--models-on", "bridge", "--cores", 2)
     done = run("fca.cli", "rehearse", "-c", file, *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     layout = Layout(load(tmp_path / "data/pocket-rehearsal/rehearsal.yaml"))
     rows = [row[:2] for row in json.loads(layout.rehearsal.read_text())["rows"]]
     assert {of.partition(" ")[0] for step, of in rows if step == "encode"} == set(values["datasets"])
     assert {of.partition(" ")[0] for step, of in rows if step == "sample"} == {"bridge"}
+
+    # The one clip has its own scores, and no distance between sets.
+    scores = json.loads(layout.scores("bridge", "base").read_text())
+    names = {name.partition("_")[0] for name, score in scores["scores"].items() if score}
+    assert "psnr" in names
+    assert not names & {"fvd", "kvd"}
+
+
+def test_a_full_disk_is_refused_before_the_first_step(file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    usage = namedtuple("Usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, 10**6))
+    with pytest.raises(FcaError, match="no room"):
+        rehearse(load(file), 2, 2, ["fca"], [], None, kill=False, cores=1)
+    assert not Path("data/pocket-rehearsal").exists()
+
+
+def test_what_an_interrupted_rehearsal_wrote_needs_no_room(file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small = rehearsal(load(file), variants=["fca"])
+    needed = []
+    monkeypatch.setattr("fca.rehearsal.rehearse.require_space", lambda path, size: needed.append(size))
+    _require_room(small, small)
+    written = Layout(small).run("ssv2", "fca") / "checkpoint-0000001.pt"
+    written.parent.mkdir(parents=True)
+    written.write_bytes(bytes(1000))
+    _require_room(small, small)
+    assert needed == [needed[0], needed[0] - 1000]
+    assert needed[0] > 12 * 1000, "at least a checkpoint's"
 
 
 def test_a_signal_ends_snakemake_in_order(file, tmp_path):

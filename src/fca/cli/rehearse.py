@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command, example="fca rehearse -c config/paper.yaml --random-weights weights/random --cores 2")
 @configured
-@click.option("--clips", type=click.IntRange(min=2), default=2, help="Clips of each dataset and split.")
+@click.option("--clips", type=click.IntRange(min=1), default=2, help="Clips of each dataset and split.")
 @click.option("--steps", type=click.IntRange(min=1), default=2, help="Optimizer and denoising steps.")
 @click.option("--variants", cls=ManyValues, metavar="NAME...",
               help="Variants and ablations to rehearse. Default: those of the target `all`.")  # fmt: skip

@@ -65,6 +65,9 @@ def rehearsal(
         "warmup_steps": min(config.train.warmup_steps, 1),
         "checkpoint_every": 1,
         "log_every": 1,
+        "keep_checkpoints": 1,
+        "keep_every_hours": None,
+        "keep_best": False,
     }
     if not devices:
         values["train"]["gradient_accumulation"] = 1

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import torch
 
-from fca.config import Config
+from fca.artifacts.atomic import require_space
+from fca.config import Config, Layout
 from fca.config.rehearsal import rehearsal, with_models_on
+from fca.plan import plan
 from fca.plan.disk import readable
 from fca.rehearsal.datasets import stand_ins
 from fca.rehearsal.run import run_rehearsal
@@ -36,7 +38,7 @@ def rehearse(
     The other arguments are those of `fca.config.rehearsal.rehearsal` and `fca.rehearsal.run.run_rehearsal`.
 
     Raises:
-        FcaError: a step failed; the error names it and the remedy.
+        FcaError: the disk has no room for it, or a step failed; the error names it and the remedy.
     """
     absent = stand_ins(config, clips, clips)
     if absent:
@@ -50,8 +52,24 @@ def rehearse(
 
     small = rehearsal(ready, clips, steps, variants, ablations, torch.cuda.device_count())
     part = with_models_on(small, list(small.datasets) if models_on is None else models_on)
+    _require_room(small, part)
     run_rehearsal(small, part, cores, arguments, kill)
     found = lines(small, *plans(config, small))
     write(table_path(small), found)
     report(part)
     return as_text(found)
+
+
+def _require_room(small: Config, part: Config) -> None:
+    """Refuse to start what ends with a full disk hours later; what an interrupted rehearsal wrote counts as written.
+
+    The checkpoints of a training go when it ends, so those of one training count, which is enough on one machine.
+    Stand-ins' archives and the latents of datasets without models are small.
+    """
+    layout, rows = Layout(small), plan(part, bool(part.ablations)).rows
+    kept = sum(size or 0 for row in rows for kind, size in row.disk.items() if kind not in ("raw", "checkpoints"))
+    checkpoints = max(row.disk.get("checkpoints") or 0 for row in rows)
+    written = (path for folder in (layout.root, layout.runs) for path in folder.rglob("*") if path.is_file())
+    needed = max(0, kept + checkpoints - sum(path.stat().st_size for path in written))
+    print(f"rehearse: {readable(needed)} of disk space are needed", flush=True)
+    require_space(layout.root, needed)

@@ -33,13 +33,15 @@ def draws_of_mean(values: NDArray[np.float64], counts: NDArray[np.int64]) -> Dra
 def distances(
     truth: Features, prediction: Features, raw: Features, setup: Setup, counts: NDArray[np.int64]
 ) -> dict[str, Draws]:
-    """FVD and KVD by definition and as Seer computes them, by name.
+    """FVD and KVD by definition and as Seer computes them, by name; none for a single clip.
 
     Args:
         prediction: (n, d), the initial frames replaced by the ground truth.
         raw: (n, d), as the model made them.
         counts: (r, n), how often each clip is drawn.
     """
+    if len(truth) < 2:
+        return {}
     several = (counts > 0).sum(1) > 1  # a clip drawn alone has no other to compare with
 
     def kvd(one: Features, other: Features) -> Draws:

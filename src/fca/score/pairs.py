@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fca.artifacts.shards import Shard
 from fca.config import Config, Layout, SampleKind
+from fca.config.rehearsal import is_rehearsal
 from fca.errors import FcaError, remake
 
 Clips = NDArray[np.uint8]
@@ -63,7 +64,7 @@ class Pairs:
                     require_made_of(latents, layout, truth)
             self.quarantine += (samples or truth).manifest.quarantine
         if shards is None:
-            require_two(dataset, len(self))
+            require_enough(config, dataset, len(self))
 
     def __len__(self) -> int:
         return sum(len(matches) for _, _, matches in self._parts)
@@ -132,12 +133,13 @@ def _matches(truth: Shard, samples: Shard | None, kind: SampleKind) -> list[tupl
     return matches
 
 
-def require_two(dataset: str, clips: int) -> None:
-    """`FcaError` unless there are enough clips for a score."""
-    if clips < 2:
+def require_enough(config: Config, dataset: str, clips: int) -> None:
+    """`FcaError` unless there are two clips, as a distance needs, or one in a rehearsal, which then has no distance."""
+    least = 1 if is_rehearsal(config) else 2
+    if clips < least:
         raise FcaError(
             f"{dataset} validation has {clips} clips to score",
-            "at least 2",
+            f"at least {least}",
             f"raise datasets.{dataset}.validation.clips, or repair the unusable clips: "
             f"`fca data verify {dataset}` lists them with remedies",
         )

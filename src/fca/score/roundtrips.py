@@ -22,7 +22,7 @@ from fca.encode.captions import half
 from fca.encode.vae import decode, load_vae, posterior
 from fca.errors import FcaError
 from fca.score.features import load_network
-from fca.score.pairs import Clips, require_made_of, require_two, with_initial_frames
+from fca.score.pairs import Clips, require_enough, require_made_of, with_initial_frames
 from fca.score.pixels import psnr, ssim
 from fca.score.protocol import check
 
@@ -72,7 +72,7 @@ class RoundTrips:
             self.quarantine += truth.manifest.quarantine
             self._parts.append((truth, latents))
         if shards is None:
-            require_two(dataset, len(self))
+            require_enough(config, dataset, len(self))
 
     def __len__(self) -> int:
         return sum(len(truth) for truth, _ in self._parts)

@@ -95,6 +95,13 @@ def save_checkpoint(run: Path, state: Mapping[str, Any], retention: Retention | 
             path.unlink()
 
 
+def remove_checkpoints(run: Path) -> None:
+    """Remove all checkpoints of a run."""
+    for path in checkpoints(run).values():
+        path.unlink()
+    (run / INFO).unlink(missing_ok=True)
+
+
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """A state of tensors and plain values, after every checksum in the file was verified.
 

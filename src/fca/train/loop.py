@@ -13,11 +13,12 @@ from fca.artifacts.measured import Job, measured
 from fca.artifacts.quarantine import require_usable
 from fca.config import Config, Layout
 from fca.config.names import RunName
+from fca.config.rehearsal import is_rehearsal
 from fca.errors import Interrupted
 from fca.model.build import train_seed
 from fca.runs.stop import Stop
 from fca.train.bookkeeping import NullRun, Run
-from fca.train.checkpoint import load_checkpoint, load_length
+from fca.train.checkpoint import load_checkpoint, load_length, remove_checkpoints
 from fca.train.data import LatentClips, StepOrder, data_loader, lost_workers_named
 from fca.train.export import export, restore_manifest
 from fca.train.finite import diagnose
@@ -78,6 +79,8 @@ def train(config: Config, dataset: str, variant: str, stop: Stop | None = None, 
             if config.lengths(variant):
                 restore(trainer.trained, load_length(folder, steps.stop)["trained"])
             export(config, dataset, variant, trainer.denoiser, parents, folder, run.summary())
+            if is_rehearsal(config):  # nothing continues from it
+                remove_checkpoints(folder)
     accelerator.end_training()
 
 

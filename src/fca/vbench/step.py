@@ -24,7 +24,7 @@ from fca.config import Config, Layout
 from fca.config.vbench import DIMENSIONS, GROUND_TRUTH, VBench
 from fca.errors import FcaError, Killed
 from fca.score.interval import mean_interval, resampling_counts
-from fca.score.pairs import Pairs, require_two, with_initial_frames
+from fca.score.pairs import Pairs, require_enough, with_initial_frames
 from fca.score.protocol import protocol_sha256
 from fca.score.score import write_json
 from fca.vbench.weights import dimensions, python_of, request, require
@@ -189,7 +189,7 @@ def run_official(settings: VBench, asked: dict[str, Any], folder: Path) -> dict[
 def summary(config: Config, dataset: str, row: str, shards: list[dict[str, Any]]) -> dict[str, Any]:
     """The mean of every dimension over all clips with its interval, and the rows behind it."""
     rows = [clip for shard in shards for clip in shard["rows"]]
-    require_two(dataset, len(rows))
+    require_enough(config, dataset, len(rows))
     scored = [shard for shard in shards if shard["rows"]]
     if len({json.dumps([shard["versions"], shard["weights"]], sort_keys=True) for shard in scored}) > 1:
         raise FcaError(
