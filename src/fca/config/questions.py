@@ -62,11 +62,12 @@ QUESTIONS = (
         "It fails; the scale must start small, such as 0.1 (section 4.3, Figure 7).",
     ),
     Question(
-        "controlnet",
+        "copies",
         "Does a ControlNet copy the frame?",
-        ((FCA, "controlnet_repeated"), ("no_ftc", "controlnet_repeated")),
+        (("controlnet_repeated", "repeat"), ("controlnet_zeros", "repeat")),
         "It copies the frame and shows no motion (section 4.3, Figure 6).",
-        "Whether it copies is seen in the next question: a copy has the scores of the copy-last-frame baseline.",
+        "A copy would have the scores of the last frame's.",
+        ("It doesn't: it is better than a copy.", "It is worse than a copy.", "One of the two doesn't."),
     ),
     Question(
         "capacity",
@@ -83,9 +84,9 @@ QUESTIONS = (
         note="FCA with one head in its parallel attention has 60 % of FCA's weights, and of those of LoRA of rank 160.",
     ),
     Question(
-        "copies",
-        "What does a ControlNet add to copying the last frame?",
-        (("controlnet_repeated", "repeat"), ("controlnet_zeros", "repeat")),
+        "controlnet",
+        "Is FCA better than a ControlNet?",
+        ((FCA, "controlnet_repeated"), (FCA, "controlnet_zeros"), ("no_ftc", "controlnet_repeated")),
     ),
     Question("rank", "Does LoRA gain by its rank?", (("lora", "lora_4"), ("lora_64", "lora"), ("lora_160", "lora_64"))),
     Question(
