@@ -33,9 +33,11 @@ def versions() -> list[Finding]:
 def _unsuitable() -> Iterator[Finding]:
     """Required packages that are missing or have another version than the ones allowed."""
     try:
-        required = [Requirement(line) for line in metadata.requires("fca") or ()]
+        required = [Requirement(line) for line in metadata.requires("fca-tvp") or ()]
     except metadata.PackageNotFoundError:
-        yield Finding("fca's requirements", "unknown", remedy="`make install`, or `pip install fca`, to check versions")
+        yield Finding(
+            "fca's requirements", "unknown", remedy="`make install`, or `pip install .` in a clone, to check versions"
+        )
         return
     for one in required:
         if one.marker is not None and not one.marker.evaluate({"extra": ""}):
@@ -145,7 +147,7 @@ def workflow() -> list[Finding]:
     snakemake, dvc = _version("snakemake"), _version("dvc")
     names = {name.lower().replace("_", "-") for one in metadata.distributions() if (name := one.metadata["Name"])}
     executors = sorted(name.removeprefix(EXECUTOR) for name in names if name.startswith(EXECUTOR))
-    install = "" if snakemake else "pip install 'fca[workflow]' runs whole configurations"
+    install = "" if snakemake else "pip install 'fca-tvp[workflow]' runs whole configurations"
     found = [Finding("Snakemake", snakemake or "not installed", remedy=install)]
     slurm = "sbatch is there" if shutil.which("sbatch") else "no sbatch on this machine"
     found.append(Finding("executors", f"{', '.join(['local', *executors])}; {slurm}"))
