@@ -18,10 +18,8 @@ class Question:
     """What the paper says; empty: it doesn't ask this"""
     note: str = ""
     """What the reader must know to read the answer"""
-    words: tuple[str, str, str] = (
-        "The claim holds here.", "The opposite holds here.", "The claim holds here in part.",
-    )  # fmt: skip
-    """Answers if the first row is better in every pair, if it never is, and if it is in some"""
+    words: tuple[str, str, str] | None = None
+    """Answers if the first row is better in every pair, if it never is, and if it is in some; None: general ones"""
     paired: bool = True
     """Whether both rows predict the same frames, so that their scores can be compared clip by clip"""
 
@@ -34,6 +32,7 @@ QUESTIONS = (
         ((FCA, "base"), (FCA, "repeat")),
         note="The base never sees the initial frames; copying the last of them is the baseline that knows nothing of"
         " the caption.",
+        words=("Yes.", "No.", "In part."),
     ),
     Question(
         "lora",
@@ -67,7 +66,7 @@ QUESTIONS = (
         (("controlnet_repeated", "repeat"), ("controlnet_zeros", "repeat")),
         "It copies the frame and shows no motion (section 4.3, Figure 6).",
         "A copy would have the scores of the last frame's.",
-        ("It doesn't: it is better than a copy.", "It is worse than a copy.", "One of the two doesn't."),
+        ("By FVD it doesn't: it is better than a copy.", "It is worse than a copy.", "One of the two doesn't."),
     ),
     Question(
         "capacity",

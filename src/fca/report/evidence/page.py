@@ -18,15 +18,20 @@ from fca.report.metrics import FVD, Metric
 
 TITLE = "# Evidence: are the paper's claims true at the pocket scale?"
 INTRODUCTION = """
-`fca report evidence` makes this page from the records in `docs/evidence`; don't edit it. Every row is a variant,
-trained from scratch on the simulated clips of ssv2's format ([the clip library](../config/pocket-clips/README.md)) on
-the frozen pocket base, several times. Training k of every row sees the same clips in the same order, and all rows
-predict the same clips from the same noise, so rows are compared in pairs, clip by clip and training by training
-([how](scores.md#differences-between-variants)). The learning rate is constant after its warm-up and no average of
-weights is kept, so a model on the way is that of a shorter training, bit for bit. The page says nothing about
-CogVideoX-2B or real videos: the base has a few million weights, the clips 96x64 pixels, and FVD the pocket scale's own
-feature network, so no number here can be compared with the paper's.
+`fca report evidence` makes this page from the records in `docs/evidence`; don't edit it. Every row but `base` and
+`repeat` (copy the last frame) is a variant, trained from scratch on the simulated clips of ssv2's format ([the clip
+library](../config/pocket-clips/README.md)) on the frozen pocket base, several times. FTC is frame-wise text
+conditioning, the paper's embeddings of the caption for each frame; the rows' names are those of its Tables 3 and 4.
+Training k of every row sees the same clips in the same order, and all rows predict the same clips from the same noise,
+so rows are compared in pairs, clip by clip and training by training ([how](scores.md#differences-between-variants)).
+The learning rate is constant after its warm-up and no average of weights is kept, so a model on the way is that of a
+shorter training, bit for bit. The page says nothing about CogVideoX-2B or real videos: the base has a few million
+weights, the clips 96x64 pixels, and FVD the pocket scale's own feature network, so no number here can be compared with
+the paper's.
 """
+
+
+CLAIM = "The claim holds here.", "The opposite holds here.", "The claim holds here in part."
 
 
 def evidence(config: Config) -> Path:
@@ -94,7 +99,8 @@ def _how(pairs: Sequence[Pair], confidence: float) -> str:
         "FVD decides an answer; PSNR, the task found and the hand's position are listed with it. A difference is told"
         f" from chance if p, corrected for the number of pairs (Holm), is below {1 - confidence:.2g}. The {claimed}"
         f" pairs of the paper's claims are corrected together, and so are the {rest} others. Intervals are"
-        f" {percent(confidence)}, not corrected; they hold for the choice of clips and of trainings."
+        f" {percent(confidence)}, not corrected; they hold for the choice of clips and of trainings. The last column is"
+        " the share of resampled clips and trainings in which the first row is better."
     )
 
 
@@ -112,7 +118,10 @@ def _question(question: Question, pairs: Sequence[Pair], rows: Mapping[str, Row]
         missing = ", ".join(f"`{key}`" for key in dict.fromkeys(wanted) if key not in rows)
         return "\n".join([*lines, f"Not answered: {f'{missing} not run' if missing else 'no score in common'}."])
 
-    lines += [_filled(f"**{_verdict(question, own)}** {' '.join(_sentence(pair) for pair in _deciding(own))}"), ""]
+    answer = " ".join(_sentence(pair) for pair in _deciding(own))
+    others = [pair for pair in own if pair.told and pair.metric.stem != FVD.stem]
+    lines += [_filled(f"**{_verdict(question, own)}** {answer}"), ""]
+    lines += [_filled(f"By other scores: {' '.join(_sentence(pair) for pair in others)}"), ""] if others else []
     lines += [
         "| first | second | score | first minus second | p, corrected | first is better |",
         "|---|---|---|---|---|---|",
@@ -136,22 +145,20 @@ def _verdict(question: Question, pairs: Sequence[Pair]) -> str:
     told = [pair for pair in deciding if pair.told]
     if not told:
         return "No difference can be told."
-    if not question.claim:
-        return "There is a difference."
+    every, never, some = question.words or (CLAIM if question.claim else ["There is a difference."] * 3)
     if all(pair.told and pair.a_is_better for pair in deciding) and len(deciding) == len(question.pairs):
-        return question.words[0]
-    if not any(pair.a_is_better for pair in told):
-        return question.words[1]
-    return question.words[2]
+        return every
+    return some if any(pair.a_is_better for pair in told) else never
 
 
 def _sentence(pair: Pair) -> str:
     better, worse = (pair.a, pair.b) if pair.a_is_better else (pair.b, pair.a)
     sizes = sorted((abs(pair.found.low), abs(pair.found.high)))
+    write, unit = pair.metric.write, f" {pair.metric.unit}" if pair.metric.unit else ""
     if pair.told:
         text = (
-            f"{_title(better)} is better than {_title(worse)} by {significant(abs(pair.found.value))} of"
-            f" {pair.metric.title} ({significant(sizes[0])} to {significant(sizes[1])})."
+            f"{_title(better)} is better than {_title(worse)} by {write(abs(pair.found.value))}{unit} of"
+            f" {pair.metric.title} ({write(sizes[0])} to {write(sizes[1])})."
         )
     else:
         text = f"{_title(pair.a)} and {_title(pair.b)} can't be told apart."
@@ -159,6 +166,11 @@ def _sentence(pair: Pair) -> str:
         return text + " With one training of each, other seeds may change this."
     seen = f"A difference of {significant(pair.smallest)} would have been seen in four of five experiments."
     return text if pair.told else f"{text} {seen}"
+
+
+def _named(metric: Metric) -> str:
+    """A metric's title with its unit."""
+    return f"{metric.title} ({metric.unit})" if metric.unit else metric.title
 
 
 def _pair_line(pair: Pair) -> str:
@@ -170,13 +182,13 @@ def _pair_line(pair: Pair) -> str:
     difference = f"{written(found.value)} ({written(found.low)} to {written(found.high)})"
     chance = "below 0.001" if found.p_corrected < 0.001 else signed(significant(found.p_corrected))
     return (
-        f"| {_title(pair.a)} | {_title(pair.b)} | {pair.metric.title} | {difference} | {chance} |"
+        f"| {_title(pair.a)} | {_title(pair.b)} | {_named(pair.metric)} | {difference} | {chance} |"
         f" {percent(found.a_is_better)} |"
     )
 
 
 def _side_by_side(rows: Sequence[Row]) -> str:
-    head = "| row | " + " | ".join(metric.title for metric in SHOWN) + " |"
+    head = "| row | " + " | ".join(map(_named, SHOWN)) + " |"
     lines = [f"| `{row.key}` | " + " | ".join(_mean(row, metric) for metric in SHOWN) + " |" for row in rows]
     return "\n".join([head, "|---|" + "---|" * len(SHOWN), *lines])
 
@@ -191,7 +203,7 @@ def _mean(row: Row, metric: Metric) -> str:
 
 def _table(rows: Mapping[str, Row]) -> str:
     """Scores at the end, and what the rows cost."""
-    titles = [metric.title for metric in SHOWN]
+    titles = map(_named, SHOWN)
     lines = [
         f"| row | trained weights | trainings | steps | {' | '.join(titles)} | minutes a training | on |",
         "|---|---|---|---|" + "---|" * len(SHOWN) + "---|---|",
@@ -215,7 +227,14 @@ def _table(rows: Mapping[str, Row]) -> str:
 def _made_by(rows: Mapping[str, Row], seconds: float) -> str:
     """How long all trainings took, and the code that they ran."""
     records = [record for row in rows.values() for record in row.records.values()]
-    commits = sorted({record.git_commit[:12] for record in records if record.git_commit})
+    made: dict[str, list[str]] = {}
+    for row in rows.values():
+        for commit in dict.fromkeys(record.git_commit for record in row.records.values()):
+            if commit:
+                made.setdefault(commit[:12], []).append(f"`{row.key}`")
+    most = max(made.values(), key=len, default=[])
+    commits = [f"{commit} ({'the other rows' if keys is most and len(made) > 1 else ', '.join(keys)})"
+               for commit, keys in sorted(made.items(), key=lambda item: len(item[1]))]  # fmt: skip
     codes: dict[str, set[str]] = {}
     for record in records:
         for step, code in record.code.items():
@@ -224,16 +243,20 @@ def _made_by(rows: Mapping[str, Row], seconds: float) -> str:
     of_code = f"{states} {'state' if states == 1 else 'states'} of the code"
     return (
         f"All trainings together took {seconds / 3600:.1f} hours."
-        f" They were made by commits {', '.join(commits) or '–'}, with {of_code}."
+        f" They were made by {'; '.join(commits) or '–'}, with {of_code}."
     )
 
 
 def _commands(config: Config, rows: Mapping[str, Row]) -> str:
     """The command for everything, and the one for each row."""
+    keys = (key for question in QUESTIONS for pair in question.pairs for key in pair)
+    scales = [config.evidence.experiment, *dict.fromkeys(key.partition(":")[0] for key in keys if ":" in key)]
     text = [
         "Everything that isn't recorded yet, and this page (it can be stopped and goes on):",
         "",
-        f"```\nsnakemake --cores 2 evidence --configfile {_file(config.evidence.experiment)}\n```",
+        "```",
+        *(f"snakemake --cores 2 evidence --configfile {_file(scale)}" for scale in scales),
+        "```",
         "",
         "One row, whether or not it is recorded; `@2` and `@3` are its other trainings:",
         "",
