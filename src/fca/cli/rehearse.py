@@ -25,7 +25,7 @@ if TYPE_CHECKING:
               "the others end with their latents. Default: all.")  # fmt: skip
 @click.option("--random-weights", type=PATH, metavar="FOLDER",
               help="Networks of random weights in the published layouts instead of the configuration's; "
-              "written to this folder if they aren't there (17 GB).")  # fmt: skip
+              "written to this folder if they aren't there (18.5 GB).")  # fmt: skip
 @click.option("--kill", is_flag=True, help="Kill the first training after a checkpoint, and let it resume.")
 @click.option("--cores", type=click.IntRange(min=1), help="Cores of this machine. Default: all.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- SNAKEMAKE OPTIONS]",
