@@ -14,6 +14,7 @@ from fca.artifacts.shards import Shard
 from fca.config import Layout
 from fca.encode.shard import encode
 from fca.errors import FcaError
+from fca.model import Denoiser
 from fca.sample import sample
 from fca.score import score
 from fca.score.roundtrips import measure_vae_roundtrip
@@ -103,6 +104,8 @@ def test_every_step_measures_itself(encoded):
     steps = encoded.train_steps("ssv2", "fca")
     assert (trained.steps, trained.clips) == (steps, steps * encoded.train.clips_per_step)
     assert 0 < trained.repeated < trained.seconds
+    assert trained.loading > 0, "it began before the networks were in memory"
+    assert trained.written > 100_000, "the model"
     clips = found["sample", "base", "validation-0000"]
     assert clips.clips == len(Shard(Layout(encoded).samples("ssv2", "base", "validation", 0)))
     assert (clips.steps, clips.written) == (
@@ -114,6 +117,21 @@ def test_every_step_measures_itself(encoded):
 
     sample(encoded, "ssv2", "base", "validation", 0)
     assert {(each.step, each.of, each.part): each for each in read_measured(encoded)} == found
+
+
+def test_what_a_prediction_does_once_does_not_count_as_its_steps(encoded, monkeypatch):
+    encode_stored(encoded, "validation", 0)
+    prepare = Denoiser.prepare
+
+    def slow(*args):
+        time.sleep(1)
+        return prepare(*args)
+
+    monkeypatch.setattr(Denoiser, "prepare", slow)
+    sample(encoded, "ssv2", "base", "validation", 0)
+    found = only(encoded, "sample")
+    assert found.steps == encoded.sample.steps
+    assert 0 < found.repeated < found.seconds - 1
 
 
 def test_encoding_measures_itself(project):

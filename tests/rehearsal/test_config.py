@@ -41,7 +41,14 @@ def test_only_amounts_change(paper):
 def test_without_gpus_a_step_is_one_pass_of_one_process(paper):
     small = rehearsal(paper, devices=0)
     assert (small.train.processes, small.train.gradient_accumulation) == (1, 1)
-    assert rehearsal(paper, devices=2).train.processes == 2
+    assert small.train.loader_workers == 0, "a fork would keep the weights that the optimizer changes"
+    on_gpus = rehearsal(paper, devices=2).train
+    assert (on_gpus.processes, on_gpus.loader_workers) == (2, paper.train.loader_workers)
+
+
+def test_a_batch_is_no_larger_than_what_there_is(paper):
+    small = rehearsal(paper, clips=1)
+    assert (small.encode.batch_size, small.score.batch_size) == (1, 1)
 
 
 def test_a_training_is_rehearsed_once_and_writes_after_each_step(paper):

@@ -17,8 +17,9 @@ from fca.config import Layout, load
 from fca.config.rehearsal import rehearsal
 from fca.config.shipped import REPOSITORY, located
 from fca.errors import FcaError
+from fca.plan import Plan
 from fca.rehearsal.rehearse import _require_room, rehearse
-from tests.conftest import small_config
+from tests.conftest import CONFIG, small_config
 
 pytestmark = pytest.mark.slow
 
@@ -116,6 +117,21 @@ def test_a_full_disk_is_refused_before_the_first_step(file, tmp_path, monkeypatc
     with pytest.raises(FcaError, match="no room"):
         rehearse(load(file), 2, 2, ["fca"], [], None, kill=False, cores=1)
     assert not Path("data/pocket-rehearsal").exists()
+
+
+def test_stand_ins_are_not_asked_for_what_the_datasets_cannot_have(tmp_path, monkeypatch):
+    """The library's clips have opposite captions; the paper's datasets haven't, so nothing is predicted from any."""
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr("fca.rehearsal.rehearse._require_room", lambda small, part: None)
+    monkeypatch.setattr("fca.rehearsal.rehearse.run_rehearsal", lambda small, part, *others: asked.append(part))
+    monkeypatch.setattr("fca.rehearsal.rehearse.plans", lambda *configs: [Plan("", "", [], [])] * 3)
+    monkeypatch.setattr("fca.rehearsal.rehearse.report", lambda config: None)
+    rehearse(load(CONFIG.with_name("paper.yaml")), 1, 2, ["fca"], [], None, kill=False, cores=1)
+    [part] = asked
+    assert {settings.source for settings in part.datasets.values()} == {"library"}
+    for dataset in part.datasets:
+        assert tuple(Layout(part).sample_kinds(dataset, "fca")) == ("validation",)
 
 
 def test_what_an_interrupted_rehearsal_wrote_needs_no_room(file, tmp_path, monkeypatch):

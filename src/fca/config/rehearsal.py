@@ -71,6 +71,9 @@ def rehearsal(
     }
     if not devices:
         values["train"]["gradient_accumulation"] = 1
+        values["train"]["loader_workers"] = 0  # on a CPU a fork keeps all weights that the optimizer changes
+    for step in ("encode", "score"):  # so that `fca plan` counts the batch that there is
+        values[step]["batch_size"] = min(values[step]["batch_size"], clips)
     values["sample"]["steps"] = steps
     values["report"]["clips"] = min(config.report.clips, clips)
     return Config.model_validate(values)

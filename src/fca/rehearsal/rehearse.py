@@ -44,6 +44,8 @@ def rehearse(
     if absent:
         print(f"rehearse: simulated clips stand in for {', '.join(absent)}", flush=True)
     ready = config.model_copy(update={"datasets": config.datasets | absent})
+    if absent and not any(own.source == "library" for own in config.datasets.values()):
+        ready = _without_opposite(ready)
     if random_weights is not None:
         image = any(config.variant(name).base == "image" for name in (*variants, *ablations))
         size = sum(sizes(random_files(config, image)).values())
@@ -58,6 +60,15 @@ def rehearse(
     write(table_path(small), found)
     report(part)
     return as_text(found)
+
+
+def _without_opposite(config: Config) -> Config:
+    """Without predictions from opposite captions, which stand-ins have and the datasets themselves haven't."""
+    changes = {
+        kind: {name: own.model_copy(update={"opposite": False}) for name, own in getattr(config, kind).items()}
+        for kind in ("variants", "ablations")
+    }
+    return config.model_copy(update=changes)
 
 
 def _require_room(small: Config, part: Config) -> None:

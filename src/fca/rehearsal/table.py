@@ -57,8 +57,11 @@ class Line:
 
 
 def plans(config: Config, small: Config) -> tuple[Plan, Plan, Plan]:
-    """Of a rehearsal `small` of `config`, and of `config` with what was measured and without."""
+    """Of a rehearsal `small` of `config`, and of its variants in `config` with what was measured and without."""
     ablations = bool(small.ablations)
+    same = {kind: {name: own for name, own in getattr(config, kind).items() if name in small.every_variant}
+            for kind in ("variants", "ablations")}  # fmt: skip
+    config = config.model_copy(update=same)
     return plan(small, ablations), plan(config, ablations), plan(config, ablations, measured=False)
 
 

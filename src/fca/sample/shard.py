@@ -1,8 +1,8 @@
 """The step `sample`: predict the clips of one validation shard."""
 
-from collections.abc import Sequence
-from contextlib import nullcontext
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -140,21 +140,28 @@ def predict_clips(
         names = [source.ids[row] for row in batch]
         device = networks.denoiser.transformer.device
         initial_frames, noise, randoms = starting_point(config, dataset, source, batch, device)
-        with work.repeating(settings.steps) if work else nullcontext():
-            latents = predict_latents(
-                networks.denoiser,
-                networks.scheduler,
-                initial_frames,
-                prompts.rows(slice(start, start + len(batch))),
-                empty.rows([0] * len(batch)),
-                noise,
-                settings.steps,
-                settings.guidance_scale,
-                random=randoms,
-                clips=names,
-            )
+        latents = predict_latents(
+            networks.denoiser,
+            networks.scheduler,
+            initial_frames,
+            prompts.rows(slice(start, start + len(batch))),
+            empty.rows([0] * len(batch)),
+            noise,
+            settings.steps,
+            settings.guidance_scale,
+            progress=partial(_timed, work) if work else iter,
+            random=randoms,
+            clips=names,
+        )
         frames.append(decode(networks.vae, latents, names).numpy())
     return joined(config, frames)
+
+
+def _timed(work: Job, transitions: Iterable[Any]) -> Iterator[Any]:
+    """The transitions, with the time of what is done after each; what comes before the first is done once."""
+    transitions = [*transitions]
+    with work.repeating(len(transitions)):
+        yield from transitions
 
 
 def joined(config: Config, parts: Sequence[np.ndarray]) -> np.ndarray:

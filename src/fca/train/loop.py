@@ -1,7 +1,7 @@
 """The step `train`: optimise a variant on cached latents; to resume, run the same command again."""
 
 from collections.abc import Generator
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -57,19 +57,19 @@ def train(config: Config, dataset: str, variant: str, stop: Stop | None = None, 
     stop.limit(config.train.hours, config.train.margin_minutes)
     accelerator = new_accelerator(config, str(folder))
     with ExitStack() as stack:
-        run: NullRun = NullRun()
+        run, work = NullRun(), Job()
         if accelerator.is_main_process:
+            work = stack.enter_context(measured(config, "train", dataset, variant))  # before anything is in memory
             opened = stack.enter_context(open_run(config, dataset, variant, made_from, accept_changes))
             run = Run(*opened, config, accelerator)
 
         trainer = Trainer(config, dataset, variant, clips.shards[0]["vision"].shape[-1], accelerator)
         first = _resume(trainer, run)
         steps = range(first, config.train_steps(dataset, variant))
-        work_of = measured(config, "train", dataset, variant) if isinstance(run, Run) else nullcontext(Job())
-        with lost_workers_named(), work_of as work:
+        with lost_workers_named():
             _steps(config, trainer, clips, run, steps, stop, work)
-            work.clips, work.steps = len(steps) * config.train.clips_per_step, len(steps)
-            work.processes = accelerator.num_processes
+        work.clips, work.steps = len(steps) * config.train.clips_per_step, len(steps)
+        work.processes = accelerator.num_processes
         accelerator.wait_for_everyone()
         if isinstance(run, Run):
             for name in config.lengths(variant):
@@ -79,6 +79,7 @@ def train(config: Config, dataset: str, variant: str, stop: Stop | None = None, 
             if config.lengths(variant):
                 restore(trainer.trained, load_length(folder, steps.stop)["trained"])
             export(config, dataset, variant, trainer.denoiser, parents, folder, run.summary())
+            work.written = sum(file.stat().st_size for file in layout.model(dataset, variant).iterdir())
             if is_rehearsal(config):  # nothing continues from it
                 remove_checkpoints(folder)
     accelerator.end_training()
