@@ -14,7 +14,7 @@ from fca.report.evidence.answers import SHOWN, Pair, Row, compared, rows_of
 from fca.report.evidence.pictures import differences_picture, learning_curves
 from fca.report.evidence.power import flatness, power_section
 from fca.report.format import percent, signed, significant
-from fca.report.metrics import FVD, Metric
+from fca.report.metrics import FVD, METRICS, Metric
 
 TITLE = "# Evidence: are the paper's claims true at the pocket scale?"
 INTRODUCTION = """
@@ -188,9 +188,12 @@ def _pair_line(pair: Pair) -> str:
 
 
 def _side_by_side(rows: Sequence[Row]) -> str:
-    head = "| row | " + " | ".join(map(_named, SHOWN)) + " |"
-    lines = [f"| `{row.key}` | " + " | ".join(_mean(row, metric) for metric in SHOWN) + " |" for row in rows]
-    return "\n".join([head, "|---|" + "---|" * len(SHOWN), *lines])
+    """Every score that one of the rows has."""
+    lines = [f"| score | {' | '.join(f'`{row.key}`' for row in rows)} |", "|---|" + "---|" * len(rows)]
+    for metric in METRICS:
+        if any(row.end(metric) for row in rows):
+            lines.append(f"| {_named(metric)} | {' | '.join(_mean(row, metric) for row in rows)} |")
+    return "\n".join(lines)
 
 
 def _mean(row: Row, metric: Metric) -> str:
