@@ -18,6 +18,7 @@
 
     load(whenReady) {
       const settle = () => { this.ready = true; whenReady(); };
+      this.whenShown = whenReady;
       const fail = () => { this.source = null; this.canvas.parentElement.classList.add("broken"); settle(); };
       if (this.video) {
         this.video.addEventListener("seeked", settle);
@@ -36,6 +37,8 @@
       if (!this.video || !this.source) return;
       this.ready = false;
       this.video.currentTime = (frame + 0.5) / FRAMES_PER_SECOND;
+      // A busy machine may say that it has found a frame before that can be drawn: draw again when it can.
+      this.video.requestVideoFrameCallback?.(() => this.whenShown());
     }
 
     put(context, frame) {
