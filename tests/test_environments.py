@@ -26,7 +26,7 @@ def project() -> dict[str, Requirement]:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = [line for name, lines in settings["optional-dependencies"].items() if name != "mutants" for line in lines]
     every = map(Requirement, [*settings["dependencies"], *extras])
-    return {canonicalize_name(one.name): one for one in every if one.name != "fca"}
+    return {canonicalize_name(one.name): one for one in every if one.name != settings["name"]}
 
 
 def constraints() -> dict[str, str]:
