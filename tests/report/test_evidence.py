@@ -122,6 +122,7 @@ def test_rows_of_other_scales(config: Config) -> None:
     lines = [line for line in section(page, "One initial frame or two?").splitlines() if line.startswith("| FCA")]
     assert len(lines) == 1
     assert "FVD, raw" in lines[0]
+    assert "| FCA_ABLATION | FCA_ABLATION (pocket_one_frame) |" in section(page, "One initial frame or two?")
     assert "| score | `pocket_17:fca_ablation` | `fca_ablation` |" in section(page, "16 frames or 17?")
     assert "fca_ablation.json --configfile config/pocket-17.yaml" in page
 

@@ -34,6 +34,11 @@ class Row:
         return self.records[min(self.records)]
 
     @property
+    def title(self) -> str:
+        """The variant's, and the scale if it is another one."""
+        return f"{self.first.title} ({self.first.scale})" if ":" in self.key else self.first.title
+
+    @property
     def trains(self) -> bool:
         return self.first.trained is not None
 

@@ -132,7 +132,7 @@ def _question(question: Question, pairs: Sequence[Pair], rows: Mapping[str, Row]
 
 def _title(row: Row) -> str:
     """A row's title as plain text of a table's cell."""
-    return html.escape(row.first.title, quote=False).replace("|", "\\|")
+    return html.escape(row.title, quote=False).replace("|", "\\|")
 
 
 def _deciding(pairs: Sequence[Pair]) -> list[Pair]:

@@ -40,9 +40,7 @@ def differences_picture(pairs: Sequence[Pair], folder: Path) -> Path | None:
     The copy of the last frame is so far from all of them that no other difference could be seen next to it.
     """
     rows = [
-        Span(
-            f"{pair.a.first.title} − {pair.b.first.title}", pair.found.value, pair.found.low, pair.found.high, pair.told
-        )
+        Span(f"{pair.a.title} − {pair.b.title}", pair.found.value, pair.found.low, pair.found.high, pair.told)
         for pair in pairs
         if pair.metric == FVD and pair.a.trains and pair.b.trains
     ]
@@ -57,4 +55,4 @@ def _curve(row: Row, style: int, metric: Metric) -> Curve:
     values = {steps: own for steps, own in row.curve(metric).items() if row.trains}
     points = [(float(steps), fmean(own)) for steps, own in values.items()]
     band = [(float(steps), min(own), max(own)) for steps, own in values.items()] if len(row.records) > 1 else []
-    return Curve(row.first.title, style, points, band=band)
+    return Curve(row.title, style, points, band=band)
