@@ -145,6 +145,13 @@ def test_what_an_interrupted_rehearsal_wrote_needs_no_room(file, tmp_path, monke
     written.write_bytes(bytes(1000))
     _require_room(small, small)
     assert needed == [needed[0], needed[0] - 1000]
+
+    # An unpacked archive is none of what will be written, so it makes no room for that.
+    archive = Layout(small).raw("ssv2") / "clip.webm"
+    archive.parent.mkdir(parents=True)
+    archive.write_bytes(bytes(5000))
+    _require_room(small, small)
+    assert needed[2] == needed[1]
     assert needed[0] > 12 * 1000, "at least a checkpoint's"
 
 

@@ -80,7 +80,13 @@ def _require_room(small: Config, part: Config) -> None:
     layout, rows = Layout(small), plan(part, bool(part.ablations)).rows
     kept = sum(size or 0 for row in rows for kind, size in row.disk.items() if kind not in ("raw", "checkpoints"))
     checkpoints = max(row.disk.get("checkpoints") or 0 for row in rows)
-    written = (path for folder in (layout.root, layout.runs) for path in folder.rglob("*") if path.is_file())
-    needed = max(0, kept + checkpoints - sum(path.stat().st_size for path in written))
+    raw = [layout.raw(dataset) for dataset in small.datasets]  # unpacked archives, which `kept` doesn't have either
+    written = sum(
+        path.stat().st_size
+        for folder in (layout.root, layout.runs)
+        for path in folder.rglob("*")
+        if path.is_file() and not any(path.is_relative_to(other) for other in raw)
+    )
+    needed = max(0, kept + checkpoints - written)
     print(f"rehearse: {readable(needed)} of disk space are needed", flush=True)
     require_space(layout.root, needed)
