@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import threading
 import time
+from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 
 import h5py
@@ -170,6 +171,33 @@ def test_a_reader_that_is_killed_is_not_waited_for(layout):
         check(layout.config, ["ssv2"], workers=2)
     killer.join()
     assert "--workers" in str(error.value)
+
+
+class KilledWhileOthersStart(SpawnProcess):
+    """The first process is killed, and the second takes so long to start that the pool knows of the kill before."""
+
+    started = 0
+
+    def start(self) -> None:
+        super().start()
+        type(self).started += 1
+        if self.started == 1:
+            self.kill()
+        time.sleep(1)
+
+
+class Spawning(SpawnContext):
+    Process = KilledWhileOthersStart
+
+
+@pytest.mark.timeout(60)
+def test_a_reader_that_starts_while_another_is_killed_is_not_waited_for(layout, monkeypatch):
+    """The pool loses it: `concurrent.futures` would wait for it for ever."""
+    monkeypatch.setattr("fca.artifacts.check.get_context", lambda _: Spawning())
+    with pytest.raises(FcaError, match="ended, as if it had been killed"):
+        check(layout.config, ["ssv2"], workers=2)
+    assert KilledWhileOthersStart.started == 2
+    assert not [each for each in multiprocessing.active_children() if isinstance(each, KilledWhileOthersStart)]
 
 
 def test_the_command_ends_with_1_and_names_the_shard(layout, tmp_path, capsys):

@@ -5,10 +5,11 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 from tqdm import tqdm
@@ -51,25 +52,35 @@ def check(config: Config, datasets: Sequence[str], workers: int | None = None) -
     bad += [Bad(path, "missing", "its manifest exists, the file does not") for path in absent]
     workers = min(workers or len(os.sched_getaffinity(0)), max(1, len(sizes)))
     bar = tqdm(total=sum(sizes.values()), desc="check", unit="B", unit_scale=True, disable=None)
-    with bar, ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with bar, _readers(workers) as pool:
         jobs = {pool.submit(damage, path): path for path in sorted(sizes, key=sizes.__getitem__, reverse=True)}
         for job in as_completed(jobs):
             path = jobs[job]
-            if (why := _found(job)) is not None:
+            if (why := job.result()) is not None:
                 bad.append(Bad(path, "damaged", why))
             bar.update(sizes[path])
     return len(shards), sorted(bad, key=lambda row: (row.path, row.state))
 
 
-def _found(job: Future[str | None]) -> str | None:
-    try:
-        return job.result()
-    except BrokenProcessPool as error:
-        raise FcaError(
-            "a process that reads shards ended, as if it had been killed",
-            "every process to live",
-            "if memory is short, take fewer of them (--workers); then run the same command again",
-        ) from error
+@contextmanager
+def _readers(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that read. If one is killed, the others end too, even one that was being started at that moment.
+
+    The pool forgets that one and would wait for it for ever.
+    """
+    others = active_children()
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        try:
+            yield pool
+        except BrokenProcessPool as error:
+            for reader in active_children():
+                if reader not in others:
+                    reader.kill()
+            raise FcaError(
+                "a process that reads shards ended, as if it had been killed",
+                "every process to live",
+                "if memory is short, take fewer of them (--workers); then run the same command again",
+            ) from error
 
 
 def shards_of(layout: Layout, dataset: str) -> Iterator[Path]:
