@@ -14,7 +14,7 @@ from fca.artifacts.shards import Shard
 from fca.config import Layout
 from fca.encode.shard import encode
 from fca.errors import FcaError
-from fca.model import Denoiser
+from fca.model.denoiser import TextToVideo
 from fca.sample import sample
 from fca.score import score
 from fca.score.roundtrips import measure_vae_roundtrip
@@ -30,7 +30,9 @@ def only(config, step: str) -> Job:
 def test_loading_and_repeated_work_are_counted_apart(project):
     with measured(project, "sample", "ssv2", "base", "validation-0000") as work:
         with loading():
-            time.sleep(0.2)
+            time.sleep(0.1)
+            with loading():
+                time.sleep(0.1)
         for _ in range(2):
             with work.repeating(4):
                 time.sleep(0.1)
@@ -121,13 +123,13 @@ def test_every_step_measures_itself(encoded):
 
 def test_what_a_prediction_does_once_does_not_count_as_its_steps(encoded, monkeypatch):
     encode_stored(encoded, "validation", 0)
-    prepare = Denoiser.prepare
+    prepare = TextToVideo.prepare
 
     def slow(*args):
         time.sleep(1)
         return prepare(*args)
 
-    monkeypatch.setattr(Denoiser, "prepare", slow)
+    monkeypatch.setattr(TextToVideo, "prepare", slow)
     sample(encoded, "ssv2", "base", "validation", 0)
     found = only(encoded, "sample")
     assert found.steps == encoded.sample.steps

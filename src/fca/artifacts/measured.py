@@ -104,11 +104,11 @@ def measured(config: Config, step: str, dataset: str, of: str, part: str = "") -
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Count what happens inside as loading networks."""
+    """Count what happens inside as loading networks, once if such blocks are in each other."""
     global _loading
-    start = time.monotonic()
+    before, start = _loading, time.monotonic()
     yield
-    _loading += time.monotonic() - start
+    _loading = before + time.monotonic() - start
 
 
 def measured_path(config: Config, step: str, dataset: str, of: str, part: str = "") -> Path:
