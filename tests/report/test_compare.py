@@ -1,6 +1,7 @@
 """Two runs compared: what they share is compared, and incomparable runs are refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,17 @@ def test_pairing_tells_apart_what_intervals_do_not(runs: tuple[Config, Config]) 
     assert difference.value == pytest.approx(-0.1)
     assert difference.high < 0
     assert paired("fvd", a.clips, b.clips, runs[0]) is None
+
+
+def test_clips_of_the_first_training_do_not_decide_for_several(runs: tuple[Config, Config]) -> None:
+    """A mean of trainings has an interval for clips and trainings; that of the first one's clips is another's."""
+    a, b = (collect(config)[0].variants[0] for config in runs)
+    assert a.scores
+    several = replace(a, scores=replace(a.scores, replicates=("fca", "fca@2")))
+    for mine, theirs, decided in ((a, b, True), (several, b, False), (b, several, False)):
+        [psnr] = [score for score in module._scores(mine, theirs, runs[0]) if score.metric.stem == "psnr"]
+        assert (psnr.verdict != UNDECIDED) == decided
+        assert bool(psnr.interval) == decided
 
 
 def test_an_interval_that_ends_at_zero_decides_nothing(

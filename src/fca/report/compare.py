@@ -161,7 +161,10 @@ def _scores(one: VariantResult, other: VariantResult, config: Config) -> list[Sc
         mine, theirs = find(one.scores, metric), find(other.scores, metric)
         if mine is None or theirs is None:
             continue
-        gain, interval = theirs.value - mine.value, paired(metric.stem, one.scores.clips, other.scores.clips, config)
+        # Scores of single clips are those of the first training: they say nothing about the mean of several.
+        of_clips = not (one.scores.replicates or other.scores.replicates)
+        interval = paired(metric.stem, one.scores.clips, other.scores.clips, config) if of_clips else None
+        gain = theirs.value - mine.value
         decided = not interval.low <= 0 <= interval.high if interval else not mine.overlaps(theirs)
         ends = (interval.low, interval.high) if interval else ()
         shown = " to ".join(_with_sign(end, metric) for end in ends)
