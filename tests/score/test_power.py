@@ -50,6 +50,14 @@ def test_more_of_everything_sees_smaller_differences_and_more_pairs_larger_ones(
     assert smallest_difference(Spread(2.0, 16.0), CLIPS, 3) == pytest.approx(2 * usual)
 
 
+def test_a_spread_known_from_more_rows_sees_smaller_differences() -> None:
+    """With many degrees of freedom, three trainings see what a known spread would: 1.96 + 0.84 errors."""
+    spread = Spread(1.0, 0.0)
+    assert smallest_difference(spread, CLIPS, 3, freedom=2) == smallest_difference(spread, CLIPS, 3)
+    found = smallest_difference(spread, CLIPS, 3, freedom=100_000)
+    assert found == pytest.approx((1.960 + 0.842) / np.sqrt(3), rel=0.02)
+
+
 def test_as_many_trainings_as_are_needed() -> None:
     spread = Spread(1.0, 1.0)
     needed = trainings_needed(spread, 1000, 2.0)

@@ -6,7 +6,6 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from fca.artifacts.fingerprint import made_by
@@ -15,7 +14,7 @@ from fca.config.comparisons import COMPARISONS, comparison_config
 from fca.errors import FcaError
 from fca.score.draws import Draws
 from fca.score.features import load_network
-from fca.score.interval import Values, bootstrap_interval, replicates_interval
+from fca.score.interval import Values, bootstrap_interval, p_value, parts_of, replicates_interval
 from fca.score.replicates import draws_of_trainings
 from fca.score.score import rounded, write_json
 
@@ -37,7 +36,7 @@ class Difference:
     p_corrected: float
     """The same, corrected for the number of pairs (Holm 1979)"""
     a_is_better: float
-    """Probability that `a` is better, as far as these clips and trainings tell"""
+    """Confidence, one-sided and not corrected, that `a` is better: 1 - p/2, or p/2 if it looks worse"""
     verdict: str
 
 
@@ -93,7 +92,7 @@ def differences(
     pairs = list(combinations([name for name, own in known.items() if own], 2))
     if asked is not None:
         pairs = [(a, b) for a, b in asked if known.get(a) and known.get(b)]
-    found = [_difference(known[a], known[b], confidence) for a, b in pairs]
+    found = [difference_of(known[a], known[b], confidence) for a, b in pairs]
     corrected = holm([p for *_, p in found])
     result = []
     for (a, b), (value, low, high, p), p_corrected in zip(pairs, found, corrected, strict=True):
@@ -105,7 +104,7 @@ def differences(
     return result
 
 
-def _difference(a: Sequence[Draws], b: Sequence[Draws], confidence: float) -> tuple[float, float, float, float]:
+def difference_of(a: Sequence[Draws], b: Sequence[Draws], confidence: float) -> tuple[float, float, float, float]:
     """Value, both ends of the interval, and p of the score of `a` minus that of `b`.
 
     With several trainings of both, training k of one is paired with training k of the other. What isn't trained is
@@ -122,27 +121,13 @@ def _difference(a: Sequence[Draws], b: Sequence[Draws], confidence: float) -> tu
         return found.value, found.low, found.high, _p_of_draws(float(values[0]), resampled[0])
     clips = a[0].clips
     together = replicates_interval(values, resampled, clips, confidence)
-    return together.value, together.low, together.high, _p_of_trainings(values, resampled, clips)
+    return together.value, together.low, together.high, p_value(together.value, parts_of(values, resampled, clips))
 
 
 def _p_of_draws(value: float, resampled: Values) -> float:
     """Two-sided p of a difference from resampled clips, never zero."""
     shifted = resampled - resampled.mean()
     return (1 + int((np.abs(shifted) >= abs(value)).sum())) / (1 + len(shifted))
-
-
-def _p_of_trainings(values: Values, resampled: NDArray[np.float64], clips: int) -> float:
-    """1 - the confidence at which `replicates_interval` just reaches zero."""
-    if values.mean() == 0:
-        return 1.0
-    if replicates_interval(values, resampled, clips, 0.5).high == values.mean():
-        return 0.0  # no spread at all
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        found = replicates_interval(values, resampled, clips, middle)
-        low, high = (low, middle) if found.low <= 0 <= found.high else (middle, high)
-    return 1 - high
 
 
 def holm(ps: Sequence[float]) -> list[float]:

@@ -1,7 +1,7 @@
 """The uncertainty of scores: bootstrap intervals over clips, and Wilson's interval for shares."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -75,26 +75,58 @@ def mean_interval(values: Values, counts: NDArray[np.int64], confidence: float) 
     return bootstrap_interval(float(values.mean()), counts @ values / len(values), confidence)
 
 
-def replicates_interval(
-    values: Values, resampled: Values, clips: int, confidence: float, least: float = -np.inf, most: float = np.inf
-) -> Interval:
-    """The mean of the scores of several trainings, with an interval for the choice of clips and trainings together.
+Part = tuple[float, int]
+"""A part of a mean's variance, and the degrees of freedom of its estimate"""
 
-    Both are drawn: the value would change with other clips and with other seeds. Its variance is estimated in two
-    parts, the variance between trainings over their number, and that of the mean over resampled clips, which all
-    trainings share. Each part counts with its own Student's quantile, as in Cochran's (1964) approximation: with few
-    trainings, degrees of freedom estimated for the sum (Welch, Satterthwaite) make intervals that are too narrow if the
-    trainings happen to agree. The interval is slightly too wide, since clips that suit one training count in both.
+
+def parts_of(values: Values, resampled: Values, clips: int) -> list[Part]:
+    """The variance of the mean score of several trainings: the part of the trainings and that of the clips.
+
+    The first is the variance between trainings over their number, the second that of the mean over resampled clips,
+    which all trainings share. Clips that suit one training count in both, so the sum is slightly too large.
 
     Args:
         values: (trainings,), two or more.
         resampled: (trainings, resamplings), of the same clips for each training.
         clips: number of clips.
-        least, most: the score's own limits.
     """
     trainings = len(values)
-    parts = ((values.var(ddof=1) / trainings, trainings - 1), (resampled.mean(0).var(ddof=1), max(clips - 1, 1)))
-    half = math.sqrt(sum(float(part) * float(stdtrit(freedom, (1 + confidence) / 2)) ** 2 for part, freedom in parts))
+    between, within = values.var(ddof=1) / trainings, resampled.mean(0).var(ddof=1)
+    return [(float(between), trainings - 1), (float(within), max(clips - 1, 1))]
+
+
+def half_width(parts: Sequence[Part], confidence: float) -> float:
+    """Half of the interval of a mean whose variance has these parts.
+
+    Each part counts with its own Student's quantile, as in Cochran's (1964) approximation: with few trainings, degrees
+    of freedom estimated for the sum (Welch, Satterthwaite) make intervals that are too narrow if the trainings happen
+    to agree.
+    """
+    return math.sqrt(sum(part * float(stdtrit(freedom, (1 + confidence) / 2)) ** 2 for part, freedom in parts))
+
+
+def p_value(value: float, parts: Sequence[Part]) -> float:
+    """Two-sided p of a mean: 1 - the confidence at which its interval just reaches zero."""
+    if value == 0:
+        return 1.0
+    if not any(part for part, _ in parts):
+        return 0.0  # no spread at all
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if half_width(parts, middle) >= abs(value) else (middle, high)
+    return 1 - high
+
+
+def replicates_interval(
+    values: Values, resampled: Values, clips: int, confidence: float, least: float = -np.inf, most: float = np.inf
+) -> Interval:
+    """The mean of the scores of several trainings, with an interval for the choice of clips and trainings together.
+
+    Both are drawn: the value would change with other clips and with other seeds (`parts_of`, which has the arguments,
+    and `half_width`). The score's own limits are `least` and `most`.
+    """
+    half = half_width(parts_of(values, resampled, clips), confidence)
     value, spread = float(values.mean()), float(values.std(ddof=1))
     return Interval(value, max(value - half, least), min(value + half, most), spread=spread)
 

@@ -39,7 +39,13 @@ def spread_of(a: Sequence[Draws], b: Sequence[Draws]) -> Spread:
 
 
 def smallest_difference(
-    spread: Spread, clips: int, trainings: int, pairs: int = 1, confidence: float = 0.95, power: float = POWER
+    spread: Spread,
+    clips: int,
+    trainings: int,
+    pairs: int = 1,
+    confidence: float = 0.95,
+    power: float = POWER,
+    freedom: int | None = None,
 ) -> float:
     """The true difference that is told from chance with probability `power`.
 
@@ -49,12 +55,14 @@ def smallest_difference(
 
     Args:
         clips: two or more. trainings: of each row, two or more.
+        freedom: degrees of freedom of the spread between trainings, if it is estimated from more rows than the two.
     """
-    value, trained, shown = _chances(clips, trainings)
+    free = trainings - 1 if freedom is None else freedom
+    value, trained, shown = _chances(clips - 1, free)
     level = 1 - (1 - confidence) / pairs
-    parts = [(spread.between**2 / trainings, trained, trainings - 1), (spread.within**2 / clips, shown, clips - 1)]
+    parts = [(spread.between**2 / trainings, trained, free), (spread.within**2 / clips, shown, clips - 1)]
     error = value * sqrt(sum(part for part, _, _ in parts))
-    half = np.sqrt(sum(part * chance * stdtrit(free, (1 + level) / 2) ** 2 for part, chance, free in parts))
+    half = np.sqrt(sum(part * chance * stdtrit(own, (1 + level) / 2) ** 2 for part, chance, own in parts))
     return float(np.quantile(half - error, power))
 
 
@@ -67,8 +75,11 @@ def trainings_needed(
 
 
 @cache
-def _chances(clips: int, trainings: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each simulated experiment: its error in standard errors, and both variances over their true values."""
-    rng = np.random.default_rng([clips, trainings])
-    variances = [rng.chisquare(free, SIMULATED) / free for free in (trainings - 1, clips - 1)]
-    return rng.normal(size=SIMULATED), *variances  # type: ignore[return-value]
+def _chances(*freedoms: int) -> tuple[np.ndarray, ...]:
+    """Of each simulated experiment: its error in standard errors, and both variances over their true values.
+
+    `freedoms` are the degrees of freedom of the clips' part and of the trainings'.
+    """
+    rng = np.random.default_rng(freedoms)
+    shown, trained = (rng.chisquare(free, SIMULATED) / free for free in freedoms)
+    return rng.normal(size=SIMULATED), trained, shown

@@ -10,14 +10,16 @@ from fca.artifacts.evidence import Evidence
 from fca.config.names import RunName
 from fca.config.questions import QUESTIONS, Question
 from fca.report.metrics import EFFECTOR, FVD, FVD_RAW, METRICS, PSNR, TASK, Metric
-from fca.score.differences import Difference, differences
+from fca.score.differences import Difference, difference_of, differences
 from fca.score.draws import Draws
-from fca.score.power import Spread, smallest_difference, spread_of
+from fca.score.power import Spread, spread_of
 
 SHOWN = (FVD, PSNR, TASK, EFFECTOR)
-"""Scores of rows and pairs; the first decides an answer."""
+"""Scores of pairs; the first decides an answer."""
 ACROSS = (FVD_RAW, TASK)
 """Those of rows of different scales, whose predictions begin at another frame."""
+FAMILIES = ((FVD, FVD_RAW), (PSNR,), (TASK,), (EFFECTOR,))
+"""Scores whose pairs are corrected together"""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,13 @@ class Row:
 
     @property
     def trains(self) -> bool:
+        """Whether its weights are trained, its own or those of another row."""
         return self.first.trained is not None
+
+    @property
+    def own_training(self) -> bool:
+        """Whether it isn't another row's model, sampled in another way."""
+        return self.first.seconds is not None
 
     def end(self, metric: Metric) -> list[float]:
         """A metric after the last step, of each training that has it."""
@@ -65,11 +73,19 @@ class Pair:
     metric: Metric
     a: Row
     b: Row
-    trainings: int
+    drawn: tuple[Sequence[Draws], Sequence[Draws]]
+    """The score of each training of both that is compared"""
     found: Difference
-    spread: Spread
-    smallest: float | None
-    """The difference that would have been seen with a power of 80 %; None: one training says nothing about it."""
+    wide: tuple[float, float]
+    """The interval at the level corrected for all pairs of the family (Bonferroni), so that all of them hold"""
+
+    @property
+    def trainings(self) -> int:
+        return max(map(len, self.drawn))
+
+    @property
+    def spread(self) -> Spread:
+        return spread_of(*self.drawn)
 
     @property
     def told(self) -> bool:
@@ -103,36 +119,35 @@ def compared(rows: Mapping[str, Row], confidence: float) -> list[Pair]:
     found: list[Pair] = []
     for claimed in (True, False):
         asked = [question for question in QUESTIONS if question.paired and bool(question.claim) == claimed]
-        for metric in (*SHOWN, FVD_RAW):
-            found += _family(asked, rows, metric, confidence)
+        for family in FAMILIES:
+            found += _family(asked, rows, family, confidence)
     order = {question.name: number for number, question in enumerate(QUESTIONS)}
     return sorted(found, key=lambda pair: (order[pair.question.name], METRICS.index(pair.metric)))
 
 
-def _family(asked: Sequence[Question], rows: Mapping[str, Row], metric: Metric, confidence: float) -> list[Pair]:
-    """The pairs of some questions, compared by one metric and corrected for their number."""
+def _family(
+    asked: Sequence[Question], rows: Mapping[str, Row], metrics: Sequence[Metric], confidence: float
+) -> list[Pair]:
+    """The pairs of some questions, compared by scores of one kind and corrected for their number."""
     drawn: dict[str, list[Draws]] = {}
-    members: list[tuple[Question, Row, Row, str, str]] = []
+    members: list[tuple[Question, Metric, Row, Row, str, str]] = []
     for question in asked:
         for a, b in question.pairs:
-            if a in rows and b in rows and (metric in ACROSS if rows[a].first.scale != rows[b].first.scale
-                                            else metric in SHOWN):  # fmt: skip
+            for metric in metrics if a in rows and b in rows else ():
+                across = rows[a].first.scale != rows[b].first.scale
                 names = f"{a} of {a}|{b}", f"{b} of {a}|{b}"
-                both = _draws(rows[a], rows[b], metric)
+                both = _draws(rows[a], rows[b], metric) if metric in (ACROSS if across else SHOWN) else ([], [])
                 if all(both):
                     drawn |= zip(names, both, strict=True)
-                    members.append((question, rows[a], rows[b], *names))
+                    members.append((question, metric, rows[a], rows[b], *names))
     pairs = [(first, second) for *_, first, second in members]
-    results = differences(drawn, confidence, metric.higher_is_better, pairs)
+    results = differences(drawn, confidence, metrics[0].higher_is_better, pairs)
 
     found = []
-    for (question, mine, theirs, first, second), result in zip(members, results, strict=True):
-        one, other = drawn[first], drawn[second]
-        trainings = max(len(one), len(other))
-        spread = spread_of(one, other)
-        known = trainings > 1
-        smallest = smallest_difference(spread, one[0].clips, trainings, len(pairs), confidence) if known else None
-        found.append(Pair(question, metric, mine, theirs, trainings, result, spread, smallest))
+    for (question, metric, mine, theirs, first, second), result in zip(members, results, strict=True):
+        both = drawn[first], drawn[second]
+        _, low, high, _ = difference_of(*both, 1 - (1 - confidence) / len(pairs))
+        found.append(Pair(question, metric, mine, theirs, both, result, (low, high)))
     return found
 
 

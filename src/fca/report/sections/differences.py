@@ -24,7 +24,7 @@ class Pair:
     interval: str
     chance: str
     """p, corrected for the number of pairs"""
-    probability: str
+    confidence: str
     """That `a` is better"""
     verdict: str
     told: bool
@@ -85,7 +85,7 @@ def _pair(metric: Metric, row: dict, titles: dict[str, str]) -> Pair:
         difference=written(float(row["value"])),
         interval=f"{written(float(row['low']))} to {written(float(row['high']))}",
         chance=signed(significant(float(row["p_corrected"]))),
-        probability=percent(float(row["a_is_better"])),
+        confidence=percent(float(row["a_is_better"])),
         verdict=f"{better} is better" if told else row["verdict"],
         told=told,
     )
