@@ -176,19 +176,28 @@ def load_pretrained(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
 def loading_network() -> Iterator[None]:
     """Count what happens inside as loading, once the memory of networks that were dropped is the system's again.
 
-    glibc keeps freed memory for itself: without this, the next network would come on top of the last one.
+    Without this, the next network would come on top of the last one.
     """
+    release_memory()
+    with loading():
+        yield
+
+
+def release_memory() -> None:
+    """Give the memory of dropped objects back to the system: glibc keeps what is freed for itself."""
     gc.collect()
     with suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
-    with loading():
-        yield
 
 
 def _loaded(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
     try:
         if issubclass(kind, ModelMixin):
-            return kind.from_pretrained(folder, use_safetensors=True, local_files_only=True, torch_dtype=dtype)
+            network = kind.from_pretrained(folder, use_safetensors=True, local_files_only=True, torch_dtype=dtype)
+            for parameter in network.parameters():
+                if parameter.dtype != dtype:  # kept as it is in the file: a view that holds all of the mapped file
+                    parameter.data = parameter.data.clone()
+            return network
         # From the folder's name alone, transformers maps all shards into memory until the last is converted: twice
         # the network.
         config = kind.config_class.from_pretrained(folder, local_files_only=True)
