@@ -1,7 +1,6 @@
 """`fca data check`: read every shard and compare its hash, and those of its parents, with the manifests."""
 
 import json
-import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from fca.config import Config, Layout
 from fca.config.comparisons import COMPARISONS
 from fca.config.settings import VAE_ROUNDTRIP
 from fca.config.vbench import GROUND_TRUTH
+from fca.cores import own_cores
 from fca.errors import FcaError, remake
 
 
@@ -50,7 +50,7 @@ def check(config: Config, datasets: Sequence[str], workers: int | None = None) -
     sizes = {path: path.stat().st_size for path in shards if path.is_file()}
     absent = [path for path in shards if path not in sizes]
     bad += [Bad(path, "missing", "its manifest exists, the file does not") for path in absent]
-    workers = min(workers or len(os.sched_getaffinity(0)), max(1, len(sizes)))
+    workers = min(workers or own_cores(), max(1, len(sizes)))
     bar = tqdm(total=sum(sizes.values()), desc="check", unit="B", unit_scale=True, disable=None)
     with bar, _readers(workers) as pool:
         jobs = {pool.submit(damage, path): path for path in sorted(sizes, key=sizes.__getitem__, reverse=True)}

@@ -20,6 +20,7 @@ from fca.artifacts.atomic import write_text
 from fca.config import Config, Layout
 from fca.config.names import RunName
 from fca.config.settings import BaseKind
+from fca.cores import own_cores
 from fca.errors import FcaError
 
 _loading = 0.0
@@ -149,10 +150,14 @@ def conditions(config: Config, step: str, of: str) -> dict[str, Any]:
 
 
 def host_peak() -> int:
-    """Most bytes of this process in memory, since `measured` began where the system can tell that."""
-    with contextlib.suppress(OSError, ValueError, StopIteration):
+    """Most bytes of this process in memory, since `measured` began where the system can tell that.
+
+    What is swapped out at the end counts, too: it was in memory, and would have to be there again.
+    """
+    with contextlib.suppress(OSError, ValueError, KeyError):
         lines = Path("/proc/self/status").read_text().splitlines()
-        return 1024 * int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
+        found = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
+        return 1024 * sum(int(found[name][0]) for name in ("VmHWM", "VmSwap"))
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
@@ -160,7 +165,7 @@ def _device() -> tuple[str, int]:
     """The GPU's name, or `CPU, n threads`; and the bytes of its memory."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
-        threads = torch.get_num_threads() if torch else len(os.sched_getaffinity(0))
+        threads = torch.get_num_threads() if torch else own_cores()
         return f"CPU, {threads} threads", os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return str(torch.cuda.get_device_name()), int(torch.cuda.get_device_properties(0).total_memory)
 

@@ -1,12 +1,12 @@
 """`fca rehearse`: every step of a configuration at its real size, on a few clips."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from fca.cli.common import PATH, Command, ManyValues, configured
+from fca.cores import own_cores
 from fca.errors import require_known
 
 if TYPE_CHECKING:
@@ -55,6 +55,6 @@ def rehearse(
         require_known("variant", name, list(config.every_variant))
     chosen = list(variants) or list(config.variants)
     more = list(config.ablations) if ablations else []
-    here = cores or len(os.sched_getaffinity(0))
+    here = cores or own_cores()
     table = rehearse(config, clips, steps, chosen, more, random_weights, kill, here, arguments, list(models_on) or None)
     print(table)

@@ -12,6 +12,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from fca import __version__
+from fca.cores import own_cores
 from fca.doctor.finding import Finding
 from fca.errors import first_line
 from fca.runs import memory
@@ -61,7 +62,7 @@ def devices() -> list[Finding]:
     total, free = memory.total(), memory.available()
     limits = ", ".join(f"limit of {name} {_gib(size)}" for name, size in memory.limits().items())
     size = f"{_gib(free)} of {_gib(total)} free" if total and free else "memory unknown"
-    own = Finding("CPU", ", ".join(filter(None, [f"{len(os.sched_getaffinity(0))} cores", size, limits])))
+    own = Finding("CPU", ", ".join(filter(None, [f"{own_cores()} cores", size, limits])))
     try:
         import torch
     except (ImportError, OSError) as error:
@@ -147,7 +148,7 @@ def workflow() -> list[Finding]:
     snakemake, dvc = _version("snakemake"), _version("dvc")
     names = {name.lower().replace("_", "-") for one in metadata.distributions() if (name := one.metadata["Name"])}
     executors = sorted(name.removeprefix(EXECUTOR) for name in names if name.startswith(EXECUTOR))
-    install = "" if snakemake else "pip install 'fca-tvp[workflow]' runs whole configurations"
+    install = "" if snakemake else "pip install '.[workflow]' in a clone runs whole configurations"
     found = [Finding("Snakemake", snakemake or "not installed", remedy=install)]
     slurm = "sbatch is there" if shutil.which("sbatch") else "no sbatch on this machine"
     found.append(Finding("executors", f"{', '.join(['local', *executors])}; {slurm}"))

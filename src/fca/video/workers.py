@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from fca.artifacts.quarantine import ClipError
+from fca.cores import own_cores
 from fca.errors import FcaError, Killed
 
 SECONDS = 60.0
@@ -71,7 +72,7 @@ def call_apart(
 
 def cores() -> int:
     """Cores that this job has: OMP_NUM_THREADS, which Snakemake sets to a job's threads, or all it may run on."""
-    available, limit = len(os.sched_getaffinity(0)), os.environ.get("OMP_NUM_THREADS", "")
+    available, limit = own_cores(), os.environ.get("OMP_NUM_THREADS", "")
     return min(available, int(limit)) if limit.isdecimal() and int(limit) else available
 
 
