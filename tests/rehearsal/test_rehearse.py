@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from fca.config import Layout, load
 from fca.config.rehearsal import rehearsal
 from fca.config.shipped import REPOSITORY, located
 from fca.errors import FcaError
-from fca.plan import Plan
+from fca.plan import Plan, plan
 from fca.rehearsal.rehearse import _require_room, rehearse
 from tests.conftest import CONFIG, small_config
 
@@ -153,6 +154,33 @@ def test_what_an_interrupted_rehearsal_wrote_needs_no_room(file, tmp_path, monke
     _require_room(small, small)
     assert needed[2] == needed[1]
     assert needed[0] > 12 * 1000, "at least a checkpoint's"
+
+    # What ended needs no checkpoint any more.
+    row = next(row for row in plan(small).rows if row.step == "train")
+    manifest = Layout(small).model_manifest("ssv2", "fca")
+    Manifest("model", 1, [], "1" * 64, {}, {}, []).write(manifest)
+    _require_room(small, small)
+    assert needed[3] == needed[2] - row.disk["checkpoints"] - manifest.stat().st_size
+    assert row.disk["checkpoints"] == 3 * row.disk["models"], "one, as the last isn't written"
+    _require_room(small, small, 12345)
+    assert needed[4] == needed[3] + 12345
+
+
+def test_a_lock_that_was_left_is_named_with_its_remedy(file, tmp_path):
+    """As Snakemake leaves it if it is killed."""
+    command = ("fca.cli", "rehearse", "-c", file, "--variants", "base", "--cores", 2)
+    locks = tmp_path / ".snakemake/locks"
+    locks.mkdir(parents=True)
+    everything = "".join(f"{tmp_path}/{name}\n" for name in ("reports/rehearsal/index.html", "anything"))
+    (locks / "0.output.lock").write_text(everything)
+    done = run(*command, cwd=tmp_path)
+    assert done.returncode == 1
+    last = done.stderr[done.stderr.rindex("fca rehearse: ") :]
+    assert "or was killed here and left its lock" in last
+    remedy = re.search(r"`(snakemake --unlock --configfile \S+)`", last)
+    assert remedy, last
+    assert run(*remedy[1].split(), "-s", REPOSITORY / "Snakefile", cwd=tmp_path).returncode == 0
+    assert list(locks.glob("*")) == []
 
 
 def test_a_signal_ends_snakemake_in_order(file, tmp_path):

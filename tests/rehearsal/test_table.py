@@ -10,7 +10,7 @@ from fca.plan import Plan
 from fca.plan.rates import Rate, Rates, seconds_a_clip
 from fca.plan.steps import Row
 from fca.plan.work import Work
-from fca.rehearsal.table import GIB, as_text, lines, verdict, write
+from fca.rehearsal.table import GIB, as_text, lines, unmeasured, verdict, write
 
 
 def job(config, step: str, of: str, part: str = "", **values) -> Job:
@@ -96,7 +96,11 @@ def test_a_line_for_each_step_with_its_ratio(small, tmp_path):
     assert on_gpu.counted == GIB
     assert (on_gpu.ratio, on_gpu.full_need) == (3.0, 30 * GIB)
     assert on_gpu.verdict.startswith("doesn't fit: 30.0 of 2"), "CUDA takes some of a GPU's memory itself"
-    assert train.verdict == "fits, 2.5 times as long as planned"
+    assert train.verdict == "fits, 2 times as long as on an A100"
+    assert unmeasured(every, planned(GIB, 1.0)) == ["fetch ssv2", "score ssv2 fca"]
+    assert "Not measured, as a kill lost it or nothing was to compute: score ssv2 fca." in as_text(
+        every, ["score ssv2 fca"]
+    )
 
     text = as_text(every).splitlines()
     assert text[0].split()[0] == "step"
@@ -114,8 +118,17 @@ def test_the_jobs_of_a_step_make_one_line(small):
     assert (line.host, line.written, line.clips, line.loading, line.seconds) == (3 * GIB, 7_000, 4, 2.0, 3.0)
 
 
+def test_processes_of_a_training_share_the_memory_of_a_machine_without_gpu(small):
+    job(small, "train", "fca", host_peak=GIB + GIB // 2)
+    plan = Plan("x", "data", [Row("train", "ssv2", "fca", 1, gpu_memory=GIB)], [])
+    assert [lines(small, plan, plan, plan, processes)[0].full_need for processes in (1, 4)] == [1.5 * GIB, 6 * GIB]
+    job(small, "train", "fca", device_peak=GIB)
+    assert lines(small, plan, plan, plan, 4)[0].full_need == GIB, "each has a GPU"
+
+
 def test_verdicts():
     assert verdict(10 * GIB, 9 * GIB, 1.0, 1.0) == "doesn't fit: 10.0 of 9.0 GiB"
     assert verdict(8 * GIB, 9 * GIB, 1.4, 1.0) == "fits"
     assert verdict(8 * GIB, 9 * GIB, 30.0, 10.0) == "fits, 3 times as long as planned"
+    assert verdict(8 * GIB, 9 * GIB, 30.0, 10.0, on_gpu=False) == "fits, 3 times as long as on an A100"
     assert verdict(None, 9 * GIB, None, None) == "done"

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from fca.config import BaseKind, Config, Layout
+from fca.config.rehearsal import is_rehearsal
 from fca.config.settings import Split
 from fca.config.vbench import GROUND_TRUTH
 from fca.data.datasets.reader import reader_of
@@ -200,9 +201,11 @@ class _Planner:
         hours = rate.hours(steps * settings.clips_per_step)
         wall = None if hours is None else hours / settings.processes
         between = None if wall is None else wall * min(1.0, settings.checkpoint_every / steps)
-        # Weights and AdamW's moments in float32; one checkpoint more while the next is written.
+        # Weights and AdamW's moments in float32; one checkpoint more while the next is written. The last of a rehearsal
+        # isn't written (`fca.train.loop`).
         lengths = len(self.config.lengths(name))
-        kept = self._kept(wall) + 1 + lengths
+        written = -(-steps // settings.checkpoint_every) - is_rehearsal(self.config)
+        kept = min(self._kept(wall) + 1, written) + lengths
         made = {"models": 4 * work.trained * (1 + lengths), "checkpoints": 12 * work.trained * kept}
         what = f"{work.trained / 1e6:,.1f} M trained, {work.frozen / 1e6:,.1f} M frozen, with all that a step needs"
         return Row("train", dataset, name, 1, made, hours, between, rate.source, work.peak, what)

@@ -59,6 +59,8 @@ def run_rehearsal(small: Config, part: Config, cores: int, arguments: Sequence[s
         dataset, variant = trained
         _snakemake(_latents(part, dataset, "train", part.variant(variant).base), options)
         _kill_once(part, models, dataset, variant, cores)
+        # Its checkpoint takes room on the disk, so no other training begins before it has ended.
+        _snakemake([str(Layout(part).model_manifest(dataset, variant))], options)
     _snakemake(["all", *_scores_of_ablations(part)], options)
 
 
@@ -103,21 +105,29 @@ def _snakemake(targets: Sequence[str], options: Sequence[str]) -> None:
     """Run Snakemake; show what it says, and remember the first rule that failed."""
     command = [sys.executable, "-m", "snakemake", *targets, *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace")
-    failed, log = "", ""
+    failed, log, locked = "", "", False
     with process, _passing_on(process):  # which waits for it, after Ctrl-C, too
         assert process.stderr is not None
         for line in process.stderr:
             sys.stderr.write(line)
+            locked |= "cannot be locked" in line
             if not failed and (found := FAILED.match(line)):
                 failed = found[1]
             if failed and not log and (found := LOG.match(line)):
                 log = found[1]
 
+    if locked:
+        raise FcaError(
+            "another Snakemake works in this folder, or was killed here and left its lock",
+            "one at a time",
+            f"if none is running, `snakemake --unlock --configfile {options[options.index('--configfile') + 1]}`, then"
+            " the same command again",
+        )
     if process.returncode != 0:
         raise FcaError(
             f"the rehearsal stopped at {failed or 'Snakemake itself'}{f', see {log}' if log else ''}",
             "every step of the configuration to run here",
-            _remedy(Path(log)) or "mend what its log says, then run the same command again: finished steps are kept",
+            _remedy(Path(log)) or "fix what its log says, then run the same command again: finished steps are kept",
         )
 
 
@@ -156,6 +166,6 @@ def _kill_once(small: Config, file: Path, dataset: str, variant: str, cores: int
         raise FcaError(
             f"the rehearsal stopped at train_adapter: `{' '.join(command[2:])}` ended with {process.returncode}",
             "every step of the configuration to run here",
-            "mend what it says above, then run the same command again: finished steps are kept",
+            "fix what it says above, then run the same command again: finished steps are kept",
         )
     process.wait()

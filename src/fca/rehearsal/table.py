@@ -65,14 +65,21 @@ def plans(config: Config, small: Config) -> tuple[Plan, Plan, Plan]:
     return plan(small, ablations), plan(config, ablations), plan(config, ablations, measured=False)
 
 
-def lines(small: Config, of_small: Plan, full: Plan, published: Plan) -> list[Line]:
-    """The table of a finished rehearsal, in the order of its plan."""
+def lines(small: Config, of_small: Plan, full: Plan, published: Plan, processes: int = 1) -> list[Line]:
+    """The table of a finished rehearsal, in the order of its plan; `processes` are those of a full training."""
     jobs = read_measured(small)
     found = []
     for row in of_small.rows:
         if own := [job for job in jobs if _is_of(job, row)]:
-            found.append(_line(row, own, _same(full, row), _same(published, row)))
+            found.append(_line(row, own, _same(full, row), _same(published, row), processes))
     return found
+
+
+def unmeasured(found: Sequence[Line], of_small: Plan) -> list[str]:
+    """Rows of the plan that compute and have no line, such as a step that was killed as it ended."""
+    there = {(line.step, line.dataset, line.of) for line in found}
+    return [f"{row.step} {row.dataset} {row.of}".strip() for row in of_small.rows
+            if row.gpu_memory is not None and (row.step, row.dataset, row.of) not in there]  # fmt: skip
 
 
 def _is_of(job: Job, row: Row) -> bool:
@@ -87,13 +94,15 @@ def _same(of: Plan, row: Row) -> Row | None:
     return next((own for own in of.rows if (own.step, own.dataset, own.of) == (row.step, row.dataset, row.of)), None)
 
 
-def _line(row: Row, jobs: Sequence[Job], full: Row | None, published: Row | None) -> Line:
+def _line(row: Row, jobs: Sequence[Job], full: Row | None, published: Row | None, processes: int) -> Line:
     host, before = max(job.host_peak for job in jobs), max(job.before for job in jobs)
     on_gpu = max((job.device_peak for job in jobs if job.device_peak is not None), default=None)
     counted = None if row.gpu_memory is None else row.gpu_memory + (before if on_gpu is None else 0)
     need = None
     if counted and full is not None and full.gpu_memory is not None:
         need = int((full.gpu_memory + (before if on_gpu is None else 0)) * max(1.0, (on_gpu or host) / counted))
+        if row.step == "train" and on_gpu is None:
+            need *= processes  # which share the machine's memory
     there = jobs[0].memory - (0 if on_gpu is None else int(WORKSPACE * GIB))
     hours = full.gpu_hours if full is not None else None
     planned = published.gpu_hours if published is not None else None
@@ -113,24 +122,24 @@ def _line(row: Row, jobs: Sequence[Job], full: Row | None, published: Row | None
         full_need=need,
         full_hours=hours or None,
         planned_hours=planned or None,
-        verdict=verdict(need, there, hours or None, planned or None),
+        verdict=verdict(need, there, hours or None, planned or None, on_gpu is not None),
     )
 
 
-def verdict(need: int | None, there: int, hours: float | None, planned: float | None) -> str:
-    """What a step of the full configuration does on a device of `there` bytes; 0: unknown."""
+def verdict(need: int | None, there: int, hours: float | None, planned: float | None, on_gpu: bool = True) -> str:
+    """What a step of the full configuration does on a device of `there` bytes; 0: unknown. Plans are for A100s."""
     if need is not None and there > 0 and need > there:
         return f"doesn't fit: {need / GIB:.1f} of {there / GIB:.1f} GiB"
     if hours and planned and hours > SLOWER * planned:
-        return f"fits, {hours / planned:.2g} times as long as planned"
+        return f"fits, {hours / planned:,.0f} times as long as {'planned' if on_gpu else 'on an A100'}"
     return "fits" if need is not None else "done"
 
 
 HEAD = ("step", "of", "clips", "s a clip", "loading", "host", "GPU", "plan", "written", "full scale", "verdict")
 
 
-def as_text(found: Sequence[Line]) -> str:
-    """The table, aligned."""
+def as_text(found: Sequence[Line], missing: Sequence[str] = ()) -> str:
+    """The table, aligned, and the steps that it lacks."""
     cells = [HEAD, *map(cells_of, found)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(HEAD))]
     text = []
@@ -143,6 +152,7 @@ def as_text(found: Sequence[Line]) -> str:
         "s a clip: without loading and checkpoints; loading: seconds of a job. host, GPU: peak in GiB; plan: what it",
         "counts (without a GPU, with what the program takes by itself), and measured over counted. full scale: hours",
         "of all jobs of the full configuration on this device. `fca plan` uses these rates from now on.",
+        *([f"Not measured, as a kill lost it or nothing was to compute: {', '.join(missing)}."] if missing else []),
     ])  # fmt: skip
 
 

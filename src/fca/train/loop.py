@@ -80,7 +80,7 @@ def train(config: Config, dataset: str, variant: str, stop: Stop | None = None, 
                 restore(trainer.trained, load_length(folder, steps.stop)["trained"])
             export(config, dataset, variant, trainer.denoiser, parents, folder, run.summary())
             work.written = sum(file.stat().st_size for file in layout.model(dataset, variant).iterdir())
-            if is_rehearsal(config):  # nothing continues from it
+            if is_rehearsal(config):
                 remove_checkpoints(folder)
     accelerator.end_training()
 
@@ -134,7 +134,8 @@ def _steps(
 
         # Save, and end here if any process was asked to.
         end = done == steps.stop
-        if done % settings.checkpoint_every == 0 or done in settings.lengths or end or outcome.stop:
+        due = done % settings.checkpoint_every == 0 or done in settings.lengths or end
+        if outcome.stop or (due and not (end and is_rehearsal(config))):  # nothing continues from a rehearsal's end
             run.save(done, trainer)
         if outcome.stop and not end:
             run.close()
