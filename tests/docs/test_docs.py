@@ -17,7 +17,7 @@ FOLDERS = "src|config|workflow|docs|tests|scripts|benchmarks|profiles"
 SHIPPED = re.compile(rf"(?<![\w./:{{~-])(?:{FOLDERS})/[\w./*{{}},-]*\w[*/]?")
 SOURCE_FILE = re.compile(r"(?<![\w./:{-])(?:[\w.*{},-]+/)*[\w.*{},-]+\.(?:py|smk|sh|j2|js|css)\b(?!/)")
 
-EXAMPLES = {"config/mine.yaml", "config/ssv2-exclude.tsv", "take.py"}
+EXAMPLES = {"config/arm.yaml", "config/mine.yaml", "config/ssv2-exclude.tsv", "take.py"}
 """Files that a reader would write."""
 
 FOREIGN = {"videogpt/download.py"}

@@ -33,13 +33,15 @@ def ui(
 ) -> None:
     """Try models in a browser: a start, a sentence, and the predictions play.
 
-    Needs the extra `ui`: pip install 'fca-tvp[ui]'.
+    Needs the extra `ui`: pip install '.[ui]' in a clone, or `make ui-env`.
     """
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     try:
         import gradio  # noqa: F401
     except ImportError as error:
-        raise FcaError("gradio is not installed", "the extra `ui`", "pip install 'fca-tvp[ui]'") from error
+        raise FcaError(
+            "gradio is not installed", "the extra `ui`", "pip install '.[ui]' in a clone, or `make ui-env`"
+        ) from error
 
     from fca.ui.app import build, served
     from fca.ui.predictor import Predictor, known_models

@@ -89,7 +89,7 @@ class Train(Settings):
     log_every: Positive = 10
     """Optimizer steps between log lines"""
     trackers: list[str] = Field(default=[])
-    """Also log to these trackers of accelerate, such as tensorboard (installed with fca-tvp[tensorboard])"""
+    """Also log to these trackers of accelerate, such as tensorboard (pip install '.[tensorboard]' in a clone)"""
     init_from: str | None = None
     """Exported adapter that variants with adapter: fca and steps: full continue from; null: from scratch"""
 

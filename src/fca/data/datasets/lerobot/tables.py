@@ -238,7 +238,7 @@ def parquet() -> ModuleType:
         import pyarrow.parquet
     except ImportError:
         raise FcaError(
-            "LeRobot datasets need pyarrow, which isn't installed", "pyarrow", "pip install 'fca-tvp[lerobot]'"
+            "LeRobot datasets need pyarrow, which isn't installed", "pyarrow", "pip install '.[lerobot]' in a clone"
         ) from None
     return pyarrow.parquet
 
