@@ -95,13 +95,15 @@ clip-library: simulation-env
 	$(RENDER) arm 115 --first-seed 500000
 	$(RENDER) kitchen 108 --first-seed 500000
 
-# Drives the simulators along the paths that `fca score` read from predictions; the report then shows how many do it.
+# Drives the simulators along the paths that `fca score` read from predictions, for the report: how many do it.
 executed: simulation-env
 	$(SIMULATION)/bin/python -m simulation.execute data/pocket
+	$(BIN)/fca report -c config/pocket.yaml
 
 demo: install
 	$(MAKE) vbench-env || echo "Continuing without VBench's environment; the report says what is missing"
 	$(BIN)/snakemake --cores $(CORES) all
+	! test -x $(SIMULATION)/bin/python || $(MAKE) executed || echo "The simulators failed; the report says what is missing"
 	@echo "The report is in reports/index.html"
 
 # A file of tests in one process, of which there is one more than cores, as tests also wait; small tensors need one thread.
