@@ -8,11 +8,12 @@ import pytest
 from huggingface_hub import constants, snapshot_download
 
 from fca.cli.main import main
+from fca.config.rehearsal import rehearsal
 from fca.errors import FcaError
 from fca.pretrained.hub.card import named
 from fca.pretrained.hub.push import check_name, choose
 from tests.hub import TOKEN, Hub
-from tests.pretrained.hub.models import WEIGHTS, write_model
+from tests.pretrained.hub.models import WEIGHTS, config, write_model
 
 REPO = "me/fca-ssv2"
 
@@ -217,6 +218,13 @@ def test_a_folder_that_lacks_something_is_refused(model, lost, message) -> None:
         (model / lost).symlink_to(model.parent / lost)
         with pytest.raises(FcaError, match=f"has no {lost}"):
             choose(model)
+
+
+def test_a_rehearsals_model_says_so_and_is_not_pushed(tmp_path) -> None:
+    folder = write_model(tmp_path / "model", rehearsal(config(), variants=["fca"]))
+    assert "A rehearsal, not a result." in (folder / "README.md").read_text()
+    with pytest.raises(FcaError, match="is of a rehearsal"):
+        choose(folder)
 
 
 def test_there_is_no_such_folder(tmp_path, capsys) -> None:

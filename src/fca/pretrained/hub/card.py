@@ -18,6 +18,7 @@ from fca.artifacts.atomic import write_text
 from fca.config import Config
 from fca.config.dataset_formats import FORMATS
 from fca.config.layout import CARD
+from fca.config.rehearsal import is_rehearsal
 from fca.config.settings import Positive, Settings
 from fca.pretrained.exported import ExportedModel
 from fca.pretrained.hub.names import hub_name, licence, public
@@ -55,6 +56,8 @@ class Training(Settings):
     """Adapter that training started from; null: from scratch"""
     seed: int
     """Seed of all random choices"""
+    rehearsal: bool = False
+    """Whether `fca rehearse` trained it, so that it predicts nothing"""
 
     @classmethod
     def of(cls, config: Config, dataset: str, variant: str) -> Self:
@@ -71,6 +74,7 @@ class Training(Settings):
             clips_per_step=config.train.clips_per_step,
             init_from=public(str(start)) if start else None,
             seed=config.seed,
+            rehearsal=is_rehearsal(config),
         )
 
     @classmethod
@@ -132,7 +136,7 @@ def card(model: ExportedModel, training: Training | None, scores: Scores | None 
         tags=["fca", "text-video-prediction", "cogvideox", "diffusers", *([training.adapter] if training else [])],
     )
     if training:
-        metadata[RECORD] = training.model_dump()
+        metadata[RECORD] = training.model_dump(exclude_defaults=True)
 
     return _render(
         card_data=metadata.to_yaml(line_break="\n"),

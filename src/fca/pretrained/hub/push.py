@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from fca.config.layout import CARD
 from fca.errors import FcaError, first_line
 from fca.pretrained.exported import FILE, ExportedModel
+from fca.pretrained.hub.card import Training
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -44,9 +45,11 @@ def choose(folder: Path) -> Choice:
     """The files of a model's folder that are pushed, and everything else in it.
 
     Raises:
-        FcaError: it is no model's folder, or its card or its weights are missing.
+        FcaError: it is no model's folder, its card or its weights are missing, or a rehearsal made it.
     """
     ExportedModel.read(folder)
+    if (training := Training.recorded(folder)) is not None and training.rehearsal:
+        raise FcaError(f"{folder} is of a rehearsal, which predicts nothing", "a trained model", "train one")
     parts = _parts(folder)
     choice = Choice({}, {})
     for name in sorted(_names(folder)):
