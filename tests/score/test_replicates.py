@@ -10,6 +10,9 @@ from fca.artifacts.fingerprint.settings import settings_of
 from fca.config import Config, Layout
 from fca.errors import FcaError
 from fca.model.build import train_seed
+from fca.report.for_tools import short_values
+from fca.report.metrics import FVD, find
+from fca.report.score_file import read_scores
 from fca.score.interval import replicates_interval, resampling_counts
 from fca.score.replicates import score_replicates
 from fca.score.score import score
@@ -94,6 +97,23 @@ def test_scores_of_all_trainings(config: Config) -> None:
     assert found["psnr_per_frame"] == pytest.approx(np.mean([own["psnr_per_frame"] for own in files], 0), rel=1e-4)
     assert len(found["parents"]) > len(files[0]["parents"])
     assert found["count"] == CLIPS
+
+
+def test_the_row_of_dvc_names_the_trainings_and_their_spread(config: Config) -> None:
+    three = with_replicates(config, 3)
+    write_clips(three)
+    for name, noise in zip(three.replicates("fca"), (5.0, 15.0, 40.0), strict=True):
+        for kind in ("validation", "opposite"):
+            write_samples(three, kind, noise=noise, variant=name)
+        scored(three, name)
+    one, together = (read_scores(path) for path in (Layout(three).scores("ssv2", "fca"),
+                                                    score_replicates(three, "ssv2", "fca")))  # fmt: skip
+    row = short_values(together)
+    assert row["trainings"] == 3
+    fvd = find(together, FVD)
+    assert fvd
+    assert row["fvd_sd"] == pytest.approx(fvd.spread, rel=1e-3)
+    assert not {"trainings", "fvd_sd"} & short_values(one).keys()
 
 
 def test_what_cannot_be_put_together_is_refused(config: Config) -> None:

@@ -45,11 +45,17 @@ def write_for_tools(datasets: Sequence[DatasetResult], path: Path) -> None:
 def short_values(scores: ScoreFile) -> dict[str, float | int | str]:
     """A variant's values with four digits under short names, the number of clips, and the start of its protocol's hash.
 
-    Rows are comparable if the last two are equal; `metrics.json` has the names that say why.
+    With several trainings they are means, with their number and FVD's standard deviation between them. Rows are
+    comparable if clips and protocol are equal; `metrics.json` has the names that say why.
     """
     found = {name: metrics.find(scores, metric) for name, metric in COLUMNS.items()}
     values = {name: float(f"{score.value:.4g}") for name, score in found.items() if score}
-    return {"clips": scores.count, **values, "protocol": protocol_sha256(scores.protocol)[:8]}
+    several: dict[str, float | int] = {}
+    if scores.replicates:
+        several["trainings"] = len(scores.replicates)
+        if (fvd := found["fvd"]) is not None and fvd.spread is not None:
+            several["fvd_sd"] = float(f"{fvd.spread:.4g}")
+    return {"clips": scores.count, **several, **values, "protocol": protocol_sha256(scores.protocol)[:8]}
 
 
 def all_values(datasets: Sequence[DatasetResult]) -> dict[str, dict[str, dict[str, float]]]:
