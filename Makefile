@@ -134,7 +134,7 @@ test-slurm: install
 	scripts/one-node-slurm.sh start
 	$(BIN)/python -m pytest -q -m slurm --timeout 3600; status=$$?; scripts/one-node-slurm.sh stop; exit $$status
 
-# Every step of config/paper.yaml at full size with random weights (50 GB on the disk): hours. docs/rehearsal.md has the
+# Every step of config/paper.yaml at full size with random weights (39 GB on the disk): hours. docs/rehearsal.md has the
 # last table.
 rehearsal: install
 	$(BIN)/fca rehearse -c config/paper.yaml --random-weights weights/random --kill --clips 1 --models-on ssv2 \
