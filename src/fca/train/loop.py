@@ -16,6 +16,7 @@ from fca.config.names import RunName
 from fca.config.rehearsal import is_rehearsal
 from fca.errors import Interrupted
 from fca.model.build import train_seed
+from fca.pretrained.load import release_memory
 from fca.runs.stop import Stop
 from fca.train.bookkeeping import NullRun, Run
 from fca.train.checkpoint import load_checkpoint, load_length, remove_checkpoints
@@ -92,9 +93,12 @@ def _resume(trainer: Trainer, run: NullRun) -> int:
     if chosen[0] is None:
         return 0
     state = run.state or load_checkpoint(Path(chosen[0]))
-    run.state = None  # 10 GB at full size
+    run.state = None
     trainer.load(state)
-    return int(state["step"])
+    step = int(state["step"])
+    del state  # 10 GB at full size
+    release_memory()
+    return step
 
 
 def _steps(
