@@ -110,6 +110,12 @@ def test_a_claim_is_compared_with_the_paper_by_the_size_of_its_difference(config
     assert low < value < high < 277
     assert value == pytest.approx(200, abs=15)
     assert answer == "**excluded**"
+    short = " ".join(page.partition("**In short**")[2].partition("##")[0].split())
+    assert short.startswith(
+        ": of 3 claims, 0 can't be told from chance by FVD. Is LoRA behind FCA? The claim holds here."
+    )
+    questions = "Is LoRA behind FCA? Does a module in each layer help? Does the mask help?"
+    assert short.endswith(f"A difference of the paper's size is excluded here for: {questions}")
     assert "Does FCA learn anything?" not in page.partition("## Answers")[0]
 
 

@@ -20,6 +20,9 @@ PUBLISHED = {
 """FVD of the paper's rows by variant (Tables 3 and 4)"""
 
 
+EXCLUDED = "**excluded**"
+
+
 def claims_table(pairs: Sequence[Pair], verdict: Callable[[Question, Sequence[Pair]], str]) -> list[str]:
     """A line for each pair of the claims' rows; none if no such pair is recorded."""
     claimed = [pair for pair in pairs if pair.question.claim and pair.metric == FVD]
@@ -36,6 +39,22 @@ def claims_table(pairs: Sequence[Pair], verdict: Callable[[Question, Sequence[Pa
     return lines
 
 
+def in_short(pairs: Sequence[Pair], verdict: Callable[[Question, Sequence[Pair]], str]) -> str:
+    """The answers to the paper's claims in a sentence or two."""
+    claimed = [pair for pair in pairs if pair.question.claim and pair.metric == FVD]
+    questions = list(dict.fromkeys(pair.question for pair in claimed))
+    told = [question for question in questions if any(pair.told for pair in claimed if pair.question == question)]
+    text = f"**In short**: of {len(questions)} claims, {len(questions) - len(told)} can't be told from chance by FVD"
+    for question in told:
+        answer = verdict(question, [pair for pair in pairs if pair.question == question])
+        text += f". {question.question} {answer.rstrip('.')}"
+    excluded = dict.fromkeys(pair.question.question for pair in claimed if _sizes(pair)[2] == EXCLUDED)
+    if excluded:
+        text += f". A difference of the paper's size is excluded here for: {' '.join(excluded)}"
+        return text
+    return f"{text}."
+
+
 def _sizes(pair: Pair) -> tuple[str, str, str]:
     """How much worse the second row is: in the paper, here, and whether that leaves room for the paper's difference."""
     least = float(np.mean([one.value for one in pair.drawn[0]]))
@@ -45,7 +64,7 @@ def _sizes(pair: Pair) -> tuple[str, str, str]:
     if mine is None or theirs is None:
         return "–", here, "–"
     paper = (theirs - mine) / mine
-    return _share(paper), here, "possible" if low <= paper <= high else "**excluded**"
+    return _share(paper), here, "possible" if low <= paper <= high else EXCLUDED
 
 
 def _share(value: float) -> str:

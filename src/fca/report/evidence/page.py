@@ -8,7 +8,7 @@ from fca.artifacts.evidence import read_all
 from fca.config import Config, Layout
 from fca.config.questions import FCA, QUESTIONS, Question
 from fca.report.evidence.answers import Pair, Row, compared, rows_of, score_name
-from fca.report.evidence.claims import claims_table
+from fca.report.evidence.claims import claims_table, in_short
 from fca.report.evidence.pictures import differences_picture, learning_curves
 from fca.report.evidence.power import flatness, power_section
 from fca.report.evidence.tables import scores_and_cost, side_by_side
@@ -18,7 +18,11 @@ from fca.report.metrics import EFFECTOR, FVD
 
 TITLE = "# Evidence: are the paper's claims true at the pocket scale?"
 INTRODUCTION = """
-`fca report evidence` makes this page from the records in `docs/evidence`; don't edit it. Every row but `base`, `repeat`
+Every row of the paper's Tables 3 and 4, and more, was trained several times on simulated clips, with networks of a few
+million weights. `fca report evidence` makes this page from the records in `docs/evidence`; don't edit it.
+"""
+METHOD = """
+Every row but `base`, `repeat`
 (copy the last frame) and `guidance_*` is a variant, trained from scratch on the simulated clips of ssv2's format ([the
 clip library](../config/pocket-clips/README.md)) on the frozen pocket base, several times. FTC is frame-wise text
 conditioning, the paper's embeddings of the caption for each frame; the rows' names are those of its Tables 3 and 4.
@@ -60,10 +64,16 @@ def evidence(config: Config) -> Path:
     sections = [
         TITLE,
         filled(INTRODUCTION),
+        *(
+            [filled(in_short(pairs, _verdict)), "## The paper's claims", filled(CLAIMS), "\n".join(claims)]
+            if claims
+            else []
+        ),
+        "## How it was asked",
+        filled(METHOD),
         *_setup(rows),
         filled(LIMITS),
         *_missing(rows),
-        *(["## The paper's claims", filled(CLAIMS), "\n".join(claims)] if claims else []),
         "## Answers",
         _how(pairs, confidence),
         *([_image("Differences in FVD between pairs of rows", picture, page)] if picture else []),
