@@ -24,6 +24,7 @@ from fca.data.resample import resample
 from fca.data.verify import verify
 from fca.encode.shard import encode
 from fca.errors import FcaError
+from fca.video.frame_selection import cast_plan
 from tests.data.corpora import config_for, files_below, pretend_published, write_corpus
 from tests.data.download.published import serve_bridge_tree, serve_bridge_zip, serve_epic, serve_ssv2
 from tests.data.download.server import Server, serve
@@ -110,7 +111,8 @@ def spoil(raw: Path, config: Config, form: str) -> dict[tuple[str, str], str]:
             path = raw / record.media
         else:
             frame = {"bridge": "im_{}.jpg", "epic": "frame_{:010d}.jpg"}[form]
-            path = raw / record.media / frame.format(record.frames[0])
+            needed = cast_plan(record.length, config.clip.frames).needed[0]  # a clip of 16 frames doesn't need all
+            path = raw / record.media / frame.format(record.frames[needed])
         if way == "truncated":
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
         else:
