@@ -23,7 +23,7 @@ def check(files: tuple[Path, ...]) -> None:
         for kind in ("text", "image") if loaded.image_base else ("text",):
             check_networks(loaded, origins, kind)
         names = f"datasets {', '.join(loaded.datasets)}; variants {', '.join(loaded.variants)}"
-        print(f"{path}: good; scale {loaded.scale}; {names}")
+        print(f"{path}: valid settings (the data wasn't looked at); scale {loaded.scale}; {names}")
 
 
 @config.command(example="fca config show -c config/paper.yaml")

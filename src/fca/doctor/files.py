@@ -92,7 +92,7 @@ def _cached(name: str, revision: str | None) -> Path:
         pinned = f" --revision {revision}" if revision else ""
         raise FcaError(
             f"{name} is not in the hub's cache",
-            "it there before jobs run on nodes without a network",
+            "the file, before jobs run on nodes without a network",
             f"hf download {name}{pinned}; the first step that needs it would also fetch it",
         ) from error
 

@@ -174,7 +174,7 @@ def _by_name(truth: Path, predicted: Path) -> tuple[tuple[str, ...], tuple[tuple
             "rename, add or remove files: none is left out silently",
         )
     if len(own) < 2:
-        raise FcaError(f"{truth}: {len(own)} videos", "at least 2, as a distance between sets needs")
+        raise FcaError(f"{truth}: {len(own)} videos", "at least 2, because FVD and KVD compare sets of videos")
     names = tuple(sorted(own))
     return names, tuple((own[name], other[name]) for name in names)
 
