@@ -16,6 +16,7 @@ endif
 install: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
+	@echo "Installing into .venv: 2.5 GB, some minutes"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@
