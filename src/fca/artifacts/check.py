@@ -13,13 +13,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from fca.artifacts.cores import own_cores
 from fca.artifacts.manifest import Manifest
 from fca.artifacts.shards import Shard
 from fca.config import Config, Layout
 from fca.config.comparisons import COMPARISONS
 from fca.config.settings import VAE_ROUNDTRIP
 from fca.config.vbench import GROUND_TRUTH
-from fca.cores import own_cores
 from fca.errors import FcaError, remake
 
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from fca.artifacts.atomic import write_text
+from fca.artifacts.cores import own_cores
 from fca.config import Config, Layout
 from fca.config.names import RunName
 from fca.config.settings import BaseKind
-from fca.cores import own_cores
 from fca.errors import FcaError
 
 _loading = 0.0

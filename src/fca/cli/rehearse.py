@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fca.artifacts.cores import own_cores
 from fca.cli.common import PATH, Command, ManyValues, configured
-from fca.cores import own_cores
 from fca.errors import require_known
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from fca import __version__
-from fca.cores import own_cores
+from fca.artifacts.cores import own_cores
 from fca.doctor.finding import Finding
 from fca.errors import first_line
 from fca.runs import memory

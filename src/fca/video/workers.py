@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from fca.artifacts.cores import own_cores
 from fca.artifacts.quarantine import ClipError
-from fca.cores import own_cores
 from fca.errors import FcaError, Killed
 
 SECONDS = 60.0
