@@ -80,9 +80,8 @@ QUESTIONS = (
     Question(
         "longer",
         "Does twice the training change the order?",
-        tuple((f"pocket_longer:{FCA}", f"pocket_longer:{row}") for row in ("lora", "lora_160", "no_mask")),
-        note="2,400 steps, as after 1,200 the loss of FCA still falls.",
-        words=("FCA is better than all of them.", "FCA is worse than all of them.", "FCA is better than some."),
+        ((f"pocket_longer:{FCA}", "pocket_longer:lora_160"),),
+        note="2,400 steps of FCA and of LoRA with as many weights, as after 1,200 the loss of FCA still falls.",
     ),
     Question(
         "fewer",
