@@ -53,9 +53,10 @@ def told_if_pooled(pairs: Sequence[Pair], rows: Iterable[Row], confidence: float
     The difference of two rows then has the sum of the variances of its trained rows, with the degrees of freedom of all
     of them. Pairs of another scale, and those of one model sampled in two ways, are left out.
     """
-    found, families = [], {(bool(pair.question.claim), pair.metric): [] for pair in pairs}  # type: ignore[var-annotated]
+    found: list[Pair] = []
+    families: dict[tuple[bool, Metric], list[Pair]] = {}
     for pair in pairs:
-        families[bool(pair.question.claim), pair.metric].append(pair)
+        families.setdefault((bool(pair.question.claim), pair.metric), []).append(pair)
     for (_, metric), family in families.items():
         variance = pooled_variance(rows, metric)
         if variance is None:
