@@ -4,6 +4,7 @@ import pytest
 
 from fca.artifacts.fingerprint import made_by
 from fca.artifacts.fingerprint.settings import settings_of
+from fca.cli.main import main
 from fca.config import Layout, load
 from fca.config.rehearsal import is_rehearsal, rehearsal, rehearsal_of, with_models_on
 from fca.errors import FcaError
@@ -101,3 +102,8 @@ def test_it_says_what_it_is_everywhere(paper):
     assert made_by(small, "index", "ssv2")["rehearsal"] == "not a result"
     assert "rehearsal" not in made_by(paper, "index", "ssv2")
     assert rehearsal_of(small).scale == rehearsal_of(paper).scale == small.scale
+
+
+def test_a_kill_needs_a_step_after_its_checkpoint(capsys):
+    assert main(["rehearse", "-c", str(PAPER), "--kill", "--steps", "1"]) == 1
+    assert "at least two steps" in capsys.readouterr().err

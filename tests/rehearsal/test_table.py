@@ -96,8 +96,10 @@ def test_a_line_for_each_step_with_its_ratio(small, tmp_path):
     assert on_gpu.counted == GIB
     assert (on_gpu.ratio, on_gpu.full_need) == (3.0, 30 * GIB)
     assert on_gpu.verdict.startswith("doesn't fit: 30.0 of 2"), "CUDA takes some of a GPU's memory itself"
-    assert train.verdict == "fits, 2 times as long as on an A100"
-    assert unmeasured(every, planned(GIB, 1.0)) == ["fetch ssv2", "score ssv2 fca"]
+    assert train.verdict == "fits, 2.50 times as long as on an A100"
+    assert unmeasured(every, planned(GIB, 1.0), ["ssv2"]) == ["score ssv2 fca"]
+    assert unmeasured(every, planned(GIB, 1.0), ["bridge"]) == [], "it has latents alone, which are there"
+    assert unmeasured(every[1:], planned(GIB, 1.0), ["bridge"]) == ["encode ssv2 train, text"]
     assert "Not measured, as a kill lost it or nothing was to compute: score ssv2 fca." in as_text(
         every, ["score ssv2 fca"]
     )
@@ -129,6 +131,6 @@ def test_processes_of_a_training_share_the_memory_of_a_machine_without_gpu(small
 def test_verdicts():
     assert verdict(10 * GIB, 9 * GIB, 1.0, 1.0) == "doesn't fit: 10.0 of 9.0 GiB"
     assert verdict(8 * GIB, 9 * GIB, 1.4, 1.0) == "fits"
-    assert verdict(8 * GIB, 9 * GIB, 30.0, 10.0) == "fits, 3 times as long as planned"
-    assert verdict(8 * GIB, 9 * GIB, 30.0, 10.0, on_gpu=False) == "fits, 3 times as long as on an A100"
+    assert verdict(8 * GIB, 9 * GIB, 30.0, 10.0) == "fits, 3.00 times as long as planned"
+    assert verdict(8 * GIB, 9 * GIB, 30.0, 10.0, on_gpu=False) == "fits, 3.00 times as long as on an A100"
     assert verdict(None, 9 * GIB, None, None) == "done"

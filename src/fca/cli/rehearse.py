@@ -7,7 +7,7 @@ import click
 
 from fca.artifacts.cores import own_cores
 from fca.cli.common import PATH, Command, ManyValues, configured
-from fca.errors import require_known
+from fca.errors import FcaError, require_known
 
 if TYPE_CHECKING:
     from fca.config import Config
@@ -51,6 +51,8 @@ def rehearse(
     """
     from fca.rehearsal.rehearse import rehearse
 
+    if kill and steps < 2:
+        raise FcaError("--kill needs a checkpoint, which one step doesn't leave", "at least two steps", "--steps 2")
     for name in variants:
         require_known("variant", name, list(config.every_variant))
     chosen = list(variants) or list(config.variants)

@@ -70,8 +70,9 @@ def rehearse(
     found = lines(small, of_small, full, published, config.train.processes)
     write(table_path(small), found)
     report(part)
-    folders = [Layout(small).root, Layout(small).runs, *([random_weights] if random_weights else [])]
-    return as_text(found, unmeasured(found, of_small)) + f"\n\nNothing needs {join([*map(str, folders)])} any more."
+    folders = [str(folder) for folder in (Layout(small).root, random_weights) if folder is not None]
+    kept = f"{join(folders)} can be removed; the rates are in {Layout(small).runs}."
+    return f"{as_text(found, unmeasured(found, of_small, list(part.datasets)))}\n\n{kept}"
 
 
 def _without_opposite(config: Config) -> Config:

@@ -13,10 +13,13 @@ from fca.plan.cards import WORKSPACE
 from fca.plan.disk import readable
 from fca.plan.rates import seconds_a_clip
 from fca.plan.steps import Row
+from fca.report.format import significant
 
 GIB = 2**30
 SLOWER = 1.5
 """A step counts as slower than planned if it takes so many times as long."""
+MEASURED = ("train", "sample", "score", "measure-vae-roundtrip")
+"""Steps of models that measure themselves"""
 STEPS = {"measure-vae-roundtrip": "vae-roundtrip"}
 """A step of the plan -> its name in measurements, where they differ."""
 
@@ -75,11 +78,16 @@ def lines(small: Config, of_small: Plan, full: Plan, published: Plan, processes:
     return found
 
 
-def unmeasured(found: Sequence[Line], of_small: Plan) -> list[str]:
-    """Rows of the plan that compute and have no line, such as a step that was killed as it ended."""
+def unmeasured(found: Sequence[Line], of_small: Plan, with_models: Sequence[str]) -> list[str]:
+    """Rows of the plan that should have a line and have none, such as a step that was killed as it ended.
+
+    Datasets that aren't among `with_models` only have latents.
+    """
     there = {(line.step, line.dataset, line.of) for line in found}
-    return [f"{row.step} {row.dataset} {row.of}".strip() for row in of_small.rows
-            if row.gpu_memory is not None and (row.step, row.dataset, row.of) not in there]  # fmt: skip
+    due = [
+        row for row in of_small.rows if row.step == "encode" or (row.step in MEASURED and row.dataset in with_models)
+    ]
+    return [f"{row.step} {row.dataset} {row.of}" for row in due if (row.step, row.dataset, row.of) not in there]
 
 
 def _is_of(job: Job, row: Row) -> bool:
@@ -131,7 +139,7 @@ def verdict(need: int | None, there: int, hours: float | None, planned: float | 
     if need is not None and there > 0 and need > there:
         return f"doesn't fit: {need / GIB:.1f} of {there / GIB:.1f} GiB"
     if hours and planned and hours > SLOWER * planned:
-        return f"fits, {hours / planned:,.0f} times as long as {'planned' if on_gpu else 'on an A100'}"
+        return f"fits, {significant(hours / planned)} times as long as {'planned' if on_gpu else 'on an A100'}"
     return "fits" if need is not None else "done"
 
 
