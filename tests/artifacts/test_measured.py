@@ -1,15 +1,18 @@
 """What a job took is kept beside the runs, and only of work that was done."""
 
 import json
+import os
 import resource
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from fca.artifacts.measured import Job, loading, measured, measured_path, read_measured
+from fca.artifacts.cores import own_cores
+from fca.artifacts.measured import Job, host_peak, loading, measured, measured_path, read_measured
 from fca.artifacts.shards import Shard
 from fca.config import Layout
 from fca.encode.shard import encode
@@ -119,6 +122,19 @@ def test_every_step_measures_itself(encoded):
 
     sample(encoded, "ssv2", "base", "validation", 0)
     assert {(each.step, each.of, each.part): each for each in read_measured(encoded)} == found
+
+
+def test_what_is_swapped_out_counts_in_a_peak(monkeypatch):
+    status = "Name:\tfca\nVmHWM:\t  2000 kB\nVmRSS:\t  500 kB\nVmSwap:\t  300 kB\nThreads:\t1\n"
+    monkeypatch.setattr(Path, "read_text", lambda path: status)
+    assert host_peak() == 2300 * 1024
+
+
+def test_cores_without_affinity_are_the_machines(monkeypatch):
+    here = own_cores()
+    assert here == len(os.sched_getaffinity(0))
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert own_cores() == os.cpu_count()
 
 
 def test_what_a_prediction_does_once_does_not_count_as_its_steps(encoded, monkeypatch):
