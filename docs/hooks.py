@@ -1,7 +1,8 @@
 """The site's pages from outside docs/, and links between them (mkdocs.yml).
 
 Pages link to each other by their paths in the repository, so that the links also work on a forge. On the site,
-README.md is the first page, other pages keep their paths, and whatever else is linked comes along.
+README.md is the first page, other pages keep their paths, and whatever else is linked comes along. What only a forge
+has, the state of the checks, stays there.
 """
 
 import os
@@ -15,6 +16,8 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parents[1]
 LINK = re.compile(r"(\]\(|\b(?:src|srcset|href)=\")([^()\s\"#]+)(#[^()\s\"]*)?(?=[)\"])")
 """Of Markdown or HTML: what comes before, the file, the anchor."""
+FORGE = re.compile(r"^\[!\[.*\]\(\.\./\.\./actions/.*\)\n", re.MULTILINE)
+"""A line with a badge of a workflow, by a path that leads from README.md to the repository's address on GitHub."""
 BLOCK = re.compile(r"(^ *```.*?^ *```$)", re.MULTILINE | re.DOTALL)
 
 
@@ -71,6 +74,6 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             target = target.removesuffix(".md") + ".html"
         return f"{match[1]}{target}{match[3] or ''}"
 
-    parts = BLOCK.split(markdown)
+    parts = BLOCK.split(FORGE.sub("", markdown))
     parts[::2] = [LINK.sub(on_the_site, part) for part in parts[::2]]
     return "".join(parts)

@@ -51,6 +51,10 @@ def notes(path: Path) -> str:
     return "\n".join(token.string for token in tokens if token.type in (tokenize.STRING, tokenize.COMMENT))
 
 
+WORKFLOW = r"^\.\./\.\./actions/workflows/(\w+\.yml)(/badge\.svg)?$"
+"""From a page of the repository's root on GitHub to a workflow or its badge."""
+
+
 def anchors(path: Path) -> set[str]:
     """The anchors that GitHub gives to the headings of a page."""
     titles = re.findall(r"^#+ +(.+?)\s*$", prose(path.read_text()), re.MULTILINE)
@@ -58,10 +62,10 @@ def anchors(path: Path) -> set[str]:
 
 
 def links(path: Path) -> Iterator[tuple[Path, str]]:
-    """The file and anchor that each relative link of a page leads to."""
+    """The file and anchor that each relative link of a page leads to; of a workflow on GitHub, its file."""
     for target in re.findall(r"\]\(([^()\s]+)\)", prose(path.read_text())):
         if not re.match(r"\w+:", target):
-            file, _, anchor = target.partition("#")
+            file, _, anchor = re.sub(WORKFLOW, r".github/workflows/\1", target).partition("#")
             yield (path.parent / file).resolve() if file else path, anchor
 
 
