@@ -42,6 +42,27 @@ def test_a_picture_and_a_sentence_become_a_video_in_any_folder(tmp_path: Path) -
     assert np.stack(frames).shape == (16, 64, 96, 3)
 
 
+def test_a_picture_that_the_shipped_model_cannot_know_is_said(tmp_path: Path, capsys, monkeypatch) -> None:
+    """Whoever tries a photo first must not take the model for broken."""
+    from fca.sample.pipeline import FCAPipeline
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FCAPipeline, "from_pretrained", stop)
+    photo, small = tmp_path / "photo.jpg", tmp_path / "small.png"
+    with Image.open(START) as start:
+        start.resize((640, 480)).save(photo)
+        start.resize((96, 64)).save(small)
+    ExportedModel.read(SHIPPED).write(tmp_path / "mine")
+    mine = ("--model", str(tmp_path / "mine"), "--base", str(SHIPPED.parent))
+    told = {}
+    for name, path, more in (("photo", photo, ()), ("own", photo, mine), ("small", small, ()), ("start", START, ())):
+        assert main(arguments(tmp_path / "o.mp4", *more, frames=(path,))) == 130
+        told[name] = "three simulated places" in capsys.readouterr().err
+    assert told == {"photo": True, "own": False, "small": False, "start": False}
+
+
 def test_the_command_and_python_make_the_same_video(tmp_path: Path, capsys) -> None:
     from fca.sample import FCAPipeline
     from fca.seeds import generator

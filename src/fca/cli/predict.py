@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SEED = click.IntRange(0, 2**32 - 1)
 SHIPPED = Path("config/pocket-base/adapter")
+KNOWN_SIZES = ((192, 128), (96, 64))
+"""Width and height of the clip library's frames and of the shipped model's."""
 
 
 @click.command(
@@ -81,6 +83,11 @@ def predict(
     exported = exported.located(model, base, vision_model)
     start = read_start(frames, exported)
     lengths = chunk_lengths(frames_out, exported.frames, len(start), prompts[1:])
+    if model == located(SHIPPED) and any(frame.shape[1::-1] not in KNOWN_SIZES for frame in start):
+        _warn(
+            "the shipped model only knows three simulated places, at 96x64 pixels, and makes nonsense of any other "
+            "picture; --model takes one that was trained on videos like yours (docs/data/folder.md)"
+        )
     if not all(prompt.strip() for prompt in prompts):
         _warn("the prompt is empty: the model continues the video as it likes")
     if len(lengths) > 1:
