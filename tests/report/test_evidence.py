@@ -1,5 +1,6 @@
 """The page about records: answers that follow from them, what isn't run, pictures that parse, the committed page."""
 
+import json
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -257,3 +258,11 @@ def test_the_committed_page_is_made_of_the_committed_records(tmp_path: Path) -> 
     assert evidence(own).read_text() == (ROOT / page).read_text(), "run `fca report evidence`"
     for picture in copied.glob("*.svg"):
         assert picture.read_bytes() == (ROOT / "docs/evidence" / picture.name).read_bytes()
+
+
+def test_what_the_page_says_of_the_position_reader_is_what_its_training_measured() -> None:
+    found = json.loads((ROOT / "config/pocket-base/positions/training.json").read_text())["held_out_error"]
+    ends = [kind["hand"]["effector"]["end"] for kind in found.values()]  # of sharp and of blurred clips
+    said = re.search(r"itself off\s+by (\d) to (\d) cm", (ROOT / "docs/evidence.md").read_text())
+    assert said is not None
+    assert int(said[1]) <= min(ends) <= max(ends) <= int(said[2])
