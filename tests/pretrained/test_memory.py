@@ -1,8 +1,11 @@
-"""A network that was dropped isn't in memory any more when the next one is loaded."""
+"""What was dropped, a network or an activation, isn't in memory any more."""
 
+import platform
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from fca.config.shipped import located
 
@@ -29,6 +32,37 @@ def test_a_dropped_network_is_gone_before_the_next_one_is_loaded() -> None:
     dropped, left = map(float, done.stdout.split())
     assert dropped > 200, "glibc keeps it: otherwise this test shows nothing"
     assert left < 30
+
+
+ACTIVATIONS = """
+import torch
+from fca.pretrained.load import loading_network
+
+def resident():
+    lines = open("/proc/self/status").read().splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
+
+if ASKED:
+    with loading_network():
+        pass
+torch.ones(31 * 2**18)  # 31 MiB: once it is freed, glibc takes smaller ones from its heap
+large, small = [], []
+for _ in range(16):
+    large.append(torch.ones(21 * 2**18))  # an activation of CogVideoX-2B in bf16
+    small.append(torch.ones(2**16))  # what is kept between two of them
+full = resident()
+del large
+print(full - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's heap")
+@pytest.mark.parametrize(("asked", "least", "most"), [(True, 16 * 21 - 2, 16 * 21 + 2), (False, 0, 60)])
+def test_freed_activations_leave_no_gaps_in_the_heap(asked: bool, least: float, most: float) -> None:
+    """An optimizer step of LoRA at full size took 2.4 GiB more than is counted. Not asked, glibc shows why."""
+    code = ACTIVATIONS.replace("ASKED", str(asked))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert least <= float(done.stdout) <= most
 
 
 MAPPED = """

@@ -26,6 +26,10 @@ from fca.pretrained.files import AGAIN, PICKLE, SAFETENSORS, check_sha256, check
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Parameters of glibc's `mallopt`."""
+LARGE = 16 * 2**20
+"""Bytes of a tensor whose memory is the system's again when it is freed."""
 SMALL = ("*.json", "*.model", "*.txt")
 """Configurations and tokenizers."""
 VARIANTS = ["*.fp16.*", "*.fp16-*", "*.bf16.*", "*.bf16-*", "*.non_ema.*"]
@@ -184,10 +188,17 @@ def loading_network() -> Iterator[None]:
 
 
 def release_memory() -> None:
-    """Give the memory of dropped objects back to the system: glibc keeps what is freed for itself."""
+    """Give the memory of dropped objects back to the system, and from now on that of large tensors as they are freed.
+
+    glibc keeps what is freed for itself, in a heap whose gaps grow; above a size it asks the system each time. It
+    raises that size up to 32 MiB by itself, more than an activation of CogVideoX-2B in bf16 (21 MiB).
+    """
     gc.collect()
     with suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).malloc_trim(0)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_THRESHOLD, LARGE)
+        libc.mallopt(M_TRIM_THRESHOLD, 4 * LARGE)
+        libc.malloc_trim(0)
 
 
 def _loaded(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
