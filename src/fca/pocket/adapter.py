@@ -40,7 +40,7 @@ def exported_model(root: Path) -> ExportedModel:
         resize="stretch",
         initial_frames=None,
         steps=25,
-        guidance_scale=2.0,
+        guidance_scale=1.5,
     )
 
 
