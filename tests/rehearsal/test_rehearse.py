@@ -32,6 +32,7 @@ def file(tmp_path, random_base):
     values["datasets"] = {"ssv2": values["datasets"]["ssv2"]}
     values["variants"] = {name: values["variants"][name] for name in ("fca", "base")}
     values["ablations"] = {"no_ftc": values["ablations"]["no_ftc"]}
+    values["score"]["vbench"] = None  # where its environment is there: decord takes clips 48 pixels wide for RGBA
     path = tmp_path / "small.yaml"
     path.write_text(yaml.safe_dump(values))
     return path
@@ -66,6 +67,8 @@ def test_a_rehearsal_from_nothing_to_its_report(file, tmp_path):
     assert "Rehearsal: these are no results." in page
     assert page.index("Rehearsal: these are no results.") < page.index("<h1>")
     assert 'id="rehearsal"' in page
+    named = set(re.findall(r"--config(?:file)? (\S+\.yaml)", page))
+    assert {(tmp_path / one).relative_to(tmp_path).as_posix() for one in named} == {"data/pocket-rehearsal/models.yaml"}
     planned = run("fca.cli", "plan", "-c", file, cwd=tmp_path)
     assert "measured on CPU" in planned.stdout
     assert Manifest.read(layout.model_manifest("ssv2", "fca")).made_by["rehearsal"] == "not a result"

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from fca.config import Config, Layout
+from fca.config.rehearsal import is_rehearsal
 from fca.report.collect import DatasetResult, VariantResult
 from fca.report.format import DASH
 
@@ -17,7 +18,9 @@ def configuration(config: Config) -> str:
 
 
 def config_file(config: Config) -> str:
-    """The path of the scale's configuration by the project's convention."""
+    """The path of the scale's configuration by the project's convention; of a rehearsal, the one that it wrote."""
+    if is_rehearsal(config):
+        return (Layout(config).root / "models.yaml").as_posix()
     path = f"config/{config.scale.replace('_', '-')}.yaml"
     return path if Path(path).is_file() else f"config/{config.scale}.yaml"
 
