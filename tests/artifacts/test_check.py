@@ -2,10 +2,12 @@
 
 import json
 import multiprocessing
+import os
 import threading
 import time
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
+from typing import ClassVar
 
 import h5py
 import pytest
@@ -173,31 +175,53 @@ def test_a_reader_that_is_killed_is_not_waited_for(layout):
     assert "--workers" in str(error.value)
 
 
-class KilledWhileOthersStart(SpawnProcess):
-    """The first process is killed, and the second takes so long to start that the pool knows of the kill before."""
+class KilledAfterOthersStart(SpawnProcess):
+    """The first process is killed when the second lives, before the pool has noted that one."""
 
-    started = 0
+    started: ClassVar[list[SpawnProcess]] = []
 
     def start(self) -> None:
         super().start()
-        type(self).started += 1
-        if self.started == 1:
-            self.kill()
-        time.sleep(1)
+        self.started.append(self)
+        if len(self.started) == 2:
+            self.started[0].kill()
+            time.sleep(1)
+
+
+class KilledBeforeOthersStart(SpawnProcess):
+    """The first process is killed, and the second begins to start when the pool has closed its pipes."""
+
+    started: ClassVar[list[SpawnProcess]] = []
+
+    def start(self) -> None:
+        if self.started:
+            self.started[0].kill()
+            time.sleep(1)
+        super().start()
+        self.started.append(self)
 
 
 class Spawning(SpawnContext):
-    Process = KilledWhileOthersStart
+    def __init__(self, process: type[SpawnProcess]) -> None:
+        super().__init__()
+        self.Process = process
 
 
 @pytest.mark.timeout(60)
-def test_a_reader_that_starts_while_another_is_killed_is_not_waited_for(layout, monkeypatch):
-    """The pool loses it: `concurrent.futures` would wait for it for ever."""
-    monkeypatch.setattr("fca.artifacts.check.get_context", lambda _: Spawning())
+@pytest.mark.parametrize(("process", "started"), [(KilledAfterOthersStart, 2), (KilledBeforeOthersStart, 1)])
+def test_a_reader_that_starts_while_another_is_killed_is_not_waited_for(layout, monkeypatch, process, started):
+    """The pool loses it: `concurrent.futures` would wait for it for ever, or close its pipes while it starts."""
+    monkeypatch.setattr("fca.artifacts.check.get_context", lambda _: Spawning(process))
     with pytest.raises(FcaError, match="ended, as if it had been killed"):
         check(layout.config, ["ssv2"], workers=2)
-    assert KilledWhileOthersStart.started == 2
-    assert not [each for each in multiprocessing.active_children() if isinstance(each, KilledWhileOthersStart)]
+    assert len(process.started) == started
+    assert not [each for each in multiprocessing.active_children() if isinstance(each, process)]
+
+
+def test_a_file_that_no_reader_may_read_is_no_killed_reader(layout, monkeypatch):
+    monkeypatch.setattr("fca.artifacts.check.damage", os.readlink)  # of a file that is no link: an OSError
+    with pytest.raises(OSError, match="Invalid argument"):
+        check(layout.config, ["ssv2"], workers=2)
 
 
 def test_the_command_ends_with_1_and_names_the_shard(layout, tmp_path, capsys):

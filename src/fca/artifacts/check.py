@@ -71,7 +71,11 @@ def _readers(workers: int) -> Iterator[ProcessPoolExecutor]:
     others = active_children()
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         try:
-            yield pool
+            try:
+                yield pool
+            except OSError:  # a pool that breaks closes its pipes, also under a reader that is being started
+                pool.submit(int)  # if that was it, this says so
+                raise
         except BrokenProcessPool as error:
             for reader in active_children():
                 if reader not in others:
