@@ -114,7 +114,7 @@ def test_how_many_frames(exported: ExportedModel) -> None:
 
 
 def test_sampling_is_the_models_own_or_what_is_asked_for(exported: ExportedModel) -> None:
-    assert exported.sampling(None, None) == (25, 2.0)
+    assert exported.sampling(None, None) == (25, 1.5)
     assert exported.sampling(2, 1) == (2, 1.0)
     for wrong in ((0, None), (1001, None), (2.5, None), (None, 0.5), (None, float("nan"))):
         with pytest.raises(FcaError, match=r"sampling steps|guidance"):
