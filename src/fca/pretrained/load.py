@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from accelerate import init_empty_weights
+from accelerate.utils import set_module_tensor_to_device
 from diffusers import ModelMixin
 
 from fca.artifacts.measured import loading
@@ -204,11 +205,7 @@ def release_memory() -> None:
 def _loaded(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
     try:
         if issubclass(kind, ModelMixin):
-            network = kind.from_pretrained(folder, use_safetensors=True, local_files_only=True, torch_dtype=dtype)
-            for parameter in network.parameters():
-                if parameter.dtype != dtype:  # kept as it is in the file: a view that holds all of the mapped file
-                    parameter.data = parameter.data.clone()
-            return network
+            return _read(kind, folder, dtype)
         # From the folder's name alone, transformers maps all shards into memory until the last is converted: twice
         # the network.
         config = kind.config_class.from_pretrained(folder, local_files_only=True)
@@ -216,6 +213,24 @@ def _loaded(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
             return kind.from_pretrained(None, config=config, state_dict=slices(folder, opened), dtype=dtype)
     except (OSError, ValueError, RuntimeError) as error:
         raise _unusable(kind, folder, error) from error
+
+
+def _read(kind: type[ModelMixin], folder: Path, dtype: torch.dtype) -> ModelMixin:
+    """What `kind.from_pretrained` gives, tensor by tensor: the file that it maps stays resident next to the weights."""
+    default = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(dtype)  # of tables that are computed, not read
+        with init_empty_weights():
+            network = kind.from_config(kind.load_config(folder, local_files_only=True))
+    finally:
+        torch.set_default_dtype(default)
+    in_float32 = set(kind._keep_in_fp32_modules or ())
+    with ExitStack() as opened:
+        for name, stored in slices(folder, opened).items():
+            own = torch.float32 if in_float32.intersection(name.split(".")) else dtype
+            set_module_tensor_to_device(network, name, "cpu", value=stored[...], dtype=own)
+    network.register_to_config(_name_or_path=folder)
+    return network.eval()
 
 
 def load_tokenizer(folder: Path, rows: int) -> Any:

@@ -1,6 +1,5 @@
 """Progress of a training for people: a bar on a terminal, plain lines in a log."""
 
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from tqdm import tqdm
 
+from fca.artifacts.measured import host_peak
 from fca.runs.folder import duration
 from fca.runs.output import say
 
@@ -74,4 +74,4 @@ def peak_memory_gib(device: torch.device) -> float:
     """Peak memory: of the GPU's allocator, or of this process on a CPU."""
     if device.type == "cuda":
         return round(torch.cuda.max_memory_allocated(device) / 2**30, 3)
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 3)
+    return round(host_peak() / 2**30, 3)
