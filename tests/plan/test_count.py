@@ -3,17 +3,20 @@
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKLCogVideoX
 
+from fca.config import load
 from fca.encode.vae import decode, decoded, encoded, posterior
 from fca.model.build import load_base, new_denoiser
 from fca.model.denoiser import rotary_table
 from fca.plan.count import Count, filled, without_values
 from fca.plan.networks import networks
-from fca.plan.work import _inputs, sampling, training
+from fca.plan.work import _inputs, sampling, scoring, training
+from fca.score.features import load_network, preprocess
 from fca.train.memory import checkpoint_denoiser
 from fca.train.objective import TrainingModel
 from tests.plan.allocator import WithoutWorkspace, allocated, of_distributed_steps
@@ -121,6 +124,27 @@ def test_distributed_training_keeps_gradients_twice_when_it_accumulates(tmp_path
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         peak, size = pool.submit(of_distributed_steps, tmp_path, accumulation).result()
     assert peak == pytest.approx(copies * size, rel=0.15)
+
+
+def test_the_peak_of_scoring_is_the_allocators():
+    """With the clips' way to the network's size, one at a time; their own pixels stay on the host."""
+    config = load("config/pocket.yaml")
+    frames = np.zeros((config.score.batch_size, 16, config.clip.height, config.clip.width, 3), np.uint8)
+    work, network = scoring(config), load_network(config.features.network)
+    with WithoutWorkspace(), torch.no_grad():
+        measured = allocated(lambda: network.module(preprocess(frames, network.config.short_side, crop=False)))
+    weights = sum(each.numel() * 4 for each in network.module.parameters())
+    assert work.peak - weights == pytest.approx(measured, rel=0.05)
+    assert work.host == 3 * frames.nbytes
+
+
+def test_a_batch_is_prepared_clip_by_clip():
+    """One clip of 720x480 in float32 takes 63 MiB, twice; 16 of them at once took 2 GiB."""
+    frames = np.zeros((8, 4, 96, 144, 3), np.uint8)
+    with Count() as count:
+        result = preprocess(frames, 24, crop=True)
+    one = frames[0].size * 4
+    assert count.peak < 2 * result.nbytes + 2.5 * one
 
 
 def test_operations_of_attention_are_those_of_its_two_products():

@@ -112,6 +112,15 @@ def test_a_line_for_each_step_with_its_ratio(small, tmp_path):
     assert len(json.loads((tmp_path / "table.json").read_text())["rows"]) == 4
 
 
+def test_pixels_on_the_host_count_where_the_device_is_the_host(small):
+    job(small, "score", "fca")
+    job(small, "score", "base", device_peak=GIB, memory=30 * GIB, device="NVIDIA A100")
+    rows = [Row("score", "ssv2", of, 1, gpu_memory=GIB, host_memory=2 * GIB) for of in ("fca", "base")]
+    here, there = lines(small, *[Plan("x", "data", rows, [])] * 3)
+    assert (here.counted, there.counted) == (3 * GIB + GIB // 2, GIB)
+    assert (here.full_need, there.full_need) == (3 * GIB + GIB // 2, GIB)
+
+
 def test_the_jobs_of_a_step_make_one_line(small):
     job(small, "encode", "text", "train-0000", host_peak=3 * GIB, written=5_000, loading=1.0)
     job(small, "encode", "text", "train-0001", host_peak=GIB, written=2_000, loading=2.0, seconds=4.0)

@@ -42,6 +42,8 @@ class Row:
     gpu_memory: int | None = None
     """Peak of bytes on one GPU; None: no GPU is used."""
     memory_of: str = ""
+    host_memory: int = 0
+    """Bytes next to these that stay on the host."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,8 @@ class _Planner:
         rate = self.rates.scoring(self.features, self.config.clip.frames - settings.initial_frames)
         clips = settings.validation.clips
         memory = self.features.peak, "the feature network and a batch's activations"
-        return self._on_gpu("score", dataset, name, 1, (clips, clips), rate, memory)
+        row = self._on_gpu("score", dataset, name, 1, (clips, clips), rate, memory)
+        return replace(row, host_memory=self.features.host)
 
     def _vae_roundtrip(self, dataset: str) -> list[Row]:
         """Each shard measured on a GPU, and the scores of all, which need none."""

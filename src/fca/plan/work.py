@@ -1,6 +1,7 @@
 """What each step's networks take on one GPU, counted by running the step's own code on networks without values."""
 
 import copy
+import math
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +26,7 @@ from fca.plan.frozen import (
 )
 from fca.plan.networks import Networks, feature_network, numbers
 from fca.pretrained.load import DTYPES
+from fca.score.features import prepared
 from fca.train.memory import checkpoint_denoiser
 from fca.train.objective import TrainingModel
 
@@ -41,6 +43,8 @@ class Work:
     """Parameters that are trained"""
     frozen: int = 0
     """Other parameters on the GPU"""
+    host: int = 0
+    """Bytes next to these that stay on the host"""
 
 
 def encoding(config: Config, networks: Networks, initial_frames: int) -> Work:
@@ -155,20 +159,16 @@ def predicting(config: Config, dataset: str, variant: str, networks: Networks, t
 
 
 def scoring(config: Config) -> Work:
-    """One pass of the feature network, in float32, on a batch of clips."""
-    batch = config.score.batch_size
+    """One pass of the feature network, in float32, on a batch of clips, whose pixels stay on the host."""
+    batch, shape = config.score.batch_size, (config.clip.frames, config.clip.height, config.clip.width, 3)
     module, own = feature_network(config)
-    side = own.short_side
-    width = (
-        side
-        if own.crop
-        else side * max(config.clip.width, config.clip.height) // min(config.clip.width, config.clip.height)
-    )
     with without_values(), torch.no_grad():
         module = filled(module)
         with Count(weights(module)) as count:
-            module(torch.empty(batch, 3, config.clip.frames, side, width))
-    return Work(count.peak, count.operations / batch, frozen=numbers(module))
+            clips = (torch.empty(*shape, dtype=torch.uint8) for _ in range(batch))
+            module(torch.stack([prepared(each, own.short_side, own.crop == "center") for each in clips]))
+    pixels = 3 * batch * math.prod(shape)  # ground truth, prediction, and that with the ground truth's initial frames
+    return Work(count.peak, count.operations / batch, frozen=numbers(module), host=pixels)
 
 
 def round_trip(config: Config, networks: Networks) -> Work:

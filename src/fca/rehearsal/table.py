@@ -105,10 +105,10 @@ def _same(of: Plan, row: Row) -> Row | None:
 def _line(row: Row, jobs: Sequence[Job], full: Row | None, published: Row | None, processes: int) -> Line:
     host, before = max(job.host_peak for job in jobs), max(job.before for job in jobs)
     on_gpu = max((job.device_peak for job in jobs if job.device_peak is not None), default=None)
-    counted = None if row.gpu_memory is None else row.gpu_memory + (before if on_gpu is None else 0)
+    counted, of_full = (_counted(each, before, on_gpu is not None) for each in (row, full))
     need = None
-    if counted and full is not None and full.gpu_memory is not None:
-        need = int((full.gpu_memory + (before if on_gpu is None else 0)) * max(1.0, (on_gpu or host) / counted))
+    if counted and of_full:
+        need = int(of_full * max(1.0, (on_gpu or host) / counted))
         if row.step == "train" and on_gpu is None:
             need *= processes  # which share the machine's memory
     there = jobs[0].memory - (0 if on_gpu is None else int(WORKSPACE * GIB))
@@ -132,6 +132,13 @@ def _line(row: Row, jobs: Sequence[Job], full: Row | None, published: Row | None
         planned_hours=planned or None,
         verdict=verdict(need, there, hours or None, planned or None, on_gpu is not None),
     )
+
+
+def _counted(row: Row | None, before: int, on_gpu: bool) -> int | None:
+    """Bytes; without a GPU with what the program took before, and what a GPU needn't hold."""
+    if row is None or row.gpu_memory is None:
+        return None
+    return row.gpu_memory + (0 if on_gpu else before + row.host_memory)
 
 
 def verdict(need: int | None, there: int, hours: float | None, planned: float | None, on_gpu: bool = True) -> str:

@@ -153,19 +153,24 @@ def preprocess(frames: NDArray[np.uint8], short_side: int, crop: bool) -> Tensor
     """
     if frames.dtype != np.uint8 or frames.ndim != 5 or frames.shape[4] != 3:
         raise ValueError(f"clips must be uint8 (n, F, H, W, 3), not {frames.dtype} {frames.shape}")
-    clips, count, height, width = frames.shape[:4]
+    return torch.stack([prepared(torch.tensor(clip), short_side, crop) for clip in frames])
+
+
+def prepared(clip: Tensor, short_side: int, crop: bool) -> Tensor:
+    """One clip (F, H, W, 3) uint8 -> (3, F, h, w), see `preprocess`: a batch of 720x480 would take gigabytes."""
+    height, width = clip.shape[1:3]
     scale = short_side / min(height, width)
     # VideoGPT's own float arithmetic: rounding may make the long side one more than the exact product
     size = (short_side, math.ceil(width * scale))
     if height >= width:
         size = (math.ceil(height * scale), short_side)
-    planes = torch.tensor(frames).flatten(0, 1).permute(0, 3, 1, 2).float() / 255
+    planes = clip.permute(0, 3, 1, 2).float() / 255
     if size != (height, width):
         planes = F.interpolate(planes, size=size, mode="bilinear", align_corners=False)
     if crop:
         top, left = (size[0] - short_side) // 2, (size[1] - short_side) // 2
         planes = planes[:, :, top : top + short_side, left : left + short_side]
-    return ((planes - 0.5) * 2).unflatten(0, (clips, count)).transpose(1, 2)
+    return ((planes - 0.5) * 2).transpose(0, 1)
 
 
 def load_network(path: Path | str, sha256: str | None = None) -> FeatureNetwork:
