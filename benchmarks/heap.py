@@ -21,16 +21,14 @@ from diffusers import CogVideoXDDIMScheduler, CogVideoXTransformer3DModel
 from fca.artifacts.measured import host_peak
 from fca.config import Config, load
 from fca.model.build import new_denoiser
-from fca.plan.frozen import latents
 from fca.plan.networks import networks
-from fca.plan.work import _inputs, training
+from fca.plan.work import training, training_batch
 from fca.pretrained.load import release_memory
 from fca.pretrained.published import TRANSFORMER_2B
 from fca.train.memory import checkpoint_denoiser
 from fca.train.objective import TrainingModel
 
 GIB = 2**30
-NAMES = ("initial", "initial_noise", "vision", "prompt_embeds", "text_embeds", "text_mask", "clean", "noise")
 
 
 def main() -> None:
@@ -67,17 +65,15 @@ def measure(variant: str, layers: int, steps: int, limited: bool) -> None:
     model = new_denoiser(config, variant, base, CogVideoXDDIMScheduler(), own.vision_width)
     checkpoint_denoiser(model, layers)
     objective, trained = TrainingModel(model, torch.linspace(0.99, 0.01, 1000), config.train.loss), model.trained()
-    frames, prompt = _inputs(config, own, 1)
-    clean = latents(config, own, 1)
-    inputs = dict(zip(NAMES, (*frames, *prompt, clean, clean.clone()), strict=True))
-    inputs = {name: torch.randn_like(each) if each.is_floating_point() else each for name, each in inputs.items()}
+    unset = training_batch(config, own, 1)
+    batch = {name: torch.randn_like(each) if each.is_floating_point() else each for name, each in unset.items()}
     optimizer = torch.optim.AdamW(trained.values(), lr=1e-3)
     ctypes.CDLL(None).malloc_trim(0)
     for step in range(steps):
         host_peak_of_now()
         start = time.monotonic()
         with torch.autocast("cpu", torch.bfloat16):
-            loss = objective(inputs | {"timestep": torch.ones(1, dtype=torch.long)})
+            loss = objective(batch)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

@@ -15,7 +15,7 @@ from fca.model.build import load_base, new_denoiser
 from fca.model.denoiser import rotary_table
 from fca.plan.count import Count, filled, without_values
 from fca.plan.networks import networks
-from fca.plan.work import _inputs, sampling, scoring, training
+from fca.plan.work import sampling, scoring, training, training_batch
 from fca.score.features import load_network, preprocess
 from fca.train.memory import checkpoint_denoiser
 from fca.train.objective import TrainingModel
@@ -90,11 +90,8 @@ def test_the_peak_of_training_is_the_allocators(project, layers):
     trained = model.trained()
     for weight in trained.values():
         weight.grad = torch.zeros_like(weight)
-    frames, prompt = _inputs(config, own, train.batch_size)
-    noise = torch.zeros(train.batch_size, 4, *frames.latent.shape[2:])
-    names = ("initial", "initial_noise", "vision", "prompt_embeds", "text_embeds", "text_mask")
-    batch = dict(zip(names, (*map(torch.zeros_like, (*frames, *prompt)),), strict=True))
-    batch |= {"clean": noise, "noise": noise, "timestep": torch.ones(train.batch_size, dtype=torch.long)}
+    unset = training_batch(config, own, train.batch_size)
+    batch = {name: torch.zeros_like(each) if each.is_floating_point() else each for name, each in unset.items()}
     objective = TrainingModel(model, scheduler.alphas_cumprod.float())
     measured = allocated(lambda: objective(batch).backward())
 

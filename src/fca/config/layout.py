@@ -74,6 +74,11 @@ class Layout:
         """The table of a rehearsal."""
         return self.runs / "rehearsal.json"
 
+    @property
+    def rehearsed(self) -> Path:
+        """The configuration of a rehearsal's models, which the rehearsal writes."""
+        return self.root / "models.yaml"
+
     def measured(self, dataset: str) -> Path:
         """The folder of what each job took: see `fca.artifacts.measured`."""
         return self.runs / dataset / "measured"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from diffusers import CogVideoXDDIMScheduler
-from torch import nn
+from torch import Tensor, nn
 
 from fca.config import Config
 from fca.encode.vae import decoded, encoded
@@ -71,14 +71,11 @@ def training(config: Config, variant: str, networks: Networks) -> Work:
                 weight.grad = torch.empty_like(weight)
         checkpoint_denoiser(model, settings.checkpointed_layers)
         objective = TrainingModel(model, torch.empty(1000), settings.loss)
-        frames, prompt = _inputs(config, networks, batch)
-        clean = latents(config, networks, batch)
-        names = ("initial", "initial_noise", "vision", "prompt_embeds", "text_embeds", "text_mask", "clean", "noise")
-        values = dict(zip(names, (*frames, *prompt, clean, clean.clone()), strict=True))
+        values = training_batch(config, networks, batch)
         grads = [weight.grad for weight in trained.values() if weight.grad is not None]
         with autocast_of_a_gpu(half), Count([*weights(model), *grads]) as count:
             with torch.autocast("cpu", torch.bfloat16, enabled=half):
-                loss = objective(values | {"timestep": torch.ones(batch, dtype=torch.long)})
+                loss = objective(values)
             loss.backward()
 
     trainable = sum(weight.numel() for weight in trained.values())
@@ -199,6 +196,15 @@ def _denoiser(config: Config, variant: str, networks: Networks, frozen: torch.dt
             return new_denoiser(fresh, variant, transformer, CogVideoXDDIMScheduler(), networks.vision_width)
     finally:
         torch.set_rng_state(state)
+
+
+def training_batch(config: Config, networks: Networks, batch: int) -> dict[str, Tensor]:
+    """What `TrainingModel` gets, by name, with unset numbers but for timestep and mask."""
+    frames, prompt = _inputs(config, networks, batch)
+    clean, timestep = latents(config, networks, batch), torch.ones(batch, dtype=torch.long)
+    names = ("initial", "initial_noise", "vision", "prompt_embeds", "text_embeds", "text_mask", "clean", "noise")
+    values = dict(zip(names, (*frames, *prompt, clean, clean.clone()), strict=True))
+    return values | {"timestep": timestep}
 
 
 def _inputs(config: Config, networks: Networks, batch: int) -> tuple[InitialFrames, Prompt]:

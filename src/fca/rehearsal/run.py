@@ -48,7 +48,8 @@ def run_rehearsal(small: Config, part: Config, cores: int, arguments: Sequence[s
         options += ["--cores", str(cores), "--set-threads", *(f"{rule}={cores}" for rule in HEAVY)]
     options += arguments
 
-    everything, models = _written(small, "rehearsal"), _written(part, "models")
+    everything = _written(small, Layout(small).root / "rehearsal.yaml")
+    models = _written(part, Layout(part).rehearsed)
     if data_only := [name for name in small.datasets if name not in part.datasets]:
         bases = sorted({variant.base for variant in part.every_variant.values()})
         latents = [path for name in data_only for base in bases for split in get_args(Split)
@@ -76,8 +77,7 @@ def _snakefile() -> Path:
     return path
 
 
-def _written(config: Config, name: str) -> Path:
-    file = Layout(config).root / f"{name}.yaml"
+def _written(config: Config, file: Path) -> Path:
     write_text(file, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
     return file
 

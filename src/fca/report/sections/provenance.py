@@ -20,7 +20,7 @@ def configuration(config: Config) -> str:
 def config_file(config: Config) -> str:
     """The path of the scale's configuration by the project's convention; of a rehearsal, the one that it wrote."""
     if is_rehearsal(config):
-        return (Layout(config).root / "models.yaml").as_posix()
+        return Layout(config).rehearsed.as_posix()
     path = f"config/{config.scale.replace('_', '-')}.yaml"
     return path if Path(path).is_file() else f"config/{config.scale}.yaml"
 
