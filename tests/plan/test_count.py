@@ -14,9 +14,9 @@ from fca.encode.vae import decode, decoded, encoded, posterior
 from fca.model.build import load_base, new_denoiser
 from fca.model.denoiser import rotary_table
 from fca.plan.count import Count, filled, without_values
-from fca.plan.networks import networks
+from fca.plan.networks import feature_network, networks
 from fca.plan.work import sampling, scoring, training, training_batch
-from fca.score.features import load_network, preprocess
+from fca.score.features import prepared, preprocess
 from fca.train.memory import checkpoint_denoiser
 from fca.train.objective import TrainingModel
 from tests.plan.allocator import WithoutWorkspace, allocated, of_distributed_steps
@@ -124,15 +124,20 @@ def test_distributed_training_keeps_gradients_twice_when_it_accumulates(tmp_path
 
 
 def test_the_peak_of_scoring_is_the_allocators():
-    """With the clips' way to the network's size, one at a time; their own pixels stay on the host."""
-    config = load("config/pocket.yaml")
+    """The network's on its device, and on the host the pixels of a batch and one clip's way to the network's size."""
+    pocket = load("config/pocket.yaml")
+    score = pocket.score.model_copy(update={"batch_size": 2})
+    config = pocket.model_copy(update={"features": load("config/paper.yaml").features, "score": score})
     frames = np.zeros((config.score.batch_size, 16, config.clip.height, config.clip.width, 3), np.uint8)
-    work, network = scoring(config), load_network(config.features.network)
+    work, (meta, own) = scoring(config), feature_network(config)
+    module = meta.to_empty(device="cpu")
+    seen = preprocess(frames, own.short_side, own.crop == "center")
     with WithoutWorkspace(), torch.no_grad():
-        measured = allocated(lambda: network.module(preprocess(frames, network.config.short_side, crop=False)))
-    weights = sum(each.numel() * 4 for each in network.module.parameters())
-    assert work.peak - weights == pytest.approx(measured, rel=0.05)
-    assert work.host == 3 * frames.nbytes
+        measured = allocated(lambda: module(seen))
+    weights = sum(each.nbytes for each in (*module.parameters(), *module.buffers()))
+    assert work.peak - weights - seen.nbytes == pytest.approx(measured, rel=0.05)
+    one = allocated(lambda: prepared(torch.tensor(frames[0]), own.short_side, own.crop == "center"))
+    assert work.host - 3 * frames.nbytes == pytest.approx(one, rel=0.05)
 
 
 def test_a_batch_is_prepared_clip_by_clip():

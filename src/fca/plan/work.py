@@ -161,11 +161,12 @@ def scoring(config: Config) -> Work:
     module, own = feature_network(config)
     with without_values(), torch.no_grad():
         module = filled(module)
+        with Count() as one:
+            seen = prepared(torch.empty(*shape, dtype=torch.uint8), own.short_side, own.crop == "center")
         with Count(weights(module)) as count:
-            clips = (torch.empty(*shape, dtype=torch.uint8) for _ in range(batch))
-            module(torch.stack([prepared(each, own.short_side, own.crop == "center") for each in clips]))
+            module(torch.empty(batch, *seen.shape))
     pixels = 3 * batch * math.prod(shape)  # ground truth, prediction, and that with the ground truth's initial frames
-    return Work(count.peak, count.operations / batch, frozen=numbers(module), host=pixels)
+    return Work(count.peak, count.operations / batch, frozen=numbers(module), host=pixels + one.peak)
 
 
 def round_trip(config: Config, networks: Networks) -> Work:

@@ -42,7 +42,8 @@ class Line:
     on_gpu: int | None
     """Peak of bytes of tensors on the GPU"""
     counted: int | None
-    """What `fca plan` counts for the rehearsal, in bytes; without a GPU, with what the program takes by itself"""
+    """What `fca plan` counts for the rehearsal, in bytes; without a GPU, with what the program takes by
+    itself and with pixels"""
     written: int
     """Bytes"""
     full_need: int | None
@@ -165,8 +166,8 @@ def as_text(found: Sequence[Line], missing: Sequence[str] = ()) -> str:
         *text,
         "",
         "s a clip: without loading and checkpoints; loading: seconds of a job. host, GPU: peak in GiB; plan: what it",
-        "counts (without a GPU, with what the program takes by itself), and measured over counted. full scale: hours",
-        "of all jobs of the full configuration on this device. `fca plan` uses these rates from now on.",
+        "counts (without a GPU, with what the program takes by itself and with pixels), and measured over counted.",
+        "full scale: hours of all jobs of the full configuration on this device. `fca plan` uses these rates from now on.",
         *([f"Not measured, as a kill lost it or nothing was to compute: {', '.join(missing)}."] if missing else []),
     ])  # fmt: skip
 
