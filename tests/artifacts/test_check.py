@@ -211,6 +211,7 @@ class Spawning(SpawnContext):
 @pytest.mark.parametrize(("process", "started"), [(KilledAfterOthersStart, 2), (KilledBeforeOthersStart, 1)])
 def test_a_reader_that_starts_while_another_is_killed_is_not_waited_for(layout, monkeypatch, process, started):
     """The pool loses it: `concurrent.futures` would wait for it for ever, or close its pipes while it starts."""
+    monkeypatch.setattr(process, "started", [])
     monkeypatch.setattr("fca.artifacts.check.get_context", lambda _: Spawning(process))
     with pytest.raises(FcaError, match="ended, as if it had been killed"):
         check(layout.config, ["ssv2"], workers=2)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import active_children, get_context
 from pathlib import Path
@@ -73,8 +73,9 @@ def _readers(workers: int) -> Iterator[ProcessPoolExecutor]:
         try:
             try:
                 yield pool
-            except OSError:  # a pool that breaks closes its pipes, also under a reader that is being started
-                pool.submit(int)  # if that was it, this says so
+            except (OSError, ValueError):  # a pool that breaks closes its pipes, even while a reader is being started
+                with suppress(OSError, ValueError):
+                    pool.submit(int)  # if that was it, this says so
                 raise
         except BrokenProcessPool as error:
             for reader in active_children():
