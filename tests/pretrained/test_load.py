@@ -1,5 +1,6 @@
 """Loading gives what upstream's own `from_pretrained` gives, in less memory."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,9 @@ import torch
 from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel
 
 from fca.config.shipped import located
+from fca.errors import FcaError
 from fca.model.adapter import FCAAdapter
-from fca.pretrained.load import DTYPES, load_pretrained
+from fca.pretrained.load import DTYPES, check_weights, load_pretrained
 
 BASE = Path(located("config/pocket-base"))
 NETWORKS = {"transformer": CogVideoXTransformer3DModel, "vae": AutoencoderKLCogVideoX, "adapter": FCAAdapter}
@@ -21,7 +23,30 @@ NETWORKS = {"transformer": CogVideoXTransformer3DModel, "vae": AutoencoderKLCogV
 def test_a_network_is_the_one_that_diffusers_loads(part: str, dtype: torch.dtype) -> None:
     """Values, types, tables that are computed, configuration and mode."""
     folder, kind = BASE / part, NETWORKS[part]
-    ours, theirs = load_pretrained(kind, folder, dtype), kind.from_pretrained(folder, torch_dtype=dtype)
+    same(load_pretrained(kind, folder, dtype), kind.from_pretrained(folder, torch_dtype=dtype))
+
+
+def test_shards_are_read_like_one_file(tmp_path: Path) -> None:
+    whole = CogVideoXTransformer3DModel.from_pretrained(BASE / "transformer")
+    whole.save_pretrained(tmp_path, max_shard_size="2MB")
+    assert len(list(tmp_path.glob("*.safetensors"))) > 2
+    same(load_pretrained(type(whole), tmp_path, torch.float32), type(whole).from_pretrained(tmp_path))
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(BASE / "transformer", tmp_path / "transformer")
+    file = tmp_path / "transformer/diffusion_pytorch_model.safetensors"
+
+    def cut_after_the_check(kind: type, folder: Path) -> None:
+        check_weights(kind, folder)
+        file.write_bytes(file.read_bytes()[:-1000])
+
+    monkeypatch.setattr("fca.pretrained.load.check_weights", cut_after_the_check)
+    with pytest.raises(FcaError, match=f"{tmp_path / 'transformer'}(.|\n)*remedy|{tmp_path / 'transformer'}"):
+        load_pretrained(CogVideoXTransformer3DModel, tmp_path / "transformer", torch.float32)
+
+
+def same(ours: torch.nn.Module, theirs: torch.nn.Module) -> None:
     for of in ("named_parameters", "named_buffers"):
         mine, expected = (dict(getattr(each, of)()) for each in (ours, theirs))
         assert mine.keys() == expected.keys()
@@ -31,7 +56,6 @@ def test_a_network_is_the_one_that_diffusers_loads(part: str, dtype: torch.dtype
             assert (value.is_contiguous(), value.requires_grad) == (True, expected[name].requires_grad)
     assert dict(ours.config) == dict(theirs.config)
     assert [module.training for module in ours.modules()] == [module.training for module in theirs.modules()]
-    assert torch.get_default_dtype() == torch.float32
 
 
 PEAK = """

@@ -18,6 +18,7 @@ import torch
 from accelerate import init_empty_weights
 from accelerate.utils import set_module_tensor_to_device
 from diffusers import ModelMixin
+from safetensors import SafetensorError
 
 from fca.artifacts.measured import loading
 from fca.config import Base
@@ -211,19 +212,14 @@ def _loaded(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
         config = kind.config_class.from_pretrained(folder, local_files_only=True)
         with ExitStack() as opened:
             return kind.from_pretrained(None, config=config, state_dict=slices(folder, opened), dtype=dtype)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise _unusable(kind, folder, error) from error
 
 
 def _read(kind: type[ModelMixin], folder: Path, dtype: torch.dtype) -> ModelMixin:
     """What `kind.from_pretrained` gives, tensor by tensor: the file that it maps stays resident next to the weights."""
-    default = torch.get_default_dtype()
-    try:
-        torch.set_default_dtype(dtype)  # of tables that are computed, not read
-        with init_empty_weights():
-            network = kind.from_config(kind.load_config(folder, local_files_only=True))
-    finally:
-        torch.set_default_dtype(default)
+    with init_empty_weights():
+        network = kind.from_config(kind.load_config(folder, local_files_only=True))
     in_float32 = set(kind._keep_in_fp32_modules or ())
     with ExitStack() as opened:
         for name, stored in slices(folder, opened).items():
