@@ -167,7 +167,7 @@ def as_text(found: Sequence[Line], missing: Sequence[str] = ()) -> str:
         "",
         "s a clip: without loading and checkpoints; loading: seconds of a job. host, GPU: peak in GiB; plan: what it",
         "counts (without a GPU, with what the program takes by itself and with pixels), and measured over counted.",
-        "full scale: hours of all jobs of the full configuration on this device. `fca plan` uses these rates from now on.",
+        "full scale: hours of all jobs of the full configuration on this device. `fca plan` uses these rates.",
         *([f"Not measured, as a kill lost it or nothing was to compute: {', '.join(missing)}."] if missing else []),
     ])  # fmt: skip
 
