@@ -90,7 +90,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_loading_takes_the_weights_once(large: Path) -> None:
-    """Resident memory, mapped files included: 7.0 instead of 3.8 GiB when a training at full size loaded its base."""
+    """Resident memory, mapped files included: loading its base was the peak of training LoRA at full size."""
     weights = (large / "diffusion_pytorch_model.safetensors").stat().st_size / 2**20
     peaks = {}
     for name, way in WAYS.items():
