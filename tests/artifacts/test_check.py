@@ -201,6 +201,18 @@ class KilledBeforeOthersStart(SpawnProcess):
         self.started.append(self)
 
 
+class KilledWhileAnotherTakesItsPipe(KilledBeforeOthersStart):
+    """Between two steps of a start a closed pipe's number is given again: subprocess finds it twice."""
+
+    started: ClassVar[list[SpawnProcess]] = []
+
+    def start(self) -> None:
+        try:
+            super().start()
+        except OSError:
+            raise ValueError("bad value(s) in fds_to_keep") from None
+
+
 class Spawning(SpawnContext):
     def __init__(self, process: type[SpawnProcess]) -> None:
         super().__init__()
@@ -208,7 +220,10 @@ class Spawning(SpawnContext):
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize(("process", "started"), [(KilledAfterOthersStart, 2), (KilledBeforeOthersStart, 1)])
+@pytest.mark.parametrize(
+    ("process", "started"),
+    [(KilledAfterOthersStart, 2), (KilledBeforeOthersStart, 1), (KilledWhileAnotherTakesItsPipe, 1)],
+)
 def test_a_reader_that_starts_while_another_is_killed_is_not_waited_for(layout, monkeypatch, process, started):
     """The pool loses it: `concurrent.futures` would wait for it for ever, or close its pipes while it starts."""
     monkeypatch.setattr(process, "started", [])

@@ -138,6 +138,8 @@ def test_the_peak_of_scoring_is_the_allocators():
     assert work.peak - weights - seen.nbytes == pytest.approx(measured, rel=0.05)
     one = allocated(lambda: prepared(torch.tensor(frames[0]), own.short_side, own.crop == "center"))
     assert work.host - 3 * frames.nbytes == pytest.approx(one, rel=0.05)
+    more = scoring(config.model_copy(update={"score": score.model_copy(update={"batch_size": 5})}))
+    assert more.host - work.host == 3 * 3 * frames[0].nbytes
 
 
 def test_a_batch_is_prepared_clip_by_clip():

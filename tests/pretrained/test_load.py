@@ -42,7 +42,7 @@ def test_a_file_that_is_cut_while_it_is_read_is_named(tmp_path: Path, monkeypatc
         file.write_bytes(file.read_bytes()[:-1000])
 
     monkeypatch.setattr("fca.pretrained.load.check_weights", cut_after_the_check)
-    with pytest.raises(FcaError, match=f"{tmp_path / 'transformer'}(.|\n)*remedy|{tmp_path / 'transformer'}"):
+    with pytest.raises(FcaError, match=f"can't be loaded from {tmp_path / 'transformer'}"):
         load_pretrained(CogVideoXTransformer3DModel, tmp_path / "transformer", torch.float32)
 
 
